@@ -1,0 +1,26 @@
+//! The words of the house as types, in the order the data flows.
+//!
+//! Invariants: no I/O, no clock, no SQL, no wire. A type here is shared by at
+//! least two of `identify`, `policy`, `store` and the collector; what only one
+//! of them needs lives there.
+
+pub mod id;
+pub mod instant;
+pub mod oid;
+pub mod evidence;
+pub mod place;
+pub mod supplier;
+pub mod claim;
+pub mod finding;
+
+pub use claim::{
+    Aspect, Attribution, Claim, ComponentClass, ComponentIdentity, Doubt, EvidenceRef, Identification, Signal,
+    Subject, UnitIdentity,
+};
+pub use evidence::{Completeness, Evidence, Observation, Outcome, Question, QuestionKind, Value, Varbind};
+pub use finding::{FindingState, ResultClass, RuleResult, Severity};
+pub use id::{AgentId, Digest, ElementId, FindingId, SiteName, UnitId};
+pub use instant::Instant;
+pub use oid::Oid;
+pub use place::{Place, Role, Site};
+pub use supplier::SupplierRef;
