@@ -1,0 +1,217 @@
+//! Mutual TLS for both ends of the line, and who a certificate says its holder is.
+//!
+//! Invariants: one provider (ring); TLS 1.3 and 1.2 only; the server accepts no
+//! connection without a certificate of the collector's own authority; the
+//! client trusts that authority and nothing else.
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use std::fmt;
+use std::sync::Arc;
+use tonic::transport::{Certificate, ClientTlsConfig, Identity};
+use uuid::Uuid;
+
+/// The DNS name in every collector's certificate. The authority is private to
+/// one collector, so the name is the same whatever address it is reached at.
+pub const COLLECTOR_NAME: &str = "marque-collector";
+
+/// A PEM file with one private key, its certificate, and after it the authority's certificate.
+pub struct Bundle {
+    pem: String,
+}
+
+/// Why a bundle or certificate cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The PEM text lacks a part.
+    #[error("identity file has no {0}")]
+    Missing(&'static str),
+    /// The PEM text is damaged.
+    #[error("identity file cannot be read as PEM")]
+    Pem(#[source] rustls::pki_types::pem::Error),
+    /// Key or certificate is refused.
+    #[error("identity file is refused by TLS")]
+    Refused(#[source] rustls::Error),
+    /// The authority's certificate cannot be a trust anchor.
+    #[error("the authority's certificate is refused")]
+    Authority(#[source] rustls::server::VerifierBuilderError),
+    /// The certificate does not name an agent.
+    #[error("certificate names no agent of this house")]
+    NoAgent,
+}
+
+impl Bundle {
+    /// From PEM text; checked when a configuration is made of it.
+    #[must_use]
+    pub fn from_pem(pem: String) -> Self {
+        Self { pem }
+    }
+
+    fn certificates(&self) -> Result<(CertificateDer<'static>, CertificateDer<'static>), TlsError> {
+        let mut all = CertificateDer::pem_slice_iter(self.pem.as_bytes());
+        let leaf = all
+            .next()
+            .ok_or(TlsError::Missing("certificate"))?
+            .map_err(TlsError::Pem)?;
+        let authority = all
+            .next()
+            .ok_or(TlsError::Missing("authority certificate"))?
+            .map_err(TlsError::Pem)?;
+        Ok((leaf, authority))
+    }
+
+    fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
+        PrivateKeyDer::from_pem_slice(self.pem.as_bytes()).map_err(|error| match error {
+            rustls::pki_types::pem::Error::NoItemsFound => TlsError::Missing("private key"),
+            other => TlsError::Pem(other),
+        })
+    }
+
+    /// Who this bundle's certificate says its holder is.
+    ///
+    /// # Errors
+    /// [`TlsError`] when there is no certificate or it names no agent.
+    pub fn agent(&self) -> Result<AgentIdentity, TlsError> {
+        AgentIdentity::from_certificate(&self.certificates()?.0)
+    }
+
+    /// The agent's side: shows its certificate, trusts only the authority.
+    ///
+    /// # Errors
+    /// [`TlsError`] when a part is missing or damaged.
+    pub fn client(&self) -> Result<ClientTlsConfig, TlsError> {
+        let (leaf, authority) = self.certificates()?;
+        let key = self.key()?;
+        // tonic takes PEM; hand it only the parts it needs.
+        Ok(ClientTlsConfig::new()
+            .domain_name(COLLECTOR_NAME)
+            .ca_certificate(Certificate::from_pem(pem_of("CERTIFICATE", &authority)))
+            .identity(Identity::from_pem(
+                pem_of("CERTIFICATE", &leaf),
+                pem_of("PRIVATE KEY", key.secret_der()),
+            )))
+    }
+
+    /// The collector's side: requires a client certificate of the authority.
+    ///
+    /// # Errors
+    /// [`TlsError`] when a part is missing, damaged or refused.
+    pub fn server(&self) -> Result<rustls::ServerConfig, TlsError> {
+        let (leaf, authority) = self.certificates()?;
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(authority.clone()).map_err(TlsError::Refused)?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .map_err(TlsError::Authority)?;
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(TlsError::Refused)?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![leaf, authority], self.key()?)
+            .map_err(TlsError::Refused)?;
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(config)
+    }
+}
+
+impl fmt::Debug for Bundle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bundle(..)")
+    }
+}
+
+fn pem_of(label: &str, der: &[u8]) -> String {
+    pem::encode(&pem::Pem::new(label, der))
+}
+
+/// Who an agent is and where it stands, as its certificate says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentIdentity {
+    /// The agent's key.
+    pub agent: Uuid,
+    /// The name of its site; validated by whoever uses it.
+    pub site: String,
+}
+
+impl AgentIdentity {
+    const PREFIX: &str = "spiffe://marque/site/";
+
+    /// The URI placed in the subject alternative name.
+    #[must_use]
+    pub fn uri(&self) -> String {
+        format!("{}{}/agent/{}", Self::PREFIX, self.site, self.agent)
+    }
+
+    fn from_uri(uri: &str) -> Option<Self> {
+        let (site, agent) = uri.strip_prefix(Self::PREFIX)?.split_once("/agent/")?;
+        if site.is_empty() || site.len() > 63 || site.contains('/') {
+            return None;
+        }
+        Some(Self {
+            agent: Uuid::parse_str(agent).ok()?,
+            site: site.to_owned(),
+        })
+    }
+
+    /// Reads the one URI of the subject alternative name (RFC 5280, 4.2.1.6).
+    ///
+    /// # Errors
+    /// [`TlsError::NoAgent`] when the certificate has none, several or another one.
+    pub fn from_certificate(der: &[u8]) -> Result<Self, TlsError> {
+        let (_, certificate) = x509_parser::parse_x509_certificate(der).map_err(|_| TlsError::NoAgent)?;
+        let names = certificate
+            .subject_alternative_name()
+            .ok()
+            .flatten()
+            .ok_or(TlsError::NoAgent)?;
+        let mut uris = names.value.general_names.iter().filter_map(|name| match name {
+            x509_parser::extensions::GeneralName::URI(uri) => Some(*uri),
+            _ => None,
+        });
+        match (uris.next(), uris.next()) {
+            (Some(uri), None) => Self::from_uri(uri).ok_or(TlsError::NoAgent),
+            _ => Err(TlsError::NoAgent),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identity_survives_its_uri() {
+        let identity = AgentIdentity {
+            agent: Uuid::now_v7(),
+            site: "berlin".into(),
+        };
+        assert_eq!(AgentIdentity::from_uri(&identity.uri()), Some(identity));
+    }
+
+    #[test]
+    fn strange_uris_name_nobody() {
+        let id = Uuid::nil();
+        for uri in [
+            format!("spiffe://other/site/berlin/agent/{id}"),
+            format!("spiffe://marque/site//agent/{id}"),
+            format!("spiffe://marque/site/a/b/agent/{id}"),
+            format!("spiffe://marque/site/{}/agent/{id}", "x".repeat(64)),
+            "spiffe://marque/site/berlin/agent/1".to_owned(),
+        ] {
+            assert_eq!(AgentIdentity::from_uri(&uri), None, "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_bundle_says_what_it_lacks() {
+        let missing = |pem: &str| {
+            Bundle::from_pem(pem.to_owned())
+                .client()
+                .err()
+                .map(|e| e.to_string())
+        };
+        assert_eq!(missing(""), Some("identity file has no certificate".to_owned()));
+    }
+}
