@@ -1,1 +1,89 @@
-//! placeholder
+//! Durable state of the collector: evidence first, then what was concluded from it.
+//!
+//! Invariants: this crate alone speaks SQL; [`Store::commit_reports`] returns only
+//! after the reports are on disk; everything in [`conclude`](record) rows can be
+//! thrown away and rebuilt from evidence; every fact has valid and recorded time.
+
+pub mod record;
+pub mod view;
+pub mod error;
+pub mod sqlite;
+pub mod conformance;
+
+pub use error::StoreError;
+pub use sqlite::SqliteStore;
+
+use model::{AgentId, Digest, ElementId, Instant, Site};
+use record::{
+    AgentHello, Declaration, IdentifiedEvidence, IncomingReport, JudgedElement, Stage, StageVersion, Subject, Undone,
+    Verdict,
+};
+use view::{
+    ElementFilter, ElementRow, ElementView, EvidenceRecord, FindingFilter, FindingRow, FindingView, Overview, Page,
+};
+
+/// What the collector asks of its durable state. One conformance suite holds for every backend.
+#[async_trait::async_trait]
+pub trait Store: Send + Sync + 'static {
+    // ── operator's facts ──
+
+    /// Makes the declared sites and elements the current ones; what changed is queued for evaluation.
+    async fn declare(&self, sites: &[Site], elements: &[Declaration], now: Instant) -> Result<(), StoreError>;
+
+    // ── ingest ──
+
+    /// Notes a greeting and returns the sequence up to which this epoch is durable (0 for a new one).
+    async fn greet(&self, hello: &AgentHello, now: Instant) -> Result<u64, StoreError>;
+
+    /// Commits reports of one agent and epoch, in dense sequence, in one transaction.
+    ///
+    /// Returns one verdict for each, in order, after the commit is durable. A
+    /// sequence at or below the cursor is [`Verdict::Repeated`] and changes nothing.
+    async fn commit_reports(
+        &self,
+        agent: AgentId,
+        epoch: &str,
+        reports: Vec<IncomingReport>,
+        now: Instant,
+    ) -> Result<Vec<Verdict>, StoreError>;
+
+    // ── reconcile ──
+
+    /// If the stage was last run with another version, queues all its inputs anew and notes the new version.
+    async fn adopt_version(&self, version: &StageVersion, now: Instant) -> Result<bool, StoreError>;
+
+    /// The oldest undone inputs of a stage, at most `limit`.
+    async fn undone(&self, stage: Stage, limit: u32) -> Result<Vec<Undone>, StoreError>;
+
+    /// The exact bytes of an evidence.
+    async fn evidence(&self, digest: Digest) -> Result<Option<EvidenceRecord>, StoreError>;
+
+    /// Saves identifications, moves units, queues the elements concerned for evaluation, and marks the inputs done.
+    async fn save_identified(&self, done: Vec<IdentifiedEvidence>, now: Instant) -> Result<(), StoreError>;
+
+    /// What evaluation needs to know about one element.
+    async fn subject(&self, element: ElementId) -> Result<Option<Subject>, StoreError>;
+
+    /// Saves judgements, opens, updates and closes findings, and marks the inputs done.
+    async fn save_judged(&self, done: Vec<JudgedElement>, now: Instant) -> Result<(), StoreError>;
+
+    // ── pages ──
+
+    /// Everything the first page counts.
+    async fn overview(&self) -> Result<Overview, StoreError>;
+
+    /// Findings, most urgent first.
+    async fn findings(&self, filter: &FindingFilter) -> Result<Page<FindingRow>, StoreError>;
+
+    /// One finding with its events.
+    async fn finding(&self, finding: model::FindingId) -> Result<Option<FindingView>, StoreError>;
+
+    /// Elements by name.
+    async fn elements(&self, filter: &ElementFilter) -> Result<Page<ElementRow>, StoreError>;
+
+    /// One element with unit, components, evidence chain and findings.
+    async fn element(&self, element: ElementId) -> Result<Option<ElementView>, StoreError>;
+
+    /// Goes up with every commit that pages could show.
+    fn revision(&self) -> tokio::sync::watch::Receiver<u64>;
+}

@@ -1,0 +1,301 @@
+//! Who belonged to whom, and when: dated edges between suppliers.
+//!
+//! Invariants: an edge carries a rule further only if the rule counts its kind
+//! and the edge held on the day that matters; brand and OEM customer edges never
+//! do. Chains end (each supplier is visited once).
+
+use crate::date::PartialDate;
+use crate::pack::{Affiliates, Confidence, Country, Grade, Matching};
+use serde::Deserialize;
+use std::collections::{BTreeSet, HashMap};
+use time::Date;
+
+/// Companies and the edges between them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Affiliations {
+    /// The companies.
+    #[serde(rename = "supplier")]
+    pub suppliers: Vec<Company>,
+    /// The edges.
+    #[serde(rename = "edge")]
+    pub edges: Vec<Edge>,
+    #[serde(skip)]
+    by_id: HashMap<String, usize>,
+    #[serde(skip)]
+    upward: HashMap<String, Vec<usize>>,
+    #[serde(skip)]
+    downward: HashMap<String, Vec<usize>>,
+}
+
+/// One company.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Company {
+    /// Its key, the same as in identification.
+    pub id: String,
+    /// Its usual name.
+    pub name: String,
+    /// Country of its headquarters, ISO 3166-1 alpha-2.
+    pub hq: Country,
+    /// Country that controls it, where that is told; a question of its own.
+    #[serde(default)]
+    pub control: Option<Country>,
+}
+
+/// One edge: `holder` stands behind `held`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edge {
+    /// The owner, principal or customer.
+    pub holder: String,
+    /// The owned, the brand or the maker.
+    pub held: String,
+    /// What the edge is.
+    pub kind: EdgeKind,
+    /// Its first day, if known.
+    #[serde(default)]
+    pub from: Option<PartialDate>,
+    /// Its last day, if it ended.
+    #[serde(default)]
+    pub to: Option<PartialDate>,
+    /// In words.
+    pub words: String,
+    /// How good the fact is.
+    pub grade: Grade,
+    /// How sure, for general knowledge.
+    #[serde(default)]
+    pub confidence: Option<Confidence>,
+    /// What the source is, if it was read.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// Where it is, if it was read.
+    #[serde(default)]
+    pub url: Option<String>,
+}
+
+/// What an edge is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EdgeKind {
+    /// Controlled.
+    Subsidiary,
+    /// Controlled until the edge ended.
+    FormerUnit,
+    /// A holding below control.
+    Minority,
+    /// Shared with others.
+    JointVenture,
+    /// A name on goods.
+    Brand,
+    /// Sells goods of the other under its own name.
+    OemCustomer,
+}
+
+impl EdgeKind {
+    /// How far a rule counts such an edge, 0 to 1; `None` is not at all.
+    fn weight(self, affiliates: Affiliates) -> Option<f64> {
+        match (self, affiliates) {
+            (Self::Brand | Self::OemCustomer, _) | (_, Affiliates::ListedOnly) => None,
+            (Self::Subsidiary | Self::FormerUnit, _) => Some(1.0),
+            (_, Affiliates::SubsidiariesAndAffiliates | Affiliates::WithParents) => Some(0.6),
+            _ => None,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Subsidiary => "subsidiary",
+            Self::FormerUnit => "former unit",
+            Self::Minority => "minority holding",
+            Self::JointVenture => "joint venture",
+            Self::Brand => "brand",
+            Self::OemCustomer => "OEM customer",
+        }
+    }
+}
+
+/// How a supplier comes to meet a rule's supplier test.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Link<'a> {
+    /// The supplier the rule lists.
+    pub listed: &'a str,
+    /// Whether every edge surely held on the day that matters.
+    pub sure: bool,
+    /// Weakest edge, 0 to 1.
+    pub certainty: f64,
+    /// The chain in words.
+    pub words: String,
+}
+
+impl Edge {
+    /// Whether the edge held on `day`: `None` where its dates are too coarse to tell.
+    fn held_on(&self, day: Date) -> Option<bool> {
+        if self.from.is_some_and(|from| day < from.first()) || self.to.is_some_and(|to| day > to.last()) {
+            return Some(false);
+        }
+        let begun = self.from.is_none_or(|from| day >= from.last());
+        let unended = self.to.is_none_or(|to| day < to.first() || to.first() == to.last());
+        (begun && unended).then_some(true)
+    }
+
+    /// As before for goods acquired on a known day, or at an unknown one up to `as_of`.
+    fn holds(&self, acquired: Option<PartialDate>, as_of: Date) -> Option<bool> {
+        match acquired {
+            Some(day) => match (self.held_on(day.first()), self.held_on(day.last())) {
+                (Some(a), Some(b)) if a == b => Some(a),
+                _ => None,
+            },
+            None => match self.held_on(as_of) {
+                Some(false) if self.kind == EdgeKind::FormerUnit && self.to.is_some_and(|to| to.last() < as_of) => None,
+                other => other,
+            },
+        }
+    }
+
+    fn certainty(&self) -> f64 {
+        match self.grade {
+            Grade::Stored => 1.0,
+            Grade::GeneralKnowledge => self.confidence.map_or(0.6, Confidence::share).min(0.95),
+        }
+    }
+
+    fn source_words(&self) -> String {
+        match self.grade {
+            Grade::Stored => self.title.clone().unwrap_or_else(|| "stored source".to_owned()),
+            Grade::GeneralKnowledge => "general knowledge".to_owned(),
+        }
+    }
+}
+
+impl Affiliations {
+    /// The company of this key.
+    #[must_use]
+    pub fn company(&self, id: &str) -> Option<&Company> {
+        self.by_id.get(id).and_then(|&position| self.suppliers.get(position))
+    }
+
+    /// The usual name of a supplier, or its key.
+    #[must_use]
+    pub fn name<'a>(&'a self, id: &'a str) -> &'a str {
+        self.company(id).map_or(id, |company| company.name.as_str())
+    }
+
+    /// Fills the look-up tables; the first key that is used twice or not known is the error.
+    pub(crate) fn connect(&mut self) -> Result<(), (String, &'static str)> {
+        for (position, company) in self.suppliers.iter().enumerate() {
+            if self.by_id.insert(company.id.clone(), position).is_some() {
+                return Err((company.id.clone(), "this supplier key is used twice"));
+            }
+        }
+        for (position, edge) in self.edges.iter().enumerate() {
+            for end in [&edge.holder, &edge.held] {
+                if !self.by_id.contains_key(end) {
+                    return Err((end.clone(), "no [[supplier]] has this key; add one"));
+                }
+            }
+            if edge.kind == EdgeKind::FormerUnit && edge.to.is_none() {
+                return Err((edge.held.clone(), "a former_unit edge needs `to`"));
+            }
+            self.upward.entry(edge.held.clone()).or_default().push(position);
+            self.downward.entry(edge.holder.clone()).or_default().push(position);
+        }
+        Ok(())
+    }
+
+    /// Every supplier that could meet the test on some day.
+    pub(crate) fn reach(&self, matching: &Matching) -> BTreeSet<String> {
+        let mut met: BTreeSet<String> = matching.suppliers.iter().cloned().collect();
+        let mut todo: Vec<(String, bool)> = met.iter().map(|id| (id.clone(), true)).collect();
+        if matching.affiliates == Affiliates::WithParents {
+            todo.extend(met.iter().map(|id| (id.clone(), false)));
+        }
+        while let Some((id, down)) = todo.pop() {
+            for edge in self.edges_of(&id, down) {
+                let other = if down { &edge.held } else { &edge.holder };
+                if edge.kind.weight(matching.affiliates).is_some() && met.insert(other.clone()) {
+                    todo.push((other.clone(), down));
+                }
+            }
+        }
+        met
+    }
+
+    /// How `supplier` meets the named part of the test, if it does.
+    pub(crate) fn link<'a>(
+        &'a self,
+        matching: &'a Matching,
+        supplier: &'a str,
+        acquired: Option<PartialDate>,
+        as_of: Date,
+    ) -> Option<Link<'a>> {
+        if let Some(listed) = matching.suppliers.iter().find(|id| id.as_str() == supplier) {
+            let words = format!("{} is named", self.name(listed));
+            return Some(Link { listed, sure: true, certainty: 1.0, words });
+        }
+        let up = self.climb(matching, supplier, false, acquired, as_of);
+        if matching.affiliates != Affiliates::WithParents {
+            return up;
+        }
+        up.or_else(|| self.climb(matching, supplier, true, acquired, as_of))
+    }
+
+    fn climb<'a>(
+        &'a self,
+        matching: &'a Matching,
+        supplier: &'a str,
+        down: bool,
+        acquired: Option<PartialDate>,
+        as_of: Date,
+    ) -> Option<Link<'a>> {
+        let mut seen = BTreeSet::from([supplier]);
+        let mut best: Option<Link<'a>> = None;
+        let mut todo = vec![(supplier, true, 1.0_f64, Vec::<String>::new())];
+        while let Some((id, sure, certainty, path)) = todo.pop() {
+            for edge in self.edges_of(id, down) {
+                let other = if down { edge.held.as_str() } else { edge.holder.as_str() };
+                let (Some(weight), held) = (edge.kind.weight(matching.affiliates), edge.holds(acquired, as_of)) else {
+                    continue;
+                };
+                if held == Some(false) || !seen.insert(other) {
+                    continue;
+                }
+                let sure = sure && held == Some(true);
+                let certainty = certainty.min(weight).min(edge.certainty());
+                let mut path = path.clone();
+                path.push(self.edge_words(edge));
+                if let Some(listed) = matching.suppliers.iter().find(|listed| listed.as_str() == other) {
+                    let better = best.as_ref().is_none_or(|b| (sure, certainty) > (b.sure, b.certainty));
+                    if better {
+                        best = Some(Link { listed, sure, certainty, words: path.join("; ") });
+                    }
+                } else {
+                    todo.push((other, sure, certainty, path));
+                }
+            }
+        }
+        best
+    }
+
+    fn edges_of(&self, id: &str, down: bool) -> impl Iterator<Item = &Edge> {
+        let table = if down { &self.downward } else { &self.upward };
+        table.get(id).into_iter().flatten().filter_map(|&position| self.edges.get(position))
+    }
+
+    fn edge_words(&self, edge: &Edge) -> String {
+        let span = match (edge.from, edge.to) {
+            (None, None) => String::new(),
+            (Some(from), None) => format!(" since {from}"),
+            (None, Some(to)) => format!(" until {to}"),
+            (Some(from), Some(to)) => format!(" from {from} to {to}"),
+        };
+        format!(
+            "{} belongs to the group of {} ({}: {}{span}; {})",
+            self.name(&edge.held),
+            self.name(&edge.holder),
+            edge.kind.as_str(),
+            edge.words,
+            edge.source_words()
+        )
+    }
+}

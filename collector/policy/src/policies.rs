@@ -1,0 +1,309 @@
+//! The loaded set of packs and affiliations: reading, checking, indexing, versioning.
+//!
+//! Invariants: a set loads whole or not at all; an error names file, line,
+//! column and key and says what to do. The index answers "which rules could
+//! speak about this supplier here" without looking at any other rule.
+
+use crate::affiliation::Affiliations;
+use crate::pack::{Effect, Mode, Pack, Rule};
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// File name of the affiliations, beside the packs.
+pub const AFFILIATIONS_FILE: &str = "affiliations.toml";
+
+/// Packs and affiliations of one version.
+#[derive(Debug, Clone)]
+pub struct Policies {
+    packs: Vec<Pack>,
+    affiliations: Affiliations,
+    version: String,
+    by_code: HashMap<String, usize>,
+    by_id: HashMap<String, (usize, usize)>,
+    index: Vec<Index>,
+}
+
+/// Rules of one pack by what can make them speak.
+#[derive(Debug, Clone, Default)]
+struct Index {
+    by_supplier: HashMap<String, Vec<usize>>,
+    any_maker: Vec<usize>,
+}
+
+/// Why a set of packs does not load. Nothing of it is used then.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// The folder or a file cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file does not say what a pack must say; correct it at this place.
+    #[error("{file}:{line}:{column}: {key}: {hint}")]
+    Invalid {
+        /// Name of the file.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1, in characters.
+        column: usize,
+        /// The key or rule in question.
+        key: String,
+        /// What is wrong and what would be right.
+        hint: String,
+    },
+    /// The set as a whole lacks something.
+    #[error("{0}")]
+    Incomplete(String),
+}
+
+/// One file: its name and text.
+type Text = (String, String);
+
+impl Policies {
+    /// The packs that come with the program.
+    ///
+    /// # Errors
+    /// [`PackError`] if a pack was edited and no longer reads.
+    pub fn built_in() -> Result<Self, PackError> {
+        let own = |&(name, text): &(&str, &str)| (name.to_owned(), text.to_owned());
+        Self::from_texts(crate::built_in::FILES.iter().map(own).collect())
+    }
+
+    /// All `*.toml` of a folder: packs, and `affiliations.toml`.
+    ///
+    /// # Errors
+    /// [`PackError`] naming the first file, line and key that is wrong.
+    pub fn load_dir(folder: &Path) -> Result<Self, PackError> {
+        let read = |path: &Path, source| PackError::Read { path: path.to_path_buf(), source };
+        let mut texts = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(|e| read(folder, e))? {
+            let path = entry.map_err(|e| read(folder, e))?.path();
+            if path.extension().is_some_and(|ext| ext == "toml") {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                texts.push((name, std::fs::read_to_string(&path).map_err(|e| read(&path, e))?));
+            }
+        }
+        Self::from_texts(texts)
+    }
+
+    /// From texts under their file names.
+    ///
+    /// # Errors
+    /// [`PackError`] naming the first file, line and key that is wrong.
+    pub fn from_texts(mut texts: Vec<Text>) -> Result<Self, PackError> {
+        texts.sort();
+        let version = digest(&texts);
+        let mut affiliations = None;
+        let mut packs: Vec<(Text, Pack)> = Vec::new();
+        for text in texts {
+            if text.0 == AFFILIATIONS_FILE {
+                let mut read: Affiliations = parse(&text)?;
+                read.connect().map_err(|(key, hint)| invalid(&text, &key, &key, hint))?;
+                affiliations = Some(read);
+            } else {
+                let pack = parse(&text)?;
+                packs.push((text, pack));
+            }
+        }
+        let affiliations = affiliations
+            .ok_or_else(|| PackError::Incomplete(format!("{AFFILIATIONS_FILE} is missing beside the packs")))?;
+        let mut set = Self {
+            packs: Vec::new(),
+            affiliations,
+            version,
+            by_code: HashMap::new(),
+            by_id: HashMap::new(),
+            index: Vec::new(),
+        };
+        for (text, pack) in &mut packs {
+            set.check(text, pack)?;
+            for rule in &mut pack.rules {
+                rule.jurisdiction = pack.code.as_str().to_owned();
+            }
+            set.packs.push(pack.clone());
+        }
+        set.succeed(&packs)?;
+        set.index = set.packs.iter().map(|pack| set.index_of(pack)).collect();
+        Ok(set)
+    }
+
+    /// Digest over all packs and the affiliations: 16 hexadecimal digits.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The packs, by file name.
+    #[must_use]
+    pub fn packs(&self) -> &[Pack] {
+        &self.packs
+    }
+
+    /// The pack of a jurisdiction.
+    #[must_use]
+    pub fn pack(&self, code: &str) -> Option<&Pack> {
+        self.by_code.get(code).and_then(|&position| self.packs.get(position))
+    }
+
+    /// Companies and edges.
+    #[must_use]
+    pub fn affiliations(&self) -> &Affiliations {
+        &self.affiliations
+    }
+
+    /// All rules, pack by pack.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.packs.iter().flat_map(|pack| &pack.rules)
+    }
+
+    /// The rule of this key.
+    #[must_use]
+    pub fn rule(&self, id: &str) -> Option<&Rule> {
+        let &(pack, rule) = self.by_id.get(id)?;
+        self.packs.get(pack)?.rules.get(rule)
+    }
+
+    /// Rules of a jurisdiction that could speak about a supplier, and those that speak about any.
+    pub(crate) fn candidates<'a>(
+        &'a self,
+        code: &str,
+        supplier: &str,
+        any_maker: bool,
+    ) -> impl Iterator<Item = &'a Rule> {
+        let position = self.by_code.get(code).copied();
+        let index = position.and_then(|p| self.index.get(p));
+        let rules = position.and_then(|p| self.packs.get(p)).map(|pack| &pack.rules);
+        let named = index.and_then(|index| index.by_supplier.get(supplier)).into_iter().flatten();
+        let any = index.filter(|_| any_maker).map(|index| &index.any_maker).into_iter().flatten();
+        named.chain(any).filter_map(move |&rule| rules?.get(rule))
+    }
+
+    fn check(&mut self, text: &Text, pack: &Pack) -> Result<(), PackError> {
+        let code = pack.code.as_str();
+        if text.0 != format!("{}.toml", code.to_lowercase()) {
+            return Err(invalid(text, "code", code, "the file must bear the code in lower case, e.g. de.toml"));
+        }
+        let here = self.packs.len();
+        self.by_code.insert(code.to_owned(), here);
+        for (position, rule) in pack.rules.iter().enumerate() {
+            let wrong = |needle: &str, hint: &str| Err(invalid(text, &rule.id, needle, hint));
+            if self.by_id.insert(rule.id.clone(), (here, position)).is_some() {
+                return Err(invalid_last(text, &rule.id, "this rule key is used twice; keys are unique over all packs"));
+            }
+            if rule.sources.is_empty() {
+                return wrong("sources", "name at least one source with its grade");
+            }
+            if rule.time.effective.is_none() && rule.time.unknown.is_none() {
+                return wrong("time", "give `effective`, or say in `unknown` why there is none");
+            }
+            if (rule.effect == Effect::Cap) != rule.cap.is_some() {
+                return wrong("effect", "effect \"cap\" and [rule.cap] belong together");
+            }
+            let lists = [&rule.matching.suppliers, &rule.thing.purpose_suppliers];
+            if let Some(id) = lists.into_iter().flatten().find(|id| self.affiliations.company(id).is_none()) {
+                return wrong(id, "no supplier of affiliations.toml has this key; add it there or correct it");
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the day each superseded rule lost to its first successor.
+    fn succeed(&mut self, texts: &[(Text, Pack)]) -> Result<(), PackError> {
+        let mut days = Vec::new();
+        for ((text, _), pack) in texts.iter().zip(&self.packs) {
+            for rule in &pack.rules {
+                let mut first = None;
+                for id in &rule.superseded_by {
+                    let Some(successor) = self.rule(id) else {
+                        return Err(invalid(text, &rule.id, id, "no rule has this key; superseded_by names rules"));
+                    };
+                    let start = successor.time.effective.map(crate::date::PartialDate::first);
+                    first = [first, start].into_iter().flatten().min();
+                }
+                days.push(first);
+            }
+        }
+        let rules = self.packs.iter_mut().flat_map(|pack| &mut pack.rules);
+        for (rule, day) in rules.zip(days) {
+            rule.succeeded_on = day;
+        }
+        Ok(())
+    }
+
+    fn index_of(&self, pack: &Pack) -> Index {
+        let mut index = Index::default();
+        for (position, rule) in pack.rules.iter().enumerate() {
+            if rule.effect == Effect::None || rule.matching.mode == Mode::NoneNamed {
+                continue;
+            }
+            let any = [Mode::ApprovalList, Mode::CountryOfHeadquarters, Mode::CountryOfProduction];
+            if any.contains(&rule.matching.mode) {
+                index.any_maker.push(position);
+                continue;
+            }
+            let mut met = self.affiliations.reach(&rule.matching);
+            if let (Mode::CountryOfControl, Some(country)) = (rule.matching.mode, &rule.matching.country) {
+                let controlled = self.affiliations.suppliers.iter().filter(|c| c.control.as_ref() == Some(country));
+                met.extend(controlled.map(|company| company.id.clone()));
+            }
+            for supplier in met {
+                index.by_supplier.entry(supplier).or_default().push(position);
+            }
+        }
+        index
+    }
+}
+
+fn digest(texts: &[Text]) -> String {
+    let mut hash = Sha256::new();
+    for (name, text) in texts {
+        for part in [name, text] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+    }
+    hex::encode(hash.finalize()).chars().take(16).collect()
+}
+
+fn parse<T: DeserializeOwned>(text: &Text) -> Result<T, PackError> {
+    toml::from_str(&text.1).map_err(|error| {
+        let offset = error.span().map_or(0, |span| span.start);
+        at(text, offset, &key_at(&text.1, offset), error.message())
+    })
+}
+
+/// The key of the line at `offset`, or the line itself where it is a header.
+fn key_at(text: &str, offset: usize) -> String {
+    let start = text.get(..offset).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
+    let line = text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
+    line.split('=').next().unwrap_or_default().trim().chars().take(60).collect()
+}
+
+/// An error at `needle` after the key's first mention.
+fn invalid(text: &Text, key: &str, needle: &str, hint: &str) -> PackError {
+    let start = text.1.find(&format!("\"{key}\"")).unwrap_or(0);
+    let offset = text.1.get(start..).and_then(|rest| rest.find(needle)).map_or(start, |found| start + found);
+    at(text, offset, key, hint)
+}
+
+fn invalid_last(text: &Text, key: &str, hint: &str) -> PackError {
+    at(text, text.1.rfind(&format!("\"{key}\"")).unwrap_or(0), key, hint)
+}
+
+fn at(text: &Text, offset: usize, key: &str, hint: &str) -> PackError {
+    let before = text.1.get(..offset).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    PackError::Invalid {
+        file: text.0.clone(),
+        line: before.matches('\n').count() + 1,
+        column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+        key: key.to_owned(),
+        hint: hint.to_owned(),
+    }
+}

@@ -1,0 +1,402 @@
+//! What pages read from the store. Texts that came from devices are raw: pages escape them.
+
+use model::{
+    AgentId, Claim, Completeness, ComponentIdentity, Digest, Doubt, ElementId, FindingId, FindingState, Instant,
+    ResultClass, Role, RuleResult, Severity, Site, SiteName, UnitId, UnitIdentity,
+};
+use serde::Serialize;
+
+/// A page of rows with the exact count behind it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Page<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// How many rows match in all.
+    pub total: u64,
+    /// Opaque key of the next page, if there is one.
+    pub next: Option<String>,
+}
+
+/// A word and how often it occurs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Count {
+    /// The word.
+    pub word: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// What waits before one stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Backlog {
+    /// How many inputs.
+    pub count: u64,
+    /// Since when the oldest waits.
+    pub oldest: Option<Instant>,
+}
+
+/// One agent's line.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AgentRow {
+    /// Who.
+    pub agent: AgentId,
+    /// Where.
+    pub site: SiteName,
+    /// Program version it told.
+    pub version: String,
+    /// Its last message.
+    pub last_seen: Instant,
+    /// Its clock minus ours at the last greeting, microseconds.
+    pub clock_skew_micros: i64,
+    /// Reports durable here, refused ones included.
+    pub acked: u64,
+    /// Of these, refused.
+    pub refused: u64,
+    /// Sequences acknowledged without a row: must be 0.
+    pub lost: u64,
+}
+
+/// Open findings of one jurisdiction and role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExposureCell {
+    /// Jurisdiction of the rule.
+    pub jurisdiction: String,
+    /// Declared role, or `unknown`.
+    pub role: String,
+    /// Open findings.
+    pub count: u64,
+    /// The most urgent among them.
+    pub worst: Severity,
+}
+
+/// Open findings of one binding date.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeadlineRow {
+    /// The date as the rule has it.
+    pub deadline: String,
+    /// Key of the rule.
+    pub rule: String,
+    /// Jurisdiction.
+    pub jurisdiction: String,
+    /// Title.
+    pub title: String,
+    /// Elements concerned.
+    pub elements: u64,
+}
+
+/// One line of the feed: what changed and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChangeRow {
+    /// Recorded when.
+    pub at: Instant,
+    /// `element_new`, `unit_new`, `swap`, `finding_opened`, `finding_changed`, `finding_closed`, `standing_changed`.
+    pub kind: String,
+    /// About which element.
+    pub element: ElementId,
+    /// Its name.
+    pub element_name: String,
+    /// For people.
+    pub text: String,
+    /// `network`, `law`, `knowledge`, `time` or `declaration`.
+    pub cause: String,
+}
+
+/// Everything the first page counts.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Overview {
+    /// Elements known, declared or reported.
+    pub elements: u64,
+    /// Of these, answered at least once.
+    pub reached: u64,
+    /// Of these, with a named maker.
+    pub identified: u64,
+    /// Components of the units now in place.
+    pub components: u64,
+    /// Of these, with a maker of their own named.
+    pub components_named: u64,
+    /// Reports durable.
+    pub reports: u64,
+    /// Sequences acknowledged without a row, over all agents: must be 0.
+    pub lost: u64,
+    /// Findings by state.
+    pub states: Vec<Count>,
+    /// Open findings (not closed, not waived) by severity, most urgent first, every word present.
+    pub severities: Vec<Count>,
+    /// Elements by standing.
+    pub standings: Vec<Count>,
+    /// Elements by maker, most first; `""` is unknown.
+    pub makers: Vec<Count>,
+    /// Before identification.
+    pub unidentified: Backlog,
+    /// Before evaluation.
+    pub unevaluated: Backlog,
+    /// The agents.
+    pub agents: Vec<AgentRow>,
+    /// The sites.
+    pub sites: Vec<SiteRow>,
+    /// Jurisdiction × role.
+    pub exposure: Vec<ExposureCell>,
+    /// Dates to come and past, soonest first.
+    pub deadlines: Vec<DeadlineRow>,
+    /// Latest first, at most 30.
+    pub changes: Vec<ChangeRow>,
+    /// Last ingest commit.
+    pub last_report: Option<Instant>,
+}
+
+/// A site with its counts.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SiteRow {
+    /// The site.
+    pub site: Site,
+    /// Elements there.
+    pub elements: u64,
+    /// Of these, answered at least once.
+    pub reached: u64,
+    /// Open findings there.
+    pub findings: u64,
+    /// The most urgent among them.
+    pub worst: Option<Severity>,
+}
+
+/// Which findings to show. Empty fields do not filter; several values of one field are alternatives.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FindingFilter {
+    /// Severities.
+    pub severities: Vec<Severity>,
+    /// States; empty means all but closed.
+    pub states: Vec<FindingState>,
+    /// Result classes.
+    pub classes: Vec<ResultClass>,
+    /// Sites.
+    pub sites: Vec<String>,
+    /// Jurisdictions.
+    pub jurisdictions: Vec<String>,
+    /// Supplier keys.
+    pub suppliers: Vec<String>,
+    /// Rule keys.
+    pub rules: Vec<String>,
+    /// Roles.
+    pub roles: Vec<String>,
+    /// Part of element name, address or component name.
+    pub text: String,
+    /// Key of the page, from [`Page::next`].
+    pub after: Option<String>,
+    /// Rows a page, at most 500; 0 means 100.
+    pub limit: u32,
+}
+
+/// One finding in a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FindingRow {
+    /// Its key.
+    pub finding: FindingId,
+    /// About which element.
+    pub element: ElementId,
+    /// Its name.
+    pub element_name: String,
+    /// Its address.
+    pub address: String,
+    /// Its site.
+    pub site: SiteName,
+    /// Its declared role.
+    pub role: Option<Role>,
+    /// Index of the component; `None` is the unit.
+    pub component: Option<String>,
+    /// Name of the component or model of the unit, from the device.
+    pub part: String,
+    /// Maker or brand that matched, usual English name.
+    pub supplier: String,
+    /// Rule key, jurisdiction, class and so on.
+    pub result: RuleResult,
+    /// Its state.
+    pub state: FindingState,
+    /// Since when the rule is met.
+    pub opened: Instant,
+    /// Since when it is met no more.
+    pub closed: Option<Instant>,
+}
+
+/// One finding with its life and its chain.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FindingView {
+    /// The finding.
+    pub row: FindingRow,
+    /// What happened to it, oldest first.
+    pub events: Vec<FindingEvent>,
+    /// Evidence judged.
+    pub digest: Option<Digest>,
+    /// Version of knowledge.
+    pub knowledge: String,
+    /// Version of policies.
+    pub policies: String,
+    /// Day judged for.
+    pub as_of: String,
+}
+
+/// One step in the life of a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FindingEvent {
+    /// Recorded when.
+    pub at: Instant,
+    /// `opened`, `changed`, `closed`, `reopened`.
+    pub kind: String,
+    /// `network`, `law`, `knowledge`, `time` or `declaration`.
+    pub cause: String,
+    /// For people.
+    pub text: String,
+}
+
+/// Which elements to show. Empty fields do not filter.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ElementFilter {
+    /// Sites.
+    pub sites: Vec<String>,
+    /// Roles; `unknown` for undeclared.
+    pub roles: Vec<String>,
+    /// Maker keys; `unknown` for none.
+    pub makers: Vec<String>,
+    /// Standings.
+    pub standings: Vec<String>,
+    /// Part of name, address, model or serial.
+    pub text: String,
+    /// Key of the page, from [`Page::next`].
+    pub after: Option<String>,
+    /// Rows a page, at most 500; 0 means 100.
+    pub limit: u32,
+}
+
+/// One element in a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ElementRow {
+    /// Its key.
+    pub element: ElementId,
+    /// Declared name, else sysName, else address.
+    pub name: String,
+    /// Its site.
+    pub site: SiteName,
+    /// Management address.
+    pub address: String,
+    /// UDP port.
+    pub port: u16,
+    /// Declared role.
+    pub role: Option<Role>,
+    /// Usual English name of the maker; `None` is unknown.
+    pub maker: Option<String>,
+    /// Its key.
+    pub maker_id: Option<String>,
+    /// Confidence of the maker.
+    pub confidence: f64,
+    /// Whose name is on it.
+    pub brand: Option<String>,
+    /// Model.
+    pub model: Option<String>,
+    /// Serial number.
+    pub serial: Option<String>,
+    /// How complete the last round was; `None` before the first.
+    pub completeness: Option<Completeness>,
+    /// Its last answer.
+    pub last_answer: Option<Instant>,
+    /// Its last round, answered or not.
+    pub last_report: Option<Instant>,
+    /// Standing word; `unknown` until judged.
+    pub standing: String,
+    /// Open findings.
+    pub findings: u64,
+    /// The most urgent among them.
+    pub worst: Option<Severity>,
+    /// Components of its unit.
+    pub components: u64,
+}
+
+/// A unit's time at an element.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TenureRow {
+    /// Which unit.
+    pub unit: UnitId,
+    /// Serial number.
+    pub serial: Option<String>,
+    /// Base address.
+    pub base_mac: Option<String>,
+    /// Engine ID.
+    pub engine_id: Option<String>,
+    /// Maker name.
+    pub maker: Option<String>,
+    /// Model.
+    pub model: Option<String>,
+    /// From (agent's clock).
+    pub from: Instant,
+    /// Until; `None` is now.
+    pub until: Option<Instant>,
+}
+
+/// "This element showed this evidence from … until …".
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SightingRow {
+    /// The evidence.
+    pub digest: Digest,
+    /// How complete.
+    pub completeness: Completeness,
+    /// First round (agent's clock).
+    pub from: Instant,
+    /// Last round.
+    pub until: Instant,
+    /// Rounds in between.
+    pub rounds: u64,
+    /// Who saw it last.
+    pub agent: AgentId,
+    /// Report that last showed it.
+    pub epoch: String,
+    /// Report that last showed it.
+    pub sequence: u64,
+    /// Recorded when first.
+    pub recorded: Instant,
+}
+
+/// One element with everything its page shows.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ElementView {
+    /// The row.
+    pub row: ElementRow,
+    /// Jurisdictions of its site.
+    pub jurisdictions: Vec<String>,
+    /// Declared generations.
+    pub generations: Vec<String>,
+    /// Declared tags.
+    pub tags: Vec<String>,
+    /// Declared day of acquisition.
+    pub acquired: Option<String>,
+    /// Units now and before, latest first.
+    pub tenures: Vec<TenureRow>,
+    /// What was seen, latest first, at most 20.
+    pub sightings: Vec<SightingRow>,
+    /// The evidence its present conclusions rest on.
+    pub digest: Option<Digest>,
+    /// Version of knowledge.
+    pub knowledge: String,
+    /// What tells the unit from others.
+    pub unit: UnitIdentity,
+    /// Claims, winners first.
+    pub claims: Vec<Claim>,
+    /// Doubts.
+    pub doubts: Vec<Doubt>,
+    /// Parts, parents before children.
+    pub parts: Vec<ComponentIdentity>,
+    /// Findings, open ones first.
+    pub findings: Vec<FindingRow>,
+    /// Every rule result of the last judgement, those that bind nobody too.
+    pub results: Vec<RuleResult>,
+    /// Version of policies.
+    pub policies: String,
+    /// Day judged for.
+    pub as_of: String,
+}
+
+/// The exact bytes of an evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvidenceRecord {
+    /// As received.
+    pub bytes: Vec<u8>,
+    /// Committed when.
+    pub recorded: Instant,
+}
