@@ -131,6 +131,28 @@ words!(
     }
 );
 
+words!(
+    /// One word for an element: its most urgent result, or why there is none.
+    Standing {
+        /// Matches a prohibition in force.
+        Violation = "violation",
+        /// A date by which something had to be gone has passed.
+        Overdue = "overdue",
+        /// Something must be gone by a date to come.
+        Due = "due",
+        /// Capped, lacking an approval, or may stay but not grow.
+        Restricted = "restricted",
+        /// Turns on a fact nobody has declared or observed.
+        Undecided = "undecided",
+        /// No duty; worth watching.
+        Watch = "watch",
+        /// Maker known, evidence complete, and nothing stays open.
+        Clear = "clear",
+        /// Nothing stays open, but not enough is known to call it clear.
+        Unknown = "unknown",
+    }
+);
+
 /// What one rule says about one part of one element on one day.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RuleResult {
@@ -175,6 +197,9 @@ mod tests {
         }
         for &severity in Severity::ALL {
             assert_eq!(serde_json::to_string(&severity).unwrap(), format!("{:?}", severity.as_str()));
+        }
+        for &standing in Standing::ALL {
+            assert_eq!(serde_json::to_string(&standing).unwrap(), format!("{:?}", standing.as_str()));
         }
         for &state in FindingState::ALL {
             assert_eq!(serde_json::to_string(&state).unwrap(), format!("{:?}", state.as_str()));

@@ -18,7 +18,7 @@ pub use claim::{
     Subject, UnitIdentity,
 };
 pub use evidence::{Completeness, Evidence, Observation, Outcome, Question, QuestionKind, Value, Varbind};
-pub use finding::{FindingState, ResultClass, RuleResult, Severity};
+pub use finding::{FindingState, ResultClass, RuleResult, Severity, Standing};
 pub use id::{AgentId, Digest, ElementId, FindingId, SiteName, UnitId};
 pub use instant::Instant;
 pub use oid::Oid;

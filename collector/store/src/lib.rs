@@ -1,25 +1,27 @@
 //! Durable state of the collector: evidence first, then what was concluded from it.
 //!
 //! Invariants: this crate alone speaks SQL; [`Store::commit_reports`] returns only
-//! after the reports are on disk; everything in [`conclude`](record) rows can be
+//! after the reports are on disk; everything concluded can be
 //! thrown away and rebuilt from evidence; every fact has valid and recorded time.
 
 pub mod record;
 pub mod view;
 pub mod error;
 pub mod sqlite;
-pub mod conformance;
+#[cfg(test)]
+mod conformance;
 
 pub use error::StoreError;
 pub use sqlite::SqliteStore;
 
 use model::{AgentId, Digest, ElementId, Instant, Site};
 use record::{
-    AgentHello, Declaration, IdentifiedEvidence, IncomingReport, JudgedElement, Stage, StageVersion, Subject, Undone,
-    Verdict,
+    AgentHello, Declaration, IdentifiedEvidence, IncomingReport, JudgedElement, Stage, StageVersion, Subject,
+    Undone, Verdict,
 };
 use view::{
-    ElementFilter, ElementRow, ElementView, EvidenceRecord, FindingFilter, FindingRow, FindingView, Overview, Page,
+    ElementFilter, ElementRow, ElementView, EvidenceRecord, FindingFilter, FindingRow, FindingView, Overview,
+    Page,
 };
 
 /// What the collector asks of its durable state. One conformance suite holds for every backend.
@@ -28,7 +30,8 @@ pub trait Store: Send + Sync + 'static {
     // ── operator's facts ──
 
     /// Makes the declared sites and elements the current ones; what changed is queued for evaluation.
-    async fn declare(&self, sites: &[Site], elements: &[Declaration], now: Instant) -> Result<(), StoreError>;
+    async fn declare(&self, sites: &[Site], elements: &[Declaration], now: Instant)
+    -> Result<(), StoreError>;
 
     // ── ingest ──
 

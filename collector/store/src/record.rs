@@ -1,7 +1,8 @@
 //! What goes into the store, as the stages of the path hand it over.
 
 use model::{
-    AgentId, Completeness, Digest, ElementId, Identification, Instant, Place, Role, RuleResult, SiteName, Varbind,
+    AgentId, Completeness, Digest, ElementId, FindingId, FindingState, Identification, Instant, Place, Role,
+    RuleResult, SiteName, SupplierRef, UnitId, UnitIdentity, Varbind,
 };
 use std::collections::BTreeSet;
 
@@ -167,12 +168,70 @@ pub struct IdentifiedEvidence {
 pub struct Subject {
     /// Place with declared facts.
     pub place: Place,
-    /// What people call it.
+    /// Declared name; empty when nothing is declared.
     pub name: String,
-    /// Last complete evidence, identified.
-    pub complete: Option<(Digest, Identification)>,
-    /// A later partial one: it may add facts, never remove them.
-    pub partial: Option<(Digest, Identification)>,
+    /// Management address.
+    pub address: String,
+    /// How complete the last round was; `None` before the first.
+    pub latest: Option<Completeness>,
+    /// Last complete evidence, if it is identified.
+    pub complete: Option<IdentifiedSighting>,
+    /// A later partial one, if it is identified: it may add facts, never remove them.
+    pub partial: Option<IdentifiedSighting>,
+    /// The unit now in place.
+    pub tenure: Option<Tenure>,
+    /// Findings of this element, closed ones too.
+    pub findings: Vec<KnownFinding>,
+    /// The last judgement, to tell what moved.
+    pub judged: Option<Judged>,
+}
+
+/// An evidence of an element with what was concluded from it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IdentifiedSighting {
+    /// Which evidence.
+    pub digest: Digest,
+    /// First round that showed it (agent's clock).
+    pub from: Instant,
+    /// What was concluded.
+    pub identification: Identification,
+}
+
+/// A unit's time at an element.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tenure {
+    /// Which unit.
+    pub unit: UnitId,
+    /// Since when (agent's clock).
+    pub from: Instant,
+    /// What is known to tell it from others.
+    pub identity: UnitIdentity,
+}
+
+/// A finding as the store knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KnownFinding {
+    /// Its key.
+    pub finding: FindingId,
+    /// Its state.
+    pub state: FindingState,
+    /// The result it was last judged by.
+    pub result: RuleResult,
+}
+
+/// Versions of the last judgement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// Standing word.
+    pub standing: String,
+    /// Version of the policies.
+    pub policies: String,
+    /// Version of the knowledge.
+    pub knowledge: String,
+    /// The evidence judged.
+    pub digest: Option<Digest>,
+    /// The day judged for.
+    pub as_of: String,
 }
 
 /// One element with its judgement.
@@ -182,19 +241,55 @@ pub struct JudgedElement {
     pub undone: Undone,
     /// Which element.
     pub element: ElementId,
-    /// Standing word for lists (`clear`, `unknown`, `due`, …), made by the policy crate.
-    pub standing: String,
+    /// Versions and standing.
+    pub judged: Judged,
+    /// Display name: declared, else told by the device, else the address.
+    pub name: String,
     /// Every rule result, those that bind nobody too.
     pub results: Vec<RuleResult>,
-    /// Version of the policies.
-    pub policies: String,
-    /// Version of the knowledge behind the claims; empty when nothing is identified.
-    pub knowledge: String,
-    /// The evidence judged, if any.
-    pub digest: Option<Digest>,
-    /// The day judged for, `YYYY-MM-DD`.
-    pub as_of: String,
-    /// What moved since the last judgement, for the feed: `network`, `law`, `knowledge`, `time`, `declaration`.
-    pub cause: String,
+    /// What becomes of its findings.
+    pub findings: Vec<FindingStep>,
+    /// What becomes of its unit.
+    pub tenure: TenureStep,
+    /// What moved since the last judgement: `network`, `law`, `knowledge`, `time`, `declaration`.
+    pub cause: &'static str,
 }
 
+/// One step in the life of a finding.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FindingStep {
+    /// A rule is met for the first time.
+    Open(RuleResult),
+    /// A rule is met again.
+    Reopen(FindingId, RuleResult),
+    /// Class, severity or date moved: an event. `text` says what.
+    Change(FindingId, RuleResult, String),
+    /// Only the wording or confidence moved: no event.
+    Refresh(FindingId, RuleResult),
+    /// The rule is no longer met.
+    Close(FindingId),
+}
+
+/// What becomes of the unit at an element.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TenureStep {
+    /// Nothing new is known.
+    Keep,
+    /// The first unit seen here.
+    First(FoundUnit),
+    /// The same unit told more about itself.
+    Learn(UnitId, FoundUnit),
+    /// Another unit stands here now.
+    Swap(UnitId, FoundUnit),
+}
+
+/// A unit as just identified.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundUnit {
+    /// Since when (agent's clock).
+    pub from: Instant,
+    /// What tells it from others.
+    pub identity: UnitIdentity,
+    /// Who made it.
+    pub maker: Option<SupplierRef>,
+}

@@ -1,8 +1,8 @@
 //! What pages read from the store. Texts that came from devices are raw: pages escape them.
 
 use model::{
-    AgentId, Claim, Completeness, ComponentIdentity, Digest, Doubt, ElementId, FindingId, FindingState, Instant,
-    ResultClass, Role, RuleResult, Severity, Site, SiteName, UnitId, UnitIdentity,
+    AgentId, Claim, Completeness, ComponentIdentity, Digest, Doubt, ElementId, FindingId, FindingState,
+    Instant, ResultClass, Role, RuleResult, Severity, Site, SiteName, UnitId, UnitIdentity,
 };
 use serde::Serialize;
 

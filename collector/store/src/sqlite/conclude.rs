@@ -1,0 +1,294 @@
+//! The queues between stages, and identifications with their components.
+//!
+//! An input that changes while a stage works on it has a higher revision than
+//! the one that was read, so marking it done leaves it in the queue.
+
+use super::row;
+use crate::StoreError;
+use crate::record::{IdentifiedEvidence, Stage, StageVersion, Undone};
+use crate::view::EvidenceRecord;
+use model::{Attribution, ComponentIdentity, Digest, Identification, Instant};
+use sqlx::sqlite::SqlitePool;
+use sqlx::{QueryBuilder, Row as _, Sqlite, Transaction};
+
+type Tx = Transaction<'static, Sqlite>;
+
+/// Largest evidence that is unpacked again: what ingest lets in, with room.
+const MAX_EVIDENCE_BYTES: usize = 64 << 20;
+
+/// Queues one input; a waiting one keeps its age and gets a new revision.
+pub async fn queue(tx: &mut Tx, stage: Stage, key: &str, now: Instant) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO undone (stage, key, revision, since) VALUES ($1, $2, 1, $3) \
+         ON CONFLICT (stage, key) DO UPDATE SET revision = undone.revision + 1",
+    )
+    .bind(stage.as_str())
+    .bind(key)
+    .bind(now.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Marks an input done unless it changed meanwhile.
+pub async fn settle(tx: &mut Tx, stage: Stage, undone: &Undone) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM undone WHERE stage = $1 AND key = $2 AND revision = $3")
+        .bind(stage.as_str())
+        .bind(&undone.key)
+        .bind(undone.revision)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// See [`crate::Store::adopt_version`].
+pub async fn adopt_version(tx: &mut Tx, version: &StageVersion, now: Instant) -> Result<bool, StoreError> {
+    let stage = version.stage.as_str();
+    let known: Option<String> = sqlx::query_scalar("SELECT version FROM stage_version WHERE stage = $1")
+        .bind(stage)
+        .fetch_optional(&mut **tx)
+        .await?;
+    if known.as_deref() == Some(version.version.as_str()) {
+        return Ok(false);
+    }
+    let inputs = match version.stage {
+        Stage::Identify => {
+            "INSERT INTO undone (stage, key, revision, since) SELECT DISTINCT $1, digest, 1, $2 FROM sighting \
+             WHERE completeness <> 'unreachable' \
+             ON CONFLICT (stage, key) DO UPDATE SET revision = undone.revision + 1"
+        }
+        Stage::Evaluate => {
+            "INSERT INTO undone (stage, key, revision, since) SELECT $1, element_id, 1, $2 FROM element WHERE true \
+             ON CONFLICT (stage, key) DO UPDATE SET revision = undone.revision + 1"
+        }
+    };
+    sqlx::query(inputs)
+        .bind(stage)
+        .bind(now.0)
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query(
+        "INSERT INTO stage_version (stage, version, recorded_at) VALUES ($1, $2, $3) \
+         ON CONFLICT (stage) DO UPDATE SET version = excluded.version, recorded_at = excluded.recorded_at",
+    )
+    .bind(stage)
+    .bind(&version.version)
+    .bind(now.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(true)
+}
+
+/// See [`crate::Store::undone`].
+pub async fn undone(pool: &SqlitePool, stage: Stage, limit: u32) -> Result<Vec<Undone>, StoreError> {
+    let rows =
+        sqlx::query("SELECT key, revision, since FROM undone WHERE stage = $1 ORDER BY since LIMIT $2")
+            .bind(stage.as_str())
+            .bind(i64::from(limit))
+            .fetch_all(pool)
+            .await?;
+    rows.into_iter()
+        .map(|r| {
+            Ok(Undone {
+                key: r.try_get("key")?,
+                revision: r.try_get("revision")?,
+                since: Instant(r.try_get("since")?),
+            })
+        })
+        .collect()
+}
+
+/// See [`crate::Store::evidence`].
+pub async fn evidence(pool: &SqlitePool, digest: Digest) -> Result<Option<EvidenceRecord>, StoreError> {
+    let found = sqlx::query("SELECT size, body, recorded_at FROM evidence WHERE digest = $1")
+        .bind(digest.to_string())
+        .fetch_optional(pool)
+        .await?;
+    let Some(found) = found else { return Ok(None) };
+    let size = usize::try_from(found.try_get::<i64, _>("size")?)
+        .unwrap_or(0)
+        .min(MAX_EVIDENCE_BYTES);
+    let body: Vec<u8> = found.try_get("body")?;
+    let bytes = zstd::bulk::decompress(&body, size).map_err(|_| StoreError::Damaged("evidence"))?;
+    Ok(Some(EvidenceRecord {
+        bytes,
+        recorded: Instant(found.try_get("recorded_at")?),
+    }))
+}
+
+/// See [`crate::Store::save_identified`].
+pub async fn save_identified(
+    tx: &mut Tx,
+    done: &[IdentifiedEvidence],
+    now: Instant,
+) -> Result<(), StoreError> {
+    for one in done {
+        let digest = one.digest.to_string();
+        save_one(tx, &digest, &one.identification, now).await?;
+        sqlx::query(
+            "INSERT INTO undone (stage, key, revision, since) \
+             SELECT 'evaluate', element_id, 1, $2 FROM element WHERE complete_digest = $1 OR partial_digest = $1 \
+             ON CONFLICT (stage, key) DO UPDATE SET revision = undone.revision + 1",
+        )
+        .bind(&digest)
+        .bind(now.0)
+        .execute(&mut **tx)
+        .await?;
+        settle(tx, Stage::Identify, &one.undone).await?;
+    }
+    Ok(())
+}
+
+async fn save_one(
+    tx: &mut Tx,
+    digest: &str,
+    concluded: &Identification,
+    now: Instant,
+) -> Result<(), StoreError> {
+    let (maker_id, maker_name, maker_confidence) = parts(concluded.maker.as_ref());
+    let (brand_id, brand_name, brand_confidence) = parts(concluded.brand.as_ref());
+    for table in [
+        "DELETE FROM component WHERE digest = $1 AND knowledge = $2",
+        "DELETE FROM identification WHERE digest = $1 AND knowledge = $2",
+    ] {
+        sqlx::query(table)
+            .bind(digest)
+            .bind(&concluded.knowledge)
+            .execute(&mut **tx)
+            .await?;
+    }
+    sqlx::query(
+        "INSERT INTO identification (digest, knowledge, maker_id, maker_name, maker_confidence, brand_id, brand_name, \
+         brand_confidence, model, serial, unit, claims, doubts, component_count, named_count, recorded_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+    )
+    .bind(digest)
+    .bind(&concluded.knowledge)
+    .bind(maker_id)
+    .bind(maker_name)
+    .bind(maker_confidence)
+    .bind(brand_id)
+    .bind(brand_name)
+    .bind(brand_confidence)
+    .bind(&concluded.unit.model)
+    .bind(&concluded.unit.serial)
+    .bind(row::json(&concluded.unit, "unit")?)
+    .bind(row::json(&concluded.claims, "claims")?)
+    .bind(row::json(&concluded.doubts, "doubts")?)
+    .bind(i64::try_from(concluded.components.len()).unwrap_or(i64::MAX))
+    .bind(i64::try_from(concluded.components.iter().filter(|c| c.maker.is_some()).count()).unwrap_or(i64::MAX))
+    .bind(now.0)
+    .execute(&mut **tx)
+    .await?;
+    // SQLite allows 32,766 variables; 17 a row.
+    for (chunk_number, chunk) in concluded.components.chunks(500).enumerate() {
+        insert_components(tx, digest, &concluded.knowledge, chunk_number * 500, chunk).await?;
+    }
+    Ok(())
+}
+
+async fn insert_components(
+    tx: &mut Tx,
+    digest: &str,
+    knowledge: &str,
+    first: usize,
+    components: &[ComponentIdentity],
+) -> Result<(), StoreError> {
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO component (digest, knowledge, position, component_index, parent, class, name, description, model, \
+         serial, revision, maker_id, maker_name, maker_confidence, brand_id, brand_name, brand_confidence) ",
+    );
+    query.push_values(
+        components.iter().enumerate(),
+        |mut values, (offset, component)| {
+            let (maker_id, maker_name, maker_confidence) = parts(component.maker.as_ref());
+            let (brand_id, brand_name, brand_confidence) = parts(component.brand.as_ref());
+            values
+                .push_bind(digest.to_owned())
+                .push_bind(knowledge.to_owned())
+                .push_bind(i64::try_from(first + offset).unwrap_or(i64::MAX))
+                .push_bind(component.index.clone())
+                .push_bind(component.parent.clone())
+                .push_bind(component.class.as_str())
+                .push_bind(component.name.clone())
+                .push_bind(component.description.clone())
+                .push_bind(component.model.clone())
+                .push_bind(component.serial.clone())
+                .push_bind(component.revision.clone())
+                .push_bind(maker_id.map(str::to_owned))
+                .push_bind(maker_name.map(str::to_owned))
+                .push_bind(maker_confidence)
+                .push_bind(brand_id.map(str::to_owned))
+                .push_bind(brand_name.map(str::to_owned))
+                .push_bind(brand_confidence);
+        },
+    );
+    query.build().persistent(false).execute(&mut **tx).await?;
+    Ok(())
+}
+
+fn parts(attribution: Option<&Attribution>) -> (Option<&str>, Option<&str>, f64) {
+    match attribution {
+        Some(a) => (Some(&a.supplier.id), Some(&a.supplier.name), a.confidence),
+        None => (None, None, 0.0),
+    }
+}
+
+/// The identification of one evidence with one knowledge, components included.
+pub async fn identification(
+    pool: &SqlitePool,
+    digest: &str,
+    knowledge: &str,
+) -> Result<Option<Identification>, StoreError> {
+    let found = sqlx::query("SELECT * FROM identification WHERE digest = $1 AND knowledge = $2")
+        .bind(digest)
+        .bind(knowledge)
+        .fetch_optional(pool)
+        .await?;
+    let Some(found) = found else { return Ok(None) };
+    let rows = sqlx::query("SELECT * FROM component WHERE digest = $1 AND knowledge = $2 ORDER BY position")
+        .bind(digest)
+        .bind(knowledge)
+        .fetch_all(pool)
+        .await?;
+    let mut components = Vec::with_capacity(rows.len());
+    for r in &rows {
+        let class: String = r.try_get("class")?;
+        components.push(ComponentIdentity {
+            index: r.try_get("component_index")?,
+            parent: r.try_get("parent")?,
+            class: row::from_json(&format!("\"{class}\""), "component class")?,
+            name: r.try_get("name")?,
+            description: r.try_get("description")?,
+            model: r.try_get("model")?,
+            serial: r.try_get("serial")?,
+            revision: r.try_get("revision")?,
+            maker: attribution(r, "maker_id", "maker_name", "maker_confidence")?,
+            brand: attribution(r, "brand_id", "brand_name", "brand_confidence")?,
+        });
+    }
+    Ok(Some(Identification {
+        knowledge: knowledge.to_owned(),
+        maker: attribution(&found, "maker_id", "maker_name", "maker_confidence")?,
+        brand: attribution(&found, "brand_id", "brand_name", "brand_confidence")?,
+        claims: row::from_json(found.try_get("claims")?, "claims")?,
+        doubts: row::from_json(found.try_get("doubts")?, "doubts")?,
+        unit: row::from_json(found.try_get("unit")?, "unit")?,
+        components,
+    }))
+}
+
+fn attribution(
+    row: &sqlx::sqlite::SqliteRow,
+    id: &str,
+    name: &str,
+    confidence: &str,
+) -> Result<Option<Attribution>, StoreError> {
+    let id: Option<String> = row.try_get(id)?;
+    let name: Option<String> = row.try_get(name)?;
+    let confidence = row.try_get(confidence)?;
+    Ok(id.zip(name).map(|(id, name)| Attribution {
+        supplier: model::SupplierRef { id, name },
+        confidence,
+    }))
+}

@@ -1,0 +1,168 @@
+//! The operator's facts: sites and what is declared about elements, with history.
+
+use super::conclude::queue;
+use super::row;
+use crate::StoreError;
+use crate::record::{Declaration, Stage};
+use model::{ElementId, Instant, Site};
+use sqlx::{Sqlite, Transaction};
+use std::collections::HashSet;
+
+type Tx = Transaction<'static, Sqlite>;
+
+/// Makes these the current declarations; what changed is queued for evaluation.
+pub async fn declare(
+    tx: &mut Tx,
+    sites: &[Site],
+    elements: &[Declaration],
+    now: Instant,
+) -> Result<(), StoreError> {
+    let mut moved_sites = HashSet::new();
+    for site in sites {
+        let jurisdictions = row::join(&site.jurisdictions);
+        let known: Option<String> = sqlx::query_scalar("SELECT jurisdictions FROM site WHERE name = $1")
+            .bind(site.name.as_str())
+            .fetch_optional(&mut **tx)
+            .await?;
+        if known.as_deref() != Some(jurisdictions.as_str()) {
+            moved_sites.insert(site.name.as_str());
+        }
+        sqlx::query(
+            "INSERT INTO site (name, title, jurisdictions, latitude, longitude, recorded_at) \
+             VALUES ($1, $2, $3, $4, $5, $6) \
+             ON CONFLICT (name) DO UPDATE SET title = excluded.title, jurisdictions = excluded.jurisdictions, \
+             latitude = excluded.latitude, longitude = excluded.longitude, recorded_at = excluded.recorded_at",
+        )
+        .bind(site.name.as_str())
+        .bind(&site.title)
+        .bind(&jurisdictions)
+        .bind(site.latitude)
+        .bind(site.longitude)
+        .bind(now.0)
+        .execute(&mut **tx)
+        .await?;
+    }
+
+    let mut declared = HashSet::with_capacity(elements.len());
+    for declaration in elements {
+        let element = ensure_element(
+            tx,
+            declaration.site.as_str(),
+            &declaration.address,
+            declaration.port,
+            now,
+        )
+        .await?;
+        declared.insert(element.clone());
+        if declare_one(tx, &element, declaration, now).await?
+            || moved_sites.contains(declaration.site.as_str())
+        {
+            queue(tx, Stage::Evaluate, &element, now).await?;
+        }
+    }
+    withdraw(tx, &declared, now).await
+}
+
+/// The element at this place, made if it is new.
+pub async fn ensure_element(
+    tx: &mut Tx,
+    site: &str,
+    address: &str,
+    port: u16,
+    now: Instant,
+) -> Result<String, StoreError> {
+    let known: Option<String> =
+        sqlx::query_scalar("SELECT element_id FROM element WHERE site = $1 AND address = $2 AND port = $3")
+            .bind(site)
+            .bind(address)
+            .bind(i64::from(port))
+            .fetch_optional(&mut **tx)
+            .await?;
+    if let Some(element) = known {
+        return Ok(element);
+    }
+    let element = ElementId::generate().to_string();
+    sqlx::query(
+        "INSERT INTO element (element_id, site, address, port, name, recorded_at) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(&element)
+    .bind(site)
+    .bind(address)
+    .bind(i64::from(port))
+    .bind(address)
+    .bind(now.0)
+    .execute(&mut **tx)
+    .await?;
+    queue(tx, Stage::Evaluate, &element, now).await?;
+    Ok(element)
+}
+
+/// Supersedes the current declaration if it differs; tells whether it did.
+async fn declare_one(
+    tx: &mut Tx,
+    element: &str,
+    declaration: &Declaration,
+    now: Instant,
+) -> Result<bool, StoreError> {
+    let generations = row::join(&declaration.generations);
+    let tags = row::join(&declaration.tags);
+    let role = declaration.role.map(model::Role::as_str);
+    let same: Option<i64> = sqlx::query_scalar(
+        "SELECT 1 FROM declaration WHERE element_id = $1 AND superseded_at IS NULL AND name = $2 \
+         AND COALESCE(role, '') = $3 AND generations = $4 AND tags = $5 AND COALESCE(acquired, '') = $6",
+    )
+    .bind(element)
+    .bind(&declaration.name)
+    .bind(role.unwrap_or(""))
+    .bind(&generations)
+    .bind(&tags)
+    .bind(declaration.acquired.as_deref().unwrap_or(""))
+    .fetch_optional(&mut **tx)
+    .await?;
+    if same.is_some() {
+        return Ok(false);
+    }
+    supersede(tx, element, now).await?;
+    sqlx::query(
+        "INSERT INTO declaration (element_id, recorded_at, valid_from, name, role, generations, tags, acquired) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(element)
+    .bind(now.0)
+    .bind(now.0)
+    .bind(&declaration.name)
+    .bind(role)
+    .bind(&generations)
+    .bind(&tags)
+    .bind(&declaration.acquired)
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query("UPDATE element SET name = $1 WHERE element_id = $2")
+        .bind(&declaration.name)
+        .bind(element)
+        .execute(&mut **tx)
+        .await?;
+    Ok(true)
+}
+
+async fn supersede(tx: &mut Tx, element: &str, now: Instant) -> Result<(), StoreError> {
+    sqlx::query("UPDATE declaration SET superseded_at = $1 WHERE element_id = $2 AND superseded_at IS NULL")
+        .bind(now.0)
+        .bind(element)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// What is no longer declared keeps its element and its history, and loses its current declaration.
+async fn withdraw(tx: &mut Tx, declared: &HashSet<String>, now: Instant) -> Result<(), StoreError> {
+    let current: Vec<String> =
+        sqlx::query_scalar("SELECT element_id FROM declaration WHERE superseded_at IS NULL")
+            .fetch_all(&mut **tx)
+            .await?;
+    for element in current.iter().filter(|e| !declared.contains(*e)) {
+        supersede(tx, element, now).await?;
+        queue(tx, Stage::Evaluate, element, now).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,223 @@
+//! Lists of elements by keyset, and one element with everything its page shows.
+
+use super::findings::{any_of, contains, of_element, page_size};
+use super::{conclude, row};
+use crate::StoreError;
+use crate::view::{ElementFilter, ElementRow, ElementView, Page, SightingRow, TenureRow};
+use model::{ElementId, Instant, Severity, UnitIdentity};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{QueryBuilder, Row as _, Sqlite};
+
+const COLUMNS: &str = "SELECT e.*, d.role, d.generations, d.tags, d.acquired, s.jurisdictions, \
+    COALESCE(j.standing, 'unknown') AS standing, j.digest AS judged_digest, j.knowledge, j.policies, j.as_of, j.results, \
+    i.maker_id, i.maker_name, i.maker_confidence, i.brand_name, i.model, i.serial, i.component_count, \
+    (SELECT COUNT(*) FROM finding f WHERE f.element_id = e.element_id AND f.state NOT IN ('closed', 'waived')) \
+        AS finding_count, \
+    (SELECT MIN(severity_rank) FROM finding f WHERE f.element_id = e.element_id \
+        AND f.state NOT IN ('closed', 'waived')) AS worst";
+
+const TABLES: &str = " FROM element e \
+    LEFT JOIN site s ON s.name = e.site \
+    LEFT JOIN declaration d ON d.element_id = e.element_id AND d.superseded_at IS NULL \
+    LEFT JOIN judgement j ON j.element_id = e.element_id \
+    LEFT JOIN identification i ON i.digest = j.digest AND i.knowledge = j.knowledge";
+
+fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &ElementFilter) {
+    query.push(" WHERE 1 = 1");
+    any_of(query, "e.site", &filter.sites);
+    any_of(query, "COALESCE(d.role, 'unknown')", &filter.roles);
+    any_of(query, "COALESCE(i.maker_id, 'unknown')", &filter.makers);
+    any_of(query, "COALESCE(j.standing, 'unknown')", &filter.standings);
+    if !filter.text.is_empty() {
+        let pattern = contains(&filter.text);
+        for (position, column) in ["e.name", "e.address", "i.model", "i.serial"]
+            .into_iter()
+            .enumerate()
+        {
+            query
+                .push(if position == 0 { " AND (" } else { " OR " })
+                .push(column)
+                .push(" LIKE ");
+            query.push_bind(pattern.clone()).push(" ESCAPE '!'");
+        }
+        query.push(")");
+    }
+}
+
+/// See [`crate::Store::elements`]. The page key is `element/name`.
+pub async fn list(pool: &SqlitePool, filter: &ElementFilter) -> Result<Page<ElementRow>, StoreError> {
+    let size = page_size(filter.limit);
+    let mut count = QueryBuilder::<Sqlite>::new("SELECT COUNT(*)");
+    count.push(TABLES);
+    narrow(&mut count, filter);
+    let total: i64 = count
+        .build_query_scalar()
+        .persistent(false)
+        .fetch_one(pool)
+        .await?;
+
+    let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
+    query.push(TABLES);
+    narrow(&mut query, filter);
+    if let Some((element, name)) = filter.after.as_deref().and_then(|key| key.split_once('/')) {
+        query
+            .push(" AND (e.name > ")
+            .push_bind(name.to_owned())
+            .push(" OR (e.name = ")
+            .push_bind(name.to_owned());
+        query
+            .push(" AND e.element_id > ")
+            .push_bind(element.to_owned())
+            .push("))");
+    }
+    query
+        .push(" ORDER BY e.name, e.element_id LIMIT ")
+        .push_bind(i64::from(size) + 1);
+    let mut rows = query.build().persistent(false).fetch_all(pool).await?;
+    let more = rows.len() > size as usize;
+    rows.truncate(size as usize);
+    let next = match rows.last() {
+        Some(last) if more => Some(format!(
+            "{}/{}",
+            last.try_get::<String, _>("element_id")?,
+            last.try_get::<String, _>("name")?
+        )),
+        _ => None,
+    };
+    Ok(Page {
+        rows: rows.iter().map(read).collect::<Result<_, _>>()?,
+        total: row::count(total),
+        next,
+    })
+}
+
+fn read(r: &SqliteRow) -> Result<ElementRow, StoreError> {
+    let worst: Option<i64> = r.try_get("worst")?;
+    let completeness: Option<String> = r.try_get("latest_completeness")?;
+    Ok(ElementRow {
+        element: row::word::<ElementId>(r.try_get("element_id")?, "element")?,
+        name: r.try_get("name")?,
+        site: row::site(r.try_get("site")?)?,
+        address: r.try_get("address")?,
+        port: u16::try_from(r.try_get::<i64, _>("port")?).map_err(|_| StoreError::Damaged("port"))?,
+        role: row::role(r.try_get("role")?)?,
+        maker: r.try_get("maker_name")?,
+        maker_id: r.try_get("maker_id")?,
+        confidence: r.try_get::<Option<f64>, _>("maker_confidence")?.unwrap_or(0.0),
+        brand: r.try_get("brand_name")?,
+        model: r.try_get("model")?,
+        serial: r.try_get("serial")?,
+        completeness: completeness.as_deref().map(row::completeness).transpose()?,
+        last_answer: row::instant(r.try_get("last_answer_at")?),
+        last_report: row::instant(r.try_get("last_report_at")?),
+        standing: r.try_get("standing")?,
+        findings: row::count(r.try_get("finding_count")?),
+        worst: worst
+            .and_then(|n| usize::try_from(n).ok())
+            .and_then(|n| Severity::ALL.get(n))
+            .copied(),
+        components: row::count(r.try_get::<Option<i64>, _>("component_count")?.unwrap_or(0)),
+    })
+}
+
+/// See [`crate::Store::element`].
+pub async fn one(pool: &SqlitePool, element: ElementId) -> Result<Option<ElementView>, StoreError> {
+    let key = element.to_string();
+    let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
+    query
+        .push(TABLES)
+        .push(" WHERE e.element_id = ")
+        .push_bind(key.clone());
+    let Some(found) = query.build().fetch_optional(pool).await? else {
+        return Ok(None);
+    };
+    let text = |column: &str| {
+        found
+            .try_get::<Option<String>, _>(column)
+            .map(Option::unwrap_or_default)
+    };
+    let words = |column: &str| -> Result<Vec<String>, StoreError> {
+        Ok(row::set(&text(column)?).into_iter().collect())
+    };
+    let knowledge = text("knowledge")?;
+    let digest: Option<String> = found.try_get("judged_digest")?;
+    let identification = match &digest {
+        Some(digest) => conclude::identification(pool, digest, &knowledge).await?,
+        None => None,
+    };
+    let (unit, claims, doubts, parts) = match identification {
+        Some(i) => (i.unit, i.claims, i.doubts, i.components),
+        None => (UnitIdentity::default(), Vec::new(), Vec::new(), Vec::new()),
+    };
+    let results = text("results")?;
+    Ok(Some(ElementView {
+        row: read(&found)?,
+        jurisdictions: words("jurisdictions")?,
+        generations: words("generations")?,
+        tags: words("tags")?,
+        acquired: found.try_get("acquired")?,
+        tenures: tenures(pool, &key).await?,
+        sightings: sightings(pool, &key).await?,
+        digest: row::maybe_digest(digest)?,
+        knowledge,
+        unit,
+        claims,
+        doubts,
+        parts,
+        findings: of_element(pool, &key).await?,
+        results: if results.is_empty() {
+            Vec::new()
+        } else {
+            row::from_json(&results, "results")?
+        },
+        policies: text("policies")?,
+        as_of: text("as_of")?,
+    }))
+}
+
+async fn tenures(pool: &SqlitePool, element: &str) -> Result<Vec<TenureRow>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT t.unit_id, t.valid_from, t.valid_until, u.identity, u.maker_name FROM tenure t \
+         JOIN unit u ON u.unit_id = t.unit_id WHERE t.element_id = $1 ORDER BY t.valid_from DESC LIMIT 100",
+    )
+    .bind(element)
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|r| {
+            let identity: UnitIdentity = row::from_json(r.try_get("identity")?, "unit")?;
+            Ok(TenureRow {
+                unit: row::word(r.try_get("unit_id")?, "unit")?,
+                serial: identity.serial,
+                base_mac: identity.base_mac,
+                engine_id: identity.engine_id,
+                maker: r.try_get("maker_name")?,
+                model: identity.model,
+                from: Instant(r.try_get("valid_from")?),
+                until: row::instant(r.try_get("valid_until")?),
+            })
+        })
+        .collect()
+}
+
+async fn sightings(pool: &SqlitePool, element: &str) -> Result<Vec<SightingRow>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM sighting WHERE element_id = $1 ORDER BY valid_from DESC LIMIT 20")
+        .bind(element)
+        .fetch_all(pool)
+        .await?;
+    rows.into_iter()
+        .map(|r| {
+            Ok(SightingRow {
+                digest: row::digest(r.try_get("digest")?)?,
+                completeness: row::completeness(r.try_get("completeness")?)?,
+                from: Instant(r.try_get("valid_from")?),
+                until: Instant(r.try_get("valid_until")?),
+                rounds: row::count(r.try_get("rounds")?),
+                agent: row::word(r.try_get("agent_id")?, "agent")?,
+                epoch: r.try_get("epoch")?,
+                sequence: row::count(r.try_get("sequence")?),
+                recorded: Instant(r.try_get("recorded_at")?),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,451 @@
+//! What evaluation reads of an element, and what it leaves behind.
+
+use super::{conclude, row};
+use crate::StoreError;
+use crate::record::{
+    FindingStep, FoundUnit, IdentifiedSighting, Judged, JudgedElement, KnownFinding, Stage, Subject, Tenure,
+    TenureStep,
+};
+use model::{ElementId, FindingId, FindingState, Instant, Place, RuleResult, Severity, UnitId};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{Row as _, Sqlite, Transaction};
+use uuid::Uuid;
+
+type Tx = Transaction<'static, Sqlite>;
+
+/// See [`crate::Store::subject`].
+pub async fn subject(pool: &SqlitePool, element: ElementId) -> Result<Option<Subject>, StoreError> {
+    let key = element.to_string();
+    let found = sqlx::query(
+        "SELECT e.*, s.jurisdictions, d.name AS declared_name, d.role, d.generations, d.tags, d.acquired, \
+         (SELECT version FROM stage_version WHERE stage = 'identify') AS knowledge \
+         FROM element e LEFT JOIN site s ON s.name = e.site \
+         LEFT JOIN declaration d ON d.element_id = e.element_id AND d.superseded_at IS NULL WHERE e.element_id = $1",
+    )
+    .bind(&key)
+    .fetch_optional(pool)
+    .await?;
+    let Some(found) = found else { return Ok(None) };
+    let knowledge: String = found
+        .try_get::<Option<String>, _>("knowledge")?
+        .unwrap_or_default();
+    let words = |column: &str| -> Result<_, StoreError> {
+        Ok(row::set(
+            &found.try_get::<Option<String>, _>(column)?.unwrap_or_default(),
+        ))
+    };
+    let place = Place {
+        element,
+        site: row::site(found.try_get("site")?)?,
+        jurisdictions: words("jurisdictions")?,
+        role: row::role(found.try_get("role")?)?,
+        generations: words("generations")?,
+        tags: words("tags")?,
+        acquired: found.try_get("acquired")?,
+    };
+    let latest: Option<String> = found.try_get("latest_completeness")?;
+    let declared: Option<String> = found.try_get("declared_name")?;
+    Ok(Some(Subject {
+        place,
+        name: declared.unwrap_or_default(),
+        address: found.try_get("address")?,
+        latest: latest.as_deref().map(row::completeness).transpose()?,
+        complete: sighting(pool, &found, "complete_digest", "complete_from", &knowledge).await?,
+        partial: sighting(pool, &found, "partial_digest", "partial_from", &knowledge).await?,
+        tenure: tenure(pool, &key).await?,
+        findings: known_findings(pool, &key).await?,
+        judged: judged(pool, &key).await?,
+    }))
+}
+
+async fn sighting(
+    pool: &SqlitePool,
+    element: &SqliteRow,
+    digest: &str,
+    from: &str,
+    knowledge: &str,
+) -> Result<Option<IdentifiedSighting>, StoreError> {
+    let Some(digest) = element.try_get::<Option<String>, _>(digest)? else {
+        return Ok(None);
+    };
+    let from = Instant(element.try_get::<Option<i64>, _>(from)?.unwrap_or(0));
+    let identification = conclude::identification(pool, &digest, knowledge).await?;
+    let digest = row::digest(&digest)?;
+    Ok(identification.map(|identification| IdentifiedSighting {
+        digest,
+        from,
+        identification,
+    }))
+}
+
+async fn tenure(pool: &SqlitePool, element: &str) -> Result<Option<Tenure>, StoreError> {
+    let found = sqlx::query(
+        "SELECT t.unit_id, t.valid_from, u.identity FROM tenure t JOIN unit u ON u.unit_id = t.unit_id \
+         WHERE t.element_id = $1 AND t.valid_until IS NULL",
+    )
+    .bind(element)
+    .fetch_optional(pool)
+    .await?;
+    found
+        .map(|r| {
+            Ok(Tenure {
+                unit: row::word::<UnitId>(r.try_get("unit_id")?, "unit")?,
+                from: Instant(r.try_get("valid_from")?),
+                identity: row::from_json(r.try_get("identity")?, "unit")?,
+            })
+        })
+        .transpose()
+}
+
+async fn known_findings(pool: &SqlitePool, element: &str) -> Result<Vec<KnownFinding>, StoreError> {
+    let rows = sqlx::query("SELECT finding_id, state, result FROM finding WHERE element_id = $1")
+        .bind(element)
+        .fetch_all(pool)
+        .await?;
+    rows.iter()
+        .map(|r| {
+            Ok(KnownFinding {
+                finding: row::word::<FindingId>(r.try_get("finding_id")?, "finding")?,
+                state: row::word::<FindingState>(r.try_get("state")?, "finding state")?,
+                result: row::from_json(r.try_get("result")?, "finding")?,
+            })
+        })
+        .collect()
+}
+
+async fn judged(pool: &SqlitePool, element: &str) -> Result<Option<Judged>, StoreError> {
+    let found = sqlx::query(
+        "SELECT standing, digest, knowledge, policies, as_of FROM judgement WHERE element_id = $1",
+    )
+    .bind(element)
+    .fetch_optional(pool)
+    .await?;
+    found
+        .map(|r| {
+            Ok(Judged {
+                standing: r.try_get("standing")?,
+                digest: row::maybe_digest(r.try_get("digest")?)?,
+                knowledge: r.try_get("knowledge")?,
+                policies: r.try_get("policies")?,
+                as_of: r.try_get("as_of")?,
+            })
+        })
+        .transpose()
+}
+
+/// See [`crate::Store::save_judged`].
+pub async fn save_judged(tx: &mut Tx, done: &[JudgedElement], now: Instant) -> Result<(), StoreError> {
+    for one in done {
+        let element = one.element.to_string();
+        let before: Option<String> =
+            sqlx::query_scalar("SELECT standing FROM judgement WHERE element_id = $1")
+                .bind(&element)
+                .fetch_optional(&mut **tx)
+                .await?;
+        save_judgement(tx, &element, one, now).await?;
+        step_tenure(tx, &element, one, now).await?;
+        for step in &one.findings {
+            step_finding(tx, &element, one, step, now).await?;
+        }
+        if before.as_deref() != Some(one.judged.standing.as_str()) {
+            let text = match before {
+                Some(before) => format!("{before} → {}", one.judged.standing),
+                None => format!("first judged: {}", one.judged.standing),
+            };
+            change(tx, "standing_changed", &element, &text, one.cause, now).await?;
+        }
+        conclude::settle(tx, Stage::Evaluate, &one.undone).await?;
+    }
+    Ok(())
+}
+
+async fn save_judgement(
+    tx: &mut Tx,
+    element: &str,
+    one: &JudgedElement,
+    now: Instant,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO judgement (element_id, standing, digest, knowledge, policies, as_of, results, recorded_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (element_id) DO UPDATE SET \
+         standing = excluded.standing, digest = excluded.digest, knowledge = excluded.knowledge, \
+         policies = excluded.policies, as_of = excluded.as_of, results = excluded.results, \
+         recorded_at = excluded.recorded_at",
+    )
+    .bind(element)
+    .bind(&one.judged.standing)
+    .bind(one.judged.digest.map(|d| d.to_string()))
+    .bind(&one.judged.knowledge)
+    .bind(&one.judged.policies)
+    .bind(&one.judged.as_of)
+    .bind(row::json(&one.results, "results")?)
+    .bind(now.0)
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query("UPDATE element SET name = $2 WHERE element_id = $1 AND name <> $2")
+        .bind(element)
+        .bind(&one.name)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+async fn step_tenure(
+    tx: &mut Tx,
+    element: &str,
+    one: &JudgedElement,
+    now: Instant,
+) -> Result<(), StoreError> {
+    match &one.tenure {
+        TenureStep::Keep => Ok(()),
+        TenureStep::Learn(unit, found) => {
+            sqlx::query(
+                "UPDATE unit SET identity = $2, serial = $3, maker_id = $4, maker_name = $5, recorded_at = $6 \
+                 WHERE unit_id = $1",
+            )
+            .bind(unit.to_string())
+            .bind(row::json(&found.identity, "unit")?)
+            .bind(&found.identity.serial)
+            .bind(found.maker.as_ref().map(|m| m.id.as_str()))
+            .bind(found.maker.as_ref().map(|m| m.name.as_str()))
+            .bind(now.0)
+            .execute(&mut **tx)
+            .await?;
+            Ok(())
+        }
+        TenureStep::First(found) => {
+            move_in(tx, element, found, now).await?;
+            change(tx, "unit_new", element, &describe(found), one.cause, now).await
+        }
+        TenureStep::Swap(old, found) => {
+            sqlx::query(
+                "UPDATE tenure SET valid_until = $3 WHERE element_id = $1 AND unit_id = $2 AND valid_until IS NULL",
+            )
+            .bind(element)
+            .bind(old.to_string())
+            .bind(found.from.0)
+            .execute(&mut **tx)
+            .await?;
+            move_in(tx, element, found, now).await?;
+            change(tx, "swap", element, &describe(found), one.cause, now).await
+        }
+    }
+}
+
+async fn move_in(tx: &mut Tx, element: &str, found: &FoundUnit, now: Instant) -> Result<(), StoreError> {
+    let unit = UnitId::generate().to_string();
+    sqlx::query(
+        "INSERT INTO unit (unit_id, identity, serial, maker_id, maker_name, recorded_at) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(&unit)
+    .bind(row::json(&found.identity, "unit")?)
+    .bind(&found.identity.serial)
+    .bind(found.maker.as_ref().map(|m| m.id.as_str()))
+    .bind(found.maker.as_ref().map(|m| m.name.as_str()))
+    .bind(now.0)
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query("INSERT INTO tenure (element_id, unit_id, valid_from, recorded_at) VALUES ($1, $2, $3, $4)")
+        .bind(element)
+        .bind(&unit)
+        .bind(found.from.0)
+        .bind(now.0)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+fn describe(found: &FoundUnit) -> String {
+    let maker = found.maker.as_ref().map_or("unknown maker", |m| m.name.as_str());
+    let model = found.identity.model.as_deref().unwrap_or("unknown model");
+    match &found.identity.serial {
+        Some(serial) => format!("{maker} {model}, serial {serial}"),
+        None => format!("{maker} {model}, no serial told"),
+    }
+}
+
+async fn step_finding(
+    tx: &mut Tx,
+    element: &str,
+    one: &JudgedElement,
+    step: &FindingStep,
+    now: Instant,
+) -> Result<(), StoreError> {
+    match step {
+        FindingStep::Open(result) => {
+            let finding = FindingId::generate();
+            insert_finding(tx, element, one, finding, result, now).await?;
+            let text = opened_text(result);
+            event(tx, finding, "opened", one.cause, &text, now).await?;
+            change(tx, "finding_opened", element, &text, one.cause, now).await
+        }
+        FindingStep::Reopen(finding, result) => {
+            update_finding(tx, one, *finding, result, now).await?;
+            sqlx::query("UPDATE finding SET state = 'open', closed_at = NULL WHERE finding_id = $1")
+                .bind(finding.to_string())
+                .execute(&mut **tx)
+                .await?;
+            let text = opened_text(result);
+            event(tx, *finding, "reopened", one.cause, &text, now).await?;
+            change(tx, "finding_opened", element, &text, one.cause, now).await
+        }
+        FindingStep::Change(finding, result, text) => {
+            update_finding(tx, one, *finding, result, now).await?;
+            event(tx, *finding, "changed", one.cause, text, now).await?;
+            let text = format!("{}: {text}", result.rule);
+            change(tx, "finding_changed", element, &text, one.cause, now).await
+        }
+        FindingStep::Refresh(finding, result) => update_finding(tx, one, *finding, result, now).await,
+        FindingStep::Close(finding) => {
+            let rule: Option<String> = sqlx::query_scalar(
+                "UPDATE finding SET state = 'closed', closed_at = $2, recorded_at = $2 WHERE finding_id = $1 \
+                 RETURNING rule",
+            )
+            .bind(finding.to_string())
+            .bind(now.0)
+            .fetch_optional(&mut **tx)
+            .await?;
+            event(
+                tx,
+                *finding,
+                "closed",
+                one.cause,
+                "the rule is no longer met",
+                now,
+            )
+            .await?;
+            let text = format!("{}: no longer met", rule.unwrap_or_default());
+            change(tx, "finding_closed", element, &text, one.cause, now).await
+        }
+    }
+}
+
+fn opened_text(result: &RuleResult) -> String {
+    let possible = if result.confidence < RuleResult::CERTAIN {
+        "possible "
+    } else {
+        ""
+    };
+    let part = result
+        .component
+        .as_deref()
+        .map(|c| format!(", component {c}"))
+        .unwrap_or_default();
+    format!("{possible}{} under {}{part}", result.class, result.rule)
+}
+
+async fn insert_finding(
+    tx: &mut Tx,
+    element: &str,
+    one: &JudgedElement,
+    finding: FindingId,
+    result: &RuleResult,
+    now: Instant,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO finding (finding_id, element_id, rule, component, jurisdiction, supplier, class, severity, \
+         severity_rank, deadline, state, result, digest, knowledge, policies, as_of, opened_at, recorded_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'open', $11, $12, $13, $14, $15, $16, $16)",
+    )
+    .bind(finding.to_string())
+    .bind(element)
+    .bind(&result.rule)
+    .bind(result.component.as_deref().unwrap_or(""))
+    .bind(&result.jurisdiction)
+    .bind(&result.supplier)
+    .bind(result.class.as_str())
+    .bind(result.severity.as_str())
+    .bind(rank(result.severity))
+    .bind(&result.deadline)
+    .bind(row::json(result, "finding")?)
+    .bind(one.judged.digest.map(|d| d.to_string()))
+    .bind(&one.judged.knowledge)
+    .bind(&one.judged.policies)
+    .bind(&one.judged.as_of)
+    .bind(now.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn update_finding(
+    tx: &mut Tx,
+    one: &JudgedElement,
+    finding: FindingId,
+    result: &RuleResult,
+    now: Instant,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE finding SET class = $2, severity = $3, severity_rank = $4, deadline = $5, result = $6, digest = $7, \
+         knowledge = $8, policies = $9, as_of = $10, recorded_at = $11 WHERE finding_id = $1",
+    )
+    .bind(finding.to_string())
+    .bind(result.class.as_str())
+    .bind(result.severity.as_str())
+    .bind(rank(result.severity))
+    .bind(&result.deadline)
+    .bind(row::json(result, "finding")?)
+    .bind(one.judged.digest.map(|d| d.to_string()))
+    .bind(&one.judged.knowledge)
+    .bind(&one.judged.policies)
+    .bind(&one.judged.as_of)
+    .bind(now.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Position in [`Severity::ALL`]: 0 is most urgent.
+pub fn rank(severity: Severity) -> i64 {
+    Severity::ALL
+        .iter()
+        .position(|s| *s == severity)
+        .and_then(|n| i64::try_from(n).ok())
+        .unwrap_or(i64::MAX)
+}
+
+async fn event(
+    tx: &mut Tx,
+    finding: FindingId,
+    kind: &str,
+    cause: &str,
+    text: &str,
+    now: Instant,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO finding_event (finding_id, event_id, kind, cause, text, recorded_at) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(finding.to_string())
+    .bind(Uuid::now_v7().to_string())
+    .bind(kind)
+    .bind(cause)
+    .bind(text)
+    .bind(now.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn change(
+    tx: &mut Tx,
+    kind: &str,
+    element: &str,
+    text: &str,
+    cause: &str,
+    now: Instant,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO change (change_id, kind, element_id, text, cause, recorded_at) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(Uuid::now_v7().to_string())
+    .bind(kind)
+    .bind(element)
+    .bind(text)
+    .bind(cause)
+    .bind(now.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,265 @@
+//! Everything the first page counts, read in one snapshot.
+
+use super::row;
+use crate::StoreError;
+use crate::view::{AgentRow, Backlog, ChangeRow, Count, DeadlineRow, ExposureCell, Overview, SiteRow};
+use model::{AgentId, ElementId, FindingState, Instant, Severity, Site};
+use sqlx::sqlite::SqlitePool;
+use sqlx::{Row as _, Sqlite, Transaction};
+
+type Snapshot = Transaction<'static, Sqlite>;
+
+/// See [`crate::Store::overview`].
+pub async fn overview(pool: &SqlitePool) -> Result<Overview, StoreError> {
+    let mut tx = pool.begin().await?;
+    let (elements, reached, last_report) = element_counts(&mut tx).await?;
+    let parts = sqlx::query(
+        "SELECT COUNT(*) FILTER (WHERE i.maker_id IS NOT NULL) AS identified, \
+         COALESCE(SUM(i.component_count), 0) AS components, COALESCE(SUM(i.named_count), 0) AS named \
+         FROM judgement j JOIN identification i ON i.digest = j.digest AND i.knowledge = j.knowledge",
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    let agents = agents(&mut tx).await?;
+    Ok(Overview {
+        elements,
+        reached,
+        identified: row::count(parts.try_get("identified")?),
+        components: row::count(parts.try_get("components")?),
+        components_named: row::count(parts.try_get("named")?),
+        reports: agents.iter().map(|a| a.acked - a.lost).sum(),
+        lost: agents.iter().map(|a| a.lost).sum(),
+        states: states(&mut tx).await?,
+        severities: severities(&mut tx).await?,
+        standings: standings(&mut tx, elements).await?,
+        makers: makers(&mut tx).await?,
+        unidentified: backlog(&mut tx, "identify").await?,
+        unevaluated: backlog(&mut tx, "evaluate").await?,
+        agents,
+        sites: sites(&mut tx).await?,
+        exposure: exposure(&mut tx).await?,
+        deadlines: deadlines(&mut tx).await?,
+        changes: changes(&mut tx).await?,
+        last_report,
+    })
+}
+
+async fn element_counts(tx: &mut Snapshot) -> Result<(u64, u64, Option<Instant>), StoreError> {
+    let found = sqlx::query("SELECT COUNT(*) AS elements, COUNT(last_answer_at) AS reached FROM element")
+        .fetch_one(&mut **tx)
+        .await?;
+    let last: Option<i64> = sqlx::query_scalar("SELECT MAX(recorded_at) FROM agent_cursor")
+        .fetch_one(&mut **tx)
+        .await?;
+    Ok((
+        row::count(found.try_get("elements")?),
+        row::count(found.try_get("reached")?),
+        row::instant(last),
+    ))
+}
+
+async fn agents(tx: &mut Snapshot) -> Result<Vec<AgentRow>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT a.*, COALESCE(SUM(c.acked_sequence - c.start_sequence + 1), 0) AS acked, \
+         COALESCE(SUM(c.report_count), 0) AS reports, COALESCE(SUM(c.refused_count), 0) AS refused \
+         FROM agent a LEFT JOIN agent_cursor c ON c.agent_id = a.agent_id GROUP BY a.agent_id ORDER BY a.site, a.agent_id",
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.into_iter()
+        .map(|r| {
+            let acked = row::count(r.try_get("acked")?);
+            Ok(AgentRow {
+                agent: row::word::<AgentId>(r.try_get("agent_id")?, "agent")?,
+                site: row::site(r.try_get("site")?)?,
+                version: r.try_get("version")?,
+                last_seen: Instant(r.try_get("last_seen_at")?),
+                clock_skew_micros: r.try_get("clock_skew_micros")?,
+                acked,
+                refused: row::count(r.try_get("refused")?),
+                lost: acked.saturating_sub(row::count(r.try_get("reports")?)),
+            })
+        })
+        .collect()
+}
+
+async fn states(tx: &mut Snapshot) -> Result<Vec<Count>, StoreError> {
+    let rows: Vec<(String, i64)> = sqlx::query_as("SELECT state, COUNT(*) FROM finding GROUP BY state")
+        .fetch_all(&mut **tx)
+        .await?;
+    Ok(every(FindingState::ALL.iter().map(|s| s.as_str()), &rows))
+}
+
+async fn severities(tx: &mut Snapshot) -> Result<Vec<Count>, StoreError> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT severity, COUNT(*) FROM finding WHERE state NOT IN ('closed', 'waived') GROUP BY severity",
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(every(Severity::ALL.iter().map(|s| s.as_str()), &rows))
+}
+
+/// Every word with its count, also the words that do not occur.
+fn every(words: impl Iterator<Item = &'static str>, rows: &[(String, i64)]) -> Vec<Count> {
+    words
+        .map(|word| Count {
+            word: word.to_owned(),
+            count: rows
+                .iter()
+                .find(|(w, _)| w == word)
+                .map_or(0, |(_, n)| row::count(*n)),
+        })
+        .collect()
+}
+
+async fn standings(tx: &mut Snapshot, elements: u64) -> Result<Vec<Count>, StoreError> {
+    let rows: Vec<(String, i64)> =
+        sqlx::query_as("SELECT standing, COUNT(*) FROM judgement GROUP BY standing ORDER BY 2 DESC, 1")
+            .fetch_all(&mut **tx)
+            .await?;
+    let mut counts: Vec<Count> = rows
+        .into_iter()
+        .map(|(word, n)| Count {
+            word,
+            count: row::count(n),
+        })
+        .collect();
+    let unjudged = elements.saturating_sub(counts.iter().map(|c| c.count).sum());
+    if unjudged > 0 {
+        match counts.iter_mut().find(|c| c.word == "unknown") {
+            Some(unknown) => unknown.count += unjudged,
+            None => counts.push(Count {
+                word: "unknown".to_owned(),
+                count: unjudged,
+            }),
+        }
+    }
+    Ok(counts)
+}
+
+async fn makers(tx: &mut Snapshot) -> Result<Vec<Count>, StoreError> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT COALESCE(i.maker_name, ''), COUNT(*) FROM element e LEFT JOIN judgement j ON j.element_id = e.element_id \
+         LEFT JOIN identification i ON i.digest = j.digest AND i.knowledge = j.knowledge \
+         GROUP BY 1 ORDER BY 2 DESC, 1",
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(word, n)| Count {
+            word,
+            count: row::count(n),
+        })
+        .collect())
+}
+
+async fn backlog(tx: &mut Snapshot, stage: &'static str) -> Result<Backlog, StoreError> {
+    let (count, oldest): (i64, Option<i64>) =
+        sqlx::query_as("SELECT COUNT(*), MIN(since) FROM undone WHERE stage = $1")
+            .bind(stage)
+            .fetch_one(&mut **tx)
+            .await?;
+    Ok(Backlog {
+        count: row::count(count),
+        oldest: row::instant(oldest),
+    })
+}
+
+fn severity_of(rank: Option<i64>) -> Option<Severity> {
+    rank.and_then(|n| usize::try_from(n).ok())
+        .and_then(|n| Severity::ALL.get(n))
+        .copied()
+}
+
+async fn sites(tx: &mut Snapshot) -> Result<Vec<SiteRow>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT s.*, (SELECT COUNT(*) FROM element e WHERE e.site = s.name) AS elements, \
+         (SELECT COUNT(last_answer_at) FROM element e WHERE e.site = s.name) AS reached, \
+         COUNT(f.finding_id) AS findings, MIN(f.severity_rank) AS worst \
+         FROM site s LEFT JOIN element e ON e.site = s.name \
+         LEFT JOIN finding f ON f.element_id = e.element_id AND f.state NOT IN ('closed', 'waived') \
+         GROUP BY s.name ORDER BY s.name",
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.into_iter()
+        .map(|r| {
+            Ok(SiteRow {
+                site: Site {
+                    name: row::site(r.try_get("name")?)?,
+                    jurisdictions: row::set(r.try_get("jurisdictions")?),
+                    title: r.try_get("title")?,
+                    latitude: r.try_get("latitude")?,
+                    longitude: r.try_get("longitude")?,
+                },
+                elements: row::count(r.try_get("elements")?),
+                reached: row::count(r.try_get("reached")?),
+                findings: row::count(r.try_get("findings")?),
+                worst: severity_of(r.try_get("worst")?),
+            })
+        })
+        .collect()
+}
+
+async fn exposure(tx: &mut Snapshot) -> Result<Vec<ExposureCell>, StoreError> {
+    let rows: Vec<(String, String, i64, i64)> = sqlx::query_as(
+        "SELECT f.jurisdiction, COALESCE(d.role, 'unknown'), COUNT(*), MIN(f.severity_rank) FROM finding f \
+         LEFT JOIN declaration d ON d.element_id = f.element_id AND d.superseded_at IS NULL \
+         WHERE f.state NOT IN ('closed', 'waived') GROUP BY 1, 2 ORDER BY 1, 2",
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(jurisdiction, role, count, worst)| ExposureCell {
+            jurisdiction,
+            role,
+            count: row::count(count),
+            worst: severity_of(Some(worst)).unwrap_or(Severity::Indeterminate),
+        })
+        .collect())
+}
+
+async fn deadlines(tx: &mut Snapshot) -> Result<Vec<DeadlineRow>, StoreError> {
+    let rows: Vec<(String, String, String, String, i64)> = sqlx::query_as(
+        "SELECT deadline, rule, jurisdiction, MIN(result), COUNT(DISTINCT element_id) FROM finding \
+         WHERE state NOT IN ('closed', 'waived') AND deadline IS NOT NULL \
+         GROUP BY deadline, rule, jurisdiction ORDER BY deadline, rule LIMIT 50",
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.into_iter()
+        .map(|(deadline, rule, jurisdiction, result, elements)| {
+            let result: model::RuleResult = row::from_json(&result, "finding")?;
+            Ok(DeadlineRow {
+                deadline,
+                rule,
+                jurisdiction,
+                title: result.title,
+                elements: row::count(elements),
+            })
+        })
+        .collect()
+}
+
+async fn changes(tx: &mut Snapshot) -> Result<Vec<ChangeRow>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT c.*, e.name FROM change c JOIN element e ON e.element_id = c.element_id \
+         ORDER BY c.change_id DESC LIMIT 30",
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.into_iter()
+        .map(|r| {
+            Ok(ChangeRow {
+                at: Instant(r.try_get("recorded_at")?),
+                kind: r.try_get("kind")?,
+                element: row::word::<ElementId>(r.try_get("element_id")?, "element")?,
+                element_name: r.try_get("name")?,
+                text: r.try_get("text")?,
+                cause: r.try_get("cause")?,
+            })
+        })
+        .collect()
+}
