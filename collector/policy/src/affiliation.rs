@@ -135,7 +135,9 @@ impl Edge {
             return Some(false);
         }
         let begun = self.from.is_none_or(|from| day >= from.last());
-        let unended = self.to.is_none_or(|to| day < to.first() || to.first() == to.last());
+        let unended = self
+            .to
+            .is_none_or(|to| day < to.first() || to.first() == to.last());
         (begun && unended).then_some(true)
     }
 
@@ -147,7 +149,11 @@ impl Edge {
                 _ => None,
             },
             None => match self.held_on(as_of) {
-                Some(false) if self.kind == EdgeKind::FormerUnit && self.to.is_some_and(|to| to.last() < as_of) => None,
+                Some(false)
+                    if self.kind == EdgeKind::FormerUnit && self.to.is_some_and(|to| to.last() < as_of) =>
+                {
+                    None
+                }
                 other => other,
             },
         }
@@ -162,7 +168,7 @@ impl Edge {
 
     fn source_words(&self) -> String {
         match self.grade {
-            Grade::Stored => self.title.clone().unwrap_or_else(|| "stored source".to_owned()),
+            Grade::Stored => self.title.clone().unwrap_or_default(),
             Grade::GeneralKnowledge => "general knowledge".to_owned(),
         }
     }
@@ -172,7 +178,9 @@ impl Affiliations {
     /// The company of this key.
     #[must_use]
     pub fn company(&self, id: &str) -> Option<&Company> {
-        self.by_id.get(id).and_then(|&position| self.suppliers.get(position))
+        self.by_id
+            .get(id)
+            .and_then(|&position| self.suppliers.get(position))
     }
 
     /// The usual name of a supplier, or its key.
@@ -198,7 +206,10 @@ impl Affiliations {
                 return Err((edge.held.clone(), "a former_unit edge needs `to`"));
             }
             self.upward.entry(edge.held.clone()).or_default().push(position);
-            self.downward.entry(edge.holder.clone()).or_default().push(position);
+            self.downward
+                .entry(edge.holder.clone())
+                .or_default()
+                .push(position);
         }
         Ok(())
     }
@@ -231,7 +242,12 @@ impl Affiliations {
     ) -> Option<Link<'a>> {
         if let Some(listed) = matching.suppliers.iter().find(|id| id.as_str() == supplier) {
             let words = format!("{} is named", self.name(listed));
-            return Some(Link { listed, sure: true, certainty: 1.0, words });
+            return Some(Link {
+                listed,
+                sure: true,
+                certainty: 1.0,
+                words,
+            });
         }
         let up = self.climb(matching, supplier, false, acquired, as_of);
         if matching.affiliates != Affiliates::WithParents {
@@ -253,8 +269,14 @@ impl Affiliations {
         let mut todo = vec![(supplier, true, 1.0_f64, Vec::<String>::new())];
         while let Some((id, sure, certainty, path)) = todo.pop() {
             for edge in self.edges_of(id, down) {
-                let other = if down { edge.held.as_str() } else { edge.holder.as_str() };
-                let (Some(weight), held) = (edge.kind.weight(matching.affiliates), edge.holds(acquired, as_of)) else {
+                let other = if down {
+                    edge.held.as_str()
+                } else {
+                    edge.holder.as_str()
+                };
+                let (Some(weight), held) =
+                    (edge.kind.weight(matching.affiliates), edge.holds(acquired, as_of))
+                else {
                     continue;
                 };
                 if held == Some(false) || !seen.insert(other) {
@@ -265,9 +287,16 @@ impl Affiliations {
                 let mut path = path.clone();
                 path.push(self.edge_words(edge));
                 if let Some(listed) = matching.suppliers.iter().find(|listed| listed.as_str() == other) {
-                    let better = best.as_ref().is_none_or(|b| (sure, certainty) > (b.sure, b.certainty));
+                    let better = best
+                        .as_ref()
+                        .is_none_or(|b| (sure, certainty) > (b.sure, b.certainty));
                     if better {
-                        best = Some(Link { listed, sure, certainty, words: path.join("; ") });
+                        best = Some(Link {
+                            listed,
+                            sure,
+                            certainty,
+                            words: path.join("; "),
+                        });
                     }
                 } else {
                     todo.push((other, sure, certainty, path));
@@ -279,7 +308,11 @@ impl Affiliations {
 
     fn edges_of(&self, id: &str, down: bool) -> impl Iterator<Item = &Edge> {
         let table = if down { &self.downward } else { &self.upward };
-        table.get(id).into_iter().flatten().filter_map(|&position| self.edges.get(position))
+        table
+            .get(id)
+            .into_iter()
+            .flatten()
+            .filter_map(|&position| self.edges.get(position))
     }
 
     fn edge_words(&self, edge: &Edge) -> String {
@@ -289,13 +322,90 @@ impl Affiliations {
             (None, Some(to)) => format!(" until {to}"),
             (Some(from), Some(to)) => format!(" from {from} to {to}"),
         };
+        let kind = edge.kind.as_str();
+        let words = if edge.words.starts_with(kind) {
+            edge.words.clone()
+        } else {
+            format!("{kind}, {}", edge.words)
+        };
+        let (held, holder) = (self.name(&edge.held), self.name(&edge.holder));
         format!(
-            "{} belongs to the group of {} ({}: {}{span}; {})",
-            self.name(&edge.held),
-            self.name(&edge.holder),
-            edge.kind.as_str(),
-            edge.words,
+            "{held} belongs to the group of {holder} ({words}{span}; {})",
             edge.source_words()
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::date;
+
+    const FIRMS: &str = r#"
+supplier = [
+    { id = "top", name = "Top", hq = "DE" }, { id = "mid", name = "Mid", hq = "DE" }, { id = "low", name = "Low", hq = "DE" },
+    { id = "label", name = "Label", hq = "DE" }, { id = "buyer", name = "Buyer", hq = "DE" }, { id = "sold", name = "Sold", hq = "DE" },
+    { id = "part", name = "Part", hq = "DE" },
+]
+edge = [
+    { holder = "top", held = "mid", kind = "subsidiary", words = "owned", grade = "stored", title = "Register" },
+    { holder = "mid", held = "low", kind = "subsidiary", from = "2019-06", words = "owned", grade = "general_knowledge", confidence = "medium" },
+    { holder = "low", held = "top", kind = "subsidiary", words = "a ring", grade = "stored" },
+    { holder = "top", held = "label", kind = "brand", words = "a name", grade = "stored" },
+    { holder = "top", held = "buyer", kind = "oem_customer", words = "relabels", grade = "stored" },
+    { holder = "top", held = "sold", kind = "former_unit", to = "2022", words = "sold", grade = "stored" },
+    { holder = "top", held = "part", kind = "minority", words = "a third", grade = "stored" },
+]
+"#;
+
+    fn link(supplier: &str, affiliates: &str, acquired: Option<&str>) -> Option<(bool, f64, String)> {
+        let mut firms: Affiliations = toml::from_str(FIRMS).unwrap();
+        firms.connect().unwrap();
+        let text = format!("mode = \"named\"\nsuppliers = [\"top\"]\naffiliates = \"{affiliates}\"");
+        let matching: Matching = toml::from_str(&text).unwrap();
+        let found = firms.link(
+            &matching,
+            supplier,
+            acquired.map(|day| day.parse().unwrap()),
+            date!(2026 - 11 - 25),
+        )?;
+        assert_eq!(found.listed, "top");
+        assert!(firms.reach(&matching).contains(supplier));
+        Some((found.sure, found.certainty, found.words))
+    }
+
+    #[test]
+    fn each_rule_counts_its_own_edges() {
+        for (supplier, affiliates, acquired, expected) in [
+            ("top", "listed_only", None, Some((true, 1.0))),
+            ("mid", "listed_only", None, None),
+            ("mid", "group", None, Some((true, 1.0))),
+            ("low", "group", None, Some((true, 0.85))),
+            ("low", "group", Some("2019-05-31"), None),
+            ("low", "group", Some("2019-06-15"), Some((false, 0.85))),
+            ("low", "group", Some("2019-07-01"), Some((true, 0.85))),
+            ("label", "with_parents", None, None),
+            ("buyer", "with_parents", None, None),
+            ("label", "brand", None, None),
+            ("sold", "group", Some("2021-12-31"), Some((true, 1.0))),
+            ("sold", "group", Some("2022-07-01"), Some((false, 1.0))),
+            ("sold", "group", Some("2023-01-01"), None),
+            ("sold", "group", None, Some((false, 1.0))),
+            ("part", "group", None, None),
+            ("part", "subsidiaries_and_affiliates", None, Some((true, 0.6))),
+        ] {
+            let found = link(supplier, affiliates, acquired).map(|(sure, certainty, _)| (sure, certainty));
+            assert_eq!(found, expected, "{supplier} {affiliates} {acquired:?}");
+        }
+    }
+
+    #[test]
+    fn the_chain_is_told_with_its_sources() {
+        let (_, _, words) = link("low", "group", None).unwrap();
+        assert_eq!(
+            words,
+            "Low belongs to the group of Mid (subsidiary, owned since 2019-06; general knowledge); \
+             Mid belongs to the group of Top (subsidiary, owned; Register)"
+        );
     }
 }

@@ -68,7 +68,11 @@ impl PartialDate {
             }
             (Some(month), Some(day)) => {
                 let day = Date::from_calendar_date(year, Month::try_from(month?).ok()?, day?).ok()?;
-                Some(Self { first: day, last: day, shape: Shape::Day })
+                Some(Self {
+                    first: day,
+                    last: day,
+                    shape: Shape::Day,
+                })
             }
         }
     }
@@ -114,13 +118,27 @@ mod tests {
             ("2026-12-31", date!(2026 - 12 - 31), date!(2026 - 12 - 31)),
         ] {
             let read: PartialDate = text.parse().unwrap();
-            assert_eq!((read.first(), read.last(), read.to_string()), (first, last, text.to_owned()));
+            assert_eq!(
+                (read.first(), read.last(), read.to_string()),
+                (first, last, text.to_owned())
+            );
         }
     }
 
     #[test]
     fn other_texts_are_refused() {
-        for bad in ["", "23", "2023-2", "2023-13", "2023-02-30", "2023-02-01-01", "+202", "202a", "2023--1", "-2023-1"] {
+        for bad in [
+            "",
+            "23",
+            "2023-2",
+            "2023-13",
+            "2023-02-30",
+            "2023-02-01-01",
+            "+202",
+            "202a",
+            "2023--1",
+            "-2023-1",
+        ] {
             assert!(bad.parse::<PartialDate>().is_err(), "{bad}");
         }
     }

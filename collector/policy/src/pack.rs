@@ -223,7 +223,9 @@ impl TryFrom<String> for Country {
         if text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()) {
             return Ok(Self(text));
         }
-        Err(format!("{text:?} is no country; write two capital letters, e.g. \"DE\""))
+        Err(format!(
+            "{text:?} is no country; write two capital letters, e.g. \"DE\""
+        ))
     }
 }
 
@@ -246,7 +248,8 @@ choice!(
         ApprovalList = "approval_list",
         /// By a share owned by listed firms.
         Ownership = "ownership",
-        /// It tests no supplier at all, and so never matches one.
+        /// It tests no supplier at all, and so never matches one: a duty of the operator
+        /// whatever the maker. So does a list or criterion under which nobody is known yet.
         NoneNamed = "none_named",
     }
 );
@@ -270,7 +273,7 @@ choice!(
 );
 
 /// Which thing.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Thing {
     /// Parts of the network; empty for all.
@@ -413,6 +416,29 @@ choice!(
         ListOnly = "list_only",
     }
 );
+
+impl Action {
+    /// As people say it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Procure => "buying",
+            Self::Install => "installing",
+            Self::Use => "using",
+            Self::FundWithSubsidy => "spending public money",
+            Self::AuthoriseEquipment => "authorising new equipment",
+            Self::ImportMarket => "importing and marketing",
+            Self::ContractWithUser => "contracts with those who use it",
+            Self::ProvideService => "providing a service",
+            Self::Interconnect => "interconnecting",
+            Self::Report => "reporting",
+            Self::ExportTo => "exporting to the firm",
+            Self::SellOnPremises => "selling on the premises",
+            Self::MergeAcquire => "merging with or buying the firm",
+            Self::ListOnly => "standing on a list",
+        }
+    }
+}
 
 choice!(
     /// With what effect.

@@ -80,12 +80,19 @@ impl Policies {
     /// # Errors
     /// [`PackError`] naming the first file, line and key that is wrong.
     pub fn load_dir(folder: &Path) -> Result<Self, PackError> {
-        let read = |path: &Path, source| PackError::Read { path: path.to_path_buf(), source };
+        let read = |path: &Path, source| PackError::Read {
+            path: path.to_path_buf(),
+            source,
+        };
         let mut texts = Vec::new();
         for entry in std::fs::read_dir(folder).map_err(|e| read(folder, e))? {
             let path = entry.map_err(|e| read(folder, e))?.path();
             if path.extension().is_some_and(|ext| ext == "toml") {
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let name = path
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned();
                 texts.push((name, std::fs::read_to_string(&path).map_err(|e| read(&path, e))?));
             }
         }
@@ -104,15 +111,17 @@ impl Policies {
         for text in texts {
             if text.0 == AFFILIATIONS_FILE {
                 let mut read: Affiliations = parse(&text)?;
-                read.connect().map_err(|(key, hint)| invalid(&text, &key, &key, hint))?;
+                read.connect()
+                    .map_err(|(key, hint)| invalid(&text, &key, &key, hint))?;
                 affiliations = Some(read);
             } else {
                 let pack = parse(&text)?;
                 packs.push((text, pack));
             }
         }
-        let affiliations = affiliations
-            .ok_or_else(|| PackError::Incomplete(format!("{AFFILIATIONS_FILE} is missing beside the packs")))?;
+        let affiliations = affiliations.ok_or_else(|| {
+            PackError::Incomplete(format!("{AFFILIATIONS_FILE} is missing beside the packs"))
+        })?;
         let mut set = Self {
             packs: Vec::new(),
             affiliations,
@@ -148,7 +157,9 @@ impl Policies {
     /// The pack of a jurisdiction.
     #[must_use]
     pub fn pack(&self, code: &str) -> Option<&Pack> {
-        self.by_code.get(code).and_then(|&position| self.packs.get(position))
+        self.by_code
+            .get(code)
+            .and_then(|&position| self.packs.get(position))
     }
 
     /// Companies and edges.
@@ -169,6 +180,23 @@ impl Policies {
         self.packs.get(pack)?.rules.get(rule)
     }
 
+    /// Whether some rule asks for this tag of a place: a misspelt tag would bind nobody in silence.
+    #[must_use]
+    pub fn knows_tag(&self, tag: &str) -> bool {
+        let fact = tag.strip_prefix("not:").unwrap_or(tag);
+        match fact.split_once(':') {
+            Some(("purpose" | "manages" | "evolves_to", rest)) => fact == tag && !rest.is_empty(),
+            Some(("approved", rest)) => {
+                fact == tag && self.rule(rest.split(':').next().unwrap_or_default()).is_some()
+            }
+            _ => self.rules().any(|rule| {
+                let level = rule.thing.level.is_some_and(|level| level.as_str() == fact);
+                let need = rule.thing.needs.iter().any(|need| need == fact);
+                level || need || (fact == tag && rule.bound.tags.iter().any(|bound| bound == fact))
+            }),
+        }
+    }
+
     /// Rules of a jurisdiction that could speak about a supplier, and those that speak about any.
     pub(crate) fn candidates<'a>(
         &'a self,
@@ -179,22 +207,38 @@ impl Policies {
         let position = self.by_code.get(code).copied();
         let index = position.and_then(|p| self.index.get(p));
         let rules = position.and_then(|p| self.packs.get(p)).map(|pack| &pack.rules);
-        let named = index.and_then(|index| index.by_supplier.get(supplier)).into_iter().flatten();
-        let any = index.filter(|_| any_maker).map(|index| &index.any_maker).into_iter().flatten();
+        let named = index
+            .and_then(|index| index.by_supplier.get(supplier))
+            .into_iter()
+            .flatten();
+        let any = index
+            .filter(|_| any_maker)
+            .map(|index| &index.any_maker)
+            .into_iter()
+            .flatten();
         named.chain(any).filter_map(move |&rule| rules?.get(rule))
     }
 
     fn check(&mut self, text: &Text, pack: &Pack) -> Result<(), PackError> {
         let code = pack.code.as_str();
         if text.0 != format!("{}.toml", code.to_lowercase()) {
-            return Err(invalid(text, "code", code, "the file must bear the code in lower case, e.g. de.toml"));
+            return Err(invalid(
+                text,
+                "code",
+                code,
+                "the file must bear the code in lower case, e.g. de.toml",
+            ));
         }
         let here = self.packs.len();
         self.by_code.insert(code.to_owned(), here);
         for (position, rule) in pack.rules.iter().enumerate() {
             let wrong = |needle: &str, hint: &str| Err(invalid(text, &rule.id, needle, hint));
             if self.by_id.insert(rule.id.clone(), (here, position)).is_some() {
-                return Err(invalid_last(text, &rule.id, "this rule key is used twice; keys are unique over all packs"));
+                return Err(invalid_last(
+                    text,
+                    &rule.id,
+                    "this rule key is used twice; keys are unique over all packs",
+                ));
             }
             if rule.sources.is_empty() {
                 return wrong("sources", "name at least one source with its grade");
@@ -206,8 +250,15 @@ impl Policies {
                 return wrong("effect", "effect \"cap\" and [rule.cap] belong together");
             }
             let lists = [&rule.matching.suppliers, &rule.thing.purpose_suppliers];
-            if let Some(id) = lists.into_iter().flatten().find(|id| self.affiliations.company(id).is_none()) {
-                return wrong(id, "no supplier of affiliations.toml has this key; add it there or correct it");
+            if let Some(id) = lists
+                .into_iter()
+                .flatten()
+                .find(|id| self.affiliations.company(id).is_none())
+            {
+                return wrong(
+                    id,
+                    "no supplier of affiliations.toml has this key; add it there or correct it",
+                );
             }
         }
         Ok(())
@@ -221,7 +272,12 @@ impl Policies {
                 let mut first = None;
                 for id in &rule.superseded_by {
                     let Some(successor) = self.rule(id) else {
-                        return Err(invalid(text, &rule.id, id, "no rule has this key; superseded_by names rules"));
+                        return Err(invalid(
+                            text,
+                            &rule.id,
+                            id,
+                            "no rule has this key; superseded_by names rules",
+                        ));
                     };
                     let start = successor.time.effective.map(crate::date::PartialDate::first);
                     first = [first, start].into_iter().flatten().min();
@@ -242,14 +298,22 @@ impl Policies {
             if rule.effect == Effect::None || rule.matching.mode == Mode::NoneNamed {
                 continue;
             }
-            let any = [Mode::ApprovalList, Mode::CountryOfHeadquarters, Mode::CountryOfProduction];
+            let any = [
+                Mode::ApprovalList,
+                Mode::CountryOfHeadquarters,
+                Mode::CountryOfProduction,
+            ];
             if any.contains(&rule.matching.mode) {
                 index.any_maker.push(position);
                 continue;
             }
             let mut met = self.affiliations.reach(&rule.matching);
             if let (Mode::CountryOfControl, Some(country)) = (rule.matching.mode, &rule.matching.country) {
-                let controlled = self.affiliations.suppliers.iter().filter(|c| c.control.as_ref() == Some(country));
+                let controlled = self
+                    .affiliations
+                    .suppliers
+                    .iter()
+                    .filter(|c| c.control.as_ref() == Some(country));
                 met.extend(controlled.map(|company| company.id.clone()));
             }
             for supplier in met {
@@ -280,15 +344,33 @@ fn parse<T: DeserializeOwned>(text: &Text) -> Result<T, PackError> {
 
 /// The key of the line at `offset`, or the line itself where it is a header.
 fn key_at(text: &str, offset: usize) -> String {
-    let start = text.get(..offset).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
-    let line = text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
-    line.split('=').next().unwrap_or_default().trim().chars().take(60).collect()
+    let start = text
+        .get(..offset)
+        .and_then(|before| before.rfind('\n'))
+        .map_or(0, |newline| newline + 1);
+    let line = text
+        .get(start..)
+        .unwrap_or_default()
+        .lines()
+        .next()
+        .unwrap_or_default();
+    line.split('=')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .chars()
+        .take(60)
+        .collect()
 }
 
 /// An error at `needle` after the key's first mention.
 fn invalid(text: &Text, key: &str, needle: &str, hint: &str) -> PackError {
     let start = text.1.find(&format!("\"{key}\"")).unwrap_or(0);
-    let offset = text.1.get(start..).and_then(|rest| rest.find(needle)).map_or(start, |found| start + found);
+    let offset = text
+        .1
+        .get(start..)
+        .and_then(|rest| rest.find(needle))
+        .map_or(start, |found| start + found);
     at(text, offset, key, hint)
 }
 
@@ -307,3 +389,6 @@ fn at(text: &Text, offset: usize, key: &str, hint: &str) -> PackError {
         hint: hint.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,40 @@
+//! The packs that come with the program, built into it.
+//!
+//! Invariant: every file of `packs/` is listed; a test compares the list with the folder.
+
+/// File name and text.
+pub(crate) const FILES: &[(&str, &str)] = &[
+    ("affiliations.toml", include_str!("../packs/affiliations.toml")),
+    ("at.toml", include_str!("../packs/at.toml")),
+    ("au.toml", include_str!("../packs/au.toml")),
+    ("be.toml", include_str!("../packs/be.toml")),
+    ("ca.toml", include_str!("../packs/ca.toml")),
+    ("cn.toml", include_str!("../packs/cn.toml")),
+    ("cr.toml", include_str!("../packs/cr.toml")),
+    ("cz.toml", include_str!("../packs/cz.toml")),
+    ("de.toml", include_str!("../packs/de.toml")),
+    ("dk.toml", include_str!("../packs/dk.toml")),
+    ("ee.toml", include_str!("../packs/ee.toml")),
+    ("es.toml", include_str!("../packs/es.toml")),
+    ("eu.toml", include_str!("../packs/eu.toml")),
+    ("fi.toml", include_str!("../packs/fi.toml")),
+    ("fr.toml", include_str!("../packs/fr.toml")),
+    ("gb.toml", include_str!("../packs/gb.toml")),
+    ("in.toml", include_str!("../packs/in.toml")),
+    ("it.toml", include_str!("../packs/it.toml")),
+    ("jp.toml", include_str!("../packs/jp.toml")),
+    ("lt.toml", include_str!("../packs/lt.toml")),
+    ("lv.toml", include_str!("../packs/lv.toml")),
+    ("nl.toml", include_str!("../packs/nl.toml")),
+    ("nz.toml", include_str!("../packs/nz.toml")),
+    ("pl.toml", include_str!("../packs/pl.toml")),
+    ("pt.toml", include_str!("../packs/pt.toml")),
+    ("ro.toml", include_str!("../packs/ro.toml")),
+    ("se.toml", include_str!("../packs/se.toml")),
+    ("sg.toml", include_str!("../packs/sg.toml")),
+    ("si.toml", include_str!("../packs/si.toml")),
+    ("tw.toml", include_str!("../packs/tw.toml")),
+    ("us.toml", include_str!("../packs/us.toml")),
+    ("vn.toml", include_str!("../packs/vn.toml")),
+    ("zz.toml", include_str!("../packs/zz.toml")),
+];

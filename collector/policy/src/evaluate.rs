@@ -1,0 +1,431 @@
+//! Claims and policies to rule results: every rule that could speak, on every part.
+//!
+//! Invariants: pure and total; no clock, no lookup outside its arguments. A unit
+//! whose maker is not known gets no result, which is not a pass: see [`standing`].
+//! A component repeats no rule that the unit already meets through the same
+//! listed supplier.
+
+use crate::affiliation::Link;
+use crate::date::PartialDate;
+use crate::pack::{Affiliates, Grade, Mode, Rule, Status};
+use crate::policies::Policies;
+use crate::rule::{Force, Outcome, force, outcome, severity};
+use crate::scope::{Depth, Holds, bound, thing};
+use model::{Attribution, ComponentClass, Place, ResultClass, RuleResult, Severity, Standing};
+use std::collections::BTreeSet;
+use time::Date;
+
+/// A unit or one of its components, as identified.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// Index of the component; `None` is the unit itself.
+    pub component: Option<String>,
+    /// Class of the component, if it told one.
+    pub class: Option<ComponentClass>,
+    /// What people call it; from the device, so bounded before it is quoted.
+    pub label: String,
+    /// Who built it, if that is known.
+    pub maker: Option<Attribution>,
+    /// Whose name is on it, if that is known.
+    pub brand: Option<Attribution>,
+}
+
+/// What is judged: a place and what was found there.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation<'a> {
+    /// The place and what the operator declares about it.
+    pub place: &'a Place,
+    /// The unit and its components.
+    pub parts: &'a [Part],
+}
+
+/// Rules the unit meets, each with the listed supplier it meets it through.
+type Met = BTreeSet<(String, String)>;
+
+/// Longest label quoted, in characters.
+const LABEL_CHARS: usize = 80;
+
+/// Everything the policies say about the situation on `as_of`, most urgent first.
+#[must_use]
+pub fn evaluate(situation: &Situation<'_>, policies: &Policies, as_of: Date) -> Vec<RuleResult> {
+    let place = situation.place;
+    let acquired = place
+        .acquired
+        .as_deref()
+        .and_then(|text| text.parse::<PartialDate>().ok());
+    let mut results = Vec::new();
+    if place.jurisdictions.is_empty() {
+        results.push(no_pack("", policies));
+    }
+    for code in &place.jurisdictions {
+        if policies.pack(code).is_none() {
+            results.push(no_pack(code, policies));
+            continue;
+        }
+        let mut met_by_unit = Met::new();
+        for is_unit in [true, false] {
+            for part in situation
+                .parts
+                .iter()
+                .filter(|part| part.component.is_none() == is_unit)
+            {
+                let view = View {
+                    place,
+                    part,
+                    policies,
+                    acquired,
+                    as_of,
+                };
+                let judged = view.judge(code, &met_by_unit);
+                if is_unit {
+                    for result in &judged {
+                        met_by_unit.insert((result.rule.clone(), result.supplier.clone()));
+                    }
+                }
+                results.extend(judged);
+            }
+        }
+    }
+    results.sort_by(|a, b| {
+        (a.class, &a.rule, &a.component, &a.supplier).cmp(&(b.class, &b.rule, &b.component, &b.supplier))
+    });
+    results
+}
+
+/// The one word for an element: its most urgent result. Clear only if the maker
+/// is known, the evidence complete, every jurisdiction has rules, and no result
+/// stays open; anything less is unknown.
+#[must_use]
+pub fn standing(results: &[RuleResult], maker_known: bool, complete: bool) -> Standing {
+    use ResultClass as C;
+    let opening = results
+        .iter()
+        .map(|result| result.class)
+        .filter(|class| class.opens_finding());
+    let worst = opening.map(|class| match class {
+        C::Violation => Standing::Violation,
+        C::Overdue => Standing::Overdue,
+        C::Due => Standing::Due,
+        C::OverCap | C::ApprovalMissing | C::NoNew => Standing::Restricted,
+        C::Review | C::Watch => Standing::Watch,
+        _ => Standing::Undecided,
+    });
+    let lawless = results.iter().any(|result| result.class == C::NoRuleKnown);
+    let quiet = if maker_known && complete && !lawless {
+        Standing::Clear
+    } else {
+        Standing::Unknown
+    };
+    worst.min().unwrap_or(quiet)
+}
+
+fn no_pack(code: &str, policies: &Policies) -> RuleResult {
+    let (rule, words) = if code.is_empty() {
+        (
+            "NO-JURISDICTION".to_owned(),
+            "The site names no jurisdiction".to_owned(),
+        )
+    } else {
+        (
+            format!("{code}-NO-PACK"),
+            format!("No rules for {code} are loaded"),
+        )
+    };
+    RuleResult {
+        rule,
+        jurisdiction: code.to_owned(),
+        title: words.clone(),
+        citation: String::new(),
+        component: None,
+        supplier: String::new(),
+        class: ResultClass::NoRuleKnown,
+        severity: Severity::Indeterminate,
+        deadline: None,
+        confidence: 1.0,
+        explanation: vec![format!(
+            "{words}; that is not the same as no restriction (packs {})",
+            policies.version()
+        )],
+    }
+}
+
+/// One part at one place on one day.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    place: &'a Place,
+    part: &'a Part,
+    policies: &'a Policies,
+    acquired: Option<PartialDate>,
+    as_of: Date,
+}
+
+/// Which name of the part led to the supplier.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Via {
+    /// The maker.
+    Maker,
+    /// The brand, as far as the maker is not known.
+    BrandAlone,
+    /// The brand, beside a known maker of another name.
+    BrandBeside,
+}
+
+impl<'a> View<'a> {
+    fn judge(&self, code: &str, met_by_unit: &Met) -> Vec<RuleResult> {
+        let (maker, brand) = (self.part.maker.as_ref(), self.part.brand.as_ref());
+        let brand = brand.filter(|b| maker.is_none_or(|m| m.supplier.id != b.supplier.id));
+        let via = if maker.is_some() {
+            Via::BrandBeside
+        } else {
+            Via::BrandAlone
+        };
+        let names = [(maker, Via::Maker), (brand, via)];
+        let mut found: Vec<RuleResult> = Vec::new();
+        for (attribution, via) in names.into_iter().filter_map(|(a, via)| Some((a?, via))) {
+            let any_maker = via == Via::Maker && self.part.component.is_none();
+            for rule in self
+                .policies
+                .candidates(code, &attribution.supplier.id, any_maker)
+            {
+                if found.iter().all(|other| other.rule != rule.id) {
+                    found.extend(self.apply(rule, attribution, via, met_by_unit));
+                }
+            }
+        }
+        found
+    }
+
+    fn apply(
+        &self,
+        rule: &Rule,
+        attribution: &Attribution,
+        via: Via,
+        met_by_unit: &Met,
+    ) -> Option<RuleResult> {
+        let force = force(rule, self.as_of);
+        if force == Force::Silent {
+            return None;
+        }
+        let link = self.link(rule, &attribution.supplier.id)?;
+        let is_unit = self.part.component.is_none();
+        if !is_unit && met_by_unit.contains(&(rule.id.clone(), link.listed.to_owned())) {
+            return None;
+        }
+        let label: String = self
+            .part
+            .label
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(LABEL_CHARS)
+            .collect();
+        let depth = Depth {
+            component: self
+                .part
+                .component
+                .as_ref()
+                .map(|_| (self.part.class, label.as_str())),
+        };
+        let thing = thing(rule, self.place, depth, link.listed, self.acquired);
+        if thing.holds == Holds::No {
+            return None;
+        }
+        let follows = outcome(rule, self.place, self.acquired, is_unit, self.as_of)?;
+        let bound = bound(rule, self.place);
+        let by_brand = via != Via::Maker && rule.matching.affiliates != Affiliates::Brand;
+        let open = thing.holds == Holds::Unknown || !link.sure || (by_brand && via == Via::BrandBeside);
+
+        let mut words = bound.words;
+        words.push(supplier_words(rule, attribution, &link, via));
+        words.extend(thing.words);
+        let (class, deadline) = conclude(rule, force, bound.holds, open, &follows, &mut words);
+        words.extend(self.closing(rule, class));
+
+        let mut confidence = attribution.confidence.clamp(0.0, 1.0);
+        let caps = [
+            (true, link.certainty),
+            (true, rule.confidence.share()),
+            (!rule.matching.named_in_text, 0.85),
+            (thing.presumed, 0.8),
+            (!follows.verified, 0.6),
+            (by_brand, 0.6),
+            (!link.sure, 0.5),
+        ];
+        for (_, cap) in caps.into_iter().filter(|(met, _)| *met) {
+            confidence = confidence.min(cap);
+        }
+        Some(RuleResult {
+            rule: rule.id.clone(),
+            jurisdiction: rule.jurisdiction.clone(),
+            title: rule.title.clone(),
+            citation: format!("{}; {}", rule.instrument, rule.citation),
+            component: self.part.component.clone(),
+            supplier: link.listed.to_owned(),
+            class,
+            severity: severity(class, deadline, rule.binding, self.as_of),
+            deadline: deadline.map(|date| date.to_string()),
+            confidence,
+            explanation: words,
+        })
+    }
+
+    /// How the supplier meets the rule's own test.
+    fn link(&self, rule: &'a Rule, supplier: &'a str) -> Option<Link<'a>> {
+        let matching = &rule.matching;
+        let affiliations = self.policies.affiliations();
+        let certain = |words| {
+            Some(Link {
+                listed: supplier,
+                sure: true,
+                certainty: 1.0,
+                words,
+            })
+        };
+        match matching.mode {
+            Mode::ApprovalList => certain("needs an approval whoever made it".to_owned()),
+            Mode::CountryOfProduction => certain("meant by where it was made, whoever made it".to_owned()),
+            Mode::CountryOfHeadquarters => match affiliations.company(supplier) {
+                Some(company) if matching.outside.contains(&company.hq) => None,
+                Some(company) => certain(format!("has its headquarters in {}", company.hq.as_str())),
+                None => Some(Link {
+                    listed: supplier,
+                    sure: false,
+                    certainty: 0.5,
+                    words: "has its headquarters in a country not recorded here".to_owned(),
+                }),
+            },
+            Mode::CountryOfControl => {
+                let control = affiliations
+                    .company(supplier)
+                    .and_then(|company| company.control.as_ref());
+                match control.filter(|control| matching.country.as_ref() == Some(*control)) {
+                    Some(country) => certain(format!("is recorded as controlled from {}", country.as_str())),
+                    None => affiliations.link(matching, supplier, self.acquired, self.as_of),
+                }
+            }
+            Mode::Ownership => affiliations
+                .link(matching, supplier, self.acquired, self.as_of)
+                .filter(|link| link.listed != supplier),
+            _ => affiliations.link(matching, supplier, self.acquired, self.as_of),
+        }
+    }
+
+    /// What the result rests on, and how far it may be read.
+    fn closing(&self, rule: &Rule, class: ResultClass) -> [String; 2] {
+        let (id, as_of, version) = (&rule.id, self.as_of, self.policies.version());
+        let read = rule
+            .sources
+            .iter()
+            .filter(|source| source.grade == Grade::Stored)
+            .count();
+        let horizon = self
+            .policies
+            .pack(&rule.jurisdiction)
+            .map(|pack| pack.horizon.to_string())
+            .unwrap_or_default();
+        let verdict = match class {
+            ResultClass::NotBound => format!("Rule {id} exists and does not bind you"),
+            ResultClass::WhatIf => format!("Would match rule {id}"),
+            ResultClass::ApprovedUntil => format!("Meets rule {id}"),
+            _ => format!("Matches rule {id}"),
+        };
+        [
+            format!(
+                "Evidence: {read} of {} facts read in a source; nothing after {horizon} was seen",
+                rule.sources.len()
+            ),
+            format!("{verdict} on these facts as of {as_of} (packs {version}); this is not legal advice"),
+        ]
+    }
+}
+
+fn supplier_words(rule: &Rule, attribution: &Attribution, link: &Link<'_>, via: Via) -> String {
+    let name: String = attribution
+        .supplier
+        .name
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(LABEL_CHARS)
+        .collect();
+    let mut words = match via {
+        Via::Maker => format!("Supplier: maker {name}: {}", link.words),
+        Via::BrandAlone => format!(
+            "Supplier: only the brand {name} is known, the maker is not: {}",
+            link.words
+        ),
+        Via::BrandBeside => format!(
+            "Supplier: brand {name}, and another maker; ask who produced it: {}",
+            link.words
+        ),
+    };
+    if !rule.matching.named_in_text {
+        words.push_str("; the text names nobody, this is the usual reading");
+    }
+    if !link.sure {
+        words.push_str("; whether that held when it was made is not known, declare the day of acquisition");
+    }
+    words
+}
+
+/// Puts force, bond and scope together: the first of them that is not met decides.
+fn conclude(
+    rule: &Rule,
+    force: Force,
+    bound: Holds,
+    open: bool,
+    follows: &Outcome,
+    words: &mut Vec<String>,
+) -> (ResultClass, Option<PartialDate>) {
+    let would_be = match follows.deadline {
+        Some(date) => format!("{} {date}", follows.class),
+        None => follows.class.to_string(),
+    };
+    if bound == Holds::No {
+        return (ResultClass::NotBound, None);
+    }
+    if force == Force::Draft {
+        words.extend(follows.words.iter().cloned());
+        let part = if open { " if the open facts are met" } else { "" };
+        words.push(format!(
+            "Status: {}; nothing follows today; if it held: {would_be}{part}",
+            rule.status.as_str()
+        ));
+        return (ResultClass::WhatIf, None);
+    }
+    words.extend(follows.words.iter().cloned());
+    if rule.status == Status::Guidance || rule.status == Status::Contract {
+        words.push(format!("Status: {}, not a statute", rule.status.as_str()));
+    }
+    if !rule.exceptions.is_empty() {
+        words.push(format!("Exceptions to check: {}", rule.exceptions.join("; ")));
+    }
+    let soft = matches!(follows.class, ResultClass::Watch | ResultClass::ApprovedUntil);
+    match force {
+        Force::Future(start) => {
+            words.push(format!(
+                "When: takes effect on {start}; announced is not effective"
+            ));
+            (ResultClass::Future, Some(start))
+        }
+        Force::StartUnknown if !soft => {
+            let why = rule.time.unknown.as_deref().unwrap_or("no date was found");
+            words.push(format!(
+                "When: the day it takes effect is not known ({why}); check again. Then: {would_be}"
+            ));
+            (ResultClass::StaleRecheck, None)
+        }
+        Force::Recheck => {
+            words.push(
+                "When: it was suspended, and whether it came back is not known; check again".to_owned(),
+            );
+            (ResultClass::StaleRecheck, None)
+        }
+        _ if open && !soft => {
+            words.push(format!("If the open facts are met: {would_be}"));
+            (ResultClass::ConditionUnknown, follows.deadline)
+        }
+        _ => (follows.class, follows.deadline),
+    }
+}
+
+#[cfg(test)]
+mod tests;
