@@ -75,11 +75,23 @@ pub fn read_counted(bytes: &[u8]) -> Result<Recording, RecordingError> {
         });
     }
     let observation = Observation {
-        question: Question { kind: QuestionKind::Recording, oids: vec![Oid::from_arcs(&[1])] },
-        outcome: if rows.full { Outcome::Truncated } else { Outcome::Complete },
+        question: Question {
+            kind: QuestionKind::Recording,
+            oids: vec![Oid::from_arcs(&[1])],
+        },
+        outcome: if rows.full {
+            Outcome::Truncated
+        } else {
+            Outcome::Complete
+        },
         varbinds: rows.varbinds,
     };
-    Ok(Recording { evidence: Evidence { observations: vec![observation] }, lines_ignored: rows.ignored })
+    Ok(Recording {
+        evidence: Evidence {
+            observations: vec![observation],
+        },
+        lines_ignored: rows.ignored,
+    })
 }
 
 /// What the two formats fill.
@@ -126,7 +138,10 @@ fn numeric_oid(text: &[u8]) -> Option<Oid> {
 fn oid_value(text: &[u8]) -> Value {
     match numeric_oid(text) {
         Some(oid) => Value::object_identifier(&oid),
-        None => Value { tag: Value::OBJECT_IDENTIFIER, octets: vec![0x80] },
+        None => Value {
+            tag: Value::OBJECT_IDENTIFIER,
+            octets: vec![0x80],
+        },
     }
 }
 
@@ -141,7 +156,10 @@ fn integer_value(n: i64) -> Value {
             _ => break,
         }
     }
-    Value { tag: Value::INTEGER, octets: octets.to_vec() }
+    Value {
+        tag: Value::INTEGER,
+        octets: octets.to_vec(),
+    }
 }
 
 /// Counter, Gauge or TimeTicks: a non-negative INTEGER with another tag.
@@ -155,12 +173,19 @@ fn unsigned_value(tag: u8, n: u64) -> Value {
 
 fn ip_value(text: &[u8]) -> Option<Value> {
     let address: std::net::Ipv4Addr = std::str::from_utf8(text).ok()?.trim().parse().ok()?;
-    Some(Value { tag: Value::IP_ADDRESS, octets: address.octets().to_vec() })
+    Some(Value {
+        tag: Value::IP_ADDRESS,
+        octets: address.octets().to_vec(),
+    })
 }
 
 /// Hexadecimal digits with blanks, colons or dashes between them.
 fn hex_octets(text: &[u8]) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text.iter().copied().filter(|b| !b" \t\r\n:-".contains(b)).collect();
+    let digits: Vec<u8> = text
+        .iter()
+        .copied()
+        .filter(|b| !b" \t\r\n:-".contains(b))
+        .collect();
     hex::decode(digits).ok()
 }
 

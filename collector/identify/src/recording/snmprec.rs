@@ -33,8 +33,18 @@ fn value(tag: &[u8], text: &[u8]) -> Option<Value> {
     let (number, form) = tag.split_at_checked(digits)?;
     let tag: u8 = std::str::from_utf8(number).ok()?.parse().ok()?;
     match form {
-        b"x" => return Some(Value { tag, octets: hex_octets(text)? }),
-        b"e" => return Some(Value { tag, octets: unescape(text) }),
+        b"x" => {
+            return Some(Value {
+                tag,
+                octets: hex_octets(text)?,
+            });
+        }
+        b"e" => {
+            return Some(Value {
+                tag,
+                octets: unescape(text),
+            });
+        }
         b"" => {}
         _ => return None,
     }
@@ -44,8 +54,14 @@ fn value(tag: &[u8], text: &[u8]) -> Option<Value> {
         Value::OBJECT_IDENTIFIER => Some(oid_value(text)),
         Value::IP_ADDRESS => ip_value(text),
         0x41..=0x43 | 0x46 | 0x47 => Some(unsigned_value(tag, trimmed()?.parse().ok()?)),
-        Value::NULL => Some(Value { tag, octets: Vec::new() }),
-        _ => Some(Value { tag, octets: text.to_vec() }),
+        Value::NULL => Some(Value {
+            tag,
+            octets: Vec::new(),
+        }),
+        _ => Some(Value {
+            tag,
+            octets: text.to_vec(),
+        }),
     }
 }
 

@@ -61,25 +61,39 @@ fn continues(text: &[u8]) -> bool {
 
 /// Whether the last octet is a quote that no backslash escapes.
 fn ends_with_quote(body: &[u8]) -> bool {
-    let Some(before) = body.strip_suffix(b"\"") else { return false };
+    let Some(before) = body.strip_suffix(b"\"") else {
+        return false;
+    };
     before.iter().rev().take_while(|&&b| b == b'\\').count() % 2 == 0
 }
 
 fn value(text: &[u8]) -> Option<Value> {
     if text.starts_with(b"No Such Object") {
-        return Some(Value { tag: 0x80, octets: Vec::new() });
+        return Some(Value {
+            tag: 0x80,
+            octets: Vec::new(),
+        });
     }
     if text.starts_with(b"No Such Instance") {
-        return Some(Value { tag: 0x81, octets: Vec::new() });
+        return Some(Value {
+            tag: 0x81,
+            octets: Vec::new(),
+        });
     }
     if text.starts_with(b"No more variables") {
-        return Some(Value { tag: 0x82, octets: Vec::new() });
+        return Some(Value {
+            tag: 0x82,
+            octets: Vec::new(),
+        });
     }
     if text == b"\"\"" || text.is_empty() {
         return Some(Value::octet_string(Vec::new()));
     }
     if text == b"NULL" {
-        return Some(Value { tag: Value::NULL, octets: Vec::new() });
+        return Some(Value {
+            tag: Value::NULL,
+            octets: Vec::new(),
+        });
     }
     if text.starts_with(b"Wrong Type") {
         let after = text.iter().position(|&b| b == b')')?;
@@ -104,7 +118,10 @@ fn value(text: &[u8]) -> Option<Value> {
         b"Counter64" => Some(unsigned_value(0x46, natural(rest)?)),
         b"UInteger32" => Some(unsigned_value(0x47, natural(rest)?)),
         b"IpAddress" => ip_value(rest),
-        b"Network Address" => Some(Value { tag: Value::IP_ADDRESS, octets: hex_octets(rest)? }),
+        b"Network Address" => Some(Value {
+            tag: Value::IP_ADDRESS,
+            octets: hex_octets(rest)?,
+        }),
         _ => None,
     }
 }
@@ -133,7 +150,8 @@ fn bits(text: &[u8]) -> &[u8] {
         .split(|&b| b == b' ')
         .take_while(|word| word.len() == 2 && word.iter().all(u8::is_ascii_hexdigit))
         .count();
-    text.get(..(octets * 3).saturating_sub(1).min(text.len())).unwrap_or_default()
+    text.get(..(octets * 3).saturating_sub(1).min(text.len()))
+        .unwrap_or_default()
 }
 
 /// `up(1)`, `(123) 0:00:01.23` or `42 octets`: the number between parentheses or in front.

@@ -1,0 +1,313 @@
+//! The versioned body of facts that says who makes what, read from data files built in.
+//!
+//! Invariants: every entry names its source; a supplier named anywhere exists; the version
+//! is a digest of the files, so that two collectors with one version conclude the same.
+
+mod files;
+mod names;
+
+pub(crate) use names::normalised;
+
+use aho_corasick::AhoCorasick;
+use model::SupplierRef;
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+/// Why knowledge files cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KnowledgeError {
+    /// A row breaks the form of its file.
+    #[error("{file}, line {line}: {reason}")]
+    Row {
+        /// Which file.
+        file: &'static str,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The words cannot be made into one matcher.
+    #[error("words cannot be searched for")]
+    Words,
+}
+
+/// What a supplier's name on something tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SupplierRole {
+    /// Its builder.
+    Maker,
+    /// Its builder, except on a network card.
+    Computer,
+    /// The builder of the board within.
+    Board,
+    /// The chip or kit within.
+    Chip,
+    /// The software on it.
+    Software,
+}
+
+/// What is known of one supplier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Supplier {
+    pub(crate) id: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) role: SupplierRole,
+}
+
+/// What a number or prefix below 1.3.6.1.4.1 says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EnterpriseKind {
+    /// Names the maker.
+    Owner,
+    /// Names the maker; another name is on the label.
+    Oem,
+    /// Counts only beside other evidence.
+    Weak,
+    /// Names nobody.
+    Generic,
+    /// Names the system, not the maker.
+    Software,
+}
+
+/// One row about an object identifier.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Enterprise {
+    pub(crate) prefix: Vec<u32>,
+    pub(crate) kind: EnterpriseKind,
+    pub(crate) supplier: Option<usize>,
+    /// Suppliers whose name on this maker's equipment is a brand, and which brand it then means.
+    pub(crate) labels: Vec<(usize, usize)>,
+    pub(crate) weight: f64,
+    pub(crate) doubts: Vec<&'static str>,
+    pub(crate) source: &'static str,
+}
+
+/// Where a product word counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// sysDescr.0 without a Unix node name.
+    Descr,
+    /// The node name in a Unix sysDescr.0.
+    Host,
+    /// sysDescr.0 and the texts of parts.
+    Any,
+}
+
+/// One phrase that names a supplier.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Phrase {
+    pub(crate) key: String,
+    pub(crate) place: Place,
+    pub(crate) brand: bool,
+    pub(crate) supplier: usize,
+    pub(crate) weight: f64,
+    pub(crate) doubts: Vec<&'static str>,
+    pub(crate) source: &'static str,
+    pub(crate) at_start: bool,
+    pub(crate) at_end: bool,
+    pub(crate) open: bool,
+    pub(crate) digit: bool,
+    pub(crate) lower_case: bool,
+}
+
+/// How the rows of a private table are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TableIndex {
+    /// A part of its own.
+    Own,
+    /// entPhysicalIndex of the part.
+    Entity,
+}
+
+/// A private table that names parts; columns by number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PartTable {
+    pub(crate) key: &'static str,
+    pub(crate) root: Vec<u32>,
+    pub(crate) index: TableIndex,
+    pub(crate) class: model::ComponentClass,
+    pub(crate) maker: u32,
+    pub(crate) name: u32,
+    pub(crate) model: u32,
+    pub(crate) serial: u32,
+    pub(crate) revision: u32,
+    pub(crate) source: &'static str,
+}
+
+impl PartTable {
+    /// Whether one of its named columns has this number.
+    pub(crate) fn has_column(&self, column: u32) -> bool {
+        column != 0 && [self.maker, self.name, self.model, self.serial, self.revision].contains(&column)
+    }
+}
+
+/// Suppliers, numbers, prefixes, words and tables.
+#[derive(Debug)]
+pub struct Knowledge {
+    version: String,
+    suppliers: Vec<Supplier>,
+    by_id: HashMap<&'static str, usize>,
+    aliases: HashMap<&'static str, usize>,
+    open_aliases: HashMap<&'static str, usize>,
+    enterprises: HashMap<Vec<u32>, Enterprise>,
+    longest_enterprise: usize,
+    registry: Vec<(u32, &'static str)>,
+    addresses: Vec<(u64, u32)>,
+    organisations: Vec<&'static str>,
+    phrases: Vec<Phrase>,
+    matcher: AhoCorasick,
+    tables: Vec<PartTable>,
+}
+
+/// Who stands behind a spelling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) supplier: SupplierRef,
+    pub(crate) role: SupplierRole,
+    /// Whether the supplier is one of the curated ones.
+    pub(crate) listed: bool,
+}
+
+impl Knowledge {
+    /// The knowledge this program was built with.
+    ///
+    /// # Errors
+    /// [`KnowledgeError`] when a built-in file is malformed; tests keep that from happening.
+    pub fn built_in() -> Result<&'static Self, KnowledgeError> {
+        static BUILT_IN: OnceLock<Result<Knowledge, KnowledgeError>> = OnceLock::new();
+        BUILT_IN
+            .get_or_init(|| files::read(&files::BUILT_IN))
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+
+    /// Digest of the files it was read from: 16 hexadecimal digits of SHA-256.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// A curated supplier by its key.
+    #[must_use]
+    pub fn supplier(&self, id: &str) -> Option<SupplierRef> {
+        self.by_id.get(id).and_then(|&at| self.reference(at))
+    }
+
+    /// All curated suppliers, in the order of the file.
+    pub fn suppliers(&self) -> impl Iterator<Item = SupplierRef> + '_ {
+        self.suppliers.iter().map(reference)
+    }
+
+    pub(crate) fn reference(&self, at: usize) -> Option<SupplierRef> {
+        self.suppliers.get(at).map(reference)
+    }
+
+    pub(crate) fn named_at(&self, at: usize) -> Option<Named> {
+        let supplier = self.suppliers.get(at)?;
+        Some(Named {
+            supplier: reference(supplier),
+            role: supplier.role,
+            listed: true,
+        })
+    }
+
+    /// Who an organisation's name stands for: a curated supplier, or one made of the name itself.
+    /// `None` when nothing is left of it.
+    pub(crate) fn named(&self, organisation: &str) -> Option<Named> {
+        let plain = normalised(organisation);
+        if let Some(at) = self.alias(&plain) {
+            return self.named_at(at);
+        }
+        let id = names::slug(&plain)?;
+        let name = names::without_legal_form(organisation);
+        Some(Named {
+            supplier: SupplierRef { id, name },
+            role: SupplierRole::Maker,
+            listed: false,
+        })
+    }
+
+    fn alias(&self, plain: &str) -> Option<usize> {
+        if let Some(&at) = self.aliases.get(plain) {
+            return Some(at);
+        }
+        let mut start = plain;
+        loop {
+            if let Some(&at) = self.open_aliases.get(start) {
+                return Some(at);
+            }
+            start = start.rsplit_once(' ')?.0;
+        }
+    }
+
+    /// The longest row above or at `arcs` (below 1.3.6.1.4.1).
+    pub(crate) fn enterprise(&self, arcs: &[u32]) -> Option<&Enterprise> {
+        (1..=self.longest_enterprise.min(arcs.len()))
+            .rev()
+            .find_map(|n| self.enterprises.get(arcs.get(..n)?))
+    }
+
+    /// The organisation an enterprise number is registered to, as far as the extract goes.
+    pub(crate) fn registrant(&self, number: u32) -> Option<&'static str> {
+        let at = self.registry.binary_search_by_key(&number, |row| row.0).ok()?;
+        self.registry.get(at).map(|row| row.1)
+    }
+
+    /// The holder of the longest prefix of an address, with that prefix in hexadecimal.
+    pub(crate) fn holder(&self, address: [u8; 6]) -> Option<(&'static str, String)> {
+        let number = address.iter().fold(0_u64, |n, &b| (n << 8) | u64::from(b));
+        [36_u32, 28, 24].into_iter().find_map(|bits| {
+            let prefix = number >> (48 - bits);
+            let at = self
+                .addresses
+                .binary_search_by_key(&address_key(bits, prefix), |row| row.0)
+                .ok()?;
+            let organisation = usize::try_from(self.addresses.get(at)?.1).ok()?;
+            let digits = usize::try_from(bits / 4).ok()?;
+            Some((
+                *self.organisations.get(organisation)?,
+                format!("{prefix:0digits$X}"),
+            ))
+        })
+    }
+
+    /// Phrases found in a text as (start, end, phrase), boundaries not yet checked.
+    pub(crate) fn phrases_in<'a>(
+        &'a self,
+        text: &'a str,
+    ) -> impl Iterator<Item = (usize, usize, &'a Phrase)> {
+        self.matcher.find_overlapping_iter(text).filter_map(|found| {
+            self.phrases
+                .get(found.pattern().as_usize())
+                .map(|phrase| (found.start(), found.end(), phrase))
+        })
+    }
+
+    /// A private table by its position.
+    pub(crate) fn table(&self, at: usize) -> Option<&PartTable> {
+        self.tables.get(at)
+    }
+
+    /// The private tables below an enterprise number, with their positions.
+    pub(crate) fn tables_of(&self, number: u32) -> impl Iterator<Item = (usize, &PartTable)> {
+        self.tables
+            .iter()
+            .enumerate()
+            .filter(move |(_, table)| table.root.get(6) == Some(&number))
+    }
+}
+
+fn reference(supplier: &Supplier) -> SupplierRef {
+    SupplierRef {
+        id: supplier.id.to_owned(),
+        name: supplier.name.to_owned(),
+    }
+}
+
+/// Prefixes of different lengths in one ordered key.
+fn address_key(bits: u32, prefix: u64) -> u64 {
+    (u64::from(bits) << 48) | prefix
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! What object identifiers say: sysObjectID, vendor types, engine ID, enterprise arcs that answer.
+//!
+//! Invariants: a generic number never names a maker; arcs count only where sysObjectID
+//! does not decide, because elements answer to tables of other makers too.
+
+use crate::address;
+use crate::index::{Index, column, evidence_of};
+use crate::knowledge::{EnterpriseKind, Knowledge, SupplierRole};
+use crate::weigh::{Findings, Vote};
+use model::{Aspect, ComponentClass, Signal, Subject, Varbind};
+use std::collections::BTreeSet;
+
+/// Weight of a registrant that no curated row knows.
+const REGISTRANT_WEIGHT: f64 = 0.6;
+/// Most makers that arcs may speak for.
+const MAX_ARC_MAKERS: usize = 6;
+
+/// Reads all object identifiers of the unit.
+pub(crate) fn read(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings) {
+    let decided = system(index, knowledge, findings);
+    vendor_type(index, knowledge, findings);
+    engine(index, knowledge, findings);
+    if !decided {
+        arcs(index, knowledge, findings);
+    }
+}
+
+/// Whether sysObjectID names a maker by itself.
+fn system(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings) -> bool {
+    let Some(varbind) = index.sys_object_id else {
+        if index.answered {
+            findings.doubt(
+                Subject::Unit,
+                "no_object_id",
+                "sysObjectID did not answer".to_owned(),
+                None,
+            );
+        }
+        return false;
+    };
+    let oid = varbind.value.oid().unwrap_or_default();
+    match oid.arcs().strip_prefix(&[1, 3, 6, 1, 4, 1]) {
+        Some(below @ [number, ..]) if *number != 0 => {
+            number_says(below, 1.0, Signal::SysObjectId, varbind, knowledge, findings)
+        }
+        _ => {
+            let text = "sysObjectID lies not below an enterprise number".to_owned();
+            findings.doubt(
+                Subject::Unit,
+                "malformed_object_id",
+                text,
+                Some(evidence_of(varbind)),
+            );
+            false
+        }
+    }
+}
+
+/// Adds what a number says at `scale` of its weight; whether it names a maker by itself.
+fn number_says(
+    below: &[u32],
+    scale: f64,
+    signal: Signal,
+    varbind: &Varbind,
+    knowledge: &Knowledge,
+    findings: &mut Findings,
+) -> bool {
+    let Some(&number) = below.first() else {
+        return false;
+    };
+    let evidence = || evidence_of(varbind);
+    let main = signal == Signal::SysObjectId;
+    let generic = |findings: &mut Findings| {
+        if main {
+            let text = format!(
+                "enterprise number {number} comes with software, a kit or a standard and names no maker"
+            );
+            findings.doubt(Subject::Unit, "generic_enterprise", text, Some(evidence()));
+        }
+    };
+    let curated = knowledge.enterprise(below);
+    let (named, key, weight, source) = match curated {
+        Some(entry) => {
+            let prefix = entry
+                .prefix
+                .iter()
+                .map(u32::to_string)
+                .collect::<Vec<_>>()
+                .join(".");
+            let Some(named) = entry.supplier.and_then(|at| knowledge.named_at(at)) else {
+                generic(findings);
+                return false;
+            };
+            (
+                named,
+                format!("enterprise:{prefix}"),
+                entry.weight,
+                entry.source.to_owned(),
+            )
+        }
+        None => {
+            let Some((registrant, named)) = knowledge
+                .registrant(number)
+                .and_then(|r| Some((r, knowledge.named(r)?)))
+            else {
+                if main {
+                    let text = format!("enterprise number {number} is not known");
+                    findings.doubt(Subject::Unit, "unlisted_enterprise", text, Some(evidence()));
+                }
+                return false;
+            };
+            let weight = if named.listed { 0.85 } else { REGISTRANT_WEIGHT };
+            let source = format!("IANA private enterprise numbers: {registrant}");
+            (named, format!("enterprise:{number}"), weight, source)
+        }
+    };
+    let kind = match (curated.map(|entry| entry.kind), named.role) {
+        (Some(kind), _) => kind,
+        (None, SupplierRole::Chip) => EnterpriseKind::Generic,
+        (None, SupplierRole::Software) => EnterpriseKind::Software,
+        (None, _) => EnterpriseKind::Owner,
+    };
+    let aspect = match kind {
+        EnterpriseKind::Generic => {
+            generic(findings);
+            return false;
+        }
+        EnterpriseKind::Software => Aspect::Brand,
+        _ => Aspect::Maker,
+    };
+    if main {
+        if !named.listed {
+            let text = format!("only the registry knows enterprise number {number}");
+            findings.doubt(Subject::Unit, "registry_only", text, Some(evidence()));
+        }
+        if kind == EnterpriseKind::Software {
+            let text = format!(
+                "sysObjectID names the system ({}), not the hardware",
+                named.supplier.name
+            );
+            findings.doubt(Subject::Unit, "software_only", text, Some(evidence()));
+        }
+        for code in curated.map(|entry| entry.doubts.as_slice()).unwrap_or_default() {
+            findings.known_doubt(code, Some(evidence()));
+        }
+        let labels = curated.map(|entry| entry.labels.as_slice()).unwrap_or_default();
+        for &(name, brand) in labels {
+            if let (Some(name), Some(brand)) = (knowledge.reference(name), knowledge.reference(brand)) {
+                findings.labels.push((name.id, brand));
+            }
+        }
+    }
+    findings.votes.push(Vote {
+        aspect,
+        named,
+        signal,
+        weight: weight * scale,
+        alone: signal != Signal::VendorType,
+        evidence: evidence(),
+        knowledge: key,
+        source,
+    });
+    aspect == Aspect::Maker && kind != EnterpriseKind::Weak && weight >= 0.5
+}
+
+/// entPhysicalVendorType of the chassis.
+fn vendor_type(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings) {
+    for row in index.entities.values() {
+        let class = row
+            .get(column::CLASS)
+            .and_then(|v| v.value.integer())
+            .unwrap_or(0);
+        if ComponentClass::from_integer(class) != ComponentClass::Chassis {
+            continue;
+        }
+        let Some(varbind) = row.get(column::VENDOR_TYPE) else {
+            continue;
+        };
+        let oid = varbind.value.oid().unwrap_or_default();
+        if let Some(below @ [_, ..]) = oid.arcs().strip_prefix(&[1, 3, 6, 1, 4, 1]) {
+            number_says(below, 0.5, Signal::VendorType, varbind, knowledge, findings);
+            return;
+        }
+    }
+}
+
+/// snmpEngineID (RFC 3411, 5: SnmpEngineID).
+fn engine(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings) {
+    let Some(varbind) = index.engine_id else { return };
+    let [a, b, c, d, rest @ ..] = varbind.value.octets.as_slice() else {
+        return;
+    };
+    let number = u32::from_be_bytes([a & 0x7f, *b, *c, *d]);
+    if number != 0 {
+        number_says(&[number], 0.4, Signal::EngineId, varbind, knowledge, findings);
+    }
+    if let ([3, address @ ..], true) = (rest, a & 0x80 != 0)
+        && let Ok(address) = <[u8; 6]>::try_from(address)
+    {
+        address::engine(address, varbind, knowledge, findings);
+    }
+}
+
+/// Enterprise arcs that answer, one vote for each maker.
+fn arcs(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings) {
+    let mut seen = BTreeSet::new();
+    for (arcs, varbind) in index.arcs.values().flatten() {
+        let before = findings.votes.len();
+        number_says(arcs, 0.55, Signal::EnterpriseArc, varbind, knowledge, findings);
+        let repeated = findings
+            .votes
+            .get(before)
+            .is_some_and(|vote| !seen.insert(vote.named.supplier.id.clone()));
+        if repeated || seen.len() > MAX_ARC_MAKERS {
+            findings.votes.truncate(before);
+        }
+    }
+}

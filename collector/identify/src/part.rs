@@ -1,0 +1,301 @@
+//! The parts of a unit and who made each: only from evidence about that very part.
+//!
+//! Invariants: nothing is inherited from the chassis; at most [`MAX_PARTS`] parts.
+
+use crate::index::{Index, MAX_PARTS, Row, column, evidence_of};
+use crate::knowledge::{Knowledge, Named, PartTable, TableIndex};
+use crate::text::{first_phrase, is_name, maker_of, part_text};
+use crate::tree::Node;
+use crate::weigh::Findings;
+use model::{
+    Aspect, Attribution, Claim, ComponentClass, ComponentIdentity, EvidenceRef, Signal, Subject, Varbind,
+};
+use std::collections::HashMap;
+
+/// Parts and the claims about them.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    pub(crate) components: Vec<ComponentIdentity>,
+    pub(crate) claims: Vec<Claim>,
+}
+
+/// Reads ENTITY-MIB in tree order, then the private tables.
+pub(crate) fn read(
+    nodes: Vec<Node>,
+    index: &Index<'_>,
+    knowledge: &Knowledge,
+    findings: &mut Findings,
+) -> Parts {
+    let mut parts = Parts::default();
+    let mut oem = Unnamed::default();
+    for node in nodes {
+        if let Some(row) = index.entities.get(&node.entity) {
+            entity(node, row, knowledge, &mut parts, &mut oem);
+        }
+    }
+    let places: HashMap<String, usize> = parts
+        .components
+        .iter()
+        .enumerate()
+        .map(|(at, part)| (part.index.clone(), at))
+        .collect();
+    for ((at, arcs), row) in &index.parts {
+        if let Some(table) = knowledge.table(*at) {
+            table_row(table, arcs, row, &places, knowledge, &mut parts, &mut oem);
+        }
+    }
+    if oem.count > 0 {
+        let text = format!("{} parts hide their maker (`{}`)", oem.count, oem.shown);
+        findings.doubt(Subject::Unit, "unnamed_maker", text, oem.evidence);
+    }
+    parts
+}
+
+/// Parts whose maker field holds something that is no name.
+#[derive(Default)]
+struct Unnamed {
+    count: usize,
+    shown: String,
+    evidence: Option<EvidenceRef>,
+}
+
+impl Unnamed {
+    fn add(&mut self, varbind: &Varbind) {
+        if self.count == 0 {
+            let evidence = evidence_of(varbind);
+            self.shown = evidence.shown.chars().take(40).collect();
+            self.evidence = Some(evidence);
+        }
+        self.count += 1;
+    }
+}
+
+fn entity(node: Node, row: &Row<'_>, knowledge: &Knowledge, parts: &mut Parts, unnamed: &mut Unnamed) {
+    let class = row
+        .get(column::CLASS)
+        .and_then(|v| v.value.integer())
+        .map_or(ComponentClass::Unknown, ComponentClass::from_integer);
+    let revisions = [column::FIRMWARE, column::SOFTWARE, column::HARDWARE].map(|column| row.text(column));
+    let mut part = ComponentIdentity {
+        index: node.entity.to_string(),
+        parent: node.parent.map(|parent| parent.to_string()),
+        class,
+        name: row.text(column::NAME),
+        description: row.text(column::DESCR),
+        model: row.text(column::MODEL),
+        serial: row.text(column::SERIAL),
+        revision: revisions
+            .into_iter()
+            .find(|revision| !revision.is_empty())
+            .unwrap_or_default(),
+        maker: None,
+        brand: None,
+    };
+    if let Some(varbind) = row.get(column::MFG_NAME) {
+        field(
+            &mut part,
+            varbind,
+            Signal::MfgName,
+            MFG_SOURCE,
+            knowledge,
+            parts,
+            unnamed,
+        );
+    }
+    if part.maker.is_none() {
+        words(&mut part, row, knowledge, parts);
+    }
+    parts.components.push(part);
+}
+
+const MFG_SOURCE: &str = "ENTITY-MIB entPhysicalMfgName, RFC 6933";
+
+/// A field that holds the maker's name.
+fn field(
+    part: &mut ComponentIdentity,
+    varbind: &Varbind,
+    signal: Signal,
+    source: &str,
+    knowledge: &Knowledge,
+    parts: &mut Parts,
+    unnamed: &mut Unnamed,
+) {
+    let text = varbind.value.text(255).unwrap_or_default();
+    let Some((maker, brand)) = maker_of(&text, knowledge) else {
+        if !is_name(&text) && text.eq_ignore_ascii_case("oem") {
+            unnamed.add(varbind);
+        }
+        return;
+    };
+    let confidence = if maker.listed { 0.85 } else { 0.65 };
+    let key = format!("supplier:{}", maker.supplier.id);
+    let evidence = evidence_of(varbind);
+    let brand = brand.unwrap_or_else(|| maker.clone());
+    part.brand = Some(Attribution {
+        supplier: brand.supplier.clone(),
+        confidence,
+    });
+    if brand.supplier != maker.supplier {
+        let key = format!("supplier:{}", brand.supplier.id);
+        parts.claims.push(claim(
+            part,
+            Aspect::Brand,
+            &brand,
+            signal,
+            confidence,
+            evidence.clone(),
+            key,
+            source,
+        ));
+    }
+    part.maker = Some(Attribution {
+        supplier: maker.supplier.clone(),
+        confidence,
+    });
+    parts.claims.push(claim(
+        part,
+        Aspect::Maker,
+        &maker,
+        signal,
+        confidence,
+        evidence,
+        key,
+        source,
+    ));
+}
+
+/// The word a text of the part begins with. Names of ports and sensors are chosen by operators and by place.
+fn words(part: &mut ComponentIdentity, row: &Row<'_>, knowledge: &Knowledge, parts: &mut Parts) {
+    let columns: &[u32] = match part.class {
+        ComponentClass::Sensor | ComponentClass::Container | ComponentClass::Backplane => return,
+        ComponentClass::Port => &[column::MODEL],
+        _ => &[column::MODEL, column::DESCR, column::NAME],
+    };
+    for &column in columns {
+        let Some(varbind) = row.get(column) else { continue };
+        let text = part_text(varbind);
+        let Some(phrase) = first_phrase(&text, knowledge) else {
+            continue;
+        };
+        let Some(named) = knowledge.named_at(phrase.supplier) else {
+            continue;
+        };
+        let confidence = phrase.weight.min(0.7);
+        let attribution = Attribution {
+            supplier: named.supplier.clone(),
+            confidence,
+        };
+        part.maker = Some(attribution.clone());
+        part.brand = Some(attribution);
+        let evidence = evidence_of(varbind);
+        let key = phrase.key.clone();
+        parts.claims.push(claim(
+            part,
+            Aspect::Maker,
+            &named,
+            Signal::EntityText,
+            confidence,
+            evidence,
+            key,
+            phrase.source,
+        ));
+        return;
+    }
+}
+
+fn table_row(
+    table: &PartTable,
+    arcs: &[u32],
+    row: &Row<'_>,
+    places: &HashMap<String, usize>,
+    knowledge: &Knowledge,
+    parts: &mut Parts,
+    unnamed: &mut Unnamed,
+) {
+    let text = |column: u32| {
+        if column == 0 {
+            String::new()
+        } else {
+            row.text(column)
+        }
+    };
+    let (maker, model) = (text(table.maker), text(table.model));
+    if maker.is_empty() && model.is_empty() {
+        return;
+    }
+    let dotted = arcs.iter().map(u32::to_string).collect::<Vec<_>>().join(".");
+    let mut part = ComponentIdentity {
+        index: format!("{}:{dotted}", table.key),
+        parent: None,
+        class: table.class,
+        name: text(table.name),
+        description: String::new(),
+        model,
+        serial: text(table.serial),
+        revision: text(table.revision),
+        maker: None,
+        brand: None,
+    };
+    let place = places
+        .get(&dotted)
+        .copied()
+        .filter(|_| table.index == TableIndex::Entity);
+    let host = place.and_then(|place| parts.components.get(place));
+    if host.is_some_and(|host| host.maker.is_some()) {
+        return;
+    }
+    if let Some(host) = host {
+        part.index.clone_from(&host.index);
+    }
+    if let Some(varbind) = row.get(table.maker) {
+        let mut elsewhere = Unnamed::default();
+        let unnamed = if host.is_some() { &mut elsewhere } else { unnamed };
+        field(
+            &mut part,
+            varbind,
+            Signal::PrivateTable,
+            table.source,
+            knowledge,
+            parts,
+            unnamed,
+        );
+    }
+    let full = parts.components.len() >= MAX_PARTS;
+    match place.and_then(|place| parts.components.get_mut(place)) {
+        Some(host) => {
+            host.maker = part.maker;
+            host.brand = part.brand;
+            for (kept, told) in [(&mut host.model, part.model), (&mut host.serial, part.serial)] {
+                if kept.is_empty() {
+                    *kept = told;
+                }
+            }
+        }
+        None if full => {}
+        None => parts.components.push(part),
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "a claim has this many sides")]
+fn claim(
+    part: &ComponentIdentity,
+    aspect: Aspect,
+    named: &Named,
+    signal: Signal,
+    confidence: f64,
+    evidence: EvidenceRef,
+    knowledge: String,
+    source: &str,
+) -> Claim {
+    Claim {
+        subject: Subject::Component(part.index.clone()),
+        aspect,
+        supplier: named.supplier.clone(),
+        signal,
+        confidence,
+        evidence,
+        knowledge,
+        source: source.to_owned(),
+        won: true,
+    }
+}

@@ -1,0 +1,290 @@
+//! From votes to the answer: who wins, how sure, and what speaks against it.
+//!
+//! Invariants: losing claims stay, marked; confidence lies in 0 to 1 and falls with every
+//! contradiction; without a vote that may name a maker alone the maker is unknown.
+
+use crate::index::Index;
+use crate::knowledge::{Knowledge, Named, SupplierRole};
+use crate::part::Parts;
+use crate::unit;
+use model::{Aspect, Attribution, Claim, Doubt, EvidenceRef, Identification, Signal, Subject, SupplierRef};
+use std::collections::BTreeMap;
+
+/// Below this nobody is named.
+const LEAST_CONFIDENCE: f64 = 0.25;
+/// No evidence over a network makes anything surer than this.
+const MOST_CONFIDENCE: f64 = 0.98;
+/// How much of a rival's probability is taken off.
+const CONTRADICTION: f64 = 0.6;
+
+/// One piece of evidence for one supplier of the unit.
+#[derive(Debug, Clone)]
+pub(crate) struct Vote {
+    pub(crate) aspect: Aspect,
+    pub(crate) named: Named,
+    pub(crate) signal: Signal,
+    pub(crate) weight: f64,
+    /// Whether it may name the supplier without other evidence.
+    pub(crate) alone: bool,
+    pub(crate) evidence: EvidenceRef,
+    pub(crate) knowledge: String,
+    pub(crate) source: String,
+}
+
+/// What the readers found.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) votes: Vec<Vote>,
+    pub(crate) doubts: Vec<Doubt>,
+    /// Keys of suppliers whose name on this equipment is a label, and the brand it means.
+    pub(crate) labels: Vec<(String, SupplierRef)>,
+}
+
+impl Findings {
+    /// Adds a doubt.
+    pub(crate) fn doubt(
+        &mut self,
+        subject: Subject,
+        code: &str,
+        text: String,
+        evidence: Option<EvidenceRef>,
+    ) {
+        self.doubts.push(Doubt {
+            subject,
+            code: code.to_owned(),
+            text: text.chars().take(300).collect(),
+            evidence,
+        });
+    }
+
+    /// Adds a doubt about the unit that a row of the knowledge names, once.
+    pub(crate) fn known_doubt(&mut self, code: &str, evidence: Option<EvidenceRef>) {
+        if !self.doubts.iter().any(|doubt| doubt.code == code) {
+            self.doubt(Subject::Unit, code, meaning(code).to_owned(), evidence);
+        }
+    }
+}
+
+/// The sentence for a doubt that rows of the knowledge carry.
+pub(crate) fn meaning(code: &str) -> &'static str {
+    match code {
+        "generic_enterprise" => {
+            "the enterprise number comes with software, a kit or a standard and names no maker"
+        }
+        "squatted_number" => "the enterprise number is registered to someone else than the maker who uses it",
+        "unregistered_number" => {
+            "the enterprise number is above the registry; its use is known from practice"
+        }
+        "platform_brand" => "the platform is also sold under other names",
+        "needs_corroboration" => "this enterprise number alone does not settle who made it",
+        "inherited_subtree" => "this subtree was inherited from a former joint venture",
+        "oem_brand" => "the builder sells this equipment to others, who put their name on it",
+        "label_company" => "this company sells equipment of several builders",
+        "passed_on" => {
+            "this product line went to another owner; which of them built it the evidence does not tell"
+        }
+        "shared_number" => "several makers' cards answer with this enterprise number",
+        "shared_name" => {
+            "two companies of this name share the number; which of them built it the evidence does not tell"
+        }
+        "host_name_only" => "the model stands only in the node name, which an operator can change",
+        _ => "a doubt the knowledge names",
+    }
+}
+
+/// Everything together.
+pub(crate) fn conclude(
+    index: &Index<'_>,
+    knowledge: &Knowledge,
+    mut findings: Findings,
+    parts: Parts,
+) -> Identification {
+    let labels = std::mem::take(&mut findings.labels);
+    for vote in &mut findings.votes {
+        if let Some((_, brand)) = labels.iter().find(|(name, _)| *name == vote.named.supplier.id) {
+            vote.aspect = Aspect::Brand;
+            vote.named.supplier = brand.clone();
+        }
+    }
+    let maker = weighed(&findings.votes, Aspect::Maker);
+    let brand = weighed(&findings.votes, Aspect::Brand)
+        .winner
+        .or_else(|| maker.winner.clone());
+    note(index, &maker, &mut findings);
+    rests_on(&maker, &mut findings);
+    let mut claims: Vec<Claim> = findings
+        .votes
+        .into_iter()
+        .map(|vote| {
+            let answer = if vote.aspect == Aspect::Maker {
+                &maker.winner
+            } else {
+                &brand
+            };
+            let won = answer
+                .as_ref()
+                .is_some_and(|answer| answer.supplier == vote.named.supplier);
+            Claim {
+                subject: Subject::Unit,
+                aspect: vote.aspect,
+                supplier: vote.named.supplier,
+                signal: vote.signal,
+                confidence: vote.weight.clamp(0.0, 1.0),
+                evidence: vote.evidence,
+                knowledge: vote.knowledge,
+                source: vote.source,
+                won,
+            }
+        })
+        .collect();
+    claims.sort_by(|a, b| {
+        (b.won, b.confidence)
+            .partial_cmp(&(a.won, a.confidence))
+            .unwrap_or(std::cmp::Ordering::Equal)
+    });
+    claims.extend(parts.claims);
+    Identification {
+        knowledge: knowledge.version().to_owned(),
+        maker: maker.winner,
+        brand,
+        claims,
+        doubts: findings.doubts,
+        unit: unit::read(index),
+        components: parts.components,
+    }
+}
+
+/// The weighed votes of one aspect.
+struct Weighed {
+    winner: Option<Attribution>,
+    /// The strongest other supplier that may be named.
+    rival: Option<(SupplierRef, f64)>,
+    /// Whether all that spoke may not name a maker alone.
+    only_supporting: Option<SupplierRole>,
+}
+
+fn weighed(votes: &[Vote], aspect: Aspect) -> Weighed {
+    let mut groups: BTreeMap<&SupplierRef, Vec<&Vote>> = BTreeMap::new();
+    for vote in votes.iter().filter(|vote| vote.aspect == aspect) {
+        groups.entry(&vote.named.supplier).or_default().push(vote);
+    }
+    let only_supporting = groups.values().flatten().next().map(|vote| vote.named.role);
+    let mut ranked: Vec<(&SupplierRef, f64)> = groups
+        .iter()
+        .filter(|(_, votes)| votes.iter().any(|vote| vote.alone))
+        .map(|(&supplier, votes)| (supplier, together(votes)))
+        .collect();
+    ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let rival = ranked
+        .get(1)
+        .map(|&(supplier, weight)| (supplier.clone(), weight));
+    let winner = ranked.first().and_then(|&(supplier, weight)| {
+        let against = rival.as_ref().map_or(0.0, |rival| rival.1);
+        let confidence = (weight * (1.0 - CONTRADICTION * against)).clamp(0.0, MOST_CONFIDENCE);
+        (confidence >= LEAST_CONFIDENCE).then(|| Attribution {
+            supplier: supplier.clone(),
+            confidence,
+        })
+    });
+    Weighed {
+        winner,
+        rival,
+        only_supporting: only_supporting.filter(|_| ranked.is_empty()),
+    }
+}
+
+/// Independent signals multiply doubt away; a second signal of one family counts half.
+fn together(votes: &[&Vote]) -> f64 {
+    let mut votes: Vec<&&Vote> = votes.iter().collect();
+    votes.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    let mut families = Vec::new();
+    let mut doubt = 1.0;
+    for vote in votes {
+        let family = family(vote.signal);
+        let weight = if families.contains(&family) {
+            vote.weight * 0.5
+        } else {
+            vote.weight
+        };
+        families.push(family);
+        doubt *= 1.0 - weight.clamp(0.0, 0.99);
+    }
+    1.0 - doubt
+}
+
+fn family(signal: Signal) -> u8 {
+    match signal {
+        Signal::SysObjectId | Signal::VendorType | Signal::EnterpriseArc | Signal::EngineId => 0,
+        Signal::SysDescr => 1,
+        Signal::MfgName | Signal::EntityText | Signal::IdentObject | Signal::PrivateTable => 2,
+        Signal::Oui => 3,
+    }
+}
+
+/// A doubt when the answer rests on one kind of evidence that can mislead.
+fn rests_on(maker: &Weighed, findings: &mut Findings) {
+    let Some(winner) = &maker.winner else { return };
+    let mut signals = findings
+        .votes
+        .iter()
+        .filter(|vote| vote.aspect == Aspect::Maker && vote.named.supplier == winner.supplier)
+        .map(|vote| vote.signal);
+    let Some(first) = signals.next() else { return };
+    if signals.any(|signal| signal != first) {
+        return;
+    }
+    let (code, text) = match first {
+        Signal::Oui => (
+            "address_only",
+            "only hardware addresses name the maker; it may be that of a network card",
+        ),
+        Signal::EnterpriseArc => (
+            "private_tables_only",
+            "only the private tables that answer name the maker",
+        ),
+        Signal::SysDescr => (
+            "description_only",
+            "only sysDescr names the maker; operators can change it",
+        ),
+        _ => return,
+    };
+    findings.doubt(Subject::Unit, code, text.to_owned(), None);
+}
+
+/// Doubts that only the whole shows.
+fn note(index: &Index<'_>, maker: &Weighed, findings: &mut Findings) {
+    let mut unit = |code: &str, text: String| findings.doubt(Subject::Unit, code, text, None);
+    match (&maker.winner, &maker.rival) {
+        (Some(winner), Some((rival, weight))) if *weight >= 0.2 => {
+            unit(
+                "contradiction",
+                format!(
+                    "evidence for {} stands against {}",
+                    rival.name, winner.supplier.name
+                ),
+            );
+        }
+        (None, Some(_)) => unit(
+            "contradiction",
+            "the evidence names several makers, none of them clearly".to_owned(),
+        ),
+        (None, None) => match maker.only_supporting {
+            Some(role) => unit(
+                "board_address_only",
+                match role {
+                    SupplierRole::Software => "only virtual hardware is seen".to_owned(),
+                    _ => "only a maker of boards, chips or network cards is seen; the unit's maker is not"
+                        .to_owned(),
+                },
+            ),
+            None => unit("no_evidence", "nothing that answered names a maker".to_owned()),
+        },
+        _ => {}
+    }
+    if index.unanswered > 0 {
+        unit(
+            "partial_evidence",
+            format!("{} questions did not end complete", index.unanswered),
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! How right the answers are on labelled recordings of real elements, which lie outside the
+//! repository: name their directory in `MARQUE_RECORDINGS`. Without it these tests say so and pass.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests may stop the test")]
+
+use identify::{Knowledge, identify, recording};
+use model::{Evidence, Identification, Observation, Oid, Outcome, Question, QuestionKind, Value, Varbind};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Suppliers that policies restrict: naming one wrongly raises a false alarm.
+const RESTRICTED: [&str; 12] = [
+    "huawei",
+    "hisilicon",
+    "zte",
+    "hikvision",
+    "ezviz",
+    "dahua",
+    "imou",
+    "lorex",
+    "hytera",
+    "dji",
+    "autel_robotics",
+    "china_mobile",
+];
+
+fn directory() -> Option<PathBuf> {
+    let directory = std::env::var_os("MARQUE_RECORDINGS").map(PathBuf::from);
+    if directory.is_none() {
+        println!("skipped: MARQUE_RECORDINGS names no directory of labelled recordings");
+    }
+    directory
+}
+
+fn rows(directory: &std::path::Path, file: &str) -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(directory.join(file)).unwrap();
+    text.lines()
+        .skip(1)
+        .map(|line| line.split('\t').map(str::to_owned).collect())
+        .collect()
+}
+
+fn is_right(found: &Identification, truth: &str, accept: &str) -> bool {
+    let name = found
+        .maker
+        .as_ref()
+        .map_or("unknown", |maker| maker.supplier.name.as_str());
+    name.eq_ignore_ascii_case(truth) || accept.split('|').any(|other| name.eq_ignore_ascii_case(other))
+}
+
+fn is_false_alarm(found: &Identification, right: bool) -> bool {
+    !right
+        && found
+            .maker
+            .as_ref()
+            .is_some_and(|maker| RESTRICTED.contains(&maker.supplier.id.as_str()))
+}
+
+fn answer(found: &Identification) -> String {
+    let of = |attribution: &Option<model::Attribution>| {
+        attribution.as_ref().map_or("unknown".to_owned(), |a| {
+            format!("{} {:.2}", a.supplier.name, a.confidence)
+        })
+    };
+    format!("maker {} / brand {}", of(&found.maker), of(&found.brand))
+}
+
+fn part_makers(found: &Identification) -> String {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for part in &found.components {
+        let name =
+            |a: &Option<model::Attribution>| a.as_ref().map_or("-".to_owned(), |a| a.supplier.name.clone());
+        *counts
+            .entry(format!("{}/{}", name(&part.maker), name(&part.brand)))
+            .or_default() += 1;
+    }
+    counts
+        .iter()
+        .map(|(names, count)| format!("{names} x{count}"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+#[test]
+fn recordings_are_identified() {
+    let Some(directory) = directory() else { return };
+    let knowledge = Knowledge::built_in().unwrap();
+    let (mut right, mut total, mut alarms) = (0, 0, Vec::new());
+    for row in rows(&directory, "INDEX.tsv") {
+        let [file, _, truth, accept, ..] = row.as_slice() else {
+            continue;
+        };
+        let evidence = recording::read(&std::fs::read(directory.join(file)).unwrap()).unwrap();
+        let started = std::time::Instant::now();
+        let found = identify(&evidence, knowledge);
+        let took = started.elapsed();
+        let good = is_right(&found, truth, accept);
+        total += 1;
+        right += usize::from(good);
+        if is_false_alarm(&found, good) {
+            alarms.push(file.clone());
+        }
+        println!(
+            "{} {file}: {truth}; {}; {} parts; {} claims; {} rows in {took:?}",
+            if good { "right" } else { "WRONG" },
+            answer(&found),
+            found.components.len(),
+            found.claims.len(),
+            evidence.varbinds().count(),
+        );
+        println!("        part makers: {}", part_makers(&found));
+        for doubt in &found.doubts {
+            println!("        {}: {}", doubt.code, doubt.text);
+        }
+    }
+    println!("{right} of {total} right");
+    assert!(alarms.is_empty(), "restricted makers named wrongly: {alarms:?}");
+    assert!(total == 73 && right >= 70, "{right} of {total} right");
+}
+
+#[test]
+fn object_id_and_description_alone() {
+    let Some(directory) = directory() else { return };
+    let knowledge = Knowledge::built_in().unwrap();
+    let (mut right, mut total, mut alarms) = (0_u32, 0_u32, Vec::new());
+    for row in rows(&directory, "labels.tsv") {
+        let [path, object_id, description, truth, accept, ..] = row.as_slice() else {
+            continue;
+        };
+        let found = identify(&system_group(object_id, description), knowledge);
+        let good = is_right(&found, truth, accept);
+        total += 1;
+        right += u32::from(good);
+        if is_false_alarm(&found, good) {
+            alarms.push(path.clone());
+        }
+        if !good {
+            println!(
+                "WRONG {truth} ({accept}): {}; {object_id}; {description}",
+                answer(&found)
+            );
+        }
+    }
+    let share = f64::from(right) / f64::from(total);
+    println!("{right} of {total} right ({:.1} %)", share * 100.0);
+    assert!(alarms.is_empty(), "restricted makers named wrongly: {alarms:?}");
+    assert!(share >= 0.92, "{right} of {total} right");
+}
+
+fn system_group(object_id: &str, description: &str) -> Evidence {
+    let name = |text: &str| text.parse::<Oid>().unwrap();
+    let mut varbinds = Vec::new();
+    if !description.is_empty() {
+        let value = Value::octet_string(description.as_bytes());
+        varbinds.push(Varbind {
+            oid: name("1.3.6.1.2.1.1.1.0"),
+            value,
+        });
+    }
+    if let Ok(oid) = object_id.parse::<Oid>()
+        && !object_id.is_empty()
+    {
+        varbinds.push(Varbind {
+            oid: name("1.3.6.1.2.1.1.2.0"),
+            value: Value::object_identifier(&oid),
+        });
+    }
+    let question = Question {
+        kind: QuestionKind::Get,
+        oids: vec![name("1.3.6.1.2.1.1")],
+    };
+    Evidence {
+        observations: vec![Observation {
+            question,
+            outcome: Outcome::Complete,
+            varbinds,
+        }],
+    }
+}
