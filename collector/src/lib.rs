@@ -1,1 +1,28 @@
-//! placeholder
+//! The collector: takes reports in, concludes who made what, judges it and shows it.
+//!
+//! ```text
+//!  agents ══ mTLS ══► listener ─(64)─► tonic ──► ingest ──► store ◄── web, api ◄── browsers
+//!                     handshakes:      one task a stream,     ▲  │
+//!                     at most 256      commits what is ready  │  └─ revision (watch)
+//!                                                             │           │
+//!                                                     reconcile ◄─────────┘ and every 5 s
+//!                                                     identify, then evaluate, in bounded batches
+//! ```
+//!
+//! Every queue is bounded: a full listener queue holds connections back, a slow
+//! store holds the stream back by HTTP/2 flow control, and what waits between
+//! stages waits on disk. The death of the reconciler ends the program; the
+//! death of one stream ends that stream.
+
+pub mod config;
+pub mod declare;
+pub mod enrol;
+pub mod ingest;
+pub mod reconcile;
+pub mod identify;
+pub mod evaluate;
+pub mod api;
+pub mod web;
+pub mod admin;
+pub mod serve;
+pub mod cli;

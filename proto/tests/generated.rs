@@ -3,7 +3,11 @@
 //! `MARQUE_REGENERATE=1 cargo test -p proto --test generated` writes it anew
 //! (with the pure-Rust compiler protox; no `protoc` is needed).
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops where it fails"
+)]
 
 use prost::Message as _;
 use std::collections::BTreeMap;

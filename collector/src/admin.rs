@@ -1,0 +1,106 @@
+//! Logging, metrics, and errors as one line.
+
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use model::Instant;
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+use std::time::Duration;
+use store::Store;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// How often gauges are refreshed.
+const REFRESH: Duration = Duration::from_secs(10);
+
+/// The error and everything behind it, on one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string().replace('\n', " "));
+        source = inner.source();
+    }
+    text
+}
+
+/// Logs to standard error; `MARQUE_LOG` filters. A second call in a process changes nothing.
+pub fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("MARQUE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .try_init();
+}
+
+/// Installs the metrics recorder of this process.
+///
+/// # Errors
+/// When there is one already.
+pub fn metrics() -> Result<PrometheusHandle, BuildError> {
+    PrometheusBuilder::new().install_recorder()
+}
+
+/// Publishes what only the store knows: counts, and the age of the oldest waiting item of each stage.
+pub async fn publish(
+    store: Arc<dyn Store>,
+    clock: fn() -> Instant,
+    handle: PrometheusHandle,
+    stop: CancellationToken,
+) {
+    loop {
+        match store.overview().await {
+            Ok(overview) => gauges(&overview, clock()),
+            Err(error) => tracing::warn!(error = chain(&error), "gauges not refreshed"),
+        }
+        handle.run_upkeep();
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(REFRESH) => {}
+        }
+    }
+}
+
+// Gauges are floating point; counts of this size lose nothing that matters.
+#[allow(clippy::cast_precision_loss, reason = "gauges are floating point")]
+fn gauges(overview: &store::view::Overview, now: Instant) {
+    metrics::gauge!("marque_collector_elements").set(overview.elements as f64);
+    metrics::gauge!("marque_collector_elements_reached").set(overview.reached as f64);
+    metrics::gauge!("marque_collector_elements_identified").set(overview.identified as f64);
+    metrics::gauge!("marque_collector_reports_lost").set(overview.lost as f64);
+    for (stage, backlog) in [
+        ("identify", &overview.unidentified),
+        ("evaluate", &overview.unevaluated),
+    ] {
+        let age = backlog.oldest.map_or(0, |since| now.seconds_since(since));
+        metrics::gauge!("marque_collector_stage_waiting", "stage" => stage).set(backlog.count as f64);
+        metrics::gauge!("marque_collector_stage_oldest_seconds", "stage" => stage).set(age as f64);
+    }
+    for agent in &overview.agents {
+        metrics::gauge!("marque_collector_agent_silent_seconds", "agent" => agent.agent.to_string())
+            .set(now.seconds_since(agent.last_seen) as f64);
+    }
+    for severity in &overview.severities {
+        metrics::gauge!("marque_collector_findings_open", "severity" => severity.word.clone())
+            .set(severity.count as f64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_is_one_line() {
+        let inner = std::io::Error::other("disk\nis full");
+        let outer = std::io::Error::other(inner);
+        assert_eq!(chain(&outer), "disk is full");
+        let wrapped = crate::enrol::EnrolError::File {
+            path: "f".into(),
+            source: std::io::Error::other("a\nb"),
+        };
+        assert_eq!(chain(&wrapped), "f: cannot be read or written: a b");
+    }
+}

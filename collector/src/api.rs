@@ -1,0 +1,246 @@
+//! What programs read: counts, findings and elements as JSON, health and metrics.
+//!
+//! Invariants: read only; the query parameters are those of the pages; an error
+//! says what the caller can do about it and nothing about our insides.
+
+pub mod query;
+
+use axum::Json;
+use axum::extract::{Query as Pairs, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
+use model::{Digest, FindingState, Instant, Severity, Standing};
+use query::Query;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::fmt::Display;
+use std::sync::Arc;
+use store::view::{Backlog, Count, ElementRow, FindingRow, Overview, Page};
+use store::{Store, StoreError};
+
+/// What the handlers read.
+#[derive(Clone)]
+pub struct Api {
+    /// Everything shown comes from here.
+    pub store: Arc<dyn Store>,
+    /// Now, for ages.
+    pub clock: fn() -> Instant,
+    /// The program's own metrics, if they are collected.
+    pub metrics: Option<PrometheusHandle>,
+}
+
+/// Why a request has no answer, by what the caller can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// Correct the request.
+    #[error("parameter {parameter} does not understand {value:?}")]
+    BadParameter {
+        /// Name of the parameter, bounded.
+        parameter: String,
+        /// What it said, bounded.
+        value: String,
+        /// What it may say, for people.
+        allowed: String,
+    },
+    /// Look elsewhere: there is no such thing here.
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    /// Try again later.
+    #[error("the store did not answer")]
+    Store(#[from] StoreError),
+    /// Tell us: what is stored cannot be shown.
+    #[error("cannot show {0}")]
+    Unreadable(&'static str),
+}
+
+impl Problem {
+    /// The status that goes with it.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::BadParameter { .. } => StatusCode::BAD_REQUEST,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// Writes down what the caller is not told.
+    pub fn log(&self) {
+        match self {
+            Self::Store(error) => tracing::warn!(error = %chain(error), "store did not answer a page"),
+            Self::Unreadable(what) => tracing::error!(what, "stored data cannot be shown"),
+            Self::BadParameter { .. } | Self::NotFound(_) => {}
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        self.log();
+        let body = match &self {
+            Self::BadParameter {
+                parameter,
+                value,
+                allowed,
+            } => {
+                json!({"error": self.to_string(), "parameter": parameter, "value": value, "allowed": allowed})
+            }
+            other => json!({"error": other.to_string()}),
+        };
+        (self.status(), Json(body)).into_response()
+    }
+}
+
+/// The routes: `/api/v1/…`, `/healthz` and `/metrics`.
+pub fn router(api: Api) -> axum::Router {
+    axum::Router::new()
+        .route("/api/v1/summary", get(summary))
+        .route("/api/v1/findings", get(findings))
+        .route("/api/v1/elements", get(elements))
+        .route("/healthz", get(healthz))
+        .route("/metrics", get(metrics))
+        .with_state(api)
+}
+
+async fn summary(State(api): State<Api>) -> Result<Json<Summary>, Problem> {
+    let overview = api.store.overview().await?;
+    Ok(Json(summarise(&overview, (api.clock)())))
+}
+
+async fn findings(
+    State(api): State<Api>,
+    Pairs(pairs): Pairs<Vec<(String, String)>>,
+) -> Result<Json<Page<FindingRow>>, Problem> {
+    let filter = Query::read(pairs, query::FINDINGS)?.findings()?;
+    Ok(Json(api.store.findings(&filter).await?))
+}
+
+async fn elements(
+    State(api): State<Api>,
+    Pairs(pairs): Pairs<Vec<(String, String)>>,
+) -> Result<Json<Page<ElementRow>>, Problem> {
+    let filter = Query::read(pairs, query::ELEMENTS)?.elements()?;
+    Ok(Json(api.store.elements(&filter).await?))
+}
+
+/// Alive and able to read: one look-up of a key that is not there.
+async fn healthz(State(api): State<Api>) -> Result<&'static str, Problem> {
+    api.store.evidence(Digest([0; 32])).await?;
+    Ok("ok\n")
+}
+
+async fn metrics(State(api): State<Api>) -> Response {
+    match api.metrics {
+        Some(handle) => {
+            let kind = (header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8");
+            ([kind], handle.render()).into_response()
+        }
+        None => Problem::NotFound("metrics: they are not collected").into_response(),
+    }
+}
+
+/// The counts of the first page.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// Elements known.
+    pub elements: u64,
+    /// Of these, answered at least once.
+    pub reached: u64,
+    /// Of these, with a named maker.
+    pub identified: u64,
+    /// Components of the units now in place.
+    pub components: u64,
+    /// Reports durable.
+    pub reports: u64,
+    /// Findings by state, every word present.
+    pub findings: Map<String, Value>,
+    /// Open findings by severity, every word present.
+    pub severity: Map<String, Value>,
+    /// Elements by standing, every word present.
+    pub standing: Map<String, Value>,
+    /// Sequences acknowledged without a row: must be 0.
+    pub lost: u64,
+    /// What waits before the stages.
+    pub pending: Pending,
+    /// How old things are.
+    pub ages: Ages,
+}
+
+/// How much waits before each stage.
+#[derive(Debug, Serialize)]
+pub struct Pending {
+    /// Evidence before identification.
+    pub unidentified: u64,
+    /// Elements before evaluation.
+    pub unevaluated: u64,
+}
+
+/// Seconds since; `null` when nothing waits or nothing came yet.
+#[derive(Debug, Serialize)]
+pub struct Ages {
+    /// The oldest evidence before identification.
+    pub unidentified: Option<u64>,
+    /// The oldest element before evaluation.
+    pub unevaluated: Option<u64>,
+    /// The last report.
+    pub last_report: Option<u64>,
+    /// The agent silent for longest.
+    pub quietest_agent: Option<u64>,
+}
+
+fn summarise(overview: &Overview, now: Instant) -> Summary {
+    let age = |backlog: &Backlog| backlog.oldest.map(|at| now.seconds_since(at));
+    Summary {
+        elements: overview.elements,
+        reached: overview.reached,
+        identified: overview.identified,
+        components: overview.components,
+        reports: overview.reports,
+        findings: every_word(FindingState::ALL, &overview.states),
+        severity: every_word(Severity::ALL, &overview.severities),
+        standing: every_word(Standing::ALL, &overview.standings),
+        lost: overview.lost,
+        pending: Pending {
+            unidentified: overview.unidentified.count,
+            unevaluated: overview.unevaluated.count,
+        },
+        ages: Ages {
+            unidentified: age(&overview.unidentified),
+            unevaluated: age(&overview.unevaluated),
+            last_report: overview.last_report.map(|at| now.seconds_since(at)),
+            quietest_agent: overview
+                .agents
+                .iter()
+                .map(|agent| now.seconds_since(agent.last_seen))
+                .max(),
+        },
+    }
+}
+
+/// The counts under every word there is, 0 where none was counted.
+fn every_word(words: &[impl Display], counts: &[Count]) -> Map<String, Value> {
+    let mut map: Map<String, Value> = words
+        .iter()
+        .map(|word| (word.to_string(), Value::from(0_u64)))
+        .collect();
+    map.extend(
+        counts
+            .iter()
+            .map(|count| (count.word.clone(), Value::from(count.count))),
+    );
+    map
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}

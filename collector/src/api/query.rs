@@ -1,0 +1,378 @@
+//! Query parameters as filters, and filters as query parameters again.
+//!
+//! Invariants: a repeated key means "or", different keys mean "and", an empty
+//! value means nothing. Unknown keys and words are refused with the words there
+//! are; number and length of parameters are bounded. What [`Query::with`] and
+//! its kin write, [`Query::read`] reads.
+
+use crate::api::Problem;
+use model::{FindingState, ResultClass, Role, Severity, SiteName, Standing};
+use std::fmt::Display;
+use std::str::FromStr;
+use store::view::{ElementFilter, FindingFilter};
+
+/// Parameters of lists of findings.
+pub const FINDINGS: &[&str] = &[
+    "severity",
+    "state",
+    "class",
+    "site",
+    "jurisdiction",
+    "supplier",
+    "rule",
+    "role",
+    "text",
+    "after",
+    "limit",
+];
+/// Parameters of lists of elements.
+pub const ELEMENTS: &[&str] = &["site", "role", "maker", "standing", "text", "after", "limit"];
+
+const MAX_PAIRS: usize = 64;
+const MAX_VALUE: usize = 256;
+const MAX_LIMIT: u32 = 500;
+
+/// The parameters of one request: known keys, bounded values, none empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query {
+    pairs: Vec<(String, String)>,
+}
+
+impl Query {
+    /// Takes the parameters of a request for a page that knows `keys`.
+    ///
+    /// # Errors
+    /// [`Problem::BadParameter`] for a key the page does not know, and for too many or too long values.
+    pub fn read(pairs: Vec<(String, String)>, keys: &[&str]) -> Result<Self, Problem> {
+        let mut kept = Vec::new();
+        for (key, value) in pairs {
+            if !keys.contains(&key.as_str()) {
+                return Err(bad(&key, &value, format!("this page knows {}", keys.join(", "))));
+            }
+            let value = value.trim();
+            if value.len() > MAX_VALUE {
+                return Err(bad(&key, value, format!("at most {MAX_VALUE} bytes")));
+            }
+            if kept.len() >= MAX_PAIRS {
+                return Err(bad(&key, value, format!("at most {MAX_PAIRS} parameters")));
+            }
+            if !value.is_empty() {
+                kept.push((key, value.to_owned()));
+            }
+        }
+        Ok(Self { pairs: kept })
+    }
+
+    /// From pairs we wrote ourselves.
+    #[must_use]
+    pub fn of(pairs: &[(&str, &str)]) -> Self {
+        Self {
+            pairs: pairs
+                .iter()
+                .map(|&(key, value)| (key.to_owned(), value.to_owned()))
+                .collect(),
+        }
+    }
+
+    /// All values of a key.
+    pub fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
+        self.pairs
+            .iter()
+            .filter(move |(k, _)| k == key)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The first value of a key, or nothing.
+    #[must_use]
+    pub fn one(&self, key: &str) -> &str {
+        self.pairs
+            .iter()
+            .find(|(k, _)| k == key)
+            .map_or("", |(_, value)| value)
+    }
+
+    /// Whether this value of this key is set.
+    #[must_use]
+    pub fn has(&self, key: &str, value: &str) -> bool {
+        self.all(key).any(|v| v == value)
+    }
+
+    /// How many filters are set; where the page begins and how long it is are no filters.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.filters().count()
+    }
+
+    /// The filters, in the order given.
+    pub fn filters(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self
+            .pairs
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()));
+        pairs.filter(|(key, _)| !matches!(*key, "after" | "limit" | "page" | "all" | "wall"))
+    }
+
+    /// The same with one key set to one value, beginning anew with the first page.
+    #[must_use]
+    pub fn with(&self, key: &str, value: &str) -> Self {
+        let mut pairs: Vec<_> = self
+            .pairs
+            .iter()
+            .filter(|(k, _)| k != key && k != "after")
+            .cloned()
+            .collect();
+        pairs.push((key.to_owned(), value.to_owned()));
+        Self { pairs }
+    }
+
+    /// The same without one value of one key, beginning anew with the first page.
+    #[must_use]
+    pub fn without(&self, key: &str, value: &str) -> Self {
+        let keep = |(k, v): &&(String, String)| k != "after" && !(k == key && v == value);
+        Self {
+            pairs: self.pairs.iter().filter(keep).cloned().collect(),
+        }
+    }
+
+    /// `path` with these parameters.
+    #[must_use]
+    pub fn link(&self, path: &str) -> String {
+        let mut text = path.to_owned();
+        for (position, (key, value)) in self.pairs.iter().enumerate() {
+            text.push(if position == 0 { '?' } else { '&' });
+            text.push_str(&encoded(key));
+            text.push('=');
+            text.push_str(&encoded(value));
+        }
+        text
+    }
+
+    /// As a filter of findings.
+    ///
+    /// # Errors
+    /// [`Problem::BadParameter`] naming the parameter and the words it knows.
+    pub fn findings(&self) -> Result<FindingFilter, Problem> {
+        Ok(FindingFilter {
+            severities: self.words("severity", Severity::ALL)?,
+            states: self.words("state", FindingState::ALL)?,
+            classes: self.words("class", ResultClass::ALL)?,
+            sites: self.sites()?,
+            jurisdictions: self.keys("jurisdiction", "two capital letters, as in DE", |text| {
+                text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase())
+            })?,
+            suppliers: self.keys("supplier", SUPPLIER_KEY, is_supplier_key)?,
+            rules: self.keys("rule", "the key of a rule, as in DE-CONTRACT-CORE", |text| {
+                text.bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+            })?,
+            roles: self.roles()?,
+            text: self.one("text").to_owned(),
+            after: self.after()?,
+            limit: self.limit()?,
+        })
+    }
+
+    /// As a filter of elements.
+    ///
+    /// # Errors
+    /// [`Problem::BadParameter`] naming the parameter and the words it knows.
+    pub fn elements(&self) -> Result<ElementFilter, Problem> {
+        let standings = self.words("standing", Standing::ALL)?;
+        Ok(ElementFilter {
+            sites: self.sites()?,
+            roles: self.roles()?,
+            makers: self.keys("maker", SUPPLIER_KEY, is_supplier_key)?,
+            standings: standings
+                .into_iter()
+                .map(|standing| standing.as_str().to_owned())
+                .collect(),
+            text: self.one("text").to_owned(),
+            after: self.after()?,
+            limit: self.limit()?,
+        })
+    }
+
+    /// A whole number from 1, `otherwise` when the key is not set.
+    ///
+    /// # Errors
+    /// [`Problem::BadParameter`] for anything else.
+    pub fn number(&self, key: &str, most: u32, otherwise: u32) -> Result<u32, Problem> {
+        match self.one(key) {
+            "" => Ok(otherwise),
+            text => match text.parse() {
+                Ok(number) if (1..=most).contains(&number) => Ok(number),
+                _ => Err(bad(key, text, format!("a whole number from 1 to {most}"))),
+            },
+        }
+    }
+
+    /// Whether the key says `1`.
+    ///
+    /// # Errors
+    /// [`Problem::BadParameter`] for anything but `1` or nothing.
+    pub fn flag(&self, key: &str) -> Result<bool, Problem> {
+        match self.one(key) {
+            "" => Ok(false),
+            "1" => Ok(true),
+            text => Err(bad(key, text, "1, or leave it out".to_owned())),
+        }
+    }
+
+    fn words<T: FromStr + Display + Copy>(&self, key: &str, words: &[T]) -> Result<Vec<T>, Problem> {
+        let allowed = || {
+            words
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        self.all(key)
+            .map(|text| text.parse().map_err(|_| bad(key, text, allowed())))
+            .collect()
+    }
+
+    fn keys(&self, key: &str, allowed: &str, fits: impl Fn(&str) -> bool) -> Result<Vec<String>, Problem> {
+        let read = |text: &str| {
+            if fits(text) {
+                Ok(text.to_owned())
+            } else {
+                Err(bad(key, text, allowed.to_owned()))
+            }
+        };
+        self.all(key).map(read).collect()
+    }
+
+    fn sites(&self) -> Result<Vec<String>, Problem> {
+        self.keys("site", "the name of a site: 1 to 63 of a-z, 0-9 and -", |text| {
+            text.parse::<SiteName>().is_ok()
+        })
+    }
+
+    fn roles(&self) -> Result<Vec<String>, Problem> {
+        let words: Vec<_> = Role::ALL.iter().map(|role| role.as_str()).collect();
+        let allowed = format!("{}, unknown", words.join(", "));
+        self.keys("role", &allowed, |text| {
+            text == "unknown" || words.contains(&text)
+        })
+    }
+
+    fn after(&self) -> Result<Option<String>, Problem> {
+        let fits = |text: &str| text.bytes().all(|b| b.is_ascii_graphic());
+        let keys = self.keys("after", "the key of a next page, as its link has it", fits)?;
+        Ok(keys.into_iter().next())
+    }
+
+    fn limit(&self) -> Result<u32, Problem> {
+        self.number("limit", MAX_LIMIT, 0)
+    }
+}
+
+const SUPPLIER_KEY: &str = "the key of a supplier in a-z, 0-9 and _, or unknown";
+
+fn is_supplier_key(text: &str) -> bool {
+    text.len() <= 80
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+fn bad(parameter: &str, value: &str, allowed: String) -> Problem {
+    let short = |text: &str| text.chars().take(80).collect();
+    Problem::BadParameter {
+        parameter: short(parameter),
+        value: short(value),
+        allowed,
+    }
+}
+
+/// Percent-encodes all but the unreserved characters (RFC 3986, 2.3).
+fn encoded(text: &str) -> String {
+    let Ok(safe) = askama::filters::urlencode_strict(text);
+    safe.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)], keys: &[&str]) -> Result<Query, Problem> {
+        Query::read(Query::of(pairs).pairs, keys)
+    }
+
+    #[test]
+    fn a_repeated_key_means_or() {
+        let query = read(
+            &[
+                ("severity", "major"),
+                ("severity", "critical"),
+                ("role", "unknown"),
+            ],
+            FINDINGS,
+        )
+        .unwrap();
+        let filter = query.findings().unwrap();
+        assert_eq!(filter.severities, [Severity::Major, Severity::Critical]);
+        assert_eq!(filter.roles, ["unknown"]);
+    }
+
+    #[test]
+    fn empty_values_filter_nothing() {
+        let query = read(&[("severity", ""), ("site", " "), ("text", "")], FINDINGS).unwrap();
+        assert_eq!(query.findings().unwrap(), FindingFilter::default());
+        assert_eq!(query.link("/findings"), "/findings");
+    }
+
+    #[test]
+    fn refusals_name_the_parameter_and_the_words() {
+        for (key, value, words) in [
+            ("severity", "red", "critical, major"),
+            ("state", "gone", "acknowledged"),
+            ("class", "x", "violation"),
+            ("role", "Core", "core, ran"),
+            ("site", "../etc", "a-z"),
+            ("jurisdiction", "de", "capital"),
+            ("supplier", "A", "a-z"),
+            ("rule", "DE CORE", "key of a rule"),
+            ("limit", "501", "500"),
+            ("limit", "0", "from 1"),
+            ("after", "a\u{7}b", "next page"),
+        ] {
+            match read(&[(key, value)], FINDINGS).unwrap().findings() {
+                Err(Problem::BadParameter {
+                    parameter, allowed, ..
+                }) => {
+                    assert_eq!(parameter, key);
+                    assert!(allowed.contains(words), "{key}: {allowed}");
+                }
+                other => panic!("{key}={value}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_keys_and_floods_are_refused() {
+        assert!(read(&[("colour", "red")], FINDINGS).is_err());
+        assert!(read(&[("text", &"x".repeat(MAX_VALUE + 1))], FINDINGS).is_err());
+        assert!(read(&[("text", "x"); MAX_PAIRS + 1], FINDINGS).is_err());
+    }
+
+    #[test]
+    fn links_read_back() {
+        let query = read(&[("text", "a&b=c #\"<é"), ("site", "ber-1")], ELEMENTS).unwrap();
+        assert_eq!(
+            query.link("/elements"),
+            "/elements?text=a%26b%3Dc%20%23%22%3C%C3%A9&site=ber-1"
+        );
+    }
+
+    #[test]
+    fn changing_a_filter_begins_with_the_first_page() {
+        let query = read(&[("site", "a"), ("site", "b"), ("after", "k")], ELEMENTS).unwrap();
+        assert_eq!(query.without("site", "a").link("/e"), "/e?site=b");
+        assert_eq!(query.with("after", "n").link("/e"), "/e?site=a&site=b&after=n");
+        assert_eq!(
+            query.with("role", "core").link("/e"),
+            "/e?site=a&site=b&role=core"
+        );
+    }
+}

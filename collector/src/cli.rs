@@ -1,0 +1,221 @@
+//! The command line: `serve`, `check-config`, `identify`, `agent certificate`.
+//!
+//! Invariant: whatever goes wrong is one line on standard error and an exit code
+//! of `sysexits.h` (64 usage, 78 configuration, 1 anything else).
+
+mod recordings;
+
+use crate::config::Config;
+use crate::enrol::{Authority, write_secret};
+use crate::{admin, declare, serve};
+use clap::{Parser, Subcommand};
+use model::{AgentId, SiteName};
+use proto::tls::AgentIdentity;
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+
+/// `EX_USAGE` and `EX_CONFIG` of sysexits.h.
+const EX_USAGE: u8 = 64;
+const EX_CONFIG: u8 = 78;
+
+/// Takes reports of agents in, concludes who made what, judges it and shows it.
+#[derive(Parser)]
+#[command(name = "marque-collector", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve agents and browsers. When ready, prints one line of JSON with the addresses.
+    Serve {
+        /// The configuration.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Say whether a configuration can be used.
+    CheckConfig {
+        /// The configuration.
+        #[arg(value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Say who made the equipment in recordings (.snmprec, or the output of snmpwalk -On).
+    Identify {
+        /// The recordings.
+        #[arg(required = true, value_name = "FILE")]
+        recordings: Vec<PathBuf>,
+    },
+    /// What concerns agents.
+    #[command(subcommand)]
+    Agent(AgentCommand),
+}
+
+#[derive(Subcommand)]
+enum AgentCommand {
+    /// Make key and certificate for a new agent at a site.
+    Certificate {
+        /// The collector's configuration.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The site the agent will stand at.
+        #[arg(long, value_name = "NAME")]
+        site: SiteName,
+        /// Where to write it: take it to the agent by a safe way, it holds a private key.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+/// What went wrong, as one line and an exit code.
+struct Failure {
+    code: u8,
+    line: String,
+}
+
+impl Failure {
+    fn configuration(error: &dyn std::error::Error) -> Self {
+        Self {
+            code: EX_CONFIG,
+            line: admin::chain(error),
+        }
+    }
+
+    fn other(error: &dyn std::error::Error) -> Self {
+        Self {
+            code: 1,
+            line: admin::chain(error),
+        }
+    }
+}
+
+/// The whole program.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to standard output; a closed one is no trouble.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { EX_USAGE } else { 0 });
+        }
+    };
+    admin::log_to_stderr();
+    // Only the first call in a process installs; a second finds the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let outcome = match cli.command {
+        Command::Serve { config } => serve_until_signal(&config),
+        Command::CheckConfig { config } => check(&config),
+        Command::Identify { recordings } => return recordings::identify(&recordings),
+        Command::Agent(AgentCommand::Certificate { config, site, out }) => certificate(&config, &site, &out),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("marque-collector: {}", failure.line);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn serve_until_signal(path: &Path) -> Result<(), Failure> {
+    let config = Config::read(path).map_err(|e| Failure::configuration(&e))?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|e| Failure::other(&e))?;
+    runtime.block_on(async {
+        let stop = CancellationToken::new();
+        stop_on_signal(stop.clone()).map_err(|e| Failure::other(&e))?;
+        let ready = |grpc, http| {
+            let line = serde_json::json!({"grpc": grpc, "http": http});
+            // Whoever closed our output does not want to know.
+            let _ = writeln!(std::io::stdout(), "{line}");
+        };
+        serve::serve(config, stop, ready)
+            .await
+            .map_err(|error| match error {
+                serve::ServeError::Declare(_) | serve::ServeError::Policy(_) | serve::ServeError::Tag(_) => {
+                    Failure::configuration(&error)
+                }
+                other => Failure::other(&other),
+            })
+    })
+}
+
+fn stop_on_signal(stop: CancellationToken) -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stop asked for");
+        stop.cancel();
+    });
+    Ok(())
+}
+
+fn check(path: &Path) -> Result<(), Failure> {
+    let config = Config::read(path).map_err(|e| Failure::configuration(&e))?;
+    let policies =
+        serve::policies(config.policy.folder.as_deref()).map_err(|e| Failure::configuration(&e))?;
+    serve::check_tags(&policies, &config.operator.tags).map_err(|e| Failure::configuration(&e))?;
+    let declarations = config.operator.elements.as_deref().map(declare::read).transpose();
+    let declarations = declarations
+        .map_err(|e| Failure::configuration(&e))?
+        .unwrap_or_default();
+    if let Some(stray) = declarations
+        .iter()
+        .find(|d| !config.site.iter().any(|s| s.name == d.site))
+    {
+        let line = format!(
+            "{}: element {} stands at an undeclared site {}",
+            path.display(),
+            stray.address,
+            stray.site
+        );
+        return Err(Failure {
+            code: EX_CONFIG,
+            line,
+        });
+    }
+    println!(
+        "{}: good; {} sites, {} declared elements, {} rules in {} packs",
+        path.display(),
+        config.site.len(),
+        declarations.len(),
+        policies.rules().count(),
+        policies.packs().len()
+    );
+    Ok(())
+}
+
+fn certificate(path: &Path, site: &SiteName, out: &Path) -> Result<(), Failure> {
+    let config = Config::read(path).map_err(|e| Failure::configuration(&e))?;
+    if !config.site.iter().any(|s| s.name == *site) {
+        let line = format!("{}: no [[site]] is named {site}", path.display());
+        return Err(Failure {
+            code: EX_CONFIG,
+            line,
+        });
+    }
+    let now = OffsetDateTime::now_utc();
+    let authority = Authority::open(&config.identity.folder, now).map_err(|e| Failure::other(&e))?;
+    let identity = AgentIdentity {
+        agent: AgentId::generate().0,
+        site: site.to_string(),
+    };
+    let bundle = authority
+        .agent_bundle(&identity, now)
+        .map_err(|e| Failure::other(&e))?;
+    write_secret(out, &bundle).map_err(|e| Failure::other(&e))?;
+    println!(
+        "{}: key and certificate of agent {} at {site}, valid for a year",
+        out.display(),
+        identity.agent
+    );
+    Ok(())
+}

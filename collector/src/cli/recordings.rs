@@ -1,0 +1,96 @@
+//! `identify FILE…`: who made the equipment in recordings, one line of JSON each.
+
+use crate::admin;
+use ::identify::{Knowledge, recording};
+use model::{Attribution, Identification};
+use serde_json::{Value, json};
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Largest recording read, in bytes.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// Answers every recording; the exit code is 1 when one could not be read.
+pub fn identify(recordings: &[PathBuf]) -> ExitCode {
+    let knowledge = match Knowledge::built_in() {
+        Ok(knowledge) => knowledge,
+        Err(error) => {
+            eprintln!("marque-collector: {}", admin::chain(&error));
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut all_read = true;
+    for path in recordings {
+        let shown = path.to_string_lossy();
+        let line = match read(path) {
+            Ok(read) => answer(
+                &shown,
+                read.lines_ignored,
+                &::identify::identify(&read.evidence, knowledge),
+            ),
+            Err(error) => {
+                all_read = false;
+                json!({"recording": shown, "error": error})
+            }
+        };
+        if writeln!(out, "{line}").is_err() {
+            // The reader went away: nobody is left to tell.
+            return ExitCode::SUCCESS;
+        }
+    }
+    let _ = out.flush();
+    if all_read {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn read(path: &Path) -> Result<recording::Recording, String> {
+    let size = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
+    if size > MAX_BYTES {
+        return Err(format!("{size} bytes are more than {MAX_BYTES}"));
+    }
+    let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
+    recording::read_counted(&bytes).map_err(|e| admin::chain(&e))
+}
+
+fn answer(recording: &str, lines_ignored: usize, found: &Identification) -> Value {
+    let components: Vec<Value> = found
+        .components
+        .iter()
+        .map(|c| {
+            json!({
+                "index": c.index, "parent": c.parent, "class": c.class, "name": c.name, "description": c.description,
+                "model": c.model, "serial": c.serial, "revision": c.revision,
+                "maker": who(c.maker.as_ref()), "brand": who(c.brand.as_ref()),
+                "confidence": confidence(c.maker.as_ref()),
+            })
+        })
+        .collect();
+    json!({
+        "recording": recording,
+        "maker": who(found.maker.as_ref()),
+        "brand": who(found.brand.as_ref()),
+        "confidence": confidence(found.maker.as_ref()),
+        "claims": found.claims,
+        "doubts": found.doubts,
+        "unit": found.unit,
+        "components": components,
+        "knowledge": found.knowledge,
+        "lines_ignored": lines_ignored,
+    })
+}
+
+fn who(attribution: Option<&Attribution>) -> Value {
+    attribution.map_or(
+        Value::Null,
+        |a| json!({"id": a.supplier.id, "name": a.supplier.name}),
+    )
+}
+
+fn confidence(attribution: Option<&Attribution>) -> f64 {
+    attribution.map_or(0.0, |a| a.confidence)
+}

@@ -1,0 +1,13 @@
+//! Takes reports from agents: listener, service, and the border from wire to model.
+//!
+//! Invariants: an ack is sent only after the store's commit returned; who an
+//! agent is and where it stands comes from its certificate; one bad report is
+//! refused by itself and never blocks the stream.
+
+mod listener;
+mod read;
+mod service;
+
+pub use listener::Listener;
+pub use read::{Unreadable, decode_evidence};
+pub use service::Ingest;

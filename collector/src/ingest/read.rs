@@ -1,0 +1,249 @@
+//! The border from wire to model: validates what an agent sent, byte by byte.
+
+use model::{
+    Completeness, Digest, Evidence, Instant, Observation, Oid, Outcome, Question, QuestionKind, SiteName,
+    Value, Varbind,
+};
+use prost::Message as _;
+use proto::v1;
+use std::net::IpAddr;
+use store::record::{ReadReport, ReportBody};
+
+/// Why a report or evidence is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Not an encoded message.
+    #[error("{0} cannot be decoded")]
+    Encoding(&'static str),
+    /// A field is missing or out of range.
+    #[error("{0} is missing or out of range")]
+    Field(&'static str),
+    /// Larger than the line allows.
+    #[error("report is larger than {} bytes", proto::MAX_REPORT_BYTES)]
+    TooLarge,
+    /// The digest is not that of the evidence.
+    #[error("digest does not match the evidence")]
+    Digest,
+}
+
+/// Reads one report; what cannot be read becomes a refusal with its reason.
+pub fn report(bytes: &[u8], site: &SiteName) -> ReportBody {
+    match read(bytes, site) {
+        Ok(read) => ReportBody::Read(Box::new(read)),
+        Err(unreadable) => ReportBody::Refused {
+            reason: unreadable.to_string(),
+        },
+    }
+}
+
+fn read(bytes: &[u8], site: &SiteName) -> Result<ReadReport, Unreadable> {
+    if bytes.len() > proto::MAX_REPORT_BYTES {
+        return Err(Unreadable::TooLarge);
+    }
+    let report = v1::Report::decode(bytes).map_err(|_| Unreadable::Encoding("report"))?;
+    let target = report.target.as_ref().ok_or(Unreadable::Field("target"))?;
+    let address: IpAddr = target
+        .address
+        .parse()
+        .map_err(|_| Unreadable::Field("target.address"))?;
+    let port = u16::try_from(target.port)
+        .ok()
+        .filter(|p| *p > 0)
+        .ok_or(Unreadable::Field("target.port"))?;
+    let completeness = match report.completeness() {
+        v1::Completeness::Complete => Completeness::Complete,
+        v1::Completeness::Partial => Completeness::Partial,
+        v1::Completeness::Unreachable => Completeness::Unreachable,
+        v1::Completeness::Unspecified => return Err(Unreadable::Field("completeness")),
+    };
+    let digest = Digest::from_slice(&report.evidence_digest).ok_or(Unreadable::Field("evidence_digest"))?;
+    if report.started_micros <= 0 || report.finished_micros < report.started_micros {
+        return Err(Unreadable::Field("started_micros"));
+    }
+    if let Some(evidence) = &report.evidence {
+        if proto::digest::of_evidence(evidence) != digest.0 {
+            return Err(Unreadable::Digest);
+        }
+        decode_evidence(evidence)?;
+    }
+    let cost = report.cost.unwrap_or_default();
+    Ok(ReadReport {
+        site: site.clone(),
+        address: address.to_string(),
+        port,
+        started: Instant(report.started_micros),
+        finished: Instant(report.finished_micros),
+        completeness,
+        digest,
+        evidence: report.evidence.map(Vec::from),
+        readings: report.readings.iter().map(varbind).collect::<Result<_, _>>()?,
+        requests: cost.requests,
+        retries: cost.retries,
+        varbinds: cost.varbinds,
+    })
+}
+
+/// Evidence as the stages use it, from its exact bytes.
+///
+/// # Errors
+/// [`Unreadable`] when the bytes are no evidence of this protocol.
+pub fn decode_evidence(bytes: &[u8]) -> Result<Evidence, Unreadable> {
+    let evidence = v1::Evidence::decode(bytes).map_err(|_| Unreadable::Encoding("evidence"))?;
+    let observations = evidence
+        .observations
+        .iter()
+        .map(observation)
+        .collect::<Result<_, _>>()?;
+    Ok(Evidence { observations })
+}
+
+fn observation(wire: &v1::Observation) -> Result<Observation, Unreadable> {
+    let kind = match wire.kind() {
+        v1::QuestionKind::Get => QuestionKind::Get,
+        v1::QuestionKind::Walk => QuestionKind::Walk,
+        v1::QuestionKind::Arcs => QuestionKind::Arcs,
+        v1::QuestionKind::Unspecified => return Err(Unreadable::Field("observation.kind")),
+    };
+    let outcome = match wire.outcome() {
+        v1::Outcome::Complete => Outcome::Complete,
+        v1::Outcome::Truncated => Outcome::Truncated,
+        v1::Outcome::TimedOut => Outcome::TimedOut,
+        v1::Outcome::Refused => Outcome::Refused,
+        v1::Outcome::Unreachable => Outcome::Unreachable,
+        v1::Outcome::Undecodable => Outcome::Undecodable,
+        v1::Outcome::Looping => Outcome::Looping,
+        v1::Outcome::Skipped => Outcome::Skipped,
+        v1::Outcome::Redacted => Outcome::Redacted,
+        v1::Outcome::Unspecified => return Err(Unreadable::Field("observation.outcome")),
+    };
+    Ok(Observation {
+        question: Question {
+            kind,
+            oids: wire.oids.iter().map(|o| oid(o)).collect::<Result<_, _>>()?,
+        },
+        outcome,
+        varbinds: wire.varbinds.iter().map(varbind).collect::<Result<_, _>>()?,
+    })
+}
+
+fn varbind(wire: &v1::Varbind) -> Result<Varbind, Unreadable> {
+    let tag = u8::try_from(wire.tag).map_err(|_| Unreadable::Field("varbind.tag"))?;
+    Ok(Varbind {
+        oid: oid(&wire.oid)?,
+        value: Value {
+            tag,
+            octets: wire.value.to_vec(),
+        },
+    })
+}
+
+fn oid(octets: &[u8]) -> Result<Oid, Unreadable> {
+    Oid::from_ber(octets).map_err(|_| Unreadable::Field("varbind.oid"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evidence() -> Vec<u8> {
+        let varbind = v1::Varbind {
+            oid: vec![0x2b, 6, 1].into(),
+            tag: 4,
+            value: vec![0xff, 0].into(),
+        };
+        let observation = v1::Observation {
+            kind: v1::QuestionKind::Get.into(),
+            oids: vec![vec![0x2b, 6, 1].into()],
+            outcome: v1::Outcome::Complete.into(),
+            varbinds: vec![varbind],
+        };
+        v1::Evidence {
+            observations: vec![observation],
+        }
+        .encode_to_vec()
+    }
+
+    fn good() -> v1::Report {
+        let evidence = evidence();
+        v1::Report {
+            target: Some(v1::Target {
+                address: "192.0.2.1".into(),
+                port: 161,
+            }),
+            started_micros: 1,
+            finished_micros: 2,
+            completeness: v1::Completeness::Complete.into(),
+            evidence_digest: proto::digest::of_evidence(&evidence).to_vec().into(),
+            evidence: Some(evidence.into()),
+            readings: vec![],
+            cost: None,
+        }
+    }
+
+    fn body(report: &v1::Report) -> ReportBody {
+        super::report(&report.encode_to_vec(), &"berlin".parse().unwrap())
+    }
+
+    #[test]
+    fn a_good_report_keeps_its_bytes() {
+        let ReportBody::Read(read) = body(&good()) else {
+            panic!("refused")
+        };
+        assert_eq!(read.evidence.as_deref(), Some(evidence().as_slice()));
+        let decoded = decode_evidence(&evidence()).unwrap();
+        assert_eq!(decoded.observations[0].varbinds[0].value.octets, [0xff, 0]);
+    }
+
+    #[test]
+    fn each_fault_is_refused_by_name() {
+        type Fault = fn(&mut v1::Report);
+        let faults: [(Fault, &str); 8] = [
+            (|r| r.target = None, "target is missing or out of range"),
+            (
+                |r| r.target.as_mut().unwrap().address = "evil.example".into(),
+                "target.address is missing or out of range",
+            ),
+            (
+                |r| r.target.as_mut().unwrap().port = 0,
+                "target.port is missing or out of range",
+            ),
+            (|r| r.completeness = 9, "completeness is missing or out of range"),
+            (
+                |r| r.evidence_digest = vec![1; 31].into(),
+                "evidence_digest is missing or out of range",
+            ),
+            (
+                |r| r.evidence_digest = vec![1; 32].into(),
+                "digest does not match the evidence",
+            ),
+            (
+                |r| r.finished_micros = 0,
+                "started_micros is missing or out of range",
+            ),
+            (
+                |r| {
+                    r.evidence = Some(vec![0xff; 9].into());
+                    r.evidence_digest = proto::digest::of_evidence(&[0xff; 9]).to_vec().into();
+                },
+                "evidence cannot be decoded",
+            ),
+        ];
+        for (fault, reason) in faults {
+            let mut report = good();
+            fault(&mut report);
+            assert_eq!(
+                body(&report),
+                ReportBody::Refused {
+                    reason: reason.to_owned()
+                }
+            );
+        }
+        let refused = super::report(&[0xff; 40], &"berlin".parse().unwrap());
+        assert_eq!(
+            refused,
+            ReportBody::Refused {
+                reason: "report cannot be decoded".to_owned()
+            }
+        );
+    }
+}

@@ -1,0 +1,260 @@
+//! The inventory service: one task a stream, group commit of what is ready.
+
+use super::read;
+use futures_util::StreamExt as _;
+use model::{AgentId, Instant, SiteName};
+use proto::v1;
+use proto::v1::inventory_service_server::{InventoryService, InventoryServiceServer};
+use std::sync::Arc;
+use std::time::Duration;
+use store::record::{AgentHello, IncomingReport, Verdict};
+use store::{Store, StoreError};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::codec::CompressionEncoding;
+use tonic::{Request, Response, Status, Streaming};
+
+/// Reports an agent may send beyond the last ack.
+const WINDOW: u32 = 256;
+
+/// Reports committed in one transaction: what is ready, at most this many.
+const BATCH: usize = 64;
+
+/// How long a new stream may stay silent before its greeting.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Longest program version kept, in characters.
+const VERSION_CHARS: usize = 40;
+
+/// The service over a store.
+pub struct Ingest {
+    store: Arc<dyn Store>,
+    clock: fn() -> Instant,
+    stop: CancellationToken,
+}
+
+impl Ingest {
+    /// The service, with compression and message limits set.
+    pub fn server(
+        store: Arc<dyn Store>,
+        clock: fn() -> Instant,
+        stop: CancellationToken,
+    ) -> InventoryServiceServer<Self> {
+        InventoryServiceServer::new(Self { store, clock, stop })
+            .accept_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Zstd)
+            .max_decoding_message_size(proto::MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(proto::MAX_MESSAGE_BYTES)
+    }
+}
+
+#[tonic::async_trait]
+impl InventoryService for Ingest {
+    type ReportStream = ReceiverStream<Result<v1::ReportResponse, Status>>;
+
+    async fn report(
+        &self,
+        request: Request<Streaming<v1::ReportRequest>>,
+    ) -> Result<Response<Self::ReportStream>, Status> {
+        let (agent, site) = peer(&request)?;
+        let mut requests = request.into_inner();
+        let first = tokio::time::timeout(GREETING_TIMEOUT, requests.message())
+            .await
+            .map_err(|_| Status::deadline_exceeded("no greeting came"))??;
+        let Some(v1::ReportRequest {
+            message: Some(v1::report_request::Message::Hello(hello)),
+        }) = first
+        else {
+            return Err(Status::invalid_argument("the first message is not a greeting"));
+        };
+        let hello = greeting(agent, site.clone(), &hello)?;
+        let acked = self
+            .store
+            .greet(&hello, (self.clock)())
+            .await
+            .map_err(|e| status(&e))?;
+        tracing::info!(agent.id = %agent, site = %site, agent.version = hello.version, report.sequence = acked, "agent connected");
+
+        let (responses, receiver) = mpsc::channel(BATCH);
+        let welcome = v1::Welcome {
+            capability: proto::CAPABILITY,
+            acked_sequence: acked,
+            window: WINDOW,
+            max_report_bytes: u32::try_from(proto::MAX_REPORT_BYTES).unwrap_or(u32::MAX),
+        };
+        // The channel is empty, so this does not wait.
+        let _ = responses
+            .send(Ok(response(v1::report_response::Message::Welcome(welcome))))
+            .await;
+        let line = Line {
+            store: Arc::clone(&self.store),
+            clock: self.clock,
+            agent,
+            site,
+            epoch: hello.epoch,
+        };
+        tokio::spawn(serve_line(line, requests, responses, self.stop.clone()));
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+}
+
+/// One agent's open stream.
+struct Line {
+    store: Arc<dyn Store>,
+    clock: fn() -> Instant,
+    agent: AgentId,
+    site: SiteName,
+    epoch: String,
+}
+
+async fn serve_line(
+    line: Line,
+    requests: Streaming<v1::ReportRequest>,
+    responses: mpsc::Sender<Result<v1::ReportResponse, Status>>,
+    stop: CancellationToken,
+) {
+    let mut ready = requests.ready_chunks(BATCH);
+    let ended = loop {
+        let chunk = tokio::select! {
+            () = stop.cancelled() => break Some(Status::unavailable("collector stops")),
+            chunk = ready.next() => chunk,
+        };
+        let Some(chunk) = chunk else { break None };
+        let (reports, fault) = collect(chunk, &line.site);
+        if !reports.is_empty() {
+            match line.commit(reports).await {
+                Ok(ack) => {
+                    if responses
+                        .send(Ok(response(v1::report_response::Message::Ack(ack))))
+                        .await
+                        .is_err()
+                    {
+                        break None;
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(agent.id = %line.agent, error = crate::admin::chain(&error), "reports not stored");
+                    break Some(status(&error));
+                }
+            }
+        }
+        if let Some(fault) = fault {
+            break Some(fault);
+        }
+    };
+    tracing::info!(agent.id = %line.agent, reason = ended.as_ref().map_or("", Status::message), "agent disconnected");
+    if let Some(status) = ended {
+        let _ = responses.send(Err(status)).await;
+    }
+}
+
+/// The reports of a chunk up to its first fault.
+fn collect(
+    chunk: Vec<Result<v1::ReportRequest, Status>>,
+    site: &SiteName,
+) -> (Vec<IncomingReport>, Option<Status>) {
+    let mut reports = Vec::with_capacity(chunk.len());
+    for message in chunk {
+        match message {
+            Ok(v1::ReportRequest {
+                message: Some(v1::report_request::Message::Report(report)),
+            }) => reports.push(IncomingReport {
+                sequence: report.sequence,
+                body: read::report(&report.report, site),
+            }),
+            Ok(_) => return (reports, Some(Status::invalid_argument("a report was expected"))),
+            Err(status) => return (reports, Some(status)),
+        }
+    }
+    (reports, None)
+}
+
+impl Line {
+    async fn commit(&self, reports: Vec<IncomingReport>) -> Result<v1::Ack, StoreError> {
+        let sequences: Vec<u64> = reports.iter().map(|r| r.sequence).collect();
+        let verdicts = self
+            .store
+            .commit_reports(self.agent, &self.epoch, reports, (self.clock)())
+            .await?;
+        let mut ack = v1::Ack {
+            sequence: sequences.last().copied().unwrap_or(0),
+            verdicts: Vec::new(),
+        };
+        for (sequence, verdict) in sequences.into_iter().zip(verdicts) {
+            let (kind, word, reason) = match verdict {
+                Verdict::Stored => (None, "stored", String::new()),
+                Verdict::Repeated => (Some(v1::VerdictKind::Repeated), "repeated", String::new()),
+                Verdict::Refused { reason } => {
+                    tracing::error!(agent.id = %self.agent, report.sequence = sequence, reason, "report refused");
+                    (Some(v1::VerdictKind::Refused), "refused", reason)
+                }
+                Verdict::Wanted => (Some(v1::VerdictKind::Wanted), "wanted", String::new()),
+            };
+            metrics::counter!("marque_collector_reports_total", "verdict" => word).increment(1);
+            if let Some(kind) = kind {
+                ack.verdicts.push(v1::Verdict {
+                    sequence,
+                    kind: kind.into(),
+                    reason,
+                });
+            }
+        }
+        Ok(ack)
+    }
+}
+
+fn response(message: v1::report_response::Message) -> v1::ReportResponse {
+    v1::ReportResponse {
+        message: Some(message),
+    }
+}
+
+/// Who speaks, from the certificate of the connection.
+fn peer<T>(request: &Request<T>) -> Result<(AgentId, SiteName), Status> {
+    let certificates = request
+        .peer_certs()
+        .ok_or_else(|| Status::unauthenticated("no client certificate"))?;
+    let leaf = certificates
+        .first()
+        .ok_or_else(|| Status::unauthenticated("no client certificate"))?;
+    let identity = proto::tls::AgentIdentity::from_certificate(leaf)
+        .map_err(|error| Status::unauthenticated(error.to_string()))?;
+    let site =
+        SiteName::try_from(identity.site).map_err(|error| Status::unauthenticated(error.to_string()))?;
+    Ok((AgentId(identity.agent), site))
+}
+
+fn greeting(agent: AgentId, site: SiteName, hello: &v1::Hello) -> Result<AgentHello, Status> {
+    if hello.capability == 0 {
+        return Err(Status::failed_precondition("capability 0 is not spoken here"));
+    }
+    if hello.epoch.len() != 16 {
+        return Err(Status::invalid_argument("epoch is not 16 bytes"));
+    }
+    if hello.first_sequence == 0 || hello.first_sequence > hello.next_sequence {
+        return Err(Status::invalid_argument("first_sequence is out of range"));
+    }
+    Ok(AgentHello {
+        agent,
+        site,
+        epoch: hex::encode(&hello.epoch),
+        first_sequence: hello.first_sequence,
+        next_sequence: hello.next_sequence,
+        version: hello
+            .agent_version
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(VERSION_CHARS)
+            .collect(),
+        clock: Instant(hello.clock_micros),
+    })
+}
+
+/// What the agent is told; it keeps its reports and comes again.
+fn status(error: &StoreError) -> Status {
+    match error {
+        StoreError::NotDense { .. } => Status::aborted(error.to_string()),
+        _ => Status::unavailable("collector cannot store reports now"),
+    }
+}

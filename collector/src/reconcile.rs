@@ -1,0 +1,96 @@
+//! Drives the steps after ingest: woken by commits and by time, idempotent, taking no input.
+//!
+//! Restart, replay, new knowledge, new law and a new day are the same path: a
+//! stage whose version moved finds all its inputs undone.
+
+use crate::evaluate::{self, Law};
+use crate::{admin, identify};
+use ::identify::Knowledge;
+use model::Instant;
+use policy::Policies;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use store::record::{Stage, StageVersion};
+use store::{Store, StoreError};
+use tokio_util::sync::CancellationToken;
+
+/// How long to sleep when nothing wakes us: the day may have changed.
+const TICK: Duration = Duration::from_secs(5);
+
+/// What the reconcilers work with.
+pub struct Reconciler {
+    /// Durable state.
+    pub store: Arc<dyn Store>,
+    /// Who makes what.
+    pub knowledge: &'static Knowledge,
+    /// What is restricted.
+    pub policies: Arc<Policies>,
+    /// Who the operator is before the law.
+    pub operator_tags: BTreeSet<String>,
+    /// The wall clock.
+    pub clock: fn() -> Instant,
+}
+
+impl Reconciler {
+    /// Works until `stop`. A store that fails is asked again at the next tick.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut revision = self.store.revision();
+        loop {
+            match self.pass(&stop).await {
+                Ok(()) => {}
+                Err(error) => tracing::error!(error = admin::chain(&error), "reconciler waits for the store"),
+            }
+            // Our own commits raise the revision too; a pass that finds nothing undone costs two reads.
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = revision.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(TICK) => {}
+            }
+        }
+    }
+
+    /// Does everything undone, step by bounded step.
+    async fn pass(&self, stop: &CancellationToken) -> Result<(), StoreError> {
+        let now = (self.clock)();
+        let Some(as_of) = now.date() else { return Ok(()) };
+        let tags = self
+            .operator_tags
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(" ");
+        let versions = [
+            StageVersion {
+                stage: Stage::Identify,
+                version: self.knowledge.version().to_owned(),
+            },
+            StageVersion {
+                stage: Stage::Evaluate,
+                version: format!("{} {as_of} {tags}", self.policies.version()),
+            },
+        ];
+        for version in &versions {
+            if self.store.adopt_version(version, now).await? {
+                tracing::info!(
+                    stage = version.stage.as_str(),
+                    version = version.version,
+                    "stage begins anew"
+                );
+            }
+        }
+        let law = Law {
+            policies: &self.policies,
+            operator_tags: &self.operator_tags,
+            as_of,
+        };
+        while !stop.is_cancelled() {
+            let identified = identify::step(&*self.store, self.knowledge, (self.clock)()).await?;
+            let evaluated = evaluate::step(&*self.store, law, (self.clock)()).await?;
+            if identified + evaluated == 0 {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}

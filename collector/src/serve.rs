@@ -1,0 +1,218 @@
+//! `serve`: opens everything, says where it listens, runs until told to stop.
+
+use crate::config::Config;
+use crate::enrol::{Authority, EnrolError};
+use crate::ingest::{Ingest, Listener};
+use crate::reconcile::Reconciler;
+use crate::web::{self, Web};
+use crate::{admin, declare};
+use identify::Knowledge;
+use model::Instant;
+use policy::Policies;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{SqliteStore, Store, StoreError};
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+
+/// Both ends ping an idle connection this often and give it this long to answer.
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
+
+/// How long open requests may take after a stop before they are cut.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Why the collector cannot start or has to end; `Display` and sources make one line.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Keys and certificates.
+    #[error(transparent)]
+    Enrol(#[from] EnrolError),
+    /// Our own certificate.
+    #[error(transparent)]
+    Tls(#[from] proto::tls::TlsError),
+    /// Declared elements.
+    #[error(transparent)]
+    Declare(#[from] declare::DeclareError),
+    /// Policies.
+    #[error(transparent)]
+    Policy(#[from] policy::PackError),
+    /// Built-in knowledge.
+    #[error(transparent)]
+    Knowledge(#[from] identify::KnowledgeError),
+    /// A tag of the operator that no rule speaks of would bind nobody, in silence.
+    #[error("operator.tags: no rule of the loaded policies speaks of {0:?}")]
+    Tag(String),
+    /// A socket.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Metrics recorder.
+    #[error("metrics cannot be installed")]
+    Metrics(#[source] metrics_exporter_prometheus::BuildError),
+    /// The gRPC server.
+    #[error("the gRPC server ended")]
+    Grpc(#[source] tonic::transport::Error),
+    /// The web server.
+    #[error("the web server ended")]
+    Http(#[source] std::io::Error),
+    /// Reflection data.
+    #[error("reflection cannot be served")]
+    Reflection(#[source] tonic_reflection::server::Error),
+    /// A task that must live died.
+    #[error("task {0} died")]
+    Died(&'static str),
+}
+
+/// The wall clock, read only at this program's borders.
+#[must_use]
+pub fn clock() -> Instant {
+    Instant::from_datetime(OffsetDateTime::now_utc())
+}
+
+/// Opens policies: the built-in packs, or those of a folder.
+///
+/// # Errors
+/// [`policy::PackError`] naming file, line and key.
+pub fn policies(folder: Option<&Path>) -> Result<Policies, policy::PackError> {
+    folder.map_or_else(Policies::built_in, Policies::load_dir)
+}
+
+/// That every tag of the operator is one some rule speaks of.
+///
+/// # Errors
+/// [`ServeError::Tag`] with the first that is not.
+pub fn check_tags(policies: &Policies, tags: &BTreeSet<String>) -> Result<(), ServeError> {
+    tags.iter()
+        .find(|tag| !policies.knows_tag(tag))
+        .map_or(Ok(()), |tag| Err(ServeError::Tag(tag.clone())))
+}
+
+/// Runs until `stop`. `ready` is called once with the bound gRPC and HTTP addresses.
+///
+/// # Errors
+/// [`ServeError`] when something cannot be opened or a task that must live dies.
+pub async fn serve(
+    config: Config,
+    stop: CancellationToken,
+    ready: impl FnOnce(SocketAddr, SocketAddr),
+) -> Result<(), ServeError> {
+    let knowledge = Knowledge::built_in()?;
+    let policies = Arc::new(policies(config.policy.folder.as_deref())?);
+    check_tags(&policies, &config.operator.tags)?;
+    let declarations = config
+        .operator
+        .elements
+        .as_deref()
+        .map(declare::read)
+        .transpose()?
+        .unwrap_or_default();
+    let authority = Authority::open(&config.identity.folder, OffsetDateTime::now_utc())?;
+    let bundle = proto::tls::Bundle::from_pem(authority.collector_bundle(OffsetDateTime::now_utc())?);
+    let store = Arc::new(SqliteStore::open(&config.store.path).await?);
+    store.declare(&config.site, &declarations, clock()).await?;
+
+    let refused = |address| move |source| ServeError::Listen { address, source };
+    let listener = Listener::bind(config.grpc.listen, bundle.server()?)
+        .await
+        .map_err(refused(config.grpc.listen))?;
+    let grpc = listener.address().map_err(refused(config.grpc.listen))?;
+    let pages = tokio::net::TcpListener::bind(config.http.listen)
+        .await
+        .map_err(refused(config.http.listen))?;
+    let http = pages.local_addr().map_err(refused(config.http.listen))?;
+    let handle = admin::metrics().map_err(ServeError::Metrics)?;
+
+    let shared: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
+    let reconciler = Reconciler {
+        store: Arc::clone(&shared),
+        knowledge,
+        policies: Arc::clone(&policies),
+        operator_tags: config.operator.tags.clone(),
+        clock,
+    };
+    let web = Web {
+        store: Arc::clone(&shared),
+        policies,
+        knowledge_version: knowledge.version().to_owned(),
+        clock,
+        loopback_only: http.ip().is_loopback(),
+        shutdown: stop.clone(),
+        metrics: Some(handle.clone()),
+    };
+
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health
+        .set_serving::<proto::v1::inventory_service_server::InventoryServiceServer<Ingest>>()
+        .await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(ServeError::Reflection)?;
+    let grpc_server = Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE.0))
+        .http2_keepalive_timeout(Some(KEEPALIVE.1))
+        .tcp_nodelay(true)
+        .add_service(Ingest::server(Arc::clone(&shared), clock, stop.clone()))
+        .add_service(health_service)
+        .add_service(reflection)
+        .serve_with_incoming_shutdown(listener.accept(stop.clone()), stop.clone().cancelled_owned());
+
+    let mut tasks = tokio::task::JoinSet::new();
+    let until = stop.clone();
+    tasks.spawn(async move { (("grpc"), grpc_server.await.map_err(ServeError::Grpc)) });
+    tasks.spawn(async move {
+        let service = axum::serve(pages, web::router(web)).with_graceful_shutdown(until.cancelled_owned());
+        ("http", service.await.map_err(ServeError::Http))
+    });
+    let until = stop.clone();
+    tasks.spawn(async move {
+        reconciler.run(until).await;
+        ("reconcile", Ok(()))
+    });
+    let (gauged, until) = (Arc::clone(&shared), stop.clone());
+    tasks.spawn(async move {
+        admin::publish(gauged, clock, handle, until).await;
+        ("metrics", Ok(()))
+    });
+
+    ready(grpc, http);
+    tracing::info!(grpc.address = %grpc, http.address = %http, "collector serves");
+    let outcome = supervise(&mut tasks, &stop).await;
+    stop.cancel();
+    let _ = tokio::time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await;
+    tasks.shutdown().await;
+    store.close().await;
+    outcome
+}
+
+/// Waits for the stop; any task that ends before it ends the program, by name.
+async fn supervise(
+    tasks: &mut tokio::task::JoinSet<(&'static str, Result<(), ServeError>)>,
+    stop: &CancellationToken,
+) -> Result<(), ServeError> {
+    tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        ended = tasks.join_next() => match ended {
+            Some(Ok((_, Err(error)))) => Err(error),
+            Some(Ok((name, Ok(())))) if !stop.is_cancelled() => Err(ServeError::Died(name)),
+            Some(Err(fault)) => {
+                tracing::error!(error = %fault, "task panicked");
+                Err(ServeError::Died("that panicked"))
+            }
+            _ => Ok(()),
+        },
+    }
+}

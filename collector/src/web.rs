@@ -1,0 +1,103 @@
+//! The pages people read: rendered here, kept fresh by a small script, never dependent on it.
+//!
+//! Invariants: pages only read the store; the URL is the filter; every text that
+//! came from a device or a browser is cleaned, bounded and escaped; every
+//! response carries the content security policy; unknown is never shown as clear.
+
+pub mod show;
+pub mod page;
+pub mod assets;
+pub mod guard;
+pub mod live;
+pub mod form;
+pub mod health;
+pub mod glance;
+pub mod now;
+pub mod evidence;
+pub mod claim;
+pub mod findings;
+pub mod finding;
+pub mod elements;
+pub mod tree;
+pub mod element;
+
+#[cfg(test)]
+pub mod fixture;
+#[cfg(test)]
+mod tests;
+
+use crate::api::{self, Api};
+use axum::extract::{Extension, Request, State};
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::response::Response;
+use axum::routing::get;
+use glance::Glances;
+use metrics_exporter_prometheus::PrometheusHandle;
+use model::Instant;
+use std::sync::Arc;
+use std::time::Duration;
+use store::Store;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::timeout::TimeoutLayer;
+
+/// No page may take longer.
+const PAGE_SECONDS: u64 = 30;
+
+/// What the pages are made from.
+pub struct Web {
+    /// Everything shown comes from here.
+    pub store: Arc<dyn Store>,
+    /// Texts of the rules.
+    pub policies: Arc<policy::Policies>,
+    /// Version of the knowledge in use, for the footer.
+    pub knowledge_version: String,
+    /// Now, for ages and days left.
+    pub clock: fn() -> Instant,
+    /// Whether only this machine can reach us; then only its own names are answered.
+    pub loopback_only: bool,
+    /// The program's own metrics, if they are collected.
+    pub metrics: Option<PrometheusHandle>,
+    /// Ends the live streams.
+    pub shutdown: CancellationToken,
+}
+
+/// What handlers share.
+type Shared = State<Arc<Web>>;
+
+/// Pages, assets, the live stream and the API.
+pub fn router(web: Web) -> axum::Router {
+    let api = Api {
+        store: web.store.clone(),
+        clock: web.clock,
+        metrics: web.metrics.clone(),
+    };
+    let web = Arc::new(web);
+    axum::Router::new()
+        .route("/", get(now::now))
+        .route("/findings", get(findings::findings))
+        .route("/findings/{id}", get(finding::finding))
+        .route("/elements", get(elements::elements))
+        .route("/elements/{id}", get(element::element))
+        .route("/evidence/{digest}", get(evidence::evidence))
+        .route("/evidence/{digest}/walk", get(evidence::walk))
+        .route("/assets/{name}", get(assets::asset))
+        .merge(live::router(web.clone()))
+        .fallback(missing)
+        .with_state(web.clone())
+        .merge(api::router(api))
+        .layer(Extension(Glances::default()))
+        .layer(CatchPanicLayer::new())
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Duration::from_secs(PAGE_SECONDS),
+        ))
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn_with_state(web, guard::guard))
+}
+
+async fn missing(State(web): Shared, _request: Request) -> Response {
+    page::refuse(&web, &api::Problem::NotFound("page"))
+}

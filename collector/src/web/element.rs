@@ -1,0 +1,280 @@
+//! One element: the unit in it now and before, its parts, what is claimed and judged, and on which bytes.
+//!
+//! Invariant: long lists are cut at a stated number with a link to all of it; losing
+//! claims, doubts and results that bind nobody are shown like the others.
+
+use super::claim::{ClaimLine, DoubtLine};
+use super::elements;
+use super::evidence::Raw;
+use super::finding::Report;
+use super::findings;
+use super::page::{Frame, answer};
+use super::show::{self, Left, Moment};
+use super::tree::{self, Row};
+use super::{Shared, Web};
+use crate::api::Problem;
+use crate::api::query::Query;
+use askama::Template;
+use axum::extract::{Path, Query as Pairs, State};
+use axum::response::Response;
+use model::{ElementId, FindingState, Instant, ResultClass, RuleResult, Severity};
+use std::collections::HashMap;
+use store::view::{ElementView, TenureRow};
+
+const PARTS: usize = 500;
+const CLAIMS: usize = 100;
+const RESULTS: usize = 100;
+/// With `?all=1`.
+const ALL: usize = 20_000;
+
+#[derive(Template)]
+#[template(path = "element.html")]
+struct ElementPage {
+    frame: Frame,
+    line: elements::Line,
+    facts: Vec<(&'static str, String)>,
+    declared: Vec<(&'static str, String)>,
+    tenures: Vec<Tenure>,
+    findings: Vec<findings::Line>,
+    parts: Vec<Row>,
+    parts_total: usize,
+    more_parts: usize,
+    parts_named: usize,
+    claims: Vec<ClaimLine>,
+    more_claims: usize,
+    doubts: Vec<DoubtLine>,
+    verdicts: Vec<Verdicts>,
+    sightings: Vec<Report>,
+    digest: Option<String>,
+    knowledge: String,
+    policies: String,
+    as_of: String,
+}
+
+struct Tenure {
+    current: bool,
+    maker: Option<String>,
+    model: String,
+    serial: String,
+    told: String,
+    from: Moment,
+    until: Option<Moment>,
+    lasted: String,
+}
+
+/// Results of one class.
+struct Verdicts {
+    class: String,
+    count: usize,
+    more: usize,
+    open: bool,
+    results: Vec<Verdict>,
+}
+
+struct Verdict {
+    rule: String,
+    jurisdiction: String,
+    title: String,
+    citation: String,
+    about: String,
+    supplier: String,
+    severity: Severity,
+    left: Option<Left>,
+    possible: bool,
+    confidence: String,
+    explanation: Vec<String>,
+}
+
+/// `/elements/{id}`
+pub async fn element(
+    State(web): Shared,
+    Path(id): Path<String>,
+    Pairs(pairs): Pairs<Vec<(String, String)>>,
+) -> Response {
+    answer(&web, show_element(&web, &id, pairs).await)
+}
+
+async fn show_element(web: &Web, id: &str, pairs: Vec<(String, String)>) -> Result<ElementPage, Problem> {
+    let all = Query::read(pairs, &["all"])?.flag("all")?;
+    let id: ElementId = id.parse().map_err(|_| Problem::NotFound("element"))?;
+    let frame = Frame::new(web, "elements");
+    let view = web.store.element(id).await?.ok_or(Problem::NotFound("element"))?;
+    let raw = match view.digest {
+        Some(digest) => Raw::fetch(web, digest).await.inspect_err(Problem::log).ok(),
+        None => None,
+    };
+    Ok(page(frame, &view, raw.as_ref(), (web.clock)(), all))
+}
+
+fn page(frame: Frame, view: &ElementView, raw: Option<&Raw>, now: Instant, all: bool) -> ElementPage {
+    let bound = |usual: usize| if all { ALL } else { usual };
+    let mut worst: HashMap<&str, Severity> = HashMap::new();
+    for finding in view
+        .findings
+        .iter()
+        .filter(|f| !matches!(f.state, FindingState::Closed | FindingState::Waived))
+    {
+        if let Some(component) = finding.component.as_deref() {
+            let severity = worst.entry(component).or_insert(finding.result.severity);
+            *severity = (*severity).min(finding.result.severity);
+        }
+    }
+    let parts = tree::draw(&view.parts, &worst, bound(PARTS));
+    ElementPage {
+        frame,
+        line: elements::Line::new(&view.row, now),
+        facts: facts(view),
+        declared: declared(view),
+        tenures: view
+            .tenures
+            .iter()
+            .take(40)
+            .rev()
+            .map(|row| tenure(row, now))
+            .collect(),
+        findings: view
+            .findings
+            .iter()
+            .take(bound(RESULTS))
+            .map(|row| findings::Line::new(row, now))
+            .collect(),
+        parts_total: view.parts.len(),
+        more_parts: view.parts.len().saturating_sub(parts.len()),
+        parts_named: view.parts.iter().filter(|part| part.maker.is_some()).count(),
+        parts,
+        claims: view
+            .claims
+            .iter()
+            .take(bound(CLAIMS))
+            .map(|claim| ClaimLine::new(claim, raw))
+            .collect(),
+        more_claims: view.claims.len().saturating_sub(bound(CLAIMS)),
+        doubts: view
+            .doubts
+            .iter()
+            .take(bound(CLAIMS))
+            .map(|doubt| DoubtLine::new(doubt, raw))
+            .collect(),
+        verdicts: verdicts(&view.results, now, bound(RESULTS)),
+        sightings: view.sightings.iter().map(|row| Report::new(row, now)).collect(),
+        digest: view.digest.map(|digest| digest.to_string()),
+        knowledge: view.knowledge.clone(),
+        policies: view.policies.clone(),
+        as_of: view.as_of.clone(),
+    }
+}
+
+/// What the unit said about itself, as far as it did.
+fn facts(view: &ElementView) -> Vec<(&'static str, String)> {
+    let unit = &view.unit;
+    let told = [
+        ("model", unit.model.clone()),
+        ("serial", unit.serial.clone()),
+        ("software", unit.software.clone()),
+        ("sysName", unit.sys_name.clone()),
+        ("sysDescr", unit.sys_descr.clone()),
+        (
+            "sysObjectID",
+            unit.sys_object_id.as_ref().map(ToString::to_string),
+        ),
+        ("base address", unit.base_mac.clone()),
+        ("engine ID", unit.engine_id.clone()),
+    ];
+    told.into_iter()
+        .filter_map(|(name, text)| Some((name, show::clean(&text?, 240))))
+        .collect()
+}
+
+/// What the operator declared.
+fn declared(view: &ElementView) -> Vec<(&'static str, String)> {
+    let list = |words: &[String]| words.iter().take(24).cloned().collect::<Vec<_>>().join(", ");
+    let facts = [
+        ("site", view.row.site.to_string()),
+        ("law of", list(&view.jurisdictions)),
+        ("role", show::role(view.row.role).to_owned()),
+        ("generations", list(&view.generations)),
+        ("tags", list(&view.tags)),
+        ("acquired", view.acquired.clone().unwrap_or_default()),
+    ];
+    let facts = facts
+        .into_iter()
+        .map(|(name, text)| (name, show::clean(&text, 240)));
+    facts
+        .map(|(name, text)| {
+            (
+                name,
+                if text.is_empty() {
+                    "unknown".to_owned()
+                } else {
+                    text
+                },
+            )
+        })
+        .collect()
+}
+
+fn tenure(row: &TenureRow, now: Instant) -> Tenure {
+    let text = |text: &Option<String>| show::clean(text.as_deref().unwrap_or_default(), 64);
+    Tenure {
+        current: row.until.is_none(),
+        maker: row.maker.as_ref().map(|maker| show::clean(maker, 48)),
+        model: text(&row.model),
+        serial: text(&row.serial),
+        told: [&row.base_mac, &row.engine_id]
+            .into_iter()
+            .map(text)
+            .filter(|t| !t.is_empty())
+            .collect::<Vec<_>>()
+            .join(" · "),
+        from: Moment::new(row.from, now),
+        until: row.until.map(|until| Moment::new(until, now)),
+        lasted: show::span(row.until.unwrap_or(now).seconds_since(row.from)),
+    }
+}
+
+fn verdicts(results: &[RuleResult], now: Instant, most: usize) -> Vec<Verdicts> {
+    let group = |&class: &ResultClass| {
+        let of_class: Vec<_> = results.iter().filter(|result| result.class == class).collect();
+        (!of_class.is_empty()).then(|| Verdicts {
+            class: show::words(class.as_str()),
+            count: of_class.len(),
+            more: of_class.len().saturating_sub(most),
+            open: class.opens_finding(),
+            results: of_class
+                .iter()
+                .take(most)
+                .map(|result| verdict(result, now))
+                .collect(),
+        })
+    };
+    ResultClass::ALL.iter().filter_map(group).collect()
+}
+
+fn verdict(result: &RuleResult, now: Instant) -> Verdict {
+    Verdict {
+        rule: result.rule.clone(),
+        jurisdiction: result.jurisdiction.clone(),
+        title: result.title.clone(),
+        citation: result.citation.clone(),
+        about: result
+            .component
+            .as_deref()
+            .map(|index| show::clean(index, 48))
+            .unwrap_or_default(),
+        supplier: result.supplier.clone(),
+        severity: result.severity,
+        left: result
+            .deadline
+            .as_deref()
+            .zip(now.date())
+            .and_then(|(deadline, today)| Left::until(deadline, today)),
+        possible: result.confidence < RuleResult::CERTAIN,
+        confidence: show::confidence(result.confidence),
+        explanation: result
+            .explanation
+            .iter()
+            .take(12)
+            .map(|line| show::clean(line, 400))
+            .collect(),
+    }
+}

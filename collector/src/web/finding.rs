@@ -1,0 +1,212 @@
+//! One finding, walked back: rule, claims, bytes, observation, report.
+//!
+//! Invariant: a step that cannot be shown says so; none is left out.
+
+use super::claim::ClaimLine;
+use super::evidence::Raw;
+use super::findings::Line;
+use super::page::{Frame, answer};
+use super::show::{self, Moment};
+use super::{Shared, Web};
+use crate::api::Problem;
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use model::{FindingId, Instant, Subject};
+use policy::Rule;
+use store::view::{ElementView, FindingView, SightingRow};
+
+const MOST_CLAIMS: usize = 40;
+
+#[derive(Template)]
+#[template(path = "finding.html")]
+struct FindingPage {
+    frame: Frame,
+    line: Line,
+    explanation: Vec<String>,
+    law: Option<Law>,
+    claims: Vec<ClaimLine>,
+    more_claims: usize,
+    about_unit: bool,
+    newer: bool,
+    digest: Option<String>,
+    recorded: Option<Moment>,
+    report: Option<Report>,
+    events: Vec<Event>,
+    knowledge: String,
+    policies: String,
+    as_of: String,
+}
+
+/// What the pack says about the rule.
+struct Law {
+    bound: String,
+    detail: String,
+    authority: String,
+    status: &'static str,
+    certainty: &'static str,
+    exceptions: Vec<String>,
+    sources: Vec<Source>,
+}
+
+struct Source {
+    claim: String,
+    title: String,
+    grade: String,
+    url: Option<String>,
+}
+
+/// The report that last showed the evidence. Its lines are shared with the element's page.
+pub struct Report {
+    /// The agent.
+    pub agent: String,
+    /// Epoch of its spool.
+    pub epoch: String,
+    /// Sequence within.
+    pub sequence: u64,
+    /// Address of the evidence.
+    pub digest: String,
+    /// Its first characters.
+    pub short: String,
+    /// How complete.
+    pub completeness: &'static str,
+    /// First round, by the agent's clock.
+    pub from: Moment,
+    /// Last round, by the agent's clock.
+    pub until: Moment,
+    /// Rounds in between.
+    pub rounds: String,
+    /// First recorded, by our clock.
+    pub recorded: Moment,
+}
+
+impl Report {
+    /// The row as seen now.
+    #[must_use]
+    pub fn new(row: &SightingRow, now: Instant) -> Self {
+        let digest = row.digest.to_string();
+        Self {
+            agent: row.agent.to_string(),
+            epoch: show::clean(&row.epoch, 32),
+            sequence: row.sequence,
+            short: digest.chars().take(12).collect(),
+            digest,
+            completeness: match row.completeness {
+                model::Completeness::Complete => "complete",
+                model::Completeness::Partial => "partial",
+                model::Completeness::Unreachable => "unreachable",
+            },
+            from: Moment::new(row.from, now),
+            until: Moment::new(row.until, now),
+            rounds: show::number(row.rounds),
+            recorded: Moment::new(row.recorded, now),
+        }
+    }
+}
+
+struct Event {
+    at: Moment,
+    kind: String,
+    cause: String,
+    text: String,
+}
+
+/// `/findings/{id}`
+pub async fn finding(State(web): Shared, Path(id): Path<String>) -> Response {
+    answer(&web, show_finding(&web, &id).await)
+}
+
+async fn show_finding(web: &Web, id: &str) -> Result<FindingPage, Problem> {
+    let id: FindingId = id.parse().map_err(|_| Problem::NotFound("finding"))?;
+    let frame = Frame::new(web, "findings");
+    let view = web.store.finding(id).await?.ok_or(Problem::NotFound("finding"))?;
+    let element = web.store.element(view.row.element).await?;
+    let raw = match view.digest {
+        Some(digest) => Raw::fetch(web, digest).await.inspect_err(Problem::log).ok(),
+        None => None,
+    };
+    let now = (web.clock)();
+    let (claims, about_unit) = claims(&view, element.as_ref(), raw.as_ref());
+    let seen = element.as_ref().zip(view.digest);
+    let sighting = seen.and_then(|(element, digest)| element.sightings.iter().find(|s| s.digest == digest));
+    Ok(FindingPage {
+        frame,
+        line: Line::new(&view.row, now),
+        explanation: view
+            .row
+            .result
+            .explanation
+            .iter()
+            .take(24)
+            .map(|line| show::clean(line, 600))
+            .collect(),
+        law: web.policies.rule(&view.row.result.rule).map(law),
+        more_claims: claims.len().saturating_sub(MOST_CLAIMS),
+        claims: claims.into_iter().take(MOST_CLAIMS).collect(),
+        about_unit,
+        newer: element
+            .as_ref()
+            .is_some_and(|element| element.digest != view.digest),
+        digest: view.digest.map(|digest| digest.to_string()),
+        recorded: raw.map(|raw| Moment::new(raw.recorded, now)),
+        report: sighting.map(|row| Report::new(row, now)),
+        events: view
+            .events
+            .iter()
+            .map(|event| Event {
+                at: Moment::new(event.at, now),
+                kind: show::words(&event.kind),
+                cause: event.cause.clone(),
+                text: show::clean(&event.text, 300),
+            })
+            .collect(),
+        knowledge: view.knowledge,
+        policies: view.policies,
+        as_of: view.as_of,
+    })
+}
+
+/// Claims about the part concerned, those for the supplier first; the unit's when the part has none.
+fn claims(view: &FindingView, element: Option<&ElementView>, raw: Option<&Raw>) -> (Vec<ClaimLine>, bool) {
+    let all = element
+        .map(|element| element.claims.as_slice())
+        .unwrap_or_default();
+    let about = |subject: &Subject| -> Vec<ClaimLine> {
+        all.iter()
+            .filter(|claim| claim.subject == *subject)
+            .map(|claim| ClaimLine::new(claim, raw))
+            .collect()
+    };
+    let part = view.row.component.clone().map(Subject::Component);
+    let mut lines = part.as_ref().map(&about).unwrap_or_default();
+    let about_unit = lines.is_empty();
+    if about_unit {
+        lines = about(&Subject::Unit);
+    }
+    lines.sort_by_key(|line| (line.supplier_id != view.row.result.supplier, !line.won));
+    (lines, about_unit)
+}
+
+fn law(rule: &Rule) -> Law {
+    Law {
+        bound: rule.bound.words.clone(),
+        detail: rule.detail.clone(),
+        authority: rule.authority.clone(),
+        status: rule.status.as_str(),
+        certainty: rule.confidence.as_str(),
+        exceptions: rule.exceptions.clone(),
+        sources: rule
+            .sources
+            .iter()
+            .map(|source| Source {
+                claim: source.claim.clone(),
+                title: source.title.clone().unwrap_or_default(),
+                grade: show::words(source.grade.as_str()),
+                url: source
+                    .url
+                    .clone()
+                    .filter(|url| url.starts_with("https://") || url.starts_with("http://")),
+            })
+            .collect(),
+    }
+}

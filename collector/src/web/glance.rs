@@ -1,0 +1,198 @@
+//! What the first page counts, kept for a moment so that many open screens cost the store little.
+//!
+//! Invariants: never older than the caller allows nor than [`STALE`]; it carries
+//! the revision it was read at, so that a page made from it is fetched again.
+
+use super::Web;
+use super::show::{Left, PRESSING_DAYS};
+use crate::api::Problem;
+use crate::api::query::Query;
+use model::{FindingState, Instant, ResultClass};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use store::view::{Count, FindingFilter, Overview};
+use tokio::sync::watch;
+
+/// Nothing older is shown, even if nothing was committed since: days pass.
+pub const STALE: Duration = Duration::from_secs(60);
+/// States of findings that wait for somebody, as query parameters.
+pub const OPEN: [(&str, &str); 3] = [
+    ("state", "open"),
+    ("state", "acknowledged"),
+    ("state", "assigned"),
+];
+const OPEN_STATES: [FindingState; 3] = [
+    FindingState::Open,
+    FindingState::Acknowledged,
+    FindingState::Assigned,
+];
+const TOP_MAKERS: usize = 8;
+
+/// The last one read, shared by all handlers.
+#[derive(Clone)]
+pub struct Glances(Arc<watch::Sender<Option<Arc<Glance>>>>);
+
+/// One reading.
+pub struct Glance {
+    /// Revision of the store before it was read.
+    pub revision: u64,
+    /// The counts.
+    pub overview: Overview,
+    /// What is due soon.
+    pub pressing: Pressing,
+    /// The makers of most elements.
+    pub makers: Vec<Seen>,
+    read: std::time::Instant,
+}
+
+/// Findings of rules with a date within [`PRESSING_DAYS`].
+pub struct Pressing {
+    /// The rules.
+    pub rules: BTreeSet<String>,
+    /// How many findings.
+    pub count: u64,
+    /// The soonest date.
+    pub soonest: Option<Left>,
+}
+
+/// A maker in the network.
+pub struct Seen {
+    /// Its key, `unknown` for none; absent when the loaded policies do not know the supplier.
+    pub key: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// Whether it stands for elements of unknown maker.
+    pub unknown: bool,
+    /// Elements.
+    pub elements: u64,
+    /// Open findings about it.
+    pub findings: u64,
+}
+
+impl Default for Glances {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(None)))
+    }
+}
+
+impl Glances {
+    /// The last reading if it is younger than `within` or still true, else a new one.
+    ///
+    /// # Errors
+    /// [`Problem::Store`] when the store does not answer.
+    pub async fn get(&self, web: &Web, within: Duration) -> Result<Arc<Glance>, Problem> {
+        let revision = *web.store.revision().borrow();
+        let last = self.0.borrow().clone();
+        let fits = |glance: &Arc<Glance>| {
+            let age = glance.read.elapsed();
+            age < within || (glance.revision == revision && age < STALE)
+        };
+        if let Some(glance) = last.filter(fits) {
+            return Ok(glance);
+        }
+        let read = std::time::Instant::now();
+        let overview = web.store.overview().await?;
+        let pressing = Pressing::read(web, &overview, (web.clock)()).await?;
+        let mut makers = Vec::new();
+        for count in overview.makers.iter().take(TOP_MAKERS) {
+            makers.push(Seen::read(web, count).await?);
+        }
+        let glance = Arc::new(Glance {
+            revision,
+            overview,
+            pressing,
+            makers,
+            read,
+        });
+        self.0.send_replace(Some(Arc::clone(&glance)));
+        Ok(glance)
+    }
+}
+
+impl Pressing {
+    async fn read(web: &Web, overview: &Overview, now: Instant) -> Result<Self, Problem> {
+        let today = now.date();
+        let dated = overview
+            .deadlines
+            .iter()
+            .filter_map(|row| Some((row, Left::until(&row.deadline, today?)?)));
+        let near: Vec<_> = dated
+            .filter(|(_, left)| (0..=PRESSING_DAYS).contains(&left.days))
+            .collect();
+        let rules: BTreeSet<String> = near.iter().map(|(row, _)| row.rule.clone()).take(50).collect();
+        let soonest = near
+            .iter()
+            .map(|(_, left)| left)
+            .min_by_key(|left| left.days)
+            .cloned();
+        let filter = FindingFilter {
+            rules: rules.iter().cloned().collect(),
+            classes: vec![ResultClass::Due],
+            states: OPEN_STATES.to_vec(),
+            limit: 1,
+            ..FindingFilter::default()
+        };
+        let count = if rules.is_empty() {
+            0
+        } else {
+            web.store.findings(&filter).await?.total
+        };
+        Ok(Self {
+            rules,
+            count,
+            soonest,
+        })
+    }
+
+    /// The list of exactly these findings.
+    #[must_use]
+    pub fn link(&self) -> String {
+        let rules = self.rules.iter().map(|rule| ("rule", rule.as_str()));
+        Query::of(&rules.chain([("class", "due")]).chain(OPEN).collect::<Vec<_>>()).link("/findings")
+    }
+}
+
+impl Seen {
+    async fn read(web: &Web, count: &Count) -> Result<Self, Problem> {
+        let elements = count.count;
+        if count.word.is_empty() {
+            let (key, name) = (Some("unknown".to_owned()), "unknown maker".to_owned());
+            return Ok(Self {
+                key,
+                name,
+                unknown: true,
+                elements,
+                findings: 0,
+            });
+        }
+        let suppliers = &web.policies.affiliations().suppliers;
+        let known = suppliers
+            .iter()
+            .find(|company| company.id == count.word || company.name == count.word);
+        let Some(company) = known else {
+            return Ok(Self {
+                key: None,
+                name: count.word.clone(),
+                unknown: false,
+                elements,
+                findings: 0,
+            });
+        };
+        let filter = FindingFilter {
+            suppliers: vec![company.id.clone()],
+            states: OPEN_STATES.to_vec(),
+            limit: 1,
+            ..FindingFilter::default()
+        };
+        let findings = web.store.findings(&filter).await?.total;
+        let (key, name) = (Some(company.id.clone()), company.name.clone());
+        Ok(Self {
+            key,
+            name,
+            unknown: false,
+            elements,
+            findings,
+        })
+    }
+}

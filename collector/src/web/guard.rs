@@ -1,0 +1,99 @@
+//! What holds for every response: who may be asked for, and what a browser may do with the answer.
+//!
+//! Invariants: while only this machine can reach us, only its own names are
+//! answered (a page of a stranger cannot rebind its name to us); no response
+//! leaves without the content security policy.
+
+use super::Shared;
+use axum::extract::{Request, State};
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::{StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+/// Nothing from elsewhere, nothing inline, in nobody's frame.
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+const HEADERS: [(&str, &str); 5] = [
+    ("content-security-policy", CONTENT_SECURITY_POLICY),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+];
+
+/// Refuses strange hosts and adds the headers.
+pub async fn guard(State(web): Shared, request: Request, next: Next) -> Response {
+    let mut response = if web.loopback_only && !is_loopback(request.uri(), request.headers()) {
+        let words =
+            "this collector listens on loopback only and answers only to localhost, 127.0.0.1 and [::1]\n";
+        (StatusCode::MISDIRECTED_REQUEST, words).into_response()
+    } else {
+        next.run(request).await
+    };
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("private, no-cache"));
+    response
+}
+
+fn is_loopback(uri: &Uri, headers: &HeaderMap) -> bool {
+    let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let hosts: Vec<_> = named
+        .into_iter()
+        .chain(uri.authority().map(|a| a.as_str()))
+        .collect();
+    headers.get_all(header::HOST).iter().count() <= 1
+        && !hosts.is_empty()
+        && hosts.into_iter().all(is_loopback_name)
+}
+
+fn is_loopback_name(host: &str) -> bool {
+    ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| {
+        let port = host
+            .get(..name.len())
+            .filter(|start| start.eq_ignore_ascii_case(name))
+            .and(host.get(name.len()..));
+        port.is_some_and(|port| {
+            port.is_empty()
+                || port
+                    .strip_prefix(':')
+                    .is_some_and(|port| port.parse::<u16>().is_ok())
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback_name;
+
+    #[test]
+    fn only_names_of_this_machine() {
+        for good in [
+            "localhost",
+            "LocalHost:8080",
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "[::1]",
+            "[::1]:8080",
+        ] {
+            assert!(is_loopback_name(good), "{good}");
+        }
+        for bad in [
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.nip.io",
+            "localhost:x",
+            "127.0.0.2",
+            "é",
+        ] {
+            assert!(!is_loopback_name(bad), "{bad}");
+        }
+    }
+}

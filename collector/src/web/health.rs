@@ -1,0 +1,203 @@
+//! Whether data flows: the stages of the path, the agents, the sites.
+//!
+//! Invariant: silence shows. A stage that stands still and an agent that went quiet are named here.
+
+use super::show::{self, Moment};
+use model::{Instant, Severity};
+use store::view::{AgentRow, Backlog, Overview, SiteRow};
+
+/// An agent silent for longer needs a look.
+const QUIET_SECONDS: u64 = 600;
+/// A clock further off makes times of sightings doubtful.
+const SKEW_SECONDS: u64 = 30;
+/// A stage whose oldest item waits longer is slow, and ten times that long stands still.
+const WAIT_SECONDS: u64 = 60;
+
+/// One stage of the path.
+pub struct Stage {
+    /// Its word on the path.
+    pub name: &'static str,
+    /// The number that tells most.
+    pub value: String,
+    /// What it counts.
+    pub unit: &'static str,
+    /// How old the oldest thing is.
+    pub age: String,
+    /// `flows`, `slow` or `stands`.
+    pub state: &'static str,
+}
+
+/// One agent and how it is.
+pub struct Agent {
+    /// Key.
+    pub id: String,
+    /// The end of it, which tells agents apart.
+    pub short: String,
+    /// Where it stands.
+    pub site: String,
+    /// Program version it told.
+    pub version: String,
+    /// Its last message.
+    pub seen: Moment,
+    /// Its clock minus ours.
+    pub skew: String,
+    /// Reports durable.
+    pub acked: String,
+    /// Of these, refused.
+    pub refused: String,
+    /// Sequences acknowledged without a row.
+    pub lost: u64,
+    /// What is wrong with it; empty is well.
+    pub complaints: Vec<&'static str>,
+}
+
+/// One site and the worst in it.
+pub struct SiteLine {
+    /// Key.
+    pub name: String,
+    /// What people call it.
+    pub title: String,
+    /// Whose law holds there.
+    pub law: String,
+    /// Elements there.
+    pub elements: String,
+    /// Of these, answered at least once, in per cent.
+    pub reached: Option<u64>,
+    /// Open findings there.
+    pub findings: u64,
+    /// The most urgent among them.
+    pub worst: Option<Severity>,
+}
+
+/// The stages of the path, each with the age of its oldest item.
+#[must_use]
+pub fn stages(overview: &Overview, now: Instant) -> Vec<Stage> {
+    let age = |at: Option<Instant>| at.map(|at| now.seconds_since(at));
+    let pace = |seconds: Option<u64>, limit: u64| match seconds {
+        Some(s) if s > limit.saturating_mul(10) => "stands",
+        Some(s) if s > limit => "slow",
+        _ => "flows",
+    };
+    let backlog = |name, unit, backlog: &Backlog| {
+        let waits = age(backlog.oldest);
+        Stage {
+            name,
+            value: show::number(backlog.count),
+            unit,
+            age: waits.map_or("nothing waits".to_owned(), |s| {
+                format!("oldest waits {}", show::span(s))
+            }),
+            state: pace(waits, WAIT_SECONDS),
+        }
+    };
+    let quietest = overview
+        .agents
+        .iter()
+        .map(|agent| now.seconds_since(agent.last_seen))
+        .max();
+    let last = age(overview.last_report);
+    vec![
+        Stage {
+            name: "agents",
+            value: show::number(u64::try_from(overview.agents.len()).unwrap_or(u64::MAX)),
+            unit: "known",
+            age: quietest.map_or("none has spoken yet".to_owned(), |s| {
+                format!("quietest for {}", show::span(s))
+            }),
+            state: if quietest.is_none() {
+                "slow"
+            } else {
+                pace(quietest, QUIET_SECONDS)
+            },
+        },
+        Stage {
+            name: "stream",
+            value: show::number(overview.agents.iter().map(|agent| agent.refused).sum()),
+            unit: "reports refused",
+            age: last.map_or("no report yet".to_owned(), |s| {
+                format!("last report {} ago", show::span(s))
+            }),
+            state: if last.is_none() {
+                "slow"
+            } else {
+                pace(last, QUIET_SECONDS)
+            },
+        },
+        Stage {
+            name: "store",
+            value: show::number(overview.reports),
+            unit: "reports kept",
+            age: if overview.lost == 0 {
+                "none lost".to_owned()
+            } else {
+                format!("{} lost", show::number(overview.lost))
+            },
+            state: if overview.lost == 0 { "flows" } else { "stands" },
+        },
+        backlog("identify", "waiting", &overview.unidentified),
+        backlog("evaluate", "waiting", &overview.unevaluated),
+    ]
+}
+
+/// The row as seen now.
+#[must_use]
+pub fn agent(row: &AgentRow, now: Instant) -> Agent {
+    let id = row.agent.to_string();
+    let skew = row.clock_skew_micros;
+    let sign = if skew < 0 { "−" } else { "+" };
+    Agent {
+        short: id.chars().skip(id.len().saturating_sub(8)).collect(),
+        id,
+        site: row.site.to_string(),
+        version: show::clean(&row.version, 24),
+        seen: Moment::new(row.last_seen, now),
+        skew: match skew.unsigned_abs() {
+            micros @ ..1_000_000 => format!("{sign}{} ms", micros / 1_000),
+            micros => format!("{sign}{}", show::span(micros / 1_000_000)),
+        },
+        acked: show::number(row.acked),
+        refused: show::number(row.refused),
+        lost: row.lost,
+        complaints: complaints(row, now),
+    }
+}
+
+/// What is wrong with an agent; empty is well.
+#[must_use]
+pub fn complaints(row: &AgentRow, now: Instant) -> Vec<&'static str> {
+    let all = [
+        (now.seconds_since(row.last_seen) > QUIET_SECONDS, "silent"),
+        (
+            row.clock_skew_micros.unsigned_abs() > SKEW_SECONDS * 1_000_000,
+            "clock off",
+        ),
+        (row.lost > 0, "lost reports"),
+    ];
+    all.into_iter()
+        .filter(|&(ill, _)| ill)
+        .map(|(_, word)| word)
+        .collect()
+}
+
+/// Sites, worst first, then by name.
+#[must_use]
+pub fn sites(rows: &[SiteRow]) -> Vec<SiteLine> {
+    let mut rows: Vec<&SiteRow> = rows.iter().collect();
+    rows.sort_by_key(|row| (row.worst.unwrap_or(Severity::Cleared), &row.site.name));
+    let line = |row: &SiteRow| SiteLine {
+        name: row.site.name.to_string(),
+        title: show::clean(&row.site.title, 48),
+        law: row
+            .site
+            .jurisdictions
+            .iter()
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(" "),
+        elements: show::number(row.elements),
+        reached: show::percent(row.reached, row.elements),
+        findings: row.findings,
+        worst: row.worst,
+    };
+    rows.into_iter().take(60).map(line).collect()
+}

@@ -1,0 +1,374 @@
+//! The first page: what needs a person, what changed and why, and whether data flows.
+//!
+//! Invariants: every number links to the rows it counts; beside each stands how
+//! much of the network it speaks for; a stage that stands still is seen here.
+
+use super::glance::{Glances, OPEN, Pressing, Seen};
+use super::health::{self, Agent, SiteLine, Stage};
+use super::page::{Frame, answer};
+use super::show::{self, Left, Moment};
+use super::{Shared, Web};
+use crate::api::Problem;
+use crate::api::query::Query;
+use askama::Template;
+use axum::extract::{Extension, Query as Pairs, State};
+use axum::response::Response;
+use model::{Instant, Role, Severity, Standing};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use store::view::{ChangeRow, Count, DeadlineRow, ExposureCell, Overview};
+
+#[derive(Template)]
+#[template(path = "now.html")]
+struct NowPage {
+    frame: Frame,
+    parts: Parts,
+}
+
+#[derive(Template)]
+#[template(path = "wall.html")]
+struct WallPage {
+    frame: Frame,
+    parts: Parts,
+}
+
+/// What both pages show.
+struct Parts {
+    tiles: Vec<Tile>,
+    stages: Vec<Stage>,
+    bar: Vec<Segment>,
+    open: String,
+    standings: Vec<StandingCount>,
+    roles: Vec<&'static str>,
+    exposure: Vec<ExposureLine>,
+    deadlines: Vec<Deadline>,
+    makers: Vec<Maker>,
+    agents: Vec<Agent>,
+    sites: Vec<SiteLine>,
+    changes: Vec<Change>,
+}
+
+/// One big number.
+struct Tile {
+    label: &'static str,
+    value: String,
+    /// Severity of the number, `quiet` when it is nought, `unknown` for what is not known.
+    tone: &'static str,
+    link: String,
+    detail: String,
+    cover: Option<u64>,
+    covers: &'static str,
+}
+
+struct Segment {
+    severity: Severity,
+    count: String,
+    link: String,
+    x: String,
+    width: String,
+    present: bool,
+}
+
+struct StandingCount {
+    standing: Standing,
+    count: String,
+    link: String,
+}
+
+struct ExposureLine {
+    jurisdiction: String,
+    cells: Vec<Option<Cell>>,
+    sum: String,
+    link: String,
+}
+
+struct Cell {
+    count: String,
+    worst: Severity,
+    link: String,
+}
+
+struct Deadline {
+    left: Option<Left>,
+    date: String,
+    rule: String,
+    jurisdiction: String,
+    title: String,
+    elements: String,
+    link: String,
+}
+
+struct Maker {
+    name: String,
+    count: String,
+    width: String,
+    link: Option<String>,
+    unknown: bool,
+    findings: u64,
+    findings_link: String,
+}
+
+struct Change {
+    key: String,
+    at: Moment,
+    kind: String,
+    element: String,
+    name: String,
+    text: String,
+    cause: String,
+}
+
+/// `/`
+pub async fn now(
+    State(web): Shared,
+    Extension(glances): Extension<Glances>,
+    Pairs(pairs): Pairs<Vec<(String, String)>>,
+) -> Response {
+    match show_now(&web, &glances, pairs).await {
+        Ok((frame, parts)) if frame.wall => answer(&web, Ok(WallPage { frame, parts })),
+        made => answer(&web, made.map(|(frame, parts)| NowPage { frame, parts })),
+    }
+}
+
+async fn show_now(
+    web: &Web,
+    glances: &Glances,
+    pairs: Vec<(String, String)>,
+) -> Result<(Frame, Parts), Problem> {
+    let wall = Query::read(pairs, &["wall"])?.flag("wall")?;
+    let glance = glances.get(web, Duration::from_secs(1)).await?;
+    let now = (web.clock)();
+    let overview = &glance.overview;
+    let most = overview.makers.iter().map(|maker| maker.count).max().unwrap_or(0);
+    let parts = Parts {
+        tiles: tiles(overview, &glance.pressing, now),
+        stages: health::stages(overview, now),
+        bar: bar(&overview.severities),
+        open: show::number(overview.severities.iter().map(|count| count.count).sum()),
+        standings: standings(&overview.standings),
+        roles: Role::ALL
+            .iter()
+            .map(|role| role.as_str())
+            .chain(["unknown"])
+            .collect(),
+        exposure: exposure(&overview.exposure),
+        deadlines: overview
+            .deadlines
+            .iter()
+            .take(40)
+            .map(|row| deadline(row, now))
+            .collect(),
+        makers: glance.makers.iter().map(|seen| maker(seen, most)).collect(),
+        agents: overview
+            .agents
+            .iter()
+            .map(|row| health::agent(row, now))
+            .collect(),
+        sites: health::sites(&overview.sites),
+        changes: overview.changes.iter().map(|row| change(row, now)).collect(),
+    };
+    let frame = Frame {
+        wall,
+        revision: glance.revision,
+        ..Frame::new(web, "now")
+    };
+    Ok((frame, parts))
+}
+
+fn tiles(overview: &Overview, pressing: &Pressing, now: Instant) -> Vec<Tile> {
+    let of = |severity: Severity| count_of(&overview.severities, severity.as_str());
+    let (critical, major) = (of(Severity::Critical), of(Severity::Major));
+    let unknown = overview.elements.saturating_sub(overview.identified);
+    let dark = overview.elements.saturating_sub(overview.reached);
+    let ill = overview
+        .agents
+        .iter()
+        .filter(|row| !health::complaints(row, now).is_empty())
+        .count();
+    let agents = u64::try_from(overview.agents.len()).unwrap_or(u64::MAX);
+    let ill = u64::try_from(ill).unwrap_or(u64::MAX);
+    let tone = |count: u64, tone: &'static str| if count == 0 { "quiet" } else { tone };
+    let urgent = OPEN
+        .into_iter()
+        .chain([("severity", "critical"), ("severity", "major")]);
+    vec![
+        Tile {
+            label: "critical and major findings open",
+            value: show::number(critical + major),
+            tone: tone(critical + major, if critical > 0 { "critical" } else { "major" }),
+            link: Query::of(&urgent.collect::<Vec<_>>()).link("/findings"),
+            detail: format!(
+                "{} critical, {} major",
+                show::number(critical),
+                show::number(major)
+            ),
+            cover: show::percent(overview.identified, overview.elements),
+            covers: "have a named maker",
+        },
+        Tile {
+            label: "findings due within 180 days",
+            value: show::number(pressing.count),
+            tone: tone(pressing.count, "minor"),
+            link: pressing.link(),
+            detail: pressing.soonest.as_ref().map_or("no date ahead".to_owned(), |l| {
+                format!("soonest {}: {}", l.date, l.words)
+            }),
+            cover: show::percent(overview.identified, overview.elements),
+            covers: "have a named maker",
+        },
+        Tile {
+            label: "elements of unknown maker",
+            value: show::number(unknown),
+            tone: tone(unknown, "unknown"),
+            link: Query::of(&[("maker", "unknown")]).link("/elements"),
+            detail: format!("{} of them never answered", show::number(dark)),
+            cover: show::percent(overview.reached, overview.elements),
+            covers: "answered at least once",
+        },
+        Tile {
+            label: "agents that need a look",
+            value: show::number(ill),
+            tone: tone(ill, "major"),
+            link: "#agents".to_owned(),
+            detail: format!(
+                "of {}; {} reports lost",
+                show::number(agents),
+                show::number(overview.lost)
+            ),
+            cover: show::percent(agents - ill.min(agents), agents),
+            covers: "are well",
+        },
+    ]
+}
+
+fn bar(counts: &[Count]) -> Vec<Segment> {
+    let total: u64 = counts.iter().map(|count| count.count).sum();
+    let mut from = 0;
+    let mut segments = Vec::new();
+    for &severity in Severity::ALL
+        .iter()
+        .filter(|&&severity| severity != Severity::Cleared)
+    {
+        let count = count_of(counts, severity.as_str());
+        let pairs: Vec<_> = [("severity", severity.as_str())]
+            .into_iter()
+            .chain(OPEN)
+            .collect();
+        segments.push(Segment {
+            severity,
+            count: show::number(count),
+            link: Query::of(&pairs).link("/findings"),
+            x: share(from, total),
+            width: share(count, total),
+            present: count > 0,
+        });
+        from += count;
+    }
+    segments
+}
+
+/// A share as per cent with one decimal, for drawing.
+fn share(part: u64, whole: u64) -> String {
+    let thousandths = u128::from(part) * 1_000 / u128::from(whole.max(1));
+    format!("{}.{}%", thousandths / 10, thousandths % 10)
+}
+
+fn standings(counts: &[Count]) -> Vec<StandingCount> {
+    let line = |&standing: &Standing| StandingCount {
+        standing,
+        count: show::number(count_of(counts, standing.as_str())),
+        link: Query::of(&[("standing", standing.as_str())]).link("/elements"),
+    };
+    Standing::ALL.iter().map(line).collect()
+}
+
+fn exposure(cells: &[ExposureCell]) -> Vec<ExposureLine> {
+    let mut lines: BTreeMap<&str, BTreeMap<&str, &ExposureCell>> = BTreeMap::new();
+    for cell in cells {
+        lines
+            .entry(&cell.jurisdiction)
+            .or_default()
+            .insert(&cell.role, cell);
+    }
+    let line = |(jurisdiction, cells): (&str, BTreeMap<&str, &ExposureCell>)| {
+        let link = |more: &[(&str, &str)]| {
+            let pairs: Vec<_> = [("jurisdiction", jurisdiction)]
+                .iter()
+                .chain(more)
+                .copied()
+                .chain(OPEN)
+                .collect();
+            Query::of(&pairs).link("/findings")
+        };
+        let roles = Role::ALL.iter().map(|role| role.as_str()).chain(["unknown"]);
+        let cell = |role| {
+            cells.get(role).filter(|cell| cell.count > 0).map(|cell| Cell {
+                count: show::number(cell.count),
+                worst: cell.worst,
+                link: link(&[("role", role)]),
+            })
+        };
+        ExposureLine {
+            jurisdiction: jurisdiction.to_owned(),
+            cells: roles.map(cell).collect(),
+            sum: show::number(cells.values().map(|cell| cell.count).sum()),
+            link: link(&[]),
+        }
+    };
+    lines.into_iter().map(line).collect()
+}
+
+fn deadline(row: &DeadlineRow, now: Instant) -> Deadline {
+    let pairs: Vec<_> = [("rule", row.rule.as_str())].into_iter().chain(OPEN).collect();
+    Deadline {
+        left: now.date().and_then(|today| Left::until(&row.deadline, today)),
+        date: row.deadline.clone(),
+        rule: row.rule.clone(),
+        jurisdiction: row.jurisdiction.clone(),
+        title: row.title.clone(),
+        elements: show::number(row.elements),
+        link: Query::of(&pairs).link("/findings"),
+    }
+}
+
+/// Whether a maker is restricted is told by its open findings, never by its name.
+fn maker(seen: &Seen, most: u64) -> Maker {
+    let pairs: Vec<_> = seen
+        .key
+        .iter()
+        .map(|key| ("supplier", key.as_str()))
+        .chain(OPEN)
+        .collect();
+    Maker {
+        name: show::clean(&seen.name, 40),
+        count: show::number(seen.elements),
+        width: share(seen.elements, most),
+        link: seen
+            .key
+            .as_deref()
+            .map(|key| Query::of(&[("maker", key)]).link("/elements")),
+        unknown: seen.unknown,
+        findings: seen.findings,
+        findings_link: Query::of(&pairs).link("/findings"),
+    }
+}
+
+fn change(row: &ChangeRow, now: Instant) -> Change {
+    Change {
+        key: format!("{}-{}-{}", row.at.0, row.element, row.kind),
+        at: Moment::new(row.at, now),
+        kind: show::words(&row.kind),
+        element: row.element.to_string(),
+        name: show::clean(&row.element_name, 48),
+        text: show::clean(&row.text, 200),
+        cause: row.cause.clone(),
+    }
+}
+
+fn count_of(counts: &[Count], word: &str) -> u64 {
+    counts
+        .iter()
+        .filter(|count| count.word == word)
+        .map(|count| count.count)
+        .sum()
+}

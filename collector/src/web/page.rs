@@ -1,0 +1,90 @@
+//! What all pages have around them, and how a page or a refusal becomes a response.
+
+use super::Web;
+use super::show::Moment;
+use crate::api::Problem;
+use askama::Template;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use std::time::Duration;
+
+/// What surrounds every page.
+#[derive(Debug)]
+pub struct Frame {
+    /// Which entry of the navigation is current.
+    pub section: &'static str,
+    /// Revision of the store the page shows at least; the script compares it with the stream's.
+    pub revision: u64,
+    /// When the page was made.
+    pub made: Moment,
+    /// The day judged for: today in UTC.
+    pub as_of: String,
+    /// Version of the policies.
+    pub policies: String,
+    /// Version of the knowledge.
+    pub knowledge: String,
+    /// Whether only this machine can reach us.
+    pub loopback_only: bool,
+    /// Whether the page hangs on a wall: no navigation, large type.
+    pub wall: bool,
+}
+
+impl Frame {
+    /// The frame of a page made now; to be called before the store is read.
+    #[must_use]
+    pub fn new(web: &Web, section: &'static str) -> Self {
+        let now = (web.clock)();
+        Self {
+            section,
+            revision: *web.store.revision().borrow(),
+            made: Moment::new(now, now),
+            as_of: now.to_string().chars().take(10).collect(),
+            policies: web.policies.version().to_owned(),
+            knowledge: web.knowledge_version.clone(),
+            loopback_only: web.loopback_only,
+            wall: false,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "refusal.html")]
+struct Refusal<'a> {
+    frame: Frame,
+    problem: &'a Problem,
+}
+
+/// A page, or the page that says why there is none.
+pub fn answer<T: Template>(web: &Web, made: Result<T, Problem>) -> Response {
+    match made {
+        Ok(template) => render(StatusCode::OK, &template),
+        Err(problem) => refuse(web, &problem),
+    }
+}
+
+/// The page that says why there is none.
+pub fn refuse(web: &Web, problem: &Problem) -> Response {
+    problem.log();
+    let mut response = render(
+        problem.status(),
+        &Refusal {
+            frame: Frame::new(web, ""),
+            problem,
+        },
+    );
+    if problem.status() == StatusCode::SERVICE_UNAVAILABLE {
+        let seconds = header::HeaderValue::from(Duration::from_secs(10).as_secs());
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
+    response
+}
+
+fn render(status: StatusCode, template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "page did not render");
+            (StatusCode::INTERNAL_SERVER_ERROR, "this page cannot be shown\n").into_response()
+        }
+    }
+}
