@@ -15,7 +15,7 @@ const REFRESH: Duration = Duration::from_secs(10);
 /// The error and everything behind it, on one line.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
+    let mut text = error.to_string().replace('\n', " ");
     let mut source = error.source();
     while let Some(inner) = source {
         text.push_str(": ");
@@ -94,9 +94,7 @@ mod tests {
 
     #[test]
     fn a_chain_is_one_line() {
-        let inner = std::io::Error::other("disk\nis full");
-        let outer = std::io::Error::other(inner);
-        assert_eq!(chain(&outer), "disk is full");
+        assert_eq!(chain(&std::io::Error::other("disk\nis full")), "disk is full");
         let wrapped = crate::enrol::EnrolError::File {
             path: "f".into(),
             source: std::io::Error::other("a\nb"),

@@ -11,7 +11,7 @@ use model::{FindingState, Instant, ResultClass};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use store::view::{Count, FindingFilter, Overview};
+use store::view::{FindingFilter, Overview};
 use tokio::sync::watch;
 
 /// Nothing older is shown, even if nothing was committed since: days pass.
@@ -27,7 +27,6 @@ const OPEN_STATES: [FindingState; 3] = [
     FindingState::Acknowledged,
     FindingState::Assigned,
 ];
-const TOP_MAKERS: usize = 8;
 
 /// The last one read, shared by all handlers.
 #[derive(Clone)]
@@ -41,8 +40,6 @@ pub struct Glance {
     pub overview: Overview,
     /// What is due soon.
     pub pressing: Pressing,
-    /// The makers of most elements.
-    pub makers: Vec<Seen>,
     read: std::time::Instant,
 }
 
@@ -54,20 +51,6 @@ pub struct Pressing {
     pub count: u64,
     /// The soonest date.
     pub soonest: Option<Left>,
-}
-
-/// A maker in the network.
-pub struct Seen {
-    /// Its key, `unknown` for none; absent when the loaded policies do not know the supplier.
-    pub key: Option<String>,
-    /// Its name.
-    pub name: String,
-    /// Whether it stands for elements of unknown maker.
-    pub unknown: bool,
-    /// Elements.
-    pub elements: u64,
-    /// Open findings about it.
-    pub findings: u64,
 }
 
 impl Default for Glances {
@@ -94,15 +77,10 @@ impl Glances {
         let read = std::time::Instant::now();
         let overview = web.store.overview().await?;
         let pressing = Pressing::read(web, &overview, (web.clock)()).await?;
-        let mut makers = Vec::new();
-        for count in overview.makers.iter().take(TOP_MAKERS) {
-            makers.push(Seen::read(web, count).await?);
-        }
         let glance = Arc::new(Glance {
             revision,
             overview,
             pressing,
-            makers,
             read,
         });
         self.0.send_replace(Some(Arc::clone(&glance)));
@@ -150,49 +128,5 @@ impl Pressing {
     pub fn link(&self) -> String {
         let rules = self.rules.iter().map(|rule| ("rule", rule.as_str()));
         Query::of(&rules.chain([("class", "due")]).chain(OPEN).collect::<Vec<_>>()).link("/findings")
-    }
-}
-
-impl Seen {
-    async fn read(web: &Web, count: &Count) -> Result<Self, Problem> {
-        let elements = count.count;
-        if count.word.is_empty() {
-            let (key, name) = (Some("unknown".to_owned()), "unknown maker".to_owned());
-            return Ok(Self {
-                key,
-                name,
-                unknown: true,
-                elements,
-                findings: 0,
-            });
-        }
-        let suppliers = &web.policies.affiliations().suppliers;
-        let known = suppliers
-            .iter()
-            .find(|company| company.id == count.word || company.name == count.word);
-        let Some(company) = known else {
-            return Ok(Self {
-                key: None,
-                name: count.word.clone(),
-                unknown: false,
-                elements,
-                findings: 0,
-            });
-        };
-        let filter = FindingFilter {
-            suppliers: vec![company.id.clone()],
-            states: OPEN_STATES.to_vec(),
-            limit: 1,
-            ..FindingFilter::default()
-        };
-        let findings = web.store.findings(&filter).await?.total;
-        let (key, name) = (Some(company.id.clone()), company.name.clone());
-        Ok(Self {
-            key,
-            name,
-            unknown: false,
-            elements,
-            findings,
-        })
     }
 }

@@ -3,7 +3,7 @@
 //! Invariants: every number links to the rows it counts; beside each stands how
 //! much of the network it speaks for; a stage that stands still is seen here.
 
-use super::glance::{Glances, OPEN, Pressing, Seen};
+use super::glance::{Glances, OPEN, Pressing};
 use super::health::{self, Agent, SiteLine, Stage};
 use super::page::{Frame, answer};
 use super::show::{self, Left, Moment};
@@ -16,7 +16,10 @@ use axum::response::Response;
 use model::{Instant, Role, Severity, Standing};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use store::view::{ChangeRow, Count, DeadlineRow, ExposureCell, Overview};
+use store::view::{ChangeRow, Count, DeadlineRow, ExposureCell, MakerRow, Overview};
+
+/// Makers shown.
+const TOP_MAKERS: usize = 8;
 
 #[derive(Template)]
 #[template(path = "now.html")]
@@ -102,7 +105,7 @@ struct Maker {
     name: String,
     count: String,
     width: String,
-    link: Option<String>,
+    link: String,
     unknown: bool,
     findings: u64,
     findings_link: String,
@@ -139,7 +142,7 @@ async fn show_now(
     let glance = glances.get(web, Duration::from_secs(1)).await?;
     let now = (web.clock)();
     let overview = &glance.overview;
-    let most = overview.makers.iter().map(|maker| maker.count).max().unwrap_or(0);
+    let most = overview.makers.iter().map(|row| row.elements).max().unwrap_or(0);
     let parts = Parts {
         tiles: tiles(overview, &glance.pressing, now),
         stages: health::stages(overview, now),
@@ -158,7 +161,12 @@ async fn show_now(
             .take(40)
             .map(|row| deadline(row, now))
             .collect(),
-        makers: glance.makers.iter().map(|seen| maker(seen, most)).collect(),
+        makers: overview
+            .makers
+            .iter()
+            .take(TOP_MAKERS)
+            .map(|row| maker(row, most))
+            .collect(),
         agents: overview
             .agents
             .iter()
@@ -332,23 +340,19 @@ fn deadline(row: &DeadlineRow, now: Instant) -> Deadline {
 }
 
 /// Whether a maker is restricted is told by its open findings, never by its name.
-fn maker(seen: &Seen, most: u64) -> Maker {
-    let pairs: Vec<_> = seen
-        .key
-        .iter()
-        .map(|key| ("supplier", key.as_str()))
-        .chain(OPEN)
-        .collect();
+fn maker(row: &MakerRow, most: u64) -> Maker {
+    let id = row.maker.as_ref().map_or("unknown", |maker| maker.id.as_str());
+    let pairs: Vec<_> = [("supplier", id)].into_iter().chain(OPEN).collect();
     Maker {
-        name: show::clean(&seen.name, 40),
-        count: show::number(seen.elements),
-        width: share(seen.elements, most),
-        link: seen
-            .key
-            .as_deref()
-            .map(|key| Query::of(&[("maker", key)]).link("/elements")),
-        unknown: seen.unknown,
-        findings: seen.findings,
+        name: show::clean(
+            row.maker.as_ref().map_or("unknown maker", |maker| &maker.name),
+            40,
+        ),
+        count: show::number(row.elements),
+        width: share(row.elements, most),
+        link: Query::of(&[("maker", id)]).link("/elements"),
+        unknown: row.maker.is_none(),
+        findings: row.findings,
         findings_link: Query::of(&pairs).link("/findings"),
     }
 }

@@ -534,6 +534,11 @@ async fn a_finding_lives_and_its_unit_is_swapped() {
         1
     );
     assert_eq!(overview.deadlines[0].deadline, "2026-12-31");
+    let maker = overview.makers[0].clone();
+    assert_eq!(
+        (maker.maker.unwrap().id.as_str(), maker.elements, maker.findings),
+        ("huawei", 1, 1)
+    );
 
     let tenure = house
         .store

@@ -2,7 +2,7 @@
 
 use model::{
     AgentId, Claim, Completeness, ComponentIdentity, Digest, Doubt, ElementId, FindingId, FindingState,
-    Instant, ResultClass, Role, RuleResult, Severity, Site, SiteName, UnitId, UnitIdentity,
+    Instant, ResultClass, Role, RuleResult, Severity, Site, SiteName, SupplierRef, UnitId, UnitIdentity,
 };
 use serde::Serialize;
 
@@ -24,6 +24,17 @@ pub struct Count {
     pub word: String,
     /// How often.
     pub count: u64,
+}
+
+/// A maker in the network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MakerRow {
+    /// Who; `None` stands for elements of unknown maker.
+    pub maker: Option<SupplierRef>,
+    /// Elements with a unit of this maker.
+    pub elements: u64,
+    /// Open findings about this supplier, components included.
+    pub findings: u64,
 }
 
 /// What waits before one stage.
@@ -124,8 +135,8 @@ pub struct Overview {
     pub severities: Vec<Count>,
     /// Elements by standing.
     pub standings: Vec<Count>,
-    /// Elements by maker, most first; `""` is unknown.
-    pub makers: Vec<Count>,
+    /// Makers by elements, most first.
+    pub makers: Vec<MakerRow>,
     /// Before identification.
     pub unidentified: Backlog,
     /// Before evaluation.

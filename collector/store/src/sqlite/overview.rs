@@ -2,8 +2,10 @@
 
 use super::row;
 use crate::StoreError;
-use crate::view::{AgentRow, Backlog, ChangeRow, Count, DeadlineRow, ExposureCell, Overview, SiteRow};
-use model::{AgentId, ElementId, FindingState, Instant, Severity, Site};
+use crate::view::{
+    AgentRow, Backlog, ChangeRow, Count, DeadlineRow, ExposureCell, MakerRow, Overview, SiteRow,
+};
+use model::{AgentId, ElementId, FindingState, Instant, Severity, Site, SupplierRef};
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Row as _, Sqlite, Transaction};
 
@@ -137,19 +139,22 @@ async fn standings(tx: &mut Snapshot, elements: u64) -> Result<Vec<Count>, Store
     Ok(counts)
 }
 
-async fn makers(tx: &mut Snapshot) -> Result<Vec<Count>, StoreError> {
-    let rows: Vec<(String, i64)> = sqlx::query_as(
-        "SELECT COALESCE(i.maker_name, ''), COUNT(*) FROM element e LEFT JOIN judgement j ON j.element_id = e.element_id \
-         LEFT JOIN identification i ON i.digest = j.digest AND i.knowledge = j.knowledge \
-         GROUP BY 1 ORDER BY 2 DESC, 1",
+async fn makers(tx: &mut Snapshot) -> Result<Vec<MakerRow>, StoreError> {
+    let rows: Vec<(Option<String>, Option<String>, i64, i64)> = sqlx::query_as(
+        "SELECT m.maker_id, m.maker_name, m.elements, (SELECT COUNT(*) FROM finding f WHERE f.supplier = m.maker_id \
+         AND f.state NOT IN ('closed', 'waived')) FROM (SELECT i.maker_id, i.maker_name, COUNT(*) AS elements \
+         FROM element e LEFT JOIN judgement j ON j.element_id = e.element_id \
+         LEFT JOIN identification i ON i.digest = j.digest AND i.knowledge = j.knowledge GROUP BY 1, 2) m \
+         ORDER BY m.elements DESC, m.maker_name",
     )
     .fetch_all(&mut **tx)
     .await?;
     Ok(rows
         .into_iter()
-        .map(|(word, n)| Count {
-            word,
-            count: row::count(n),
+        .map(|(id, name, elements, findings)| MakerRow {
+            maker: id.zip(name).map(|(id, name)| SupplierRef { id, name }),
+            elements: row::count(elements),
+            findings: row::count(findings),
         })
         .collect())
 }
