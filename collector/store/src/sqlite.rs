@@ -133,7 +133,12 @@ impl Store for SqliteStore {
     async fn adopt_version(&self, version: &StageVersion, now: Instant) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
         let changed = conclude::adopt_version(&mut tx, version, now).await?;
-        self.commit(tx).await?;
+        if changed {
+            self.commit(tx).await?;
+        } else {
+            // Nothing was written, so nobody is woken: least of all the caller.
+            tx.rollback().await?;
+        }
         Ok(changed)
     }
 
