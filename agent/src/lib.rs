@@ -1,1 +1,26 @@
-//! placeholder
+//! Polls network elements, keeps their raw answers until a collector has them,
+//! and streams them there.
+//!
+//! ```text
+//! schedule ─► poll ─► redact ─► report ─► spool ─► uplink ─► collector
+//! ```
+//!
+//! Each arrow is a bounded queue or a plain call: a full spool slows the
+//! schedule, a dead link leaves polling alone. Invariants: this crate knows no
+//! supplier, interprets no value and imports nothing of the collector.
+
+pub mod config;
+pub mod plan;
+pub mod target;
+pub mod credential;
+pub mod schedule;
+pub mod poll;
+pub mod redact;
+pub mod report;
+pub mod keep;
+pub mod uplink;
+pub mod admin;
+pub mod cli;
+
+#[cfg(test)]
+mod testing;

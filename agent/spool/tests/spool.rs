@@ -1,0 +1,334 @@
+//! The spool from the outside: against a model, against kill -9, against damage.
+
+// So that the lints know the helpers for tests too.
+#![cfg(test)]
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use spool::{AppendError, Opened, Options, Record, Spool, SpoolError};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+const OPTIONS: Options = Options {
+    quota_bytes: 4096,
+    move_damaged_aside: false,
+};
+
+fn open(path: &Path) -> Result<(Spool, Opened), SpoolError> {
+    Spool::open(path, &OPTIONS)
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Append(usize),
+    AppendAll(Vec<usize>),
+    Ack(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0usize..1500).prop_map(Step::Append),
+        prop::collection::vec(0usize..800, 1..5).prop_map(Step::AppendAll),
+        (0u64..40).prop_map(Step::Ack),
+    ]
+}
+
+/// What the spool must look like.
+#[derive(Default)]
+struct Model {
+    waiting: Vec<Record>,
+    appended: u64,
+}
+
+impl Model {
+    fn bytes(&self) -> u64 {
+        self.waiting
+            .iter()
+            .map(|record| record.payload.len() as u64 + 64)
+            .sum()
+    }
+
+    fn append(&mut self, payload: Bytes, result: &Result<u64, AppendError>) {
+        if self.bytes() + payload.len() as u64 + 64 > OPTIONS.quota_bytes {
+            assert!(matches!(result, Err(AppendError::Full)), "{result:?}");
+            return;
+        }
+        self.appended += 1;
+        let sequence = self.appended;
+        assert_eq!(result.as_ref().ok(), Some(&sequence));
+        self.waiting.push(Record { sequence, payload });
+    }
+
+    fn ack(&mut self, sequence: u64) {
+        self.waiting.retain(|record| record.sequence > sequence);
+    }
+
+    fn agrees(&self, spool: &Spool) {
+        assert_eq!(spool.count(), self.waiting.len() as u64);
+        assert_eq!(spool.bytes_used(), self.bytes());
+        assert_eq!(spool.next_sequence(), self.appended + 1);
+        let first = self
+            .waiting
+            .first()
+            .map_or(self.appended + 1, |record| record.sequence);
+        assert_eq!(spool.first_sequence(), first);
+        assert_eq!(spool.read_from(0, 1000, usize::MAX).unwrap(), self.waiting);
+        let age = spool
+            .oldest_age(SystemTime::now() + Duration::from_secs(60))
+            .unwrap();
+        assert_eq!(age.is_some(), !self.waiting.is_empty());
+        assert!(age.is_none_or(|age| age >= Duration::from_secs(59) && age < Duration::from_secs(3600)));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn agrees_with_a_model_and_after_every_reopening(steps in prop::collection::vec(step(), 1..25)) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spool");
+        let mut model = Model::default();
+        let mut epoch = None;
+        for (at, step) in steps.into_iter().enumerate() {
+            let (spool, opened) = open(&path).unwrap();
+            prop_assert_eq!(opened.created, at == 0);
+            prop_assert_eq!(*epoch.get_or_insert(spool.epoch()), spool.epoch());
+            model.agrees(&spool);
+            let payload = |size: usize| Bytes::from(vec![(at % 251) as u8; size]);
+            match step {
+                Step::Append(size) => model.append(payload(size), &spool.append(payload(size))),
+                Step::AppendAll(sizes) => {
+                    let results = spool.append_all(sizes.iter().map(|&size| payload(size)).collect());
+                    for (size, result) in sizes.into_iter().zip(&results) {
+                        model.append(payload(size), result);
+                    }
+                }
+                Step::Ack(sequence) => {
+                    spool.ack(sequence).unwrap();
+                    model.ack(sequence);
+                }
+            }
+            model.agrees(&spool);
+        }
+    }
+}
+
+#[test]
+fn reading_stops_at_its_limits_but_never_at_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (spool, _) = open(&folder.path().join("spool")).unwrap();
+    spool.append_all(vec![Bytes::from(vec![1; 100]); 5]);
+    let read = |from, count, bytes| {
+        let records = spool.read_from(from, count, bytes).unwrap();
+        records.iter().map(|record| record.sequence).collect::<Vec<_>>()
+    };
+    assert_eq!(read(0, 2, 1000), [1, 2]);
+    assert_eq!(read(2, 9, 250), [2, 3]);
+    assert_eq!(read(4, 9, 1), [4]);
+    assert!(read(6, 9, 1000).is_empty());
+    assert!(matches!(
+        spool.append(Bytes::from(vec![0; 9999])),
+        Err(AppendError::TooLarge(9999))
+    ));
+}
+
+#[test]
+fn many_writers_at_once_get_dense_sequences() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        quota_bytes: 1 << 20,
+        move_damaged_aside: false,
+    };
+    let (spool, _) = Spool::open(&folder.path().join("spool"), &options).unwrap();
+    let mut all: Vec<u64> = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..8u8)
+            .map(|writer| {
+                let spool = &spool;
+                let append = move |_| spool.append(Bytes::from(vec![writer; 10])).unwrap();
+                scope.spawn(move || (0..20).map(append).collect::<Vec<_>>())
+            })
+            .collect();
+        writers
+            .into_iter()
+            .flat_map(|writer| writer.join().unwrap())
+            .collect()
+    });
+    all.sort_unstable();
+    assert_eq!(all, (1..=160).collect::<Vec<_>>());
+    assert_eq!(spool.count(), 160);
+}
+
+/// The other side of the next test: appends for ever and says what was taken.
+#[test]
+fn crash_child() {
+    let Some(path) = std::env::var_os("SPOOL_CRASH_PATH") else {
+        return;
+    };
+    let options = Options {
+        quota_bytes: 1 << 30,
+        move_damaged_aside: false,
+    };
+    let (spool, _) = Spool::open(Path::new(&path), &options).unwrap();
+    std::thread::scope(|scope| {
+        for writer in 0..3u8 {
+            let spool = &spool;
+            scope.spawn(move || {
+                loop {
+                    let sequence = spool.append(Bytes::from(vec![writer; 2000])).unwrap();
+                    if sequence % 7 == 0 {
+                        spool.ack(sequence.saturating_sub(40)).unwrap();
+                    }
+                    let line = format!("taken {sequence} {writer}\n");
+                    std::io::stdout().lock().write_all(line.as_bytes()).unwrap();
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn what_was_taken_survives_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spool");
+    let mut last = 0;
+    for round in 1..=4 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "crash_child", "--nocapture"])
+            .env("SPOOL_CRASH_PATH", &path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut taken = Vec::new();
+        let mut killed = false;
+        // After the kill the pipe still holds what was said before it.
+        for line in lines.map_while(Result::ok) {
+            let words: Vec<_> = line.split(' ').collect();
+            if let ["taken", sequence, writer] = words[..]
+                && let (Ok(sequence), Ok(writer)) = (sequence.parse::<u64>(), writer.parse::<u8>())
+            {
+                taken.push((sequence, writer));
+            }
+            if taken.len() >= 25 * round && !killed {
+                child.kill().unwrap();
+                killed = true;
+            }
+        }
+        child.wait().unwrap();
+        assert!(killed, "the child wrote enough to be stopped");
+        let (spool, _) = open(&path).unwrap();
+        let records = spool.read_from(0, usize::MAX, usize::MAX).unwrap();
+        let first = spool.first_sequence();
+        assert!(
+            records
+                .iter()
+                .map(|record| record.sequence)
+                .eq(first..spool.next_sequence())
+        );
+        for (sequence, writer) in taken {
+            assert!(sequence < spool.next_sequence(), "{sequence} was lost");
+            if sequence >= first {
+                let record = &records[(sequence - first) as usize];
+                assert_eq!(record.payload, vec![writer; 2000]);
+            }
+            last = last.max(sequence);
+        }
+        assert!(spool.next_sequence() > last);
+    }
+}
+
+#[test]
+fn one_process_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spool");
+    let first = open(&path).unwrap();
+    let error = open(&path).unwrap_err();
+    assert!(matches!(error, SpoolError::InUse { .. }));
+    assert_eq!(
+        error.to_string(),
+        format!("spool {} is in use by another process", path.display())
+    );
+    drop(first);
+    open(&path).unwrap();
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = open(&folder.path().join("none/spool")).unwrap_err();
+    assert!(matches!(error, SpoolError::Unusable { .. }), "{error:?}");
+}
+
+#[test]
+fn damage_is_named_and_moved_only_when_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spool");
+    let whole = {
+        let (spool, _) = open(&path).unwrap();
+        spool.append_all(vec![Bytes::from(vec![7; 500]); 6]);
+        drop(spool);
+        std::fs::read(&path).unwrap()
+    };
+    let mut headless = whole.clone();
+    headless[..64].fill(0);
+    let cut = whole[..whole.len() / 3].to_vec();
+    for (number, bytes) in [b"not a spool".repeat(1000), headless, cut]
+        .into_iter()
+        .enumerate()
+    {
+        std::fs::write(&path, &bytes).unwrap();
+        let error = open(&path).unwrap_err();
+        assert!(matches!(error, SpoolError::Damaged { .. }), "{number}: {error:?}");
+        assert!(error.to_string().contains(path.to_str().unwrap()));
+        assert_eq!(
+            std::fs::read(&path).unwrap(),
+            bytes,
+            "{number}: looked at, not touched"
+        );
+        let told = Options {
+            move_damaged_aside: true,
+            ..OPTIONS
+        };
+        let (spool, opened) = Spool::open(&path, &told).unwrap();
+        let aside = opened.moved_aside.unwrap();
+        assert_eq!(std::fs::read(&aside).unwrap(), bytes);
+        assert_eq!((spool.next_sequence(), opened.created), (1, true));
+    }
+}
+
+#[test]
+fn damage_anywhere_is_seen_and_never_taken_for_a_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spool");
+    let options = Options {
+        quota_bytes: 1 << 20,
+        move_damaged_aside: false,
+    };
+    {
+        let (spool, _) = Spool::open(&path, &options).unwrap();
+        spool.append_all(vec![Bytes::from(vec![7; 3000]); 40]);
+    }
+    let whole = std::fs::read(&path).unwrap();
+    let mut seen = 0;
+    for at in (0..whole.len()).step_by(whole.len() / 150) {
+        let mut bytes = whole.clone();
+        bytes[at..].iter_mut().take(100).for_each(|byte| *byte ^= 0x55);
+        std::fs::write(&path, &bytes).unwrap();
+        match Spool::open(&path, &options) {
+            Err(error) => {
+                assert!(matches!(error, SpoolError::Damaged { .. }), "{at}: {error:?}");
+                seen += 1;
+            }
+            Ok((spool, _)) => {
+                let records = spool.read_from(0, 100, usize::MAX).unwrap();
+                assert_eq!(records.len(), 40, "{at}");
+                let intact = |record: &Record| record.payload == vec![7; 3000];
+                assert!(records.iter().all(intact), "{at}");
+            }
+        }
+    }
+    assert!(seen > 10, "{seen}");
+}

@@ -1,0 +1,100 @@
+//! The command line: `run`, `check-config`, `poll`.
+//!
+//! Invariant: whatever goes wrong is one line on standard error and an exit code
+//! of `sysexits.h`; a secret given here is shown nowhere.
+
+pub mod json;
+pub mod poll;
+pub mod run;
+
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// `EX_CONFIG` of sysexits.h.
+const EX_CONFIG: u8 = 78;
+
+/// Polls network elements and streams what they answered to a collector.
+#[derive(Parser)]
+#[command(name = "marque-agent", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Poll for ever, keep reports on disk and stream them to the collector.
+    Run {
+        /// The configuration.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Put a damaged spool beside as FILE.damaged-N and begin a new one; its reports are lost.
+        #[arg(long)]
+        move_damaged_spool: bool,
+    },
+    /// Say whether a configuration can be used.
+    CheckConfig {
+        /// The configuration.
+        #[arg(value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Poll targets once and print what they answered, one line of JSON each.
+    Poll(poll::Args),
+}
+
+/// The whole program.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to standard output; a closed one is no trouble.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
+        }
+    };
+    log_to_stderr();
+    // Only the first call in a process installs; a second finds the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match cli.command {
+        Command::Poll(args) => poll::run(&args).unwrap_or_else(|error| fail(&error, ExitCode::FAILURE)),
+        Command::CheckConfig { config } => match run::check(&config) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error, ExitCode::from(EX_CONFIG)),
+        },
+        Command::Run {
+            config,
+            move_damaged_spool,
+        } => match run::run(&config, move_damaged_spool) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(run::RunError::Config(error)) => fail(&error, ExitCode::from(EX_CONFIG)),
+            Err(error) => fail(&error, ExitCode::FAILURE),
+        },
+    }
+}
+
+/// One line with the whole chain of causes.
+fn fail(error: &dyn std::error::Error, code: ExitCode) -> ExitCode {
+    say(&crate::uplink::chain(error));
+    code
+}
+
+/// One line on standard error; where nobody listens, that is no trouble.
+fn say(line: &dyn Display) {
+    let _ = writeln!(std::io::stderr(), "marque-agent: {line}");
+}
+
+fn log_to_stderr() {
+    let filter =
+        EnvFilter::try_from_env("MARQUE_LOG").unwrap_or_else(|_| EnvFilter::new("info,async_snmp=warn"));
+    // A second call in one process keeps the first.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .try_init();
+}

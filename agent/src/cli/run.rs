@@ -1,0 +1,190 @@
+//! `marque-agent run`: draws the tasks and the queues between them.
+//!
+//! ```text
+//! schedule ─(reports, 64: rounds wait)─► keep ─► spool ─► uplink
+//!                                          └─ appended ──►┘  └─ space ─► keep
+//! ```
+//!
+//! Invariants: every task's end is looked at; one that ends by itself ends the
+//! program; a signal stops the schedule first, then what it feeds, so that
+//! finished rounds are kept.
+
+use crate::admin;
+use crate::config::{ConfigError, Loaded};
+use crate::keep::{self, KeepError, Shared};
+use crate::poll::socket::Sockets;
+use crate::schedule::{Rounds, Schedule};
+use crate::uplink::Uplink;
+use spool::{Opened, Options, Spool, SpoolError};
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Reports that may wait for the disk; full: finished rounds wait, and no new ones start.
+const QUEUE: usize = 64;
+
+/// Why the agent did not start or did not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The spool cannot be used.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// Reports can no longer be kept.
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+    /// The system gives no socket, thread or signal.
+    #[error("cannot start")]
+    System(#[source] io::Error),
+    /// The address for metrics is taken or not ours.
+    #[error("cannot listen at {0}")]
+    Listen(SocketAddr, #[source] io::Error),
+    /// A bug.
+    #[error("{0} ended by itself")]
+    Ended(&'static str),
+}
+
+/// Reads a configuration and everything it refers to.
+///
+/// # Errors
+/// [`ConfigError`] naming file, line and key.
+pub fn check(path: &Path) -> Result<(), ConfigError> {
+    Loaded::read(path).map(|_| ())
+}
+
+/// Runs until a signal.
+///
+/// # Errors
+/// [`RunError`] when it cannot start or go on.
+pub fn run(path: &Path, move_damaged_aside: bool) -> Result<(), RunError> {
+    let loaded = Loaded::read(path)?;
+    let options = Options {
+        quota_bytes: loaded.config.spool.quota_bytes,
+        move_damaged_aside,
+    };
+    let (spool, opened) = Spool::open(&loaded.spool, &options)?;
+    if let Some(aside) = &opened.moved_aside {
+        tracing::error!(spool.moved_to = %aside.display(), "damaged spool moved aside, its reports are lost");
+    }
+    let runtime = tokio::runtime::Runtime::new().map_err(RunError::System)?;
+    let result = runtime.block_on(run_tasks(loaded, spool, opened));
+    // A blocking call on a hanging disk must not hold the end up.
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    if result.is_ok() {
+        tracing::info!("agent ended");
+    }
+    result
+}
+
+async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), RunError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::System)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::System)?;
+    // From here on a signal ends cleanly.
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        targets = loaded.assignments.len(),
+        spool.waiting = opened.waiting,
+        spool.created = opened.created,
+        "agent starts"
+    );
+    let poll = &loaded.config.poll;
+    let shared = Shared {
+        spool: Arc::new(spool),
+        same: Arc::default(),
+        appended: Arc::default(),
+        space: Arc::default(),
+    };
+    let metrics = admin::record();
+    let stop_polling = CancellationToken::new();
+    let stop = CancellationToken::new();
+
+    let served = match &loaded.config.admin {
+        None => None,
+        Some(admin) => {
+            let listener = TcpListener::bind(admin.listen)
+                .await
+                .map_err(|error| RunError::Listen(admin.listen, error))?;
+            if let Ok(address) = listener.local_addr() {
+                tracing::info!(%address, "serving metrics");
+            }
+            Some(tokio::spawn(admin::serve(
+                listener,
+                metrics,
+                shared.clone(),
+                stop.clone(),
+            )))
+        }
+    };
+    let in_flight = usize::try_from(poll.in_flight).unwrap_or(usize::MAX);
+    let rate = u32::try_from(poll.packets_per_second).unwrap_or(u32::MAX);
+    let rounds = Arc::new(Rounds {
+        sockets: Sockets::open(in_flight, rate).map_err(RunError::System)?,
+        plan: loaded.plan,
+        limits: poll.limits(),
+        collector_limit: Arc::default(),
+        patience: poll.patience(),
+        redacted: loaded.config.redact.octets(),
+    });
+    let uplink = Uplink {
+        address: loaded.config.collector.address.clone(),
+        identity: loaded.identity,
+        shared: shared.clone(),
+        collector_limit: Arc::clone(&rounds.collector_limit),
+    };
+    let interval = Duration::from_secs(poll.interval_seconds);
+    let schedule = Schedule::new(rounds, loaded.assignments, interval, poll.in_flight);
+    let (reports, received) = mpsc::channel(QUEUE);
+
+    let mut scheduling = tokio::spawn(schedule.run(reports, stop_polling.clone()));
+    let mut keeping = tokio::spawn(keep::keep(received, shared, stop_polling.clone()));
+    let mut sending = tokio::spawn(uplink.run(stop.clone()));
+    let mut serving = served.unwrap_or_else(|| tokio::spawn(std::future::pending()));
+
+    let ended = tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+        ended = &mut scheduling => Err(named("the schedule", ended.map(|()| Ok::<_, RunError>(())))),
+        ended = &mut keeping => Err(named("keeping reports", ended)),
+        ended = &mut sending => Err(named("the uplink", ended)),
+        ended = &mut serving => Err(named("serving metrics", ended.map(|served| served.map_err(RunError::System)))),
+    };
+    if ended.is_ok() {
+        tracing::info!("signal received, ending");
+    }
+    stop_polling.cancel();
+    finish("the schedule", scheduling).await;
+    finish("keeping reports", keeping).await;
+    stop.cancel();
+    finish("the uplink", sending).await;
+    serving.abort();
+    ended
+}
+
+/// Why a task that should go on for ever did not.
+fn named<E: Into<RunError>>(
+    name: &'static str,
+    ended: Result<Result<(), E>, tokio::task::JoinError>,
+) -> RunError {
+    match ended {
+        Ok(Err(error)) => error.into(),
+        Ok(Ok(())) | Err(_) => RunError::Ended(name),
+    }
+}
+
+/// Waits for a task at the end of the program; its failure is said, not returned.
+async fn finish<T>(name: &'static str, task: JoinHandle<T>) {
+    if !task.is_finished()
+        && let Err(error) = task.await
+    {
+        tracing::error!(task = name, %error, "task failed while ending");
+    }
+}

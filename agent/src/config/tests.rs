@@ -1,0 +1,134 @@
+use super::*;
+use crate::testing::Authority;
+
+const MINIMAL: &str = "[collector]\naddress = 'https://c:1'\nidentity = 'agent.pem'\n[spool]\npath = 's'\n";
+
+fn read(folder: &Path, text: &str) -> Result<Loaded, String> {
+    let file = folder.join("agent.toml");
+    std::fs::write(&file, text).unwrap();
+    Loaded::read(&file).map_err(|error| {
+        let error = error.to_string();
+        error.replace(&format!("{}/", folder.display()), "")
+    })
+}
+
+#[test]
+fn the_example_shows_every_default() {
+    let example = include_str!("../../agent.example.toml");
+    let config: Config = toml::from_str(example).unwrap();
+    assert_eq!(config.poll, PollConfig::default());
+    assert_eq!(config.redact, RedactConfig::default());
+    assert_eq!(config.spool.quota_bytes, default_quota());
+    assert_eq!(config.plan, PlanConfig::default());
+    assert_eq!(config.target[0].port, default_port());
+    // Written down, not only left out.
+    let written: toml::Table = toml::from_str(example).unwrap();
+    assert_eq!(written["poll"].as_table().unwrap().len(), 10);
+    for (table, key) in [("redact", "oids"), ("plan", "profile"), ("spool", "quota_bytes")] {
+        assert!(written[table].get(key).is_some(), "{table}.{key}");
+    }
+}
+
+#[test]
+fn references_are_followed_from_the_folder_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    Authority::new().agent(folder.path());
+    std::fs::write(folder.path().join("community"), "hunter2\n").unwrap();
+    std::fs::write(
+        folder.path().join("list"),
+        "# all\n192.0.2.2:1161\n[2001:db8::1]:161\n",
+    )
+    .unwrap();
+    let loaded = read(
+        folder.path(),
+        &format!(
+            "{MINIMAL}[[credential]]\nname = 'a'\ncommunity = {{ file = 'community' }}\n\
+             [[target]]\naddress = '192.0.2.1'\ncredential = 'a'\n[[target_file]]\npath = 'list'\ncredential = 'a'\n"
+        ),
+    )
+    .unwrap();
+    let targets: Vec<_> = loaded
+        .assignments
+        .iter()
+        .map(|one| one.target.to_string())
+        .collect();
+    assert_eq!(targets, ["192.0.2.1:161", "192.0.2.2:1161", "[2001:db8::1]:161"]);
+    assert!(!format!("{loaded:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_broken_file_names_file_line_and_key() {
+    let folder = tempfile::tempdir().unwrap();
+    Authority::new().agent(folder.path());
+    std::fs::write(folder.path().join("community"), "x").unwrap();
+    std::fs::write(folder.path().join("list"), "192.0.2.1\nnonsense\n").unwrap();
+    let credential = "[[credential]]\nname = 'a'\ncommunity = { file = 'community' }\n";
+    for (text, expected) in [
+        (
+            "[collector]\nadress = 'x'\n",
+            "agent.toml:2: adress: unknown field `adress`",
+        ),
+        ("[collector\n", "agent.toml:1:"),
+        (
+            "[collector]\naddress = 'http://c:1'\n",
+            "agent.toml:2: address: must be https://NAME:PORT",
+        ),
+        (
+            "[collector]\naddress = 'https://c:1'\n",
+            "agent.toml:1: [collector]: missing field `identity`",
+        ),
+        (
+            &format!("{MINIMAL}[poll]\nin_flight = 0\n"),
+            "agent.toml:7: in_flight: must be 1 to 65536",
+        ),
+        (
+            &format!("{MINIMAL}[redact]\noids = ['x']\n"),
+            "agent.toml:7: oids: not an object identifier",
+        ),
+        (MINIMAL, "agent.toml: names no target"),
+        (
+            &format!("{MINIMAL}[[credential]]\nname = 'a'\ncommunity = 'hunter2'\n"),
+            "agent.toml:8: community: is never written here",
+        ),
+        (
+            &format!("{MINIMAL}[[credential]]\nname = 'a'\ncommunity = {{ file = 'none' }}\n"),
+            "agent.toml:8: community: cannot read none: No such file",
+        ),
+        (
+            &format!("{MINIMAL}[[target]]\naddress = '192.0.2.1'\ncredential = 'b'\n"),
+            "agent.toml:8: credential: there is no credential of that name",
+        ),
+        (
+            &format!("{MINIMAL}{credential}[[target]]\naddress = 'router'\ncredential = 'a'\n"),
+            "agent.toml:10: address:",
+        ),
+        (
+            &format!("{MINIMAL}{credential}[[target_file]]\npath = 'list'\ncredential = 'a'\n"),
+            "agent.toml:10: path: list: line 2: \"nonsense\" is no address",
+        ),
+        (
+            &format!(
+                "{MINIMAL}{credential}[[target]]\naddress = '::1'\ncredential = 'a'\n\
+                 [[target]]\naddress = '::1'\ncredential = 'a'\n"
+            ),
+            "agent.toml:13: address: [::1]:161 in [[target]] is in [[target]] already",
+        ),
+    ] {
+        let error = read(folder.path(), text).unwrap_err();
+        assert!(error.starts_with(expected), "{error}\nexpected {expected}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    std::fs::write(folder.path().join("agent.pem"), "").unwrap();
+    let error = read(folder.path(), MINIMAL).unwrap_err();
+    assert_eq!(
+        error.replace(folder.path().to_str().unwrap(), ""),
+        "agent.toml:3: identity: agent.pem: identity file has no certificate"
+    );
+    let error = Loaded::read(Path::new("/nonexistent/a.toml"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("/nonexistent/a.toml: cannot be read"),
+        "{error}"
+    );
+}

@@ -1,0 +1,407 @@
+//! One round with one element: the questions of a plan, asked one at a time,
+//! and their raw answers.
+//!
+//! Invariants: an element that is silent costs one question, the others are
+//! skipped; rows received are kept whatever happens after; what was cut says so.
+
+pub mod pace;
+pub mod socket;
+pub mod walk;
+pub mod wire;
+
+use crate::plan::{Plan, Question, oid};
+use pace::RoundTrip;
+use prost::bytes::Bytes;
+use proto::v1::{Cost, Observation, Outcome, QuestionKind, Varbind};
+use socket::{Conversation, ExchangeError};
+use std::time::{Duration, SystemTime};
+use walk::{Manner, Walk};
+use wire::{Pdu, exception};
+
+/// What one round may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bindings wanted in one answer to GETBULK, all columns together.
+    pub max_repetitions: u32,
+    /// Rows kept of one run of columns.
+    pub max_rows: usize,
+    /// Octets kept of one value.
+    pub max_value_bytes: usize,
+    /// Octets of evidence kept of one round.
+    pub max_evidence_bytes: usize,
+    /// Time for everything together.
+    pub deadline: Duration,
+}
+
+impl Limits {
+    /// The binding, its value cut to the limit, and whether it was.
+    fn cut(&self, mut varbind: Varbind) -> (Varbind, bool) {
+        let cut = varbind.value.len() > self.max_value_bytes;
+        varbind.value.truncate(self.max_value_bytes);
+        (varbind, cut)
+    }
+}
+
+/// What a binding takes in an encoded report, generously.
+fn row_bytes(varbind: &Varbind) -> usize {
+    varbind.oid.len() + varbind.value.len() + 24
+}
+
+/// What a round taught about an element, to begin the next one with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Learned {
+    trip: RoundTrip,
+    manner: Manner,
+}
+
+impl Learned {
+    /// About an element nothing is known of.
+    #[must_use]
+    pub fn nothing(limits: &Limits) -> Self {
+        Self {
+            trip: RoundTrip::default(),
+            manner: Manner::new(limits),
+        }
+    }
+}
+
+/// Everything one element answered in one round.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Round {
+    /// When it began.
+    pub started: SystemTime,
+    /// How long it took.
+    pub took: Duration,
+    /// In the order of the plan.
+    pub observations: Vec<Observation>,
+    /// Values that change each round.
+    pub readings: Vec<Varbind>,
+    /// What it cost the element.
+    pub cost: Cost,
+    /// Whether the element answered anything.
+    pub answered: bool,
+    /// Datagrams from the element that were no SNMPv2c.
+    pub undecodable: u32,
+}
+
+/// Asks one element everything in the plan.
+pub async fn round(
+    conversation: Result<Conversation<'_>, ExchangeError>,
+    plan: &Plan,
+    limits: &Limits,
+    learned: &mut Learned,
+) -> Round {
+    let started = SystemTime::now();
+    let clock = tokio::time::Instant::now();
+    let mut asked = match conversation {
+        Ok(conversation) => Asking::begin(conversation, plan, limits, *learned).await,
+        Err(failure) => Asked::nothing(plan, failure),
+    };
+    if asked.answered {
+        *learned = asked.learned.unwrap_or(*learned);
+    }
+    if let Some(first) = asked.observations.first_mut().filter(|_| !asked.answered) {
+        // Not asked at all, or asked and not heard: the first question says why.
+        if first.outcome == Outcome::Skipped as i32 {
+            first.outcome = Outcome::TimedOut as i32;
+        }
+    }
+    Round {
+        started,
+        took: clock.elapsed(),
+        observations: asked.observations,
+        readings: asked.readings,
+        cost: asked.cost,
+        answered: asked.answered,
+        undecodable: asked.undecodable,
+    }
+}
+
+/// The result of the questions.
+struct Asked {
+    observations: Vec<Observation>,
+    readings: Vec<Varbind>,
+    cost: Cost,
+    answered: bool,
+    undecodable: u32,
+    learned: Option<Learned>,
+}
+
+impl Asked {
+    fn nothing(plan: &Plan, failure: ExchangeError) -> Self {
+        let mut observations: Vec<_> = plan.questions.iter().map(skipped).collect();
+        if let Some(first) = observations.first_mut() {
+            first.outcome = outcome_of(failure) as i32;
+        }
+        Self {
+            observations,
+            readings: Vec::new(),
+            cost: Cost::default(),
+            answered: false,
+            undecodable: 0,
+            learned: None,
+        }
+    }
+}
+
+/// A round under way.
+struct Asking<'a> {
+    conversation: Conversation<'a>,
+    plan: &'a Plan,
+    limits: &'a Limits,
+    manner: Manner,
+    bytes_left: usize,
+    readings: Vec<Varbind>,
+    /// Set when asking on would be pointless.
+    over: bool,
+}
+
+impl<'a> Asking<'a> {
+    async fn begin(
+        mut conversation: Conversation<'a>,
+        plan: &'a Plan,
+        limits: &'a Limits,
+        learned: Learned,
+    ) -> Asked {
+        conversation.trip = learned.trip;
+        let mut asking = Asking {
+            conversation,
+            plan,
+            limits,
+            manner: learned.manner.relaxed(limits),
+            bytes_left: limits.max_evidence_bytes,
+            readings: Vec::new(),
+            over: false,
+        };
+        let observations = asking.all().await;
+        let conversation = asking.conversation;
+        Asked {
+            observations,
+            readings: asking.readings,
+            cost: conversation.cost,
+            answered: conversation.answered(),
+            undecodable: conversation.undecodable,
+            learned: Some(Learned {
+                trip: conversation.trip,
+                manner: asking.manner,
+            }),
+        }
+    }
+
+    async fn all(&mut self) -> Vec<Observation> {
+        let plan = self.plan;
+        let mut observations: Vec<_> = plan.questions.iter().map(skipped).collect();
+        let mut readings = plan.readings.as_slice();
+        for (question, observation) in plan.questions.iter().zip(&mut observations) {
+            if let Question::Get(names) = question
+                && !self.over
+            {
+                (observation.outcome, observation.varbinds) = self.get(names, readings).await;
+                readings = &[];
+            }
+        }
+        // All walks share their requests.
+        let walks: Vec<&[Bytes]> = plan
+            .questions
+            .iter()
+            .filter_map(|question| match question {
+                Question::Walk(roots) => Some(roots.as_slice()),
+                _ => None,
+            })
+            .collect();
+        let mut answers = self.walk(&walks).await.into_iter();
+        for (question, observation) in plan.questions.iter().zip(&mut observations) {
+            match question {
+                Question::Walk(_) => {
+                    if let Some(answer) = answers.next() {
+                        observation.outcome = answer.outcome as i32;
+                        observation.varbinds = answer.varbinds;
+                    }
+                }
+                Question::Arcs { root, limit } if !self.over => {
+                    (observation.outcome, observation.varbinds) = self.arcs(root, *limit).await;
+                }
+                _ => {}
+            }
+        }
+        let further = self.further(&observations);
+        let roots: Vec<&[Bytes]> = further.iter().copied().map(Vec::as_slice).collect();
+        for (walk, answer) in further.iter().zip(self.walk(&roots).await) {
+            observations.push(Observation {
+                kind: QuestionKind::Walk as i32,
+                oids: walk.to_vec(),
+                outcome: answer.outcome as i32,
+                varbinds: answer.varbinds,
+            });
+        }
+        observations
+    }
+
+    /// The plan's walks for the arcs that were seen.
+    fn further(&self, observations: &[Observation]) -> Vec<&'a Vec<Bytes>> {
+        let seen = |arc| {
+            observations
+                .iter()
+                .filter(|observation| observation.kind == QuestionKind::Arcs as i32)
+                .flat_map(|arcs| arcs.oids.first().map(|root| (root, &arcs.varbinds)))
+                .any(|(root, found)| {
+                    found
+                        .iter()
+                        .any(|varbind| oid::arc_below(&varbind.oid, root) == Some(arc))
+                })
+        };
+        self.plan
+            .if_arc
+            .iter()
+            .filter(|found| seen(found.arc))
+            .map(|found| &found.walk)
+            .collect()
+    }
+
+    async fn exchange(&mut self, pdu: Pdu, names: &[Bytes]) -> Result<wire::Response, ExchangeError> {
+        let result = self.conversation.exchange(pdu, names).await;
+        if let Err(failure) = result {
+            self.over |= !self.conversation.answered()
+                || matches!(failure, ExchangeError::Deadline | ExchangeError::Unreachable);
+        }
+        result
+    }
+
+    /// GET of exact instances; one that the element refuses is asked for alone.
+    async fn get(&mut self, names: &[Bytes], readings: &[Bytes]) -> (i32, Vec<Varbind>) {
+        let all: Vec<Bytes> = names.iter().chain(readings).cloned().collect();
+        let mut outcome = Outcome::Complete;
+        let mut found = Vec::with_capacity(all.len());
+        let mut pending = vec![all.as_slice()];
+        while let Some(part) = pending.pop() {
+            let failed = match self.exchange(Pdu::Get, part).await {
+                Ok(response) if response.error_status == 0 => {
+                    let known = response.varbinds.into_iter().take(part.len());
+                    found.extend(known.filter(|varbind| part.contains(&varbind.oid)));
+                    continue;
+                }
+                Ok(_) if part.len() > 1 => {
+                    let (left, right) = part.split_at(part.len() / 2);
+                    pending.extend([right, left]);
+                    continue;
+                }
+                Ok(response) if response.error_status == wire::error::NO_SUCH_NAME => continue,
+                Ok(_) => Outcome::Refused,
+                Err(failure) => outcome_of(failure),
+            };
+            if outcome == Outcome::Complete {
+                outcome = failed;
+            }
+            if failed != Outcome::Refused {
+                break;
+            }
+        }
+        let mut kept = Vec::with_capacity(names.len());
+        for varbind in found {
+            let (varbind, cut) = self.limits.cut(varbind);
+            if readings.contains(&varbind.oid) {
+                let absent = [exception::NO_SUCH_OBJECT, exception::NO_SUCH_INSTANCE];
+                if !absent.contains(&varbind.tag) {
+                    self.readings.push(varbind);
+                }
+                continue;
+            }
+            let full = row_bytes(&varbind) > self.bytes_left;
+            if outcome == Outcome::Complete && (cut || full) {
+                outcome = Outcome::Truncated;
+            }
+            if !full {
+                self.bytes_left -= row_bytes(&varbind);
+                kept.push(varbind);
+            }
+        }
+        (outcome as i32, kept)
+    }
+
+    async fn walk(&mut self, questions: &[&[Bytes]]) -> Vec<walk::Answer> {
+        let limits = self.limits;
+        let mut walk = Walk::new(questions, limits, self.manner, self.bytes_left);
+        while !self.over {
+            let Some((pdu, names)) = walk.next_request() else {
+                break;
+            };
+            match self.exchange(pdu, names).await {
+                Ok(response) => walk.answered(response),
+                Err(failure) if !self.conversation.answered() => walk.abandon(outcome_of(failure)),
+                Err(failure) => walk.failed(failure),
+            }
+        }
+        self.manner = walk.manner;
+        let answers = walk.finish(questions.len());
+        let used: usize = answers
+            .iter()
+            .flat_map(|answer| &answer.varbinds)
+            .map(row_bytes)
+            .sum();
+        self.bytes_left = self.bytes_left.saturating_sub(used);
+        answers
+    }
+
+    /// From the first object below `root` to the first one of a later arc, and so on.
+    async fn arcs(&mut self, root: &Bytes, limit: usize) -> (i32, Vec<Varbind>) {
+        let mut found = Vec::new();
+        let mut from = root.clone();
+        let mut least = 0;
+        let outcome = loop {
+            let response = match self.exchange(Pdu::GetNext, &[from]).await {
+                Ok(response) => response,
+                Err(failure) => break outcome_of(failure),
+            };
+            match response.error_status {
+                0 => {}
+                wire::error::NO_SUCH_NAME => break Outcome::Complete,
+                _ => break Outcome::Refused,
+            }
+            let Some(varbind) = response.varbinds.into_iter().next() else {
+                break Outcome::Refused;
+            };
+            let arc = oid::arc_below(&varbind.oid, root);
+            let Some(arc) = arc.filter(|_| varbind.tag != exception::END_OF_MIB_VIEW) else {
+                break Outcome::Complete;
+            };
+            if arc < least {
+                break Outcome::Looping;
+            }
+            let (varbind, _) = self.limits.cut(varbind);
+            let bytes = row_bytes(&varbind);
+            if found.len() >= limit || bytes > self.bytes_left {
+                break Outcome::Truncated;
+            }
+            self.bytes_left -= bytes;
+            found.push(varbind);
+            match arc.checked_add(1) {
+                Some(next) => least = next,
+                None => break Outcome::Complete,
+            }
+            from = oid::child(root, least);
+        };
+        (outcome as i32, found)
+    }
+}
+
+fn skipped(question: &Question) -> Observation {
+    let (kind, oids) = match question {
+        Question::Get(names) => (QuestionKind::Get, names.clone()),
+        Question::Walk(roots) => (QuestionKind::Walk, roots.clone()),
+        Question::Arcs { root, .. } => (QuestionKind::Arcs, vec![root.clone()]),
+    };
+    Observation {
+        kind: kind as i32,
+        oids,
+        outcome: Outcome::Skipped as i32,
+        varbinds: Vec::new(),
+    }
+}
+
+fn outcome_of(failure: ExchangeError) -> Outcome {
+    match failure {
+        ExchangeError::TimedOut | ExchangeError::Deadline => Outcome::TimedOut,
+        ExchangeError::Unreachable => Outcome::Unreachable,
+        ExchangeError::Undecodable => Outcome::Undecodable,
+    }
+}

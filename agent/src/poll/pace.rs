@@ -1,0 +1,122 @@
+//! When to send: the packets a second of the whole process, and how long to wait
+//! for one element.
+//!
+//! Invariant: a retry counts as a packet too.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Spreads packets evenly: the generic cell rate algorithm (ITU-T I.371, annex A)
+/// with a burst of a tenth of a second.
+#[derive(Debug)]
+pub struct Pace {
+    interval: Option<Duration>,
+    burst: Duration,
+    next: Mutex<Option<Instant>>,
+}
+
+impl Pace {
+    /// At most so many packets a second; 0 sets no cap.
+    #[must_use]
+    pub fn new(packets_per_second: u32) -> Self {
+        Self {
+            interval: (packets_per_second > 0).then(|| Duration::from_secs(1) / packets_per_second),
+            burst: Duration::from_millis(100),
+            next: Mutex::new(None),
+        }
+    }
+
+    /// Waits until one more packet may leave, and says how long that took.
+    pub async fn turn(&self) -> Duration {
+        let Some(at) = self.reserve(Instant::now) else {
+            return Duration::ZERO;
+        };
+        let began = Instant::now();
+        tokio::time::sleep_until(at).await;
+        began.elapsed()
+    }
+
+    fn reserve(&self, now: impl Fn() -> Instant) -> Option<Instant> {
+        let interval = self.interval?;
+        let now = now();
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = next.unwrap_or(now).max(now);
+        *next = Some(due + interval);
+        let ahead = due.saturating_duration_since(now);
+        (ahead > self.burst).then(|| due - self.burst)
+    }
+}
+
+/// The smoothed round trip of one element (RFC 6298, 2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RoundTrip {
+    smoothed: Option<(Duration, Duration)>,
+}
+
+/// Not less, however quick the element seemed: its next answer may be a long one.
+const MIN_TIMEOUT: Duration = Duration::from_millis(250);
+/// Not more, however slow.
+const MAX_TIMEOUT: Duration = Duration::from_secs(8);
+
+impl RoundTrip {
+    /// Takes in one measured trip of a request that was sent once.
+    pub fn measured(&mut self, trip: Duration) {
+        self.smoothed = Some(match self.smoothed {
+            None => (trip, trip / 2),
+            Some((smooth, deviation)) => (
+                (smooth * 7 + trip) / 8,
+                (deviation * 3 + smooth.abs_diff(trip)) / 4,
+            ),
+        });
+    }
+
+    /// How long to wait for an answer to the `attempt`th sending, counted from 0.
+    /// `first_contact` is the wait as long as nothing is known.
+    #[must_use]
+    pub fn timeout(&self, attempt: u32, last: bool, first_contact: Duration) -> Duration {
+        let Some((smooth, deviation)) = self.smoothed else {
+            return first_contact;
+        };
+        let base = (smooth + deviation * 4).max(MIN_TIMEOUT.min(first_contact));
+        let grown = base.saturating_mul(1 << attempt.min(5));
+        // The last wait covers an element that is quick with scalars and slow with tables.
+        let floor = if last { first_contact * 2 } else { Duration::ZERO };
+        grown.max(floor).min(MAX_TIMEOUT.max(first_contact))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn timeouts_follow_the_element() {
+        let mut trip = RoundTrip::default();
+        assert_eq!(trip.timeout(2, true, SECOND), SECOND);
+        trip.measured(Duration::from_millis(2));
+        assert_eq!(trip.timeout(0, false, SECOND), MIN_TIMEOUT);
+        assert_eq!(trip.timeout(1, false, SECOND), MIN_TIMEOUT * 2);
+        assert_eq!(trip.timeout(2, true, SECOND), SECOND * 2);
+        for _ in 0..50 {
+            trip.measured(SECOND);
+        }
+        assert!(trip.timeout(0, false, SECOND) >= SECOND);
+        assert_eq!(trip.timeout(9, false, SECOND), MAX_TIMEOUT);
+    }
+
+    #[test]
+    fn the_rate_holds_over_time() {
+        let pace = Pace::new(1000);
+        let start = Instant::now();
+        let last = (0..2000).filter_map(|_| pace.reserve(|| start)).last();
+        let taken = last.unwrap() - start;
+        assert!(
+            taken > Duration::from_millis(1850) && taken < Duration::from_millis(2000),
+            "{taken:?}"
+        );
+        assert!(Pace::new(0).reserve(|| start).is_none());
+    }
+}

@@ -1,0 +1,335 @@
+use super::*;
+use crate::plan::oid::{child, parse};
+use proptest::prelude::*;
+use std::time::Duration;
+
+fn limits() -> Limits {
+    Limits {
+        max_repetitions: 40,
+        max_rows: 500,
+        max_value_bytes: 100,
+        max_evidence_bytes: 1 << 20,
+        deadline: Duration::from_secs(1),
+    }
+}
+
+fn name(text: &str) -> Bytes {
+    parse(text).unwrap()
+}
+
+fn varbind(oid: Bytes, tag: u32, size: usize) -> Varbind {
+    Varbind {
+        oid,
+        tag,
+        value: vec![b'x'; size].into(),
+    }
+}
+
+fn response(error_status: i32, error_index: i32, varbinds: Vec<Varbind>) -> Response {
+    Response {
+        request_id: 0,
+        error_status,
+        error_index,
+        varbinds,
+    }
+}
+
+/// Two tables of three columns and some rows, and an object after them.
+fn tree(rows: u32) -> Vec<Varbind> {
+    let mut all = Vec::new();
+    for table in ["1.3.6.1.9.1", "1.3.6.1.9.2"] {
+        for column in 2..=4 {
+            for row in 1..=rows {
+                all.push(varbind(child(&child(&name(table), column), row), 4, 10));
+            }
+        }
+    }
+    all.push(varbind(name("1.3.6.1.9.9.0"), 2, 1));
+    all
+}
+
+fn columns(table: &str) -> Vec<Bytes> {
+    (2..=4).map(|column| child(&name(table), column)).collect()
+}
+
+/// Answers as RFC 3416, 4.2 says.
+fn element(tree: &[Varbind], pdu: Pdu, names: &[Bytes]) -> Response {
+    let next = |from: &Bytes| {
+        let found = tree.iter().find(|one| oid::compare(&one.oid, from).is_gt());
+        found
+            .cloned()
+            .unwrap_or_else(|| varbind(from.clone(), exception::END_OF_MIB_VIEW, 0))
+    };
+    let repetitions = match pdu {
+        Pdu::GetBulk { repetitions } => repetitions,
+        _ => 1,
+    };
+    let mut cursors = names.to_vec();
+    let mut varbinds = Vec::new();
+    for _ in 0..repetitions {
+        for cursor in &mut cursors {
+            let found = next(cursor);
+            *cursor = found.oid.clone();
+            varbinds.push(found);
+        }
+    }
+    response(0, 0, varbinds)
+}
+
+type Answered = Result<Response, ExchangeError>;
+
+fn walk(
+    questions: &[Vec<Bytes>],
+    limits: &Limits,
+    mut answer: impl FnMut(Pdu, &[Bytes]) -> Answered,
+) -> (Vec<(Outcome, usize)>, usize) {
+    let questions: Vec<&[Bytes]> = questions.iter().map(Vec::as_slice).collect();
+    let mut walk = Walk::new(&questions, limits, Manner::new(limits), limits.max_evidence_bytes);
+    let mut requests = 0;
+    while let Some((pdu, names)) = walk.next_request() {
+        requests += 1;
+        assert!(requests < 10_000, "the walk does not end");
+        match answer(pdu, names) {
+            Ok(response) => walk.answered(response),
+            Err(failure) => walk.failed(failure),
+        }
+    }
+    let answers = walk.finish(questions.len());
+    for answer in &answers {
+        assert!(
+            answer
+                .varbinds
+                .windows(2)
+                .all(|pair| oid::compare(&pair[0].oid, &pair[1].oid).is_lt())
+        );
+    }
+    (
+        answers
+            .iter()
+            .map(|answer| (answer.outcome, answer.varbinds.len()))
+            .collect(),
+        requests,
+    )
+}
+
+fn both() -> Vec<Vec<Bytes>> {
+    vec![columns("1.3.6.1.9.1"), columns("1.3.6.1.9.2")]
+}
+
+#[test]
+fn elements_good_and_bad() {
+    use Outcome::{Complete, Looping, Refused, Skipped, TimedOut, Truncated, Unreachable};
+    type Element = Box<dyn FnMut(Pdu, &[Bytes]) -> Answered>;
+    let rows = tree(20);
+    type Behaviour = Box<dyn FnMut(Pdu, &[Bytes], &[Varbind]) -> Answered>;
+    type Case = (&'static str, Element, [(Outcome, usize); 2]);
+    let table = |mut behave: Behaviour| -> Element {
+        let rows = rows.clone();
+        Box::new(move |pdu, names| behave(pdu, names, &rows))
+    };
+    let is_bulk = |pdu| matches!(pdu, Pdu::GetBulk { .. });
+    let second = name("1.3.6.1.9.2");
+    let cases: Vec<Case> = vec![
+        (
+            "as it should be",
+            table(Box::new(|pdu, names, rows| Ok(element(rows, pdu, names)))),
+            [(Complete, 60), (Complete, 60)],
+        ),
+        (
+            "nothing after the end",
+            table(Box::new(|pdu, names, rows| Ok(element(&rows[..120], pdu, names)))),
+            [(Complete, 60), (Complete, 60)],
+        ),
+        (
+            "noSuchName at the end",
+            table(Box::new(|_, names, rows| {
+                let found = element(&rows[..120], Pdu::GetNext, &names[..1]);
+                let end = found.varbinds[0].tag == exception::END_OF_MIB_VIEW;
+                Ok(if end {
+                    response(error::NO_SUCH_NAME, 1, Vec::new())
+                } else {
+                    found
+                })
+            })),
+            [(Complete, 60), (Complete, 60)],
+        ),
+        (
+            "tooBig above seven bindings",
+            table(Box::new(|pdu, names, rows| {
+                let found = element(rows, pdu, names);
+                Ok(if found.varbinds.len() > 7 {
+                    response(error::TOO_BIG, 0, Vec::new())
+                } else {
+                    found
+                })
+            })),
+            [(Complete, 60), (Complete, 60)],
+        ),
+        (
+            "silent to GETBULK",
+            table(Box::new(move |pdu, names, rows| {
+                if is_bulk(pdu) {
+                    Err(ExchangeError::TimedOut)
+                } else {
+                    Ok(element(rows, pdu, names))
+                }
+            })),
+            [(Complete, 60), (Complete, 60)],
+        ),
+        (
+            "an empty list for GETBULK",
+            table(Box::new(move |pdu, names, rows| {
+                Ok(if is_bulk(pdu) {
+                    response(0, 0, Vec::new())
+                } else {
+                    element(rows, pdu, names)
+                })
+            })),
+            [(Complete, 60), (Complete, 60)],
+        ),
+        (
+            "always an empty list",
+            Box::new(|_, _| Ok(response(0, 0, Vec::new()))),
+            [(Refused, 0), (Refused, 0)],
+        ),
+        (
+            "always genErr",
+            Box::new(|_, _| Ok(response(5, 1, Vec::new()))),
+            [(Refused, 0), (Refused, 0)],
+        ),
+        (
+            "silent about the second table",
+            table(Box::new(move |pdu, names, rows| {
+                let hangs = names.iter().any(|name| name.starts_with(&second));
+                if hangs {
+                    Err(ExchangeError::TimedOut)
+                } else {
+                    Ok(element(rows, pdu, names))
+                }
+            })),
+            [(Complete, 60), (TimedOut, 0)],
+        ),
+        (
+            "gone",
+            Box::new(|_, _| Err(ExchangeError::TimedOut)),
+            [(TimedOut, 0), (TimedOut, 0)],
+        ),
+        (
+            "refused by ICMP",
+            Box::new(|_, _| Err(ExchangeError::Unreachable)),
+            [(Unreachable, 0), (Unreachable, 0)],
+        ),
+        (
+            "round in a circle",
+            table(Box::new(|pdu, names, rows| {
+                let mut found = element(rows, pdu, names);
+                for varbind in &mut found.varbinds {
+                    if varbind.oid == rows[5].oid {
+                        varbind.oid = rows[2].oid.clone();
+                    }
+                }
+                Ok(found)
+            })),
+            [(Looping, 5), (Complete, 60)],
+        ),
+        (
+            "endless",
+            Box::new(|_, names| {
+                let grow = |name: &Bytes| {
+                    let (parent, arc) = oid::split_last(name).unwrap();
+                    let deep = if name.len() > 6 {
+                        child(parent, arc + 1)
+                    } else {
+                        child(name, 1)
+                    };
+                    varbind(deep, 4, 10)
+                };
+                Ok(response(0, 0, names.iter().map(grow).collect()))
+            }),
+            [(Truncated, 500), (Truncated, 500)],
+        ),
+        (
+            "long values",
+            table(Box::new(|pdu, names, rows| {
+                let mut found = element(rows, pdu, names);
+                found
+                    .varbinds
+                    .iter_mut()
+                    .for_each(|one| one.value = vec![0; 60_000].into());
+                Ok(found)
+            })),
+            [(Truncated, 60), (Truncated, 60)],
+        ),
+    ];
+    for (name, element, expected) in cases {
+        let (answers, requests) = walk(&both(), &limits(), element);
+        assert_eq!(answers, expected, "{name} after {requests} requests");
+    }
+    let three = vec![
+        columns("1.3.6.1.9.1"),
+        columns("1.3.6.1.9.2"),
+        columns("1.3.6.1.9.3"),
+    ];
+    let (answers, _) = walk(&three, &limits(), |_, _| Err(ExchangeError::TimedOut));
+    assert_eq!(answers[2], (Skipped, 0), "two silent spans are enough");
+}
+
+#[test]
+fn requests_are_few() {
+    let rows = tree(20);
+    let (_, requests) = walk(&both(), &limits(), |pdu, names| Ok(element(&rows, pdu, names)));
+    // 121 bindings at 40 a request.
+    assert_eq!(requests, 4);
+}
+
+#[test]
+fn one_bad_table_does_not_slow_the_others() {
+    let rows = tree(100);
+    let [first, second] = both().try_into().unwrap();
+    let hanging = first[0].clone();
+    let (answers, requests) = walk(&[first, second], &limits(), |pdu, names| {
+        if names.iter().any(|name| name.starts_with(&hanging)) {
+            return Err(ExchangeError::TimedOut);
+        }
+        Ok(element(&rows, pdu, names))
+    });
+    assert_eq!(answers[0], (Outcome::TimedOut, 0));
+    assert_eq!(answers[1], (Outcome::Complete, 300));
+    // Without GETBULK it would be 301.
+    assert!(requests < 100, "{requests}");
+}
+
+#[test]
+fn bytes_of_all_spans_together_are_bounded() {
+    let rows = tree(20);
+    let few = Limits {
+        max_evidence_bytes: 2000,
+        ..limits()
+    };
+    let (answers, _) = walk(&both(), &few, |pdu, names| Ok(element(&rows, pdu, names)));
+    let kept: usize = answers.iter().map(|(_, rows)| rows).sum();
+    assert!(answers.iter().all(|(outcome, _)| *outcome == Outcome::Truncated));
+    assert!(kept > 30 && kept < 60, "{kept}");
+}
+
+proptest! {
+    /// Whatever an element answers, the walk ends and its rows increase.
+    #[test]
+    fn ends_whatever_comes(seed in prop::collection::vec((0u8..8, 0usize..121, -2i32..6), 1..40)) {
+        let rows = tree(20);
+        let mut at = 0;
+        let (answers, _) = walk(&both(), &limits(), |pdu, names| {
+            let (what, row, number) = seed[at % seed.len()];
+            at += 1;
+            match what {
+                0 => Err(ExchangeError::TimedOut),
+                1 => Err(ExchangeError::Undecodable),
+                2 => Ok(response(number, number, Vec::new())),
+                3 => Ok(response(0, 0, rows[row..].iter().take(number.max(0) as usize).cloned().collect())),
+                4 => Ok(response(0, 0, vec![rows[row].clone(); 5])),
+                _ => Ok(element(&rows, pdu, names)),
+            }
+        });
+        prop_assert!(answers.iter().all(|(_, rows)| *rows <= 60));
+    }
+}

@@ -1,0 +1,269 @@
+//! SNMPv2c messages (RFC 1901, RFC 3416) with variable bindings left raw.
+//!
+//! Tags, lengths and integers are read and written by the library's BER codec;
+//! a value is never interpreted: its tag and content octets are kept exactly as
+//! they arrived. Invariant: decoding is total over hostile octets.
+
+use crate::plan::oid;
+use async_snmp::ber::{Decoder, EncodeBuf, tag};
+use prost::bytes::Bytes;
+use proto::v1::Varbind;
+
+/// RFC 1901: the version field of SNMPv2c.
+const VERSION_2C: i32 = 1;
+
+/// RFC 3416, 3: the tag of a Response.
+const RESPONSE: u8 = 0xa2;
+
+/// A request without its identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pdu {
+    /// RFC 3416, 4.2.1.
+    Get,
+    /// RFC 3416, 4.2.2.
+    GetNext,
+    /// RFC 3416, 4.2.3, without non-repeaters.
+    GetBulk {
+        /// Rows wanted at most.
+        repetitions: u32,
+    },
+}
+
+/// What an element answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// Which request it answers.
+    pub request_id: i32,
+    /// RFC 3416, 3: 0 is noError.
+    pub error_status: i32,
+    /// Which binding was the trouble, counted from 1.
+    pub error_index: i32,
+    /// As they arrived.
+    pub varbinds: Vec<Varbind>,
+}
+
+/// Octets that are no SNMPv2c response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an SNMPv2c response")]
+pub struct Undecodable;
+
+/// RFC 3416, 3: the error codes that mean something to the poller.
+pub mod error {
+    /// The answer would not fit.
+    pub const TOO_BIG: i32 = 1;
+    /// No such object (RFC 1157; some elements send it in v2c too).
+    pub const NO_SUCH_NAME: i32 = 2;
+}
+
+/// RFC 3416, 3: values that say there is none.
+pub mod exception {
+    /// The object is unknown.
+    pub const NO_SUCH_OBJECT: u32 = 0x80;
+    /// The instance is unknown.
+    pub const NO_SUCH_INSTANCE: u32 = 0x81;
+    /// Nothing follows.
+    pub const END_OF_MIB_VIEW: u32 = 0x82;
+}
+
+/// Encodes one request for `names`; [`None`] when a length does not fit, which
+/// names of at most 128 arcs never reach.
+#[must_use]
+pub fn encode(community: &[u8], request_id: i32, pdu: Pdu, names: &[Bytes]) -> Option<Vec<u8>> {
+    let (pdu_tag, first, second) = match pdu {
+        Pdu::Get => (0xa0, 0, 0),
+        Pdu::GetNext => (0xa1, 0, 0),
+        Pdu::GetBulk { repetitions } => (0xa5, 0, i32::try_from(repetitions).unwrap_or(i32::MAX)),
+    };
+    let size = 40 + community.len() + names.iter().map(|name| name.len() + 8).sum::<usize>();
+    // The buffer grows from its end to its front: the last field first.
+    let mut buf = EncodeBuf::with_capacity(size);
+    buf.push_sequence(|buf| {
+        buf.push_constructed(pdu_tag, |buf| {
+            buf.push_sequence(|buf| {
+                for name in names.iter().rev() {
+                    buf.push_sequence(|buf| {
+                        buf.push_null();
+                        buf.push_bytes(name);
+                        buf.push_length(name.len())?;
+                        buf.push_tag(tag::universal::OBJECT_IDENTIFIER);
+                        Ok(())
+                    })?;
+                }
+                Ok(())
+            })?;
+            buf.push_integer(second);
+            buf.push_integer(first);
+            buf.push_integer(request_id);
+            Ok(())
+        })?;
+        buf.push_octet_string(community)?;
+        buf.push_integer(VERSION_2C);
+        Ok(())
+    })
+    .ok()?;
+    Some(buf.finish_vec())
+}
+
+/// Decodes a response; [`None`] when it is one, but for another community.
+///
+/// Octets after the message are ignored, as elements are known to pad.
+///
+/// # Errors
+/// [`Undecodable`] when it is anything else.
+pub fn decode(datagram: Bytes, community: &[u8]) -> Result<Option<Response>, Undecodable> {
+    let size = datagram.len();
+    let mut message = Decoder::new(datagram);
+    let length = message.expect_tag(tag::universal::SEQUENCE).map_err(drop_cause)?;
+    if length > size || message.read_integer().map_err(drop_cause)? != VERSION_2C {
+        return Err(Undecodable);
+    }
+    let echoed = message.read_octet_string().map_err(drop_cause)?;
+    let mut pdu = message.read_constructed(RESPONSE).map_err(drop_cause)?;
+    let request_id = pdu.read_integer().map_err(drop_cause)?;
+    let error_status = pdu.read_integer().map_err(drop_cause)?;
+    let error_index = pdu.read_integer().map_err(drop_cause)?;
+    if echoed != community {
+        return Ok(None);
+    }
+    let mut list = pdu.read_sequence().map_err(drop_cause)?;
+    // A binding takes some 30 octets in practice.
+    let mut varbinds = Vec::with_capacity(list.remaining() / 24);
+    while !list.is_empty() {
+        varbinds.push(varbind(&mut list)?);
+    }
+    Ok(Some(Response {
+        request_id,
+        error_status,
+        error_index,
+        varbinds,
+    }))
+}
+
+fn varbind(list: &mut Decoder<'_>) -> Result<Varbind, Undecodable> {
+    let length = list.expect_tag(tag::universal::SEQUENCE).map_err(drop_cause)?;
+    let end = list.remaining().checked_sub(length).ok_or(Undecodable)?;
+    let name = list
+        .expect_tag(tag::universal::OBJECT_IDENTIFIER)
+        .map_err(drop_cause)?;
+    let name = list.read_bytes(name).map_err(drop_cause)?;
+    let value_tag = list.read_tag().map_err(drop_cause)?;
+    let value = list.read_length().map_err(drop_cause)?;
+    let value = list.read_bytes(value).map_err(drop_cause)?;
+    // The value must end where its binding ends.
+    if list.remaining() != end || !oid::is_valid(&name) {
+        return Err(Undecodable);
+    }
+    Ok(Varbind {
+        oid: name,
+        tag: u32::from(value_tag),
+        value,
+    })
+}
+
+/// The codec's errors carry offsets that help nobody at an operator's desk.
+fn drop_cause(_: Box<async_snmp::Error>) -> Undecodable {
+    Undecodable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_snmp::Version;
+    use async_snmp::message::CommunityMessage;
+    use async_snmp::pdu::RequestPdu;
+    use proptest::prelude::*;
+
+    fn response(community: &[u8], request_id: i32, bindings: &[(&str, u8, &[u8])]) -> Vec<u8> {
+        let mut buf = EncodeBuf::new();
+        buf.push_sequence(|buf| {
+            buf.push_constructed(RESPONSE, |buf| {
+                buf.push_sequence(|buf| {
+                    for (name, value_tag, value) in bindings.iter().rev() {
+                        buf.push_sequence(|buf| {
+                            buf.push_bytes(value);
+                            buf.push_length(value.len())?;
+                            buf.push_tag(*value_tag);
+                            let name = oid::parse(name).unwrap();
+                            buf.push_bytes(&name);
+                            buf.push_length(name.len())?;
+                            buf.push_tag(6);
+                            Ok(())
+                        })?;
+                    }
+                    Ok(())
+                })?;
+                buf.push_integer(0);
+                buf.push_integer(0);
+                buf.push_integer(request_id);
+                Ok(())
+            })?;
+            buf.push_octet_string(community)?;
+            buf.push_integer(VERSION_2C);
+            Ok(())
+        })
+        .unwrap();
+        buf.finish_vec()
+    }
+
+    #[test]
+    fn requests_are_those_of_the_library() {
+        let text = ["1.3.6.1.2.1.1.1.0", "1.3.6.1.4.1.4294967295"];
+        let names: Vec<_> = text.iter().map(|text| oid::parse(text).unwrap()).collect();
+        let oids: Vec<_> = text
+            .iter()
+            .map(|text| async_snmp::Oid::parse(text).unwrap())
+            .collect();
+        let pdu = RequestPdu::get(Version::V2c, 70_000, &oids).unwrap();
+        let mut buf = EncodeBuf::new();
+        pdu.encode(&mut buf).unwrap();
+        let theirs = buf.finish_vec();
+        let ours = encode(b"public", 70_000, Pdu::Get, &names).unwrap();
+        assert!(ours.ends_with(&theirs), "{ours:x?} {theirs:x?}");
+        assert!(CommunityMessage::decode(ours.into(), Default::default()).is_ok());
+    }
+
+    #[test]
+    fn values_stay_as_they_were() {
+        // An over-long integer, a NUL-padded string, an obsolete type.
+        let bindings: [(&str, u8, &[u8]); 3] = [
+            ("1.3.6.1.2.1.1.7.0", 2, &[0, 0, 0, 72]),
+            ("1.3.6.1.2.1.1.1.0", 4, b"box\0\xff"),
+            ("1.3.6.1.2.1.1.2.0", 0x45, &[]),
+        ];
+        let mut octets = response(b"public", 7, &bindings);
+        octets.extend([0, 0, 0]);
+        let read = decode(octets.into(), b"public").unwrap().unwrap();
+        assert_eq!(read.request_id, 7);
+        for (varbind, (name, value_tag, value)) in read.varbinds.iter().zip(bindings) {
+            assert_eq!(varbind.oid, oid::parse(name).unwrap());
+            assert_eq!(
+                (varbind.tag, varbind.value.as_ref()),
+                (u32::from(value_tag), value)
+            );
+        }
+        assert_eq!(read.varbinds.len(), 3);
+    }
+
+    #[test]
+    fn another_community_is_no_answer_and_noise_is_none() {
+        let octets = response(b"other", 7, &[]);
+        assert_eq!(decode(octets.into(), b"public"), Ok(None));
+        for noise in [&b""[..], b"hello", &[0x30, 0x80], &[0x30, 0x02, 0x02, 0x00]] {
+            assert_eq!(decode(Bytes::copy_from_slice(noise), b"public"), Err(Undecodable));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn anything_can_arrive(
+            mut octets in Just(response(b"public", 7, &[("1.3.6.1.2.1.1.1.0", 4, b"text"), ("1.3.6.1.2.1.1.2.0", 6, &[43, 6])])),
+            at in 0usize..70, octet in any::<u8>(), cut in 0usize..70,
+        ) {
+            if let Some(slot) = octets.get_mut(at) { *slot = octet; }
+            octets.truncate(octets.len().saturating_sub(cut));
+            if let Ok(Some(read)) = decode(octets.into(), b"public") {
+                prop_assert!(read.varbinds.iter().all(|varbind| oid::is_valid(&varbind.oid)));
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What to poll: addresses, one a line or one a table of the configuration.
+//!
+//! Invariant: an address is never looked up by name; a line that is no address
+//! is reported with its place, not skipped in silence.
+
+use serde::Deserialize;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+/// RFC 3417, 3.1: where SNMP engines listen.
+pub const SNMP_PORT: u16 = 161;
+
+/// One address to poll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Target(SocketAddr);
+
+/// A text that names no target.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no address such as 192.0.2.1, 192.0.2.1:161, 2001:db8::1 or [2001:db8::1]:161")]
+pub struct InvalidTarget(String);
+
+impl Target {
+    /// From its parts.
+    ///
+    /// # Errors
+    /// [`InvalidTarget`] when nothing can be sent there: port 0, unspecified or multicast address.
+    pub fn new(address: IpAddr, port: u16) -> Result<Self, InvalidTarget> {
+        // An IPv4 address in IPv6 clothes would be another target with the same replies.
+        let at = SocketAddr::new(address.to_canonical(), port);
+        if port == 0 || at.ip().is_unspecified() || at.ip().is_multicast() {
+            return Err(InvalidTarget(at.to_string()));
+        }
+        Ok(Self(at))
+    }
+
+    /// Where to send.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.0
+    }
+}
+
+impl FromStr for Target {
+    type Err = InvalidTarget;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTarget> {
+        let invalid = || InvalidTarget(text.chars().take(80).collect());
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Self::new(address, SNMP_PORT).map_err(|_| invalid());
+        }
+        if let Ok(at) = text.parse::<SocketAddr>() {
+            return Self::new(at.ip(), at.port()).map_err(|_| invalid());
+        }
+        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let address = bare.ok_or_else(invalid)?.parse().map_err(|_| invalid())?;
+        Self::new(IpAddr::V6(address), SNMP_PORT).map_err(|_| invalid())
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Target {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// A line of a list that names no target.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {reason}")]
+pub struct InvalidLine {
+    /// Counted from 1.
+    pub line: usize,
+    /// Why.
+    pub reason: InvalidTarget,
+}
+
+/// Reads a list: one `ADDRESS[:PORT]` a line, `#` begins a comment, blank lines are nothing.
+pub fn read_list(text: &str) -> impl Iterator<Item = Result<Target, InvalidLine>> + '_ {
+    text.lines().enumerate().filter_map(|(at, line)| {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.is_empty() {
+            return None;
+        }
+        Some(
+            line.parse()
+                .map_err(|reason| InvalidLine { line: at + 1, reason }),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_what_is_none() {
+        for (text, expected) in [
+            ("192.0.2.1", "192.0.2.1:161"),
+            ("192.0.2.1:1161", "192.0.2.1:1161"),
+            ("::1", "[::1]:161"),
+            ("[::1]", "[::1]:161"),
+            ("[::1]:1161", "[::1]:1161"),
+            ("::ffff:192.0.2.1", "192.0.2.1:161"),
+        ] {
+            assert_eq!(text.parse::<Target>().unwrap().to_string(), expected);
+        }
+        for text in [
+            "",
+            "router",
+            "192.0.2",
+            "192.0.2.1:0",
+            "0.0.0.0",
+            "224.0.0.1",
+            "[192.0.2.1]",
+            "192.0.2.1:99999",
+        ] {
+            assert!(text.parse::<Target>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_says_which_line_is_wrong() {
+        let list = "# core\n192.0.2.1 # first\n\n\tnonsense\n192.0.2.2:1161\n";
+        let read: Vec<_> = read_list(list)
+            .map(|line| line.map(|target| target.to_string()).map_err(|error| error.line))
+            .collect();
+        assert_eq!(
+            read,
+            [
+                Ok("192.0.2.1:161".to_owned()),
+                Err(4),
+                Ok("192.0.2.2:1161".to_owned())
+            ]
+        );
+    }
+}

@@ -1,0 +1,348 @@
+//! The stream to the collector: reports up in sequence, acknowledgements down.
+//!
+//! Invariants: a report leaves the spool only when the collector said so; a dead
+//! link costs time and nothing else; sessions follow each other with growing,
+//! random pauses that start anew after a session that achieved something.
+
+pub mod sameness;
+
+use crate::keep::Shared;
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use prost::bytes::Bytes;
+use proto::tls::{Bundle, TlsError};
+use proto::v1::inventory_service_client::InventoryServiceClient;
+use proto::v1::{Ack, Hello, ReportRequest, SequencedReport, VerdictKind, Welcome};
+use proto::v1::{report_request, report_response};
+use spool::{Record, SpoolError};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::codec::CompressionEncoding;
+use tonic::transport::Endpoint;
+
+/// Waits for a connection, a greeting, and acknowledgements at the end.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long the last acknowledgements may take when the program ends.
+const GRACE: Duration = Duration::from_secs(3);
+/// A link that is silent is asked for a sign of life so often.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+/// And given up when none came for so long.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A session that lasted so long was a good one.
+const GOOD_SESSION: Duration = Duration::from_secs(10);
+/// Pauses between sessions.
+const MIN_PAUSE: Duration = Duration::from_millis(500);
+const MAX_PAUSE: Duration = Duration::from_secs(60);
+/// Read from the spool at once.
+const READ_COUNT: usize = 256;
+const READ_BYTES: usize = 4 << 20;
+/// More than any collector should ask for.
+const MAX_WINDOW: u64 = 65_536;
+/// Messages between this task and the connection.
+const SEND_QUEUE: usize = 16;
+/// Room for the rest of a report beside its evidence.
+const REPORT_MARGIN: usize = 65_536;
+
+/// What the uplink needs.
+#[derive(Debug, Clone)]
+pub struct Uplink {
+    /// `https://NAME:PORT`.
+    pub address: String,
+    /// Read again for each session, so that a renewed one is used.
+    pub identity: PathBuf,
+    /// The spool and what the collector has.
+    pub shared: Shared,
+    /// Where the collector's limit is put for the rounds.
+    pub collector_limit: Arc<AtomicUsize>,
+}
+
+/// Why a session ended.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The identity file cannot be read.
+    #[error("cannot read {0}")]
+    Identity(PathBuf, #[source] std::io::Error),
+    /// The identity cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// No connection.
+    #[error("cannot connect")]
+    Connect(#[source] tonic::transport::Error),
+    /// The collector ended the stream with a status.
+    #[error("the collector said {0:?}: {1}")]
+    Status(tonic::Code, String),
+    /// Nothing was heard in time.
+    #[error("no greeting in time")]
+    Silent,
+    /// The collector closed the stream.
+    #[error("the collector closed the stream")]
+    Closed,
+    /// What was said does not fit what was said before.
+    #[error("the collector broke the protocol: {0}")]
+    Protocol(&'static str),
+    /// This spool is an old copy: its sequences were used before.
+    #[error("the collector has sequence {acked}, this spool only reached {last}: it is an old copy")]
+    OldCopy {
+        /// By the collector.
+        acked: u64,
+        /// By the spool.
+        last: u64,
+    },
+    /// The spool failed.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// A bug.
+    #[error("a task ended by itself")]
+    Task,
+}
+
+impl From<tonic::Status> for SessionError {
+    fn from(status: tonic::Status) -> Self {
+        Self::Status(status.code(), status.message().to_owned())
+    }
+}
+
+/// What a session is doing.
+struct Session {
+    inbound: tonic::Streaming<proto::v1::ReportResponse>,
+    /// Reports that may be sent beyond the last acknowledged.
+    window: u64,
+    acked: u64,
+    sent: u64,
+    ready: VecDeque<Record>,
+}
+
+impl Uplink {
+    /// Session after session until cancelled.
+    ///
+    /// # Errors
+    /// [`SpoolError`] when the spool fails; everything else is tried again.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), SpoolError> {
+        let pauses = || {
+            ExponentialBuilder::default()
+                .with_min_delay(MIN_PAUSE)
+                .with_max_delay(MAX_PAUSE)
+                .without_max_times()
+                .with_jitter()
+                .build()
+        };
+        let mut pause = pauses();
+        while !stop.is_cancelled() {
+            let started = Instant::now();
+            let first = self.shared.spool.first_sequence();
+            let ended = self.session(&stop).await;
+            metrics::gauge!("marque_agent_uplink_connected").set(0);
+            if started.elapsed() > GOOD_SESSION || self.shared.spool.first_sequence() > first {
+                pause = pauses();
+            }
+            match ended {
+                Ok(()) => return Ok(()),
+                Err(SessionError::Spool(error)) => return Err(error),
+                Err(error) => {
+                    metrics::counter!("marque_agent_uplink_session_failed_total").increment(1);
+                    let causes = chain(&error);
+                    tracing::warn!(collector.address = %self.address, error = causes, "session ended");
+                }
+            }
+            let wait = pause.next().unwrap_or(MAX_PAUSE).min(MAX_PAUSE);
+            let _ = timeout(wait, stop.cancelled()).await;
+        }
+        Ok(())
+    }
+
+    async fn session(&self, stop: &CancellationToken) -> Result<(), SessionError> {
+        let (mut session, requests) = tokio::select! {
+            session = timeout(PATIENCE * 2, self.greet()) => session.map_err(|_| SessionError::Silent)??,
+            () = stop.cancelled() => return Ok(()),
+        };
+        let mut until = None;
+        loop {
+            if session.ready.is_empty() && until.is_none() {
+                session.ready = self.read(session.sent + 1).await?;
+            }
+            if until.is_some() && session.acked >= session.sent {
+                return Ok(());
+            }
+            let next = session.ready.front().map(|record| record.sequence);
+            let may_send = until.is_none() && next.is_some_and(|next| next <= session.acked + session.window);
+            let end = until.unwrap_or_else(Instant::now);
+            tokio::select! {
+                message = session.inbound.message() => match message?.and_then(|response| response.message) {
+                    Some(report_response::Message::Ack(ack)) => self.acked(&mut session, ack).await?,
+                    Some(_) => return Err(SessionError::Protocol("a second welcome")),
+                    None => return Err(SessionError::Closed),
+                },
+                permit = requests.reserve(), if may_send => {
+                    let permit = permit.map_err(|_| SessionError::Closed)?;
+                    if let Some(record) = session.ready.pop_front() {
+                        session.sent = record.sequence;
+                        permit.send(request(report_request::Message::Report(SequencedReport {
+                            sequence: record.sequence,
+                            report: record.payload,
+                        })));
+                    }
+                }
+                () = self.shared.appended.notified(), if session.ready.is_empty() => {}
+                () = stop.cancelled(), if until.is_none() => until = Some(Instant::now() + GRACE),
+                () = tokio::time::sleep_until(end), if until.is_some() => return Ok(()),
+            }
+        }
+    }
+
+    async fn greet(&self) -> Result<(Session, mpsc::Sender<ReportRequest>), SessionError> {
+        let pem = tokio::fs::read_to_string(&self.identity)
+            .await
+            .map_err(|error| SessionError::Identity(self.identity.clone(), error))?;
+        let tls = Bundle::from_pem(pem).client()?;
+        let channel = Endpoint::from_shared(self.address.clone())
+            .and_then(|endpoint| endpoint.tls_config(tls))
+            .map_err(SessionError::Connect)?
+            .connect_timeout(PATIENCE)
+            .http2_keep_alive_interval(KEEPALIVE)
+            .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+            .keep_alive_while_idle(true)
+            .connect()
+            .await
+            .map_err(SessionError::Connect)?;
+        let mut client = InventoryServiceClient::new(channel)
+            .send_compressed(CompressionEncoding::Zstd)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .max_decoding_message_size(proto::MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(proto::MAX_MESSAGE_BYTES);
+        let spool = &self.shared.spool;
+        let (first, next) = (spool.first_sequence(), spool.next_sequence());
+        let (requests, outgoing) = mpsc::channel(SEND_QUEUE);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let hello = request(report_request::Message::Hello(Hello {
+            capability: proto::CAPABILITY,
+            epoch: Bytes::copy_from_slice(&spool.epoch()),
+            first_sequence: first,
+            next_sequence: next,
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            clock_micros: i64::try_from(now.as_micros()).unwrap_or(i64::MAX),
+        }));
+        requests.send(hello).await.map_err(|_| SessionError::Closed)?;
+        let greeting = async {
+            let mut inbound = client.report(ReceiverStream::new(outgoing)).await?.into_inner();
+            match inbound.message().await?.and_then(|response| response.message) {
+                Some(report_response::Message::Welcome(welcome)) => Ok((inbound, welcome)),
+                Some(_) => Err(SessionError::Protocol("no welcome first")),
+                None => Err(SessionError::Closed),
+            }
+        };
+        let greeting = timeout(PATIENCE, greeting)
+            .await
+            .map_err(|_| SessionError::Silent)?;
+        let (inbound, welcome) = greeting?;
+        self.welcomed(&welcome, first, next).await?;
+        // What the collector lacks and the spool no longer has is a gap that both know of.
+        let acked = welcome.acked_sequence.max(first - 1);
+        let session = Session {
+            inbound,
+            window: u64::from(welcome.window).clamp(1, MAX_WINDOW),
+            acked,
+            sent: acked,
+            ready: VecDeque::new(),
+        };
+        Ok((session, requests))
+    }
+
+    async fn welcomed(&self, welcome: &Welcome, first: u64, next: u64) -> Result<(), SessionError> {
+        let acked = welcome.acked_sequence;
+        if acked >= next {
+            return Err(SessionError::OldCopy {
+                acked,
+                last: next - 1,
+            });
+        }
+        if acked + 1 < first {
+            tracing::warn!(
+                collector.acked = acked,
+                spool.first = first,
+                "collector lacks reports that were acknowledged before"
+            );
+        }
+        let limit = usize::try_from(welcome.max_report_bytes).unwrap_or(usize::MAX);
+        self.collector_limit
+            .store(limit.saturating_sub(REPORT_MARGIN).max(1024), Ordering::Relaxed);
+        metrics::gauge!("marque_agent_uplink_connected").set(1);
+        tracing::info!(
+            collector.address = %self.address,
+            collector.acked = acked,
+            spool.waiting = next - first,
+            "session began"
+        );
+        self.forget(acked).await
+    }
+
+    async fn acked(&self, session: &mut Session, ack: Ack) -> Result<(), SessionError> {
+        if ack.sequence > session.sent {
+            return Err(SessionError::Protocol("an ack of what was not sent"));
+        }
+        for verdict in &ack.verdicts {
+            self.shared.same.judged(verdict.sequence, verdict.kind());
+            let kind = match verdict.kind() {
+                VerdictKind::Refused => {
+                    tracing::error!(
+                        report.sequence = verdict.sequence,
+                        reason = %verdict.reason.chars().take(200).collect::<String>(),
+                        "collector refused a report"
+                    );
+                    "refused"
+                }
+                VerdictKind::Wanted => "wanted",
+                VerdictKind::Repeated => "repeated",
+                VerdictKind::Stored | VerdictKind::Unspecified => continue,
+            };
+            metrics::counter!("marque_agent_verdict_total", "kind" => kind).increment(1);
+        }
+        session.acked = session.acked.max(ack.sequence);
+        self.forget(session.acked).await
+    }
+
+    /// Takes what the collector has out of the spool.
+    async fn forget(&self, sequence: u64) -> Result<(), SessionError> {
+        self.shared.same.acked(sequence);
+        let spool = Arc::clone(&self.shared.spool);
+        tokio::task::spawn_blocking(move || spool.ack(sequence))
+            .await
+            .map_err(|_| SessionError::Task)??;
+        self.shared.space.notify_one();
+        Ok(())
+    }
+
+    async fn read(&self, from: u64) -> Result<VecDeque<Record>, SessionError> {
+        if from >= self.shared.spool.next_sequence() {
+            return Ok(VecDeque::new());
+        }
+        let spool = Arc::clone(&self.shared.spool);
+        let read = tokio::task::spawn_blocking(move || spool.read_from(from, READ_COUNT, READ_BYTES));
+        Ok(read.await.map_err(|_| SessionError::Task)??.into())
+    }
+}
+
+fn request(message: report_request::Message) -> ReportRequest {
+    ReportRequest {
+        message: Some(message),
+    }
+}
+
+/// An error and its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    line.replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests;

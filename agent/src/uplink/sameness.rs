@@ -1,0 +1,97 @@
+//! What the collector has of each target, so that an unchanged element costs a
+//! digest instead of its evidence.
+//!
+//! Invariants: a digest is known only after the collector acknowledged its
+//! evidence as stored; any doubt forgets it, and the next report goes in full.
+//! Nothing is kept over a restart.
+
+use crate::target::Target;
+use proto::v1::VerdictKind;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Reports on their way that are remembered; those beyond go in full again.
+const MAX_UNDERWAY: usize = 1_000_000;
+
+/// Shared by whoever spools and whoever hears the acknowledgements.
+#[derive(Debug, Default)]
+pub struct Sameness(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    stored: HashMap<Target, [u8; 32]>,
+    underway: BTreeMap<u64, (Target, [u8; 32])>,
+}
+
+impl Sameness {
+    /// Whether the collector has this evidence of this target already.
+    #[must_use]
+    pub fn is_stored(&self, target: Target, digest: &[u8; 32]) -> bool {
+        self.lock().stored.get(&target) == Some(digest)
+    }
+
+    /// A report, full or not, got this sequence.
+    pub fn spooled(&self, sequence: u64, target: Target, digest: [u8; 32]) {
+        let mut known = self.lock();
+        if known.underway.len() < MAX_UNDERWAY {
+            known.underway.insert(sequence, (target, digest));
+        }
+    }
+
+    /// The collector said something else than "stored" about a report.
+    pub fn judged(&self, sequence: u64, verdict: VerdictKind) {
+        if matches!(verdict, VerdictKind::Stored | VerdictKind::Repeated) {
+            return;
+        }
+        let mut known = self.lock();
+        if let Some((target, _)) = known.underway.remove(&sequence) {
+            known.stored.remove(&target);
+        }
+    }
+
+    /// Everything up to and including `sequence` is stored, but for what was judged before.
+    pub fn acked(&self, sequence: u64) {
+        let mut known = self.lock();
+        while let Some(entry) = known.underway.first_entry()
+            && *entry.key() <= sequence
+        {
+            let (target, digest) = entry.remove();
+            known.stored.insert(target, digest);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_acknowledged_digest_is_known() {
+        let target: Target = "192.0.2.1".parse().unwrap();
+        let other: Target = "192.0.2.2".parse().unwrap();
+        let (old, new) = ([1; 32], [2; 32]);
+        let same = Sameness::default();
+        same.spooled(1, target, old);
+        same.spooled(2, other, old);
+        assert!(!same.is_stored(target, &old));
+        same.acked(1);
+        assert!(same.is_stored(target, &old) && !same.is_stored(other, &old));
+        same.spooled(3, target, new);
+        same.judged(3, VerdictKind::Repeated);
+        same.acked(3);
+        assert!(same.is_stored(target, &new) && !same.is_stored(target, &old));
+        for verdict in [VerdictKind::Wanted, VerdictKind::Refused] {
+            same.spooled(4, target, new);
+            same.judged(4, verdict);
+            same.acked(4);
+            assert!(!same.is_stored(target, &new), "{verdict:?}");
+            same.spooled(5, target, new);
+            same.acked(5);
+            assert!(same.is_stored(target, &new));
+        }
+    }
+}

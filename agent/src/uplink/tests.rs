@@ -1,0 +1,320 @@
+use super::*;
+use crate::keep::keep;
+use crate::poll::Round;
+use crate::report::Report;
+use crate::testing::Authority;
+use prost::Message as _;
+use proto::v1::inventory_service_server::{InventoryService, InventoryServiceServer};
+use proto::v1::{Cost, Observation, ReportResponse, Verdict};
+use spool::{Options, Spool};
+use std::sync::Mutex;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+
+/// What the collector of these tests does with the reports of one session.
+#[derive(Clone, Copy)]
+enum Session {
+    /// Acknowledges each, saying this about it.
+    Say(VerdictKind),
+    /// Takes so many and goes away without a word.
+    Die(usize),
+    /// Takes two, sees that no third comes, acknowledges the first and goes away.
+    Half,
+}
+
+/// A collector that does as it is told and says what it saw.
+struct Collector {
+    sessions: Mutex<VecDeque<Session>>,
+    acked: Arc<Mutex<u64>>,
+    seen: mpsc::Sender<(u64, proto::v1::Report)>,
+    hellos: mpsc::Sender<Hello>,
+}
+
+#[tonic::async_trait]
+impl InventoryService for Collector {
+    type ReportStream = ReceiverStream<Result<ReportResponse, tonic::Status>>;
+
+    async fn report(
+        &self,
+        request: tonic::Request<tonic::Streaming<ReportRequest>>,
+    ) -> Result<tonic::Response<Self::ReportStream>, tonic::Status> {
+        let mut inbound = request.into_inner();
+        let Some(report_request::Message::Hello(hello)) = inbound.message().await?.unwrap().message else {
+            return Err(tonic::Status::invalid_argument("no hello"));
+        };
+        self.hellos.send(hello).await.unwrap();
+        let session = self.sessions.lock().unwrap().pop_front();
+        let session = session.ok_or_else(|| tonic::Status::unavailable("no session left"))?;
+        let (acked, seen) = (Arc::clone(&self.acked), self.seen.clone());
+        let (responses, outgoing) = mpsc::channel(16);
+        let welcome = Welcome {
+            capability: 1,
+            acked_sequence: *acked.lock().unwrap(),
+            window: 2,
+            max_report_bytes: 1 << 20,
+        };
+        responses
+            .send(Ok(response(report_response::Message::Welcome(welcome))))
+            .await
+            .unwrap();
+        tokio::spawn(async move {
+            let mut taken = 0;
+            while let Ok(Some(ReportRequest {
+                message: Some(report_request::Message::Report(one)),
+            })) = inbound.message().await
+            {
+                let report = proto::v1::Report::decode(one.report).unwrap();
+                seen.send((one.sequence, report)).await.unwrap();
+                taken += 1;
+                match session {
+                    Session::Die(count) if taken == count => return,
+                    Session::Half if taken == 2 => {
+                        let third = timeout(Duration::from_millis(200), inbound.message()).await;
+                        assert!(third.is_err(), "more than the window was sent");
+                        *acked.lock().unwrap() = 1;
+                        let ack = Ack {
+                            sequence: 1,
+                            verdicts: Vec::new(),
+                        };
+                        let _ = responses
+                            .send(Ok(response(report_response::Message::Ack(ack))))
+                            .await;
+                        return;
+                    }
+                    Session::Die(_) | Session::Half => {}
+                    Session::Say(verdict) => {
+                        *acked.lock().unwrap() = one.sequence;
+                        let ack = Ack {
+                            sequence: one.sequence,
+                            verdicts: vec![Verdict {
+                                sequence: one.sequence,
+                                kind: verdict as i32,
+                                reason: String::new(),
+                            }],
+                        };
+                        let _ = responses
+                            .send(Ok(response(report_response::Message::Ack(ack))))
+                            .await;
+                    }
+                }
+            }
+        });
+        Ok(tonic::Response::new(ReceiverStream::new(outgoing)))
+    }
+}
+
+fn response(message: report_response::Message) -> ReportResponse {
+    ReportResponse {
+        message: Some(message),
+    }
+}
+
+/// An agent from its reports on, and the collector it talks to.
+struct House {
+    reports: mpsc::Sender<Report>,
+    seen: mpsc::Receiver<(u64, proto::v1::Report)>,
+    hellos: mpsc::Receiver<Hello>,
+    shared: Shared,
+    limit: Arc<AtomicUsize>,
+    stop: CancellationToken,
+    again: Uplink,
+    uplink: tokio::task::JoinHandle<Result<(), SpoolError>>,
+    _folder: tempfile::TempDir,
+}
+
+async fn house(sessions: &[Session], trusted: bool) -> House {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let (key, certificate) = authority.collector();
+    let clients = if trusted {
+        authority.pem.clone()
+    } else {
+        Authority::new().pem
+    };
+    let tls = ServerTlsConfig::new()
+        .identity(Identity::from_pem(certificate, key))
+        .client_ca_root(Certificate::from_pem(clients));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("https://{}", listener.local_addr().unwrap());
+    let (saw, seen) = mpsc::channel(64);
+    let (greeted, hellos) = mpsc::channel(64);
+    let collector = Collector {
+        sessions: Mutex::new(sessions.iter().copied().collect()),
+        acked: Arc::default(),
+        seen: saw,
+        hellos: greeted,
+    };
+    let service = InventoryServiceServer::new(collector)
+        .accept_compressed(CompressionEncoding::Zstd)
+        .send_compressed(CompressionEncoding::Zstd);
+    let server = Server::builder().tls_config(tls).unwrap().add_service(service);
+    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+
+    let options = Options {
+        quota_bytes: 4096,
+        move_damaged_aside: false,
+    };
+    let (spool, _) = Spool::open(&folder.path().join("spool"), &options).unwrap();
+    let shared = Shared {
+        spool: Arc::new(spool),
+        same: Arc::default(),
+        appended: Arc::new(Notify::new()),
+        space: Arc::default(),
+    };
+    let (reports, received) = mpsc::channel(1);
+    let stop = CancellationToken::new();
+    tokio::spawn(keep(received, shared.clone(), stop.clone()));
+    let limit = Arc::default();
+    let uplink = Uplink {
+        address,
+        identity: authority.agent(folder.path()),
+        shared: shared.clone(),
+        collector_limit: Arc::clone(&limit),
+    };
+    let again = uplink.clone();
+    let uplink = tokio::spawn(uplink.run(stop.clone()));
+    House {
+        reports,
+        seen,
+        hellos,
+        shared,
+        limit,
+        stop,
+        again,
+        uplink,
+        _folder: folder,
+    }
+}
+
+impl House {
+    async fn poll(&self, host: u8, shown: u8) {
+        let round = Round {
+            started: SystemTime::now(),
+            took: Duration::ZERO,
+            observations: vec![Observation {
+                kind: 1,
+                oids: vec![Bytes::from_static(&[43])],
+                outcome: 1,
+                varbinds: vec![proto::v1::Varbind {
+                    oid: Bytes::from_static(&[43, 6]),
+                    tag: 4,
+                    value: vec![shown; 300].into(),
+                }],
+            }],
+            readings: Vec::new(),
+            cost: Cost::default(),
+            answered: true,
+            undecodable: 0,
+        };
+        let target = format!("192.0.2.{host}").parse().unwrap();
+        self.reports.send(Report::new(target, round, &[])).await.unwrap();
+    }
+
+    async fn sees(&mut self) -> (u64, proto::v1::Report) {
+        timeout(Duration::from_secs(20), self.seen.recv())
+            .await
+            .unwrap()
+            .unwrap()
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_acknowledged_is_sent_again_and_nothing_is_skipped() {
+    let sessions = [Session::Die(2), Session::Half, Session::Say(VerdictKind::Stored)];
+    let mut house = house(&sessions, true).await;
+    for host in 1..=5 {
+        house.poll(host, host).await;
+    }
+    let mut sequences = Vec::new();
+    for _ in 0..8 {
+        sequences.push(house.sees().await.0);
+    }
+    assert_eq!(sequences, [1, 2, 1, 2, 2, 3, 4, 5]);
+    let (first, second) = (
+        house.hellos.recv().await.unwrap(),
+        house.hellos.recv().await.unwrap(),
+    );
+    assert_eq!((first.epoch.len(), first.epoch == second.epoch), (16, true));
+    assert_eq!((second.first_sequence, second.capability), (1, 1));
+    assert_eq!(house.limit.load(Ordering::Relaxed), (1 << 20) - REPORT_MARGIN);
+    // It ends when told, with an empty spool: the last acknowledgements are waited for.
+    house.stop.cancel();
+    timeout(Duration::from_secs(20), house.uplink)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    assert_eq!(house.shared.spool.count(), 0);
+}
+
+#[tokio::test]
+async fn an_unchanged_element_costs_a_digest() {
+    let mut house = house(&[Session::Say(VerdictKind::Stored)], true).await;
+    let mut full = Vec::new();
+    for shown in [1, 1, 2, 2] {
+        house.poll(1, shown).await;
+        let (sequence, report) = house.sees().await;
+        full.push(report.evidence.is_some());
+        let digest = report
+            .evidence
+            .map(|evidence| proto::digest::of_evidence(&evidence));
+        assert!(digest.is_none_or(|digest| digest == *report.evidence_digest));
+        // The acknowledgement arrives before the next round.
+        while house.shared.spool.first_sequence() <= sequence {
+            timeout(Duration::from_secs(20), house.shared.space.notified())
+                .await
+                .unwrap();
+        }
+    }
+    assert_eq!(full, [true, false, true, false]);
+}
+
+#[tokio::test]
+async fn what_is_wanted_goes_in_full_again() {
+    let mut house = house(&[Session::Say(VerdictKind::Wanted)], true).await;
+    for _ in 0..3 {
+        house.poll(1, 1).await;
+        let (sequence, report) = house.sees().await;
+        assert!(report.evidence.is_some());
+        while house.shared.spool.first_sequence() <= sequence {
+            timeout(Duration::from_secs(20), house.shared.space.notified())
+                .await
+                .unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_full_spool_makes_reports_wait_and_loses_none() {
+    // Nobody answers the first session; the spool takes some ten reports.
+    let mut house = house(&[Session::Die(1), Session::Say(VerdictKind::Stored)], true).await;
+    for host in 1..=30 {
+        house.poll(host, host).await;
+    }
+    let mut last = 0;
+    while last < 30 {
+        let (sequence, report) = house.sees().await;
+        assert_eq!(report.target.unwrap().address, format!("192.0.2.{sequence}"));
+        last = sequence;
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_is_not_talked_to() {
+    let mut house = house(&[Session::Say(VerdictKind::Stored)], false).await;
+    let error = house.again.session(&CancellationToken::new()).await.unwrap_err();
+    assert!(
+        matches!(error, SessionError::Connect(_) | SessionError::Status(..)),
+        "{error:?}"
+    );
+    house.again.identity = "/nonexistent".into();
+    let error = house.again.session(&CancellationToken::new()).await.unwrap_err();
+    assert!(matches!(error, SessionError::Identity(..)), "{error:?}");
+    assert!(
+        house.hellos.is_empty(),
+        "no greeting without a certificate of the authority"
+    );
+}

@@ -1,0 +1,545 @@
+//! The program from the outside: against net-snmp's snmpd, against elements that
+//! misbehave, and through kill -9.
+
+// So that the lints know the helpers for tests too.
+#![cfg(test)]
+
+use agent::credential::Credential;
+use agent::plan::{IfArc, Plan, Profile, oid};
+use agent::poll::socket::{Patience, Sockets};
+use agent::poll::{Learned, Limits, Round, wire};
+use async_snmp::ber::EncodeBuf;
+use prost::bytes::Bytes;
+use proto::v1::{Outcome, QuestionKind};
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpStream, UdpSocket};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+const COMMUNITY: &[u8] = b"hunter2";
+const SYS_DESCR: &str = "1.3.6.1.2.1.1.1.0";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn marque_agent(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_marque-agent"))
+        .args(args)
+        .env("MARQUE_COMMUNITY", "hunter2")
+        .output()
+        .unwrap()
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    let text = std::str::from_utf8(&output.stdout).unwrap();
+    assert!(!text.contains("hunter2") && !String::from_utf8_lossy(&output.stderr).contains("hunter2"));
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn poll(target: &str, further: &[&str]) -> Value {
+    let mut args = vec!["poll", target, "--timeout-ms", "300", "--retries", "1"];
+    args.extend(further);
+    let output = marque_agent(&args);
+    assert!(output.status.success(), "{output:?}");
+    lines(&output).pop().unwrap()
+}
+
+fn outcomes(report: &Value) -> Vec<&str> {
+    let observations = report["observations"].as_array().unwrap();
+    observations
+        .iter()
+        .map(|one| one["outcome"].as_str().unwrap())
+        .collect()
+}
+
+/// Ends what was started, whatever happens to the test.
+struct Ends(Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// net-snmp's agent at a free port of both loopback addresses.
+fn snmpd(folder: &Path) -> (Ends, u16) {
+    let port = UdpSocket::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let config = folder.join("snmpd.conf");
+    let text = "rocommunity hunter2\nrocommunity6 hunter2\nsysLocation Under the stairs\nsysContact +49 30 1234\n\
+                override 1.3.6.1.2.1.47.1.1.1.1.11.1 octet_str \"SN-1\"\n\
+                override 1.3.6.1.2.1.47.1.1.1.1.11.2 octet_str \"SN-2\"\n\
+                override 1.3.6.1.2.1.47.1.1.1.1.13.1 octet_str \"Model\"\n";
+    std::fs::write(&config, text).unwrap();
+    let started = Command::new("snmpd")
+        .args(["-f", "-Ln", "-C", "-c"])
+        .arg(&config)
+        .arg(format!("udp:127.0.0.1:{port},udp6:[::1]:{port}"))
+        .env("SNMP_PERSISTENT_DIR", folder)
+        .env("PATH", format!("{}:/usr/sbin", std::env::var("PATH").unwrap()))
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("net-snmp's snmpd is installed");
+    let ends = Ends(started);
+    let answers = (0..100).any(|_| poll(&format!("127.0.0.1:{port}"), &[])["completeness"] == "complete");
+    assert!(answers, "snmpd began to answer");
+    (ends, port)
+}
+
+#[test]
+fn a_real_element_is_read_in_full_and_the_same_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_snmpd, port) = snmpd(folder.path());
+    let (v4, v6) = (format!("127.0.0.1:{port}"), format!("[::1]:{port}"));
+    let output = marque_agent(&["poll", &v4, &v6]);
+    assert!(output.status.success());
+    let reports = lines(&output);
+    assert_eq!(reports.len(), 2);
+    for report in &reports {
+        assert_eq!(report["completeness"], "complete");
+        assert_eq!(
+            outcomes(report),
+            [
+                "complete", "complete", "complete", "complete", "complete", "redacted"
+            ]
+        );
+    }
+    assert_eq!(reports[0]["evidence_digest"], reports[1]["evidence_digest"]);
+    assert!(
+        !String::from_utf8_lossy(&output.stdout).contains("49 30 1234"),
+        "the contact stays at the site"
+    );
+
+    let report = reports.iter().find(|report| report["target"] == v6).unwrap();
+    let varbinds = |at: usize| report["observations"][at]["varbinds"].as_array().unwrap();
+    let location = varbinds(0)
+        .iter()
+        .find(|one| one["oid"] == "1.3.6.1.2.1.1.6.0")
+        .unwrap();
+    assert_eq!(location["text"], "Under the stairs");
+    assert_eq!(location["value"], "556e6465722074686520737461697273");
+    let entity: Vec<_> = varbinds(1)
+        .iter()
+        .map(|one| one["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(entity, ["SN-1", "SN-2", "Model"]);
+    assert!(
+        varbinds(2).len() >= 2,
+        "the loopback interface has a name and an address"
+    );
+    let arc = |one: &Value| one["oid"].as_str().and_then(|oid| oid.split('.').nth(6)) == Some("8072");
+    assert!(varbinds(4).iter().any(arc), "{report}");
+    assert_eq!(report["readings"][0]["oid"], "1.3.6.1.2.1.1.3.0");
+    let inventory = poll(&v4, &["--profile", "inventory"]);
+    assert_eq!(
+        outcomes(&inventory),
+        ["complete", "complete", "complete", "complete", "redacted"]
+    );
+    // A wrong community is silence.
+    let wrong = marque_agent(&[
+        "poll",
+        &v4,
+        "--community",
+        "wrong",
+        "--timeout-ms",
+        "50",
+        "--retries",
+        "1",
+    ]);
+    assert_eq!(lines(&wrong)[0]["completeness"], "unreachable");
+}
+
+fn limits(deadline: Duration) -> Limits {
+    Limits {
+        max_repetitions: 10,
+        max_rows: 1000,
+        max_value_bytes: 1000,
+        max_evidence_bytes: 100_000,
+        deadline,
+    }
+}
+
+/// One round without the program around it.
+fn round(target: &str, plan: &Plan, limits: &Limits) -> Round {
+    let patience = Patience {
+        first_contact: Duration::from_secs(1),
+        retries: 2,
+    };
+    let credential = Credential::from_value("hunter2", "here").unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let sockets = Sockets::open(1, 0).unwrap();
+        let deadline = tokio::time::Instant::now() + limits.deadline;
+        let conversation = sockets.converse(target.parse().unwrap(), &credential, patience, deadline);
+        agent::poll::round(conversation, plan, limits, &mut Learned::nothing(limits)).await
+    })
+}
+
+#[test]
+fn an_arc_that_is_seen_is_walked() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_snmpd, port) = snmpd(folder.path());
+    let mut plan = Plan::of(Profile::Full);
+    let walk = |text| vec![oid::parse(text).unwrap()];
+    plan.if_arc = vec![
+        IfArc {
+            arc: 8072,
+            walk: walk("1.3.6.1.4.1.8072.1.2"),
+        },
+        IfArc {
+            arc: 99_999,
+            walk: walk("1.3.6.1.4.1.99999.1"),
+        },
+    ];
+    let limits = Limits {
+        max_rows: 25,
+        ..limits(Duration::from_secs(20))
+    };
+    let round = round(&format!("127.0.0.1:{port}"), &plan, &limits);
+    assert_eq!(
+        round.observations.len(),
+        plan.questions.len() + 1,
+        "only the arc that is there"
+    );
+    let last = round.observations.last().unwrap();
+    assert_eq!(
+        (last.kind(), last.outcome()),
+        (QuestionKind::Walk, Outcome::Truncated)
+    );
+    assert_eq!(last.varbinds.len(), 25);
+}
+
+/// Turns a request into a response of the same bindings, all of them NULL.
+fn echo(request: &[u8]) -> Vec<u8> {
+    let mut response = request.to_vec();
+    let community = response
+        .windows(COMMUNITY.len())
+        .position(|part| part == COMMUNITY)
+        .unwrap();
+    response[community + COMMUNITY.len()] = 0xa2;
+    response
+}
+
+fn answer(community: &[u8], id: i32, bindings: &[(Bytes, Vec<u8>)]) -> Vec<u8> {
+    let mut buf = EncodeBuf::new();
+    buf.push_sequence(|buf| {
+        buf.push_constructed(0xa2, |buf| {
+            buf.push_sequence(|buf| {
+                for (name, value) in bindings.iter().rev() {
+                    buf.push_sequence(|buf| {
+                        buf.push_octet_string(value)?;
+                        buf.push_bytes(name);
+                        buf.push_length(name.len())?;
+                        buf.push_tag(6);
+                        Ok(())
+                    })?;
+                }
+                Ok(())
+            })?;
+            buf.push_integer(0);
+            buf.push_integer(0);
+            buf.push_integer(id);
+            Ok(())
+        })?;
+        buf.push_octet_string(community)?;
+        buf.push_integer(1);
+        Ok(())
+    })
+    .unwrap();
+    buf.finish_vec()
+}
+
+/// An element that answers each request with these datagrams.
+fn element(mut behave: impl FnMut(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> String {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 65_535];
+        while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+            for datagram in behave(&buffer[..length]) {
+                let _ = socket.send_to(&datagram, from);
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn misbehaviour_is_named_and_bounded() {
+    fn id(request: &[u8]) -> i32 {
+        wire::decode(echo(request).into(), COMMUNITY)
+            .unwrap()
+            .unwrap()
+            .request_id
+    }
+    let descr = || oid::parse(SYS_DESCR).unwrap();
+    let silent = element(|_| Vec::new());
+    let garbage = element(|_| vec![b"hello".to_vec()]);
+    let looping = element(|request| vec![echo(request)]);
+    let wrong_id =
+        element(move |request| vec![answer(COMMUNITY, id(request) ^ 1, &[(descr(), b"x".to_vec())])]);
+    let stranger = element(move |request| vec![answer(b"other", id(request), &[(descr(), b"x".to_vec())])]);
+    let long = element(move |request| vec![answer(COMMUNITY, id(request), &[(descr(), vec![b'x'; 60_000])])]);
+    // Late and wrong ones before the right one do no harm.
+    let noisy = element(move |request| {
+        let wrong = answer(COMMUNITY, id(request) ^ 1, &[(descr(), b"wrong".to_vec())]);
+        vec![b"hello".to_vec(), wrong, echo(request), echo(request)]
+    });
+    let nobody = {
+        let gone = UdpSocket::bind("127.0.0.1:0").unwrap();
+        gone.local_addr().unwrap().to_string()
+    };
+    let walks = ["looping", "looping", "looping"];
+    for (target, completeness, get, others) in [
+        (&silent, "unreachable", "timed_out", ["skipped"; 3]),
+        (&garbage, "unreachable", "undecodable", ["skipped"; 3]),
+        (&nobody, "unreachable", "unreachable", ["skipped"; 3]),
+        (&wrong_id, "unreachable", "timed_out", ["skipped"; 3]),
+        (&stranger, "unreachable", "timed_out", ["skipped"; 3]),
+        (&looping, "partial", "complete", walks),
+        (&noisy, "partial", "complete", walks),
+    ] {
+        let report = poll(target, &["--profile", "inventory"]);
+        assert_eq!(report["completeness"], completeness, "{report}");
+        let outcomes = outcomes(&report);
+        assert_eq!((outcomes[0], &outcomes[1..4]), (get, &others[..]), "{report}");
+        let damaged = report["undecodable"].as_u64().unwrap();
+        assert_eq!(damaged > 0, target == &garbage || target == &noisy, "{report}");
+    }
+    let report = poll(&long, &["--profile", "inventory"]);
+    assert_eq!(outcomes(&report)[0], "truncated");
+    let value = report["observations"][0]["varbinds"][0]["value"]
+        .as_str()
+        .unwrap();
+    assert_eq!(value.len(), 2 * 8192, "hexadecimal of the limit");
+}
+
+#[test]
+fn what_is_no_target_is_said_and_the_rest_is_polled() {
+    let element = element(|request| vec![echo(request)]);
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("list");
+    std::fs::write(&list, format!("# these\n{element}\nnonsense\n")).unwrap();
+    let output = marque_agent(&["poll", "--targets", list.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(lines(&output).len(), 1);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("list: line 3: \"nonsense\" is no address"),
+        "{said}"
+    );
+    assert_eq!(marque_agent(&["poll"]).status.code(), Some(1));
+    assert_eq!(marque_agent(&["walk"]).status.code(), Some(64));
+}
+
+#[test]
+fn a_reader_that_leaves_ends_the_command_quietly() {
+    let element = element(|request| vec![echo(request)]);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_marque-agent"))
+        .args(["poll", &element, "--community", "hunter2"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(child.wait().unwrap().success(), "{said}");
+    assert!(said.is_empty(), "{said}");
+}
+
+/// A configuration with one element, a collector that is not there, and metrics.
+fn configuration(folder: &Path, element: &str) -> String {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    let uri = format!("spiffe://marque/site/berlin/agent/{}", uuid::Uuid::now_v7());
+    params.subject_alt_names = vec![rcgen::SanType::URI(uri.try_into().unwrap())];
+    let certificate = params.self_signed(&key).unwrap().pem();
+    std::fs::write(
+        folder.join("agent.pem"),
+        format!("{}{certificate}{certificate}", key.serialize_pem()),
+    )
+    .unwrap();
+    std::fs::write(folder.join("community"), "hunter2").unwrap();
+    let (address, port) = element.rsplit_once(':').unwrap();
+    let file = folder.join("agent.toml");
+    let text = format!(
+        "[collector]\naddress = 'https://127.0.0.1:1'\nidentity = 'agent.pem'\n[spool]\npath = 'spool'\n\
+         [poll]\ninterval_seconds = 1\n[admin]\nlisten = '127.0.0.1:0'\n\
+         [[credential]]\nname = 'a'\ncommunity = {{ file = 'community' }}\n\
+         [[target]]\naddress = '{address}'\nport = {port}\ncredential = 'a'\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+fn run(config: &str) -> (Ends, mpsc::Receiver<String>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_marque-agent"))
+        .args(["run", "--config", config])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let (said, log) = mpsc::channel();
+    std::thread::spawn(move || {
+        stderr
+            .lines()
+            .map_while(Result::ok)
+            .try_for_each(|line| said.send(line))
+    });
+    (Ends(child), log)
+}
+
+fn wait_for(log: &mpsc::Receiver<String>, text: &str) -> String {
+    loop {
+        let line = log
+            .recv_timeout(PATIENCE)
+            .unwrap_or_else(|_| panic!("never said {text:?}"));
+        if line.contains(text) {
+            return line;
+        }
+    }
+}
+
+fn metric(address: &str, name: &str) -> f64 {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    assert!(!text.contains("hunter2"));
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.map_or(0.0, |value| value.trim().parse().unwrap())
+}
+
+#[test]
+fn kept_reports_survive_kill_9_and_a_signal_ends_cleanly() {
+    let (asked, rounds) = mpsc::channel();
+    let element = element(move |request| {
+        let _ = asked.send(());
+        vec![echo(request)]
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let config = configuration(folder.path(), &element);
+    let (mut first, log) = run(&config);
+    let serving = wait_for(&log, "serving metrics");
+    let address = serving.split("address=").nth(1).unwrap().trim().to_owned();
+    let kept = loop {
+        rounds
+            .recv_timeout(PATIENCE)
+            .expect("polling goes on without a collector");
+        let kept = metric(&address, "marque_agent_spool_reports");
+        if kept >= 2.0 {
+            break kept as u64;
+        }
+    };
+    let second = marque_agent(&["run", "--config", &config]);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("spool is in use by another process"));
+    first.0.kill().unwrap();
+    first.0.wait().unwrap();
+
+    let (mut again, log) = run(&config);
+    let started = wait_for(&log, "agent starts");
+    let waiting = started
+        .split("spool.waiting=")
+        .nth(1)
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap();
+    assert!(waiting.parse::<u64>().unwrap() >= kept, "{started}");
+    let pid = again.0.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    wait_for(&log, "agent ended");
+    assert!(again.0.wait().unwrap().success());
+}
+
+#[test]
+fn a_broken_configuration_is_one_line_and_code_78() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = configuration(folder.path(), "127.0.0.1:161");
+    assert!(marque_agent(&["check-config", &config]).status.success());
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(
+        &config,
+        text.replace("interval_seconds = 1", "interval_seconds = 0"),
+    )
+    .unwrap();
+    for command in [&["check-config", &config][..], &["run", "--config", &config]] {
+        let output = marque_agent(command);
+        assert_eq!(output.status.code(), Some(78));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(
+            said,
+            format!("marque-agent: {config}:7: interval_seconds: must be 1 to 31536000\n")
+        );
+    }
+    // The address for metrics is taken.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("listen = '{}'", taken.local_addr().unwrap());
+    std::fs::write(&config, text.replace("listen = '127.0.0.1:0'", &listen)).unwrap();
+    let output = marque_agent(&["run", "--config", &config]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.lines()
+            .last()
+            .unwrap()
+            .starts_with("marque-agent: cannot listen at 127.0.0.1:"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_element_that_falls_silent_has_its_deadline() {
+    let mut answers = 0;
+    let element = element(move |request| {
+        answers += 1;
+        if answers == 1 {
+            vec![echo(request)]
+        } else {
+            Vec::new()
+        }
+    });
+    let limits = limits(Duration::from_millis(600));
+    let round = round(&element, &Plan::of(Profile::Full), &limits);
+    let outcomes: Vec<_> = round.observations.iter().map(|one| one.outcome()).collect();
+    let silent = Outcome::TimedOut;
+    assert_eq!(
+        outcomes,
+        [Outcome::Complete, silent, silent, silent, Outcome::Skipped]
+    );
+    assert!(round.answered && round.took >= limits.deadline && round.took < Duration::from_secs(5));
+    assert_eq!(
+        round.observations[0].varbinds.len(),
+        10,
+        "what was answered is kept"
+    );
+}
+
+#[test]
+fn a_low_rate_takes_time_and_no_answers() {
+    let element = element(|request| vec![echo(request)]);
+    let began = std::time::Instant::now();
+    let report = poll(&element, &["--profile", "inventory", "--rate", "4"]);
+    assert_eq!(outcomes(&report)[0], "complete");
+    // Two requests, a quarter of a second apart less the burst of a tenth.
+    assert_eq!(report["requests"], 2);
+    assert!(began.elapsed() > Duration::from_millis(140));
+}
