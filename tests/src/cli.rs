@@ -1,0 +1,98 @@
+//! The `lab` program: the whole house, the network alone, or one of Marque's own programs.
+//!
+//! `lab agent …` and `lab collector …` are Marque's programs with their own arguments; the
+//! house starts them as processes of their own.
+
+mod house;
+mod network;
+mod progress;
+
+use crate::house::LEAVE_WITH_PARENT;
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::io::Read;
+use std::process::ExitCode;
+
+/// A simulated operator network with Marque running on it.
+#[derive(Debug, Parser)]
+#[command(name = "lab", version, args_conflicts_with_subcommands = true)]
+struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    house: house::HouseArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run only the simulated elements, for use with tools such as snmpwalk.
+    Network(network::NetworkArgs),
+}
+
+/// Runs the program with its arguments, the first being its name.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let (program, rest) = (
+        args.get(1).and_then(|word| word.to_str()),
+        args.iter().skip(1).cloned(),
+    );
+    match program {
+        Some("agent") => {
+            leave_with_parent();
+            agent::cli::run(rest)
+        }
+        Some("collector") => {
+            leave_with_parent();
+            collector::cli::run(rest)
+        }
+        _ => own(Args::try_parse_from(args).unwrap_or_else(|error| error.exit())),
+    }
+}
+
+fn own(args: Args) -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.to_string()),
+    };
+    let ended = runtime.block_on(async {
+        match args.command {
+            Some(Command::Network(args)) => network::run(args).await,
+            None => house::run(args.house).await,
+        }
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => failed(&why),
+    }
+}
+
+fn failed(why: &str) -> ExitCode {
+    eprintln!("lab: {why}");
+    ExitCode::FAILURE
+}
+
+/// Ends this process when whoever started it is gone, if it asked for that.
+fn leave_with_parent() {
+    if std::env::var_os(LEAVE_WITH_PARENT).is_some() {
+        std::thread::spawn(|| {
+            let mut rest = [0; 64];
+            while std::io::stdin().read(&mut rest).is_ok_and(|length| length > 0) {}
+            std::process::exit(1);
+        });
+    }
+}
+
+/// Returns at Ctrl-C or when asked to end.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated => {}
+    }
+}

@@ -1,0 +1,66 @@
+//! `lab network`: the simulated elements alone, for real tools to be tried on.
+
+use crate::element::Behaviour;
+use crate::network::{COMMUNITY, Network, Plan, catalogue, whole};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// What stands in the network.
+#[derive(Debug, clap::Args)]
+pub struct NetworkArgs {
+    /// UDP port of all elements; a free one if not given.
+    #[arg(long)]
+    snmp: Option<u16>,
+    /// Serve one element with the objects of this recording (`OID|tag|value` lines) instead of the operator.
+    #[arg(long)]
+    recording: Vec<PathBuf>,
+}
+
+/// Starts the elements, tells where they are, and keeps them until Ctrl-C.
+pub(super) async fn run(args: NetworkArgs) -> Result<(), String> {
+    let plan = if args.recording.is_empty() {
+        whole()?
+    } else {
+        args.recording.iter().try_fold(Plan::small(), |plan, file| {
+            let name = file
+                .file_stem()
+                .map_or_else(|| "recording".into(), |stem| stem.to_string_lossy());
+            plan.with_recording(file, &name, "other")
+        })?
+    };
+    let network = Network::start(plan, args.snmp).map_err(|e| e.to_string())?;
+    // Whoever closed our output does not want to know.
+    let _ = std::io::stdout().write_all(listing(&network).as_bytes());
+    super::interrupted().await;
+    Ok(())
+}
+
+/// One line an element, and how to ask it.
+fn listing(network: &Network) -> String {
+    let mut lines = vec!["# address\tport\tname\tsite\tkind\tobjects\tbehaviour".to_owned()];
+    let port = network.port;
+    for (element, placed) in network.elements().iter().zip(&network.plan.elements) {
+        let kind = placed.kind(&catalogue().0).map_or("?", |kind| &kind.key);
+        let (address, name, site, objects) =
+            (element.address, &element.name, &placed.site, element.view.len());
+        let behaviour = match element.behaviour {
+            Behaviour::Normal => String::new(),
+            other => format!("{other:?}"),
+        };
+        lines.push(format!(
+            "{address}\t{port}\t{name}\t{site}\t{kind}\t{objects}\t{behaviour}"
+        ));
+    }
+    let (elements, objects) = (network.elements().len(), network.objects());
+    lines.push(format!(
+        "# {elements} elements, {objects} objects, SNMP v1 and v2c, community {COMMUNITY}"
+    ));
+    if let Some(first) = network.elements().first() {
+        lines.push(format!(
+            "# try: snmpbulkwalk -v2c -c {COMMUNITY} {}:{port} 1.3.6.1.2.1",
+            first.address
+        ));
+    }
+    lines.push("# Ctrl-C ends it\n".to_owned());
+    lines.join("\n")
+}

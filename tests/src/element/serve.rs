@@ -1,0 +1,27 @@
+//! One element's socket.
+
+use super::{Behaviour, Element};
+use std::sync::Arc;
+use tokio::net::UdpSocket;
+
+/// Longer requests are cut, and so not understood.
+const LONGEST_REQUEST: usize = 4_096;
+
+/// Answers datagrams one after the other, as long as the task lives.
+pub async fn serve(element: Arc<Element>, socket: UdpSocket) {
+    let mut buffer = vec![0; LONGEST_REQUEST];
+    loop {
+        // An error here is an earlier answer that nobody took; the next request may fare better.
+        let Ok((length, from)) = socket.recv_from(&mut buffer).await else {
+            tokio::task::yield_now().await;
+            continue;
+        };
+        let Some(answer) = buffer.get(..length).and_then(|datagram| element.answer(datagram)) else {
+            continue;
+        };
+        if let Behaviour::Slow(pause) = element.behaviour {
+            tokio::time::sleep(pause).await;
+        }
+        let _lost_like_any_datagram = socket.send_to(&answer, from).await;
+    }
+}

@@ -1,0 +1,365 @@
+//! Marque on a simulated network: one collector and one agent a site, as real processes.
+//!
+//! The processes are the `lab` binary itself, started again as collector and agents, so
+//! that certificates, spools, sockets and files are those of production.
+//!
+//! Invariant: when a [`House`] is dropped, so are its processes; when its process dies,
+//! they see their standard input end and leave.
+
+mod child;
+mod files;
+mod http;
+mod seen;
+
+pub use child::LEAVE_WITH_PARENT;
+pub use seen::{Pending, Seen, Summary};
+
+use crate::network::{Network, NetworkError, Plan};
+use child::Child;
+use files::Folder;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long the collector may take to say that it is ready.
+const READY: Duration = Duration::from_secs(20);
+/// How often the collector is asked how far it is.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// What house to start.
+#[derive(Debug, Clone)]
+pub struct HouseSpec {
+    /// The `lab` binary.
+    pub binary: PathBuf,
+    /// The network below it.
+    pub plan: Plan,
+    /// Where data lies; a folder that goes with the house if absent.
+    pub data: Option<PathBuf>,
+    /// Where browsers connect; a free port of loopback if absent.
+    pub http: Option<SocketAddr>,
+    /// Where agents connect; a free port of loopback if absent.
+    pub grpc: Option<SocketAddr>,
+    /// UDP port of the elements; that of the data's last house or a free one if absent.
+    pub snmp: Option<u16>,
+    /// Seconds between two rounds of an agent.
+    pub interval_seconds: u64,
+}
+
+impl HouseSpec {
+    /// A house on a plan, with everything else chosen by itself and a round every 30 seconds.
+    #[must_use]
+    pub fn new(binary: impl Into<PathBuf>, plan: Plan) -> Self {
+        Self {
+            binary: binary.into(),
+            plan,
+            data: None,
+            http: None,
+            grpc: None,
+            snmp: None,
+            interval_seconds: 30,
+        }
+    }
+}
+
+/// Why a house does not stand or no longer does.
+#[derive(Debug, thiserror::Error)]
+pub enum HouseError {
+    /// The network cannot be had.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// A file cannot be written.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A process cannot be started or is not ready in time.
+    #[error("{name}: {why}{log}")]
+    Process {
+        /// Which.
+        name: String,
+        /// What happened.
+        why: String,
+        /// The last lines it wrote.
+        log: String,
+    },
+    /// The collector does not answer as it should.
+    #[error("collector at {url}: {why}")]
+    Http {
+        /// What was asked.
+        url: String,
+        /// What happened.
+        why: String,
+    },
+    /// What was waited for did not come.
+    #[error("not reached within {seconds} s: {last}")]
+    Late {
+        /// How long it was waited for.
+        seconds: u64,
+        /// The last state seen.
+        last: String,
+    },
+}
+
+/// A running house.
+#[derive(Debug)]
+pub struct House {
+    binary: PathBuf,
+    network: Network,
+    folder: Folder,
+    collector: Option<Child>,
+    agents: Vec<Child>,
+    http: SocketAddr,
+    grpc: SocketAddr,
+}
+
+impl House {
+    /// Starts network, collector and agents; returns when all are started and the collector is ready.
+    ///
+    /// # Errors
+    /// [`HouseError`] naming what does not start and the last lines it wrote.
+    pub async fn start(spec: HouseSpec) -> Result<Self, HouseError> {
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let folder = Folder::new(spec.data)?;
+        // The same data again means the same elements, and a port is part of where they are.
+        let network = Network::start(spec.plan, spec.snmp.or_else(|| folder.last_port()))?;
+        let mut house = Self {
+            binary: spec.binary,
+            network,
+            folder,
+            collector: None,
+            agents: Vec::new(),
+            http: spec.http.unwrap_or(free),
+            grpc: spec.grpc.unwrap_or(free),
+        };
+        house.folder.elements(&house.network)?;
+        house.start_collector().await?;
+        for site in house.network.plan.sites.clone() {
+            let pem = house.folder.path(&format!("agent-{}.pem", site.name));
+            if !pem.exists() {
+                house.certificate(&site.name, &pem).await?;
+            }
+            let config =
+                house
+                    .folder
+                    .agent(&site, &pem, house.grpc, &house.network, spec.interval_seconds)?;
+            let name = format!("agent-{}", site.name);
+            let args = [
+                "agent".as_ref(),
+                "run".as_ref(),
+                "--config".as_ref(),
+                config.as_os_str(),
+            ];
+            house
+                .agents
+                .push(Child::start(&house.binary, &name, &args, house.folder.root())?);
+        }
+        Ok(house)
+    }
+
+    /// Starts the collector, on the same ports and data as before if it ran before.
+    ///
+    /// # Errors
+    /// [`HouseError`] when it is not ready in time.
+    pub async fn start_collector(&mut self) -> Result<(), HouseError> {
+        let config = self.folder.collector(self.http, self.grpc, &self.network.plan)?;
+        let args = [
+            "collector".as_ref(),
+            "serve".as_ref(),
+            "--config".as_ref(),
+            config.as_os_str(),
+        ];
+        let mut child = Child::start(&self.binary, "collector", &args, self.folder.root())?;
+        let line = child.first_line(READY).await?;
+        let ready: Ready = serde_json::from_str(&line).map_err(|e| child.failed(format!("{line:?}: {e}")))?;
+        (self.http, self.grpc) = (ready.http, ready.grpc);
+        self.collector = Some(child);
+        Ok(())
+    }
+
+    /// Ends the collector as a power cut would (SIGKILL).
+    ///
+    /// # Errors
+    /// [`HouseError`] when the system does not let us.
+    pub async fn kill_collector(&mut self) -> Result<(), HouseError> {
+        match self.collector.take() {
+            Some(child) => child.kill().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the agent of a site the same way.
+    ///
+    /// # Errors
+    /// [`HouseError`] when the system does not let us.
+    pub async fn kill_agent(&mut self, site: &str) -> Result<(), HouseError> {
+        let name = format!("agent-{site}");
+        match self.agents.iter().position(|agent| agent.name() == name) {
+            Some(position) => self.agents.remove(position).kill().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Starts the agent of a site again on the data it had.
+    ///
+    /// # Errors
+    /// [`HouseError`] when it does not start.
+    pub fn start_agent(&mut self, site: &str) -> Result<(), HouseError> {
+        let name = format!("agent-{site}");
+        let config = self.folder.path(&format!("{name}.toml"));
+        let args = [
+            "agent".as_ref(),
+            "run".as_ref(),
+            "--config".as_ref(),
+            config.as_os_str(),
+        ];
+        self.agents
+            .push(Child::start(&self.binary, &name, &args, self.folder.root())?);
+        Ok(())
+    }
+
+    /// Where its pages are.
+    #[must_use]
+    pub fn http_url(&self) -> String {
+        format!("http://{}", self.http)
+    }
+
+    /// Where its agents connect.
+    #[must_use]
+    pub fn grpc(&self) -> SocketAddr {
+        self.grpc
+    }
+
+    /// The network below it.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Where its configuration, data and logs lie.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        self.folder.root()
+    }
+
+    /// What the collector counts.
+    ///
+    /// # Errors
+    /// [`HouseError::Http`] when it does not answer.
+    pub async fn summary(&self) -> Result<Summary, HouseError> {
+        let text = self.get("/api/v1/summary").await?;
+        serde_json::from_str(&text).map_err(|e| HouseError::Http {
+            url: self.http_url(),
+            why: format!("summary {text:.200}: {e}"),
+        })
+    }
+
+    /// Every element as the collector shows it.
+    ///
+    /// # Errors
+    /// [`HouseError::Http`] when it does not answer.
+    pub async fn elements(&self) -> Result<Vec<Seen>, HouseError> {
+        let mut all = Vec::new();
+        let mut after = String::new();
+        loop {
+            let path = format!("/api/v1/elements?limit=500{after}");
+            let text = self.get(&path).await?;
+            let page: seen::Page = serde_json::from_str(&text).map_err(|e| HouseError::Http {
+                url: self.http_url() + &path,
+                why: e.to_string(),
+            })?;
+            all.extend(page.rows);
+            match page.next {
+                Some(next) => after = format!("&after={next}"),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// A page or answer of the collector, by its path.
+    ///
+    /// # Errors
+    /// [`HouseError::Http`] when it does not answer 200.
+    pub async fn get(&self, path: &str) -> Result<String, HouseError> {
+        http::get(self.http, path).await.map_err(|why| HouseError::Http {
+            url: format!("{}{path}", self.http_url()),
+            why,
+        })
+    }
+
+    /// The name and last words of a process that ended by itself.
+    pub fn ended(&mut self) -> Option<HouseError> {
+        self.collector
+            .iter_mut()
+            .chain(&mut self.agents)
+            .find_map(Child::ended)
+    }
+
+    /// Waits until the counts are as wanted.
+    ///
+    /// # Errors
+    /// [`HouseError::Late`] with the last counts when they are not in time, or what ended meanwhile.
+    pub async fn wait_until(
+        &mut self,
+        within: Duration,
+        wanted: impl Fn(&Summary) -> bool,
+    ) -> Result<Summary, HouseError> {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(ended) = self.ended() {
+                return Err(ended);
+            }
+            let seen = self.summary().await;
+            let last = match seen {
+                Ok(summary) if wanted(&summary) => return Ok(summary),
+                Ok(summary) => format!("{summary:?}"),
+                Err(error) => error.to_string(),
+            };
+            if Instant::now() >= deadline {
+                return Err(HouseError::Late {
+                    seconds: within.as_secs(),
+                    last,
+                });
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Ends everything, processes first.
+    ///
+    /// # Errors
+    /// [`HouseError`] when the system does not let us end one.
+    pub async fn stop(mut self) -> Result<(), HouseError> {
+        for agent in std::mem::take(&mut self.agents) {
+            agent.kill().await?;
+        }
+        self.kill_collector().await
+    }
+
+    async fn certificate(&self, site: &str, out: &Path) -> Result<(), HouseError> {
+        let config = self.folder.path("collector.toml");
+        let words = ["collector", "agent", "certificate", "--config"].map(std::ffi::OsStr::new);
+        let mut args = words.to_vec();
+        args.extend([
+            config.as_os_str(),
+            "--site".as_ref(),
+            site.as_ref(),
+            "--out".as_ref(),
+            out.as_os_str(),
+        ]);
+        let name = format!("certificate-{site}");
+        Child::start(&self.binary, &name, &args, self.folder.root())?
+            .finished(READY)
+            .await
+    }
+}
+
+/// What the collector says when it is ready.
+#[derive(serde::Deserialize)]
+struct Ready {
+    http: SocketAddr,
+    grpc: SocketAddr,
+}

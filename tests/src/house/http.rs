@@ -1,0 +1,80 @@
+//! Asking the collector over HTTP.
+
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::header::HOST;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// An answer must come within this.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// No page is larger.
+const LARGEST: usize = 16 << 20;
+
+/// The body of an answer, which must be 200.
+pub(super) async fn get(address: SocketAddr, path: &str) -> Result<String, String> {
+    let answer = tokio::time::timeout(PATIENCE, exchange(address, path)).await;
+    let answer = answer.map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?;
+    match answer.map_err(|error| error.to_string())? {
+        (StatusCode::OK, body) => Ok(body),
+        (status, body) => Err(format!("{status}: {body:.200}")),
+    }
+}
+
+async fn exchange(
+    address: SocketAddr,
+    path: &str,
+) -> Result<(StatusCode, String), Box<dyn Error + Send + Sync>> {
+    let stream = tokio::net::TcpStream::connect(address).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    // Ends with the exchange; its error is also the sender's.
+    tokio::spawn(connection);
+    let request = Request::get(path)
+        .header(HOST, address.to_string())
+        .body(Empty::<Bytes>::new())?;
+    let response = sender.send_request(request).await?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), LARGEST)
+        .collect()
+        .await?
+        .to_bytes();
+    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// Answers one request with these octets.
+    async fn server(answer: &'static str) -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1_024];
+            let _length = stream.read(&mut request).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn only_200_is_an_answer() {
+        let get = async |answer| get(server(answer).await, "/x").await;
+        assert_eq!(
+            get("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+                .await
+                .unwrap(),
+            "ok"
+        );
+        let refused = get("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy")
+            .await
+            .unwrap_err();
+        assert!(refused.contains("503") && refused.contains("busy"), "{refused}");
+        assert!(get("nonsense\r\n\r\n").await.is_err());
+    }
+}

@@ -1,0 +1,19 @@
+//! The whole house from the outside: through real sockets, TLS, files and processes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops where it fails"
+)]
+
+mod house {
+    pub mod programs;
+    pub mod architecture;
+    pub mod tidy;
+    pub mod commands;
+    pub mod path;
+    pub mod line;
+    pub mod hostile;
+    pub mod page;
+}

@@ -1,0 +1,170 @@
+//! The line between agents and collector: nothing acknowledged is lost, no stranger gets in.
+
+use super::programs::{LAB, PATIENCE};
+use lab::element::Behaviour;
+use lab::house::{House, HouseSpec};
+use lab::network::Plan;
+use proto::v1;
+use proto::v1::inventory_service_client::InventoryServiceClient;
+use tokio_stream::iter;
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+
+fn plan(elements: usize) -> Plan {
+    let kinds = ["nokia-7750-sr7", "cisco-asr9010", "juniper-mx480", "arista-7280"];
+    (0..elements).fold(Plan::small(), |plan, n| {
+        plan.with(
+            kinds[n % kinds.len()],
+            &format!("element-{n}"),
+            "core",
+            Behaviour::Normal,
+        )
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_9_of_the_collector_in_mid_stream_loses_nothing() {
+    let mut spec = HouseSpec::new(LAB, plan(40));
+    spec.interval_seconds = 2;
+    let mut house = House::start(spec).await.unwrap();
+    let mut before = 0;
+    for _ in 0..3 {
+        // Reports keep coming, so the kill falls between two commits or into one.
+        let seen = house
+            .wait_until(PATIENCE, |s| s.reports >= before + 40)
+            .await
+            .unwrap();
+        before = seen.reports;
+        house.kill_collector().await.unwrap();
+        house.start_collector().await.unwrap();
+        let after = house.summary().await.unwrap();
+        assert!(
+            after.reports >= before,
+            "{} reports were shown, {} are left",
+            before,
+            after.reports
+        );
+        assert_eq!(after.lost, 0);
+    }
+    let whole = |s: &lab::house::Summary| s.reports >= before + 80 && s.identified == 40;
+    let summary = house.wait_until(PATIENCE, whole).await.unwrap();
+    assert_eq!((summary.lost, summary.elements), (0, 40));
+    house.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_9_of_the_agent_loses_nothing_and_repeats_nothing() {
+    let mut spec = HouseSpec::new(LAB, plan(20));
+    spec.interval_seconds = 2;
+    let mut house = House::start(spec).await.unwrap();
+    let before = house.wait_until(PATIENCE, |s| s.reports >= 20).await.unwrap();
+    house.kill_agent("lab").await.unwrap();
+    house.start_agent("lab").unwrap();
+    let after = house
+        .wait_until(PATIENCE, |s| s.reports >= before.reports + 40)
+        .await
+        .unwrap();
+    assert_eq!((after.lost, after.elements), (0, 20));
+    house.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_is_refused_and_an_agent_is_heard() {
+    let house = House::start(HouseSpec::new(LAB, plan(1))).await.unwrap();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let url = format!("https://{}", house.grpc());
+    let pem = std::fs::read_to_string(house.data().join("agent-lab.pem")).unwrap();
+    let authority = pem
+        .rfind("-----BEGIN CERTIFICATE-----")
+        .and_then(|at| pem.get(at..))
+        .unwrap();
+    let hello = || {
+        let hello = v1::Hello {
+            capability: proto::CAPABILITY,
+            epoch: vec![7; 16].into(),
+            first_sequence: 1,
+            next_sequence: 1,
+            agent_version: "test".into(),
+            clock_micros: 1,
+        };
+        iter([v1::ReportRequest {
+            message: Some(v1::report_request::Message::Hello(hello)),
+        }])
+    };
+
+    // Without a certificate: no channel, or no answer on it.
+    let tls = ClientTlsConfig::new()
+        .domain_name(proto::tls::COLLECTOR_NAME)
+        .ca_certificate(Certificate::from_pem(authority));
+    let endpoint = Endpoint::from_shared(url.clone())
+        .unwrap()
+        .tls_config(tls)
+        .unwrap();
+    if let Ok(channel) = endpoint.connect().await {
+        assert!(
+            InventoryServiceClient::new(channel)
+                .report(hello())
+                .await
+                .is_err(),
+            "a stranger was let in"
+        );
+    }
+
+    // With the certificate of another authority.
+    let folder = tempfile::tempdir().unwrap();
+    let now = time::OffsetDateTime::now_utc();
+    let other = collector::enrol::Authority::open(folder.path(), now).unwrap();
+    let identity = proto::tls::AgentIdentity {
+        agent: uuid::Uuid::now_v7(),
+        site: "lab".into(),
+    };
+    let forged = other.agent_bundle(&identity, now).unwrap();
+    let forged = forged.replace(forged.rsplit("-----BEGIN CERTIFICATE-----").next().unwrap(), "");
+    let forged = format!(
+        "{}{}",
+        forged.trim_end_matches("-----BEGIN CERTIFICATE-----"),
+        authority
+    );
+    let tls = proto::tls::Bundle::from_pem(forged).client().unwrap();
+    let endpoint = Endpoint::from_shared(url.clone())
+        .unwrap()
+        .tls_config(tls)
+        .unwrap();
+    if let Ok(channel) = endpoint.connect().await {
+        assert!(
+            InventoryServiceClient::new(channel)
+                .report(hello())
+                .await
+                .is_err(),
+            "a forger was let in"
+        );
+    }
+
+    // With its own: greeting and health.
+    let tls = proto::tls::Bundle::from_pem(pem).client().unwrap();
+    let channel = Endpoint::from_shared(url)
+        .unwrap()
+        .tls_config(tls)
+        .unwrap()
+        .connect()
+        .await
+        .unwrap();
+    let mut answers = InventoryServiceClient::new(channel.clone())
+        .report(hello())
+        .await
+        .unwrap()
+        .into_inner();
+    let first = answers.message().await.unwrap().unwrap();
+    assert!(matches!(first.message, Some(v1::report_response::Message::Welcome(w)) if w.acked_sequence == 0));
+    let check = HealthCheckRequest {
+        service: "marque.v1.InventoryService".into(),
+    };
+    let health = HealthClient::new(channel)
+        .check(check)
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(health.status, 1, "serving");
+    house.stop().await.unwrap();
+}

@@ -1,0 +1,160 @@
+//! From a device to the screen, and back from the screen to the bytes.
+
+use super::programs::{PATIENCE, Running, Snmpd, run};
+use lab::element::Behaviour;
+use lab::house::{House, HouseSpec};
+use lab::network::Plan;
+use serde_json::Value;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const CORE_ROUTER: &str = "sysObjectID .1.3.6.1.4.1.2011.2.62.2.9\n\
+    sysDescr Huawei Versatile Routing Platform Software VRP (R) software NetEngine\n\
+    sysName told-by-the-device\nsysContact somebody@example.net\n";
+
+/// Asks until the answer is as wanted; tokio's clock is not needed for one blocking client.
+fn ask(http: &str, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = get(http, path);
+        let last = match serde_json::from_str::<Value>(&answer) {
+            Ok(value) if wanted(&value) => return value,
+            _ => answer,
+        };
+        assert!(Instant::now() < deadline, "{path}: {last}");
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+}
+
+fn get(http: &str, path: &str) -> String {
+    let output = std::process::Command::new("curl")
+        .args(["-s", "-m", "10", &format!("http://{http}{path}")])
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    std::fs::write(folder.join(name), text).unwrap();
+}
+
+#[test]
+fn a_real_snmp_agent_is_polled_through_the_whole_path_to_a_finding_and_back_to_its_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let snmpd = Snmpd::start(folder, CORE_ROUTER);
+    write(
+        folder,
+        "elements.csv",
+        &format!(
+            "site,address,name,role,generations\nberlin,{},BER-CORE-1,core,5G\n",
+            snmpd.address
+        ),
+    );
+    write(
+        folder,
+        "collector.toml",
+        "[store]\npath = \"collector.db\"\n[identity]\nfolder = \"identity\"\n[grpc]\nlisten = \"127.0.0.1:0\"\n\
+         [http]\nlisten = \"127.0.0.1:0\"\n[operator]\ntags = [\"de_contract_operator\"]\nelements = \"elements.csv\"\n\
+         [[site]]\nname = \"berlin\"\njurisdictions = [\"DE\", \"EU\"]\n",
+    );
+    let mut collector = Running::start(folder, &["collector", "serve", "--config", "collector.toml"]);
+    let ready: Value = serde_json::from_str(&collector.first_line()).unwrap();
+    let http = ready["http"].as_str().unwrap();
+    let words = [
+        "collector",
+        "agent",
+        "certificate",
+        "--config",
+        "collector.toml",
+        "--site",
+        "berlin",
+        "--out",
+        "a.pem",
+    ];
+    assert!(run(folder, &words).status.success());
+    write(folder, "community", "public");
+    write(
+        folder,
+        "agent.toml",
+        &format!(
+            "[collector]\naddress = \"https://{}\"\nidentity = \"a.pem\"\n[spool]\npath = \"spool.redb\"\n\
+             [[credential]]\nname = \"c\"\ncommunity = {{ file = \"community\" }}\n\
+             [[target]]\naddress = \"127.0.0.1\"\nport = {}\ncredential = \"c\"\n",
+            ready["grpc"].as_str().unwrap(),
+            snmpd.address.port()
+        ),
+    );
+    let _agent = Running::start(folder, &["agent", "run", "--config", "agent.toml"]);
+
+    // The finding, under the rule, with its date.
+    let findings = ask(http, "/api/v1/findings?rule=DE-CONTRACT-CORE", |v| {
+        v["total"].as_u64() > Some(0)
+    });
+    let finding = &findings["rows"][0];
+    assert_eq!(finding["element_name"], "BER-CORE-1");
+    assert_eq!(finding["supplier"], "Huawei");
+    assert_eq!(finding["result"]["deadline"], "2026-12-31");
+    assert_ne!(finding["result"]["citation"], "");
+
+    // The page of the finding leads to rule, claim, agent and evidence.
+    let page = get(
+        http,
+        &format!("/findings/{}", finding["finding"].as_str().unwrap()),
+    );
+    for part in [
+        "DE-CONTRACT-CORE",
+        "1.3.6.1.2.1.1.2.0",
+        "enterprise:2011",
+        "1.3.6.1.4.1.2011.2.62.2.9",
+    ] {
+        assert!(page.contains(part), "the page names {part}");
+    }
+    let digest = page
+        .split("/evidence/")
+        .nth(1)
+        .unwrap()
+        .get(..64)
+        .unwrap()
+        .to_owned();
+
+    // The evidence holds the very bytes, and what the operator had redacted is not there.
+    let evidence = get(http, &format!("/evidence/{digest}"));
+    assert!(
+        evidence.contains("Versatile Routing Platform"),
+        "the raw answer is shown"
+    );
+    assert!(
+        !evidence.contains("somebody@example.net"),
+        "sysContact stays at the site"
+    );
+    assert!(
+        evidence.to_lowercase().contains("redacted"),
+        "and its removal is recorded"
+    );
+}
+
+#[test]
+fn a_recording_of_our_own_is_served_polled_and_identified() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let recording = "1.3.6.1.2.1.1.1.0|4|ZXR10 ROS Version V4.08.23 ZXR10_5928 Software\n\
+            1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.3902.3.100\n1.3.6.1.2.1.1.3.0|67|99\n1.3.6.1.2.1.1.5.0|4|recorded\n";
+        let plan = Plan::small()
+            .with_objects(recording, "recorded-switch", "access")
+            .unwrap()
+            .with("nokia-7750-sr7", "clean-router", "core", Behaviour::Normal);
+        let mut house = House::start(HouseSpec::new(super::programs::LAB, plan)).await.unwrap();
+        let done = |s: &lab::house::Summary| s.identified == 2 && s.pending.unevaluated == 0;
+        let summary = house.wait_until(PATIENCE, done).await.unwrap();
+        assert_eq!((summary.elements, summary.reached, summary.lost), (2, 2, 0));
+        let elements: Value = serde_json::from_str(&house.get("/api/v1/elements").await.unwrap()).unwrap();
+        let maker = |name: &str| {
+            let rows = elements["rows"].as_array().unwrap();
+            rows.iter().find(|r| r["name"] == name).unwrap()["maker"].clone()
+        };
+        assert_eq!(maker("recorded-switch"), "ZTE");
+        assert_eq!(maker("clean-router"), "Nokia");
+        house.stop().await.unwrap();
+    });
+}
