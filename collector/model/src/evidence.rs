@@ -119,13 +119,19 @@ impl Value {
     /// An OCTET STRING of these bytes.
     #[must_use]
     pub fn octet_string(bytes: impl Into<Vec<u8>>) -> Self {
-        Self { tag: Self::OCTET_STRING, octets: bytes.into() }
+        Self {
+            tag: Self::OCTET_STRING,
+            octets: bytes.into(),
+        }
     }
 
     /// An OBJECT IDENTIFIER.
     #[must_use]
     pub fn object_identifier(oid: &Oid) -> Self {
-        Self { tag: Self::OBJECT_IDENTIFIER, octets: oid.to_ber() }
+        Self {
+            tag: Self::OBJECT_IDENTIFIER,
+            octets: oid.to_ber(),
+        }
     }
 
     /// Text of an OCTET STRING for people: invalid UTF-8 replaced, control characters
@@ -135,7 +141,9 @@ impl Value {
         if self.tag != Self::OCTET_STRING {
             return None;
         }
-        let bounded = self.octets.get(..self.octets.len().min(limit.saturating_mul(4)))?;
+        let bounded = self
+            .octets
+            .get(..self.octets.len().min(limit.saturating_mul(4)))?;
         let text: String = String::from_utf8_lossy(bounded)
             .chars()
             .map(|c| if c.is_control() { ' ' } else { c })
@@ -147,7 +155,9 @@ impl Value {
     /// The value of an OBJECT IDENTIFIER, if it is one and well formed.
     #[must_use]
     pub fn oid(&self) -> Option<Oid> {
-        (self.tag == Self::OBJECT_IDENTIFIER).then(|| Oid::from_ber(&self.octets).ok()).flatten()
+        (self.tag == Self::OBJECT_IDENTIFIER)
+            .then(|| Oid::from_ber(&self.octets).ok())
+            .flatten()
     }
 
     /// Any integer-like value (INTEGER, Counter, Gauge, TimeTicks) that fits 64 bits.
@@ -185,7 +195,8 @@ impl Evidence {
 
     /// Instances below a column or subtree with their index arcs, in order received.
     pub fn below<'a>(&'a self, root: &'a Oid) -> impl Iterator<Item = (&'a [u32], &'a Varbind)> {
-        self.varbinds().filter_map(move |v| v.oid.below(root).map(|index| (index, v)))
+        self.varbinds()
+            .filter_map(move |v| v.oid.below(root).map(|index| (index, v)))
     }
 }
 
@@ -197,13 +208,29 @@ mod tests {
     fn text_is_bounded_and_harmless() {
         let value = Value::octet_string(b"  VRP\r\n\xff <b>\0\0".as_slice());
         assert_eq!(value.text(100).unwrap(), "VRP  \u{fffd} <b>");
-        assert_eq!(Value::octet_string(vec![b'x'; 70_000]).text(10).unwrap(), "xxxxxxxxxx");
-        assert_eq!(Value { tag: Value::NULL, octets: vec![] }.text(10), None);
+        assert_eq!(
+            Value::octet_string(vec![b'x'; 70_000]).text(10).unwrap(),
+            "xxxxxxxxxx"
+        );
+        assert_eq!(
+            Value {
+                tag: Value::NULL,
+                octets: vec![]
+            }
+            .text(10),
+            None
+        );
     }
 
     #[test]
     fn integers_of_every_width() {
-        let int = |tag, octets: &[u8]| Value { tag, octets: octets.to_vec() }.integer();
+        let int = |tag, octets: &[u8]| {
+            Value {
+                tag,
+                octets: octets.to_vec(),
+            }
+            .integer()
+        };
         assert_eq!(int(0x02, &[0xff]), Some(-1));
         assert_eq!(int(0x02, &[0x00, 0x80]), Some(128));
         assert_eq!(int(0x43, &[0x00, 0xff, 0xff, 0xff, 0xff]), Some(4_294_967_295));

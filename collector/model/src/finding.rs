@@ -193,22 +193,39 @@ mod tests {
     fn words_read_back_and_match_serde() {
         for &class in ResultClass::ALL {
             assert_eq!(class.as_str().parse::<ResultClass>(), Ok(class));
-            assert_eq!(serde_json::to_string(&class).unwrap(), format!("{:?}", class.as_str()));
+            assert_eq!(
+                serde_json::to_string(&class).unwrap(),
+                format!("{:?}", class.as_str())
+            );
         }
         for &severity in Severity::ALL {
-            assert_eq!(serde_json::to_string(&severity).unwrap(), format!("{:?}", severity.as_str()));
+            assert_eq!(
+                serde_json::to_string(&severity).unwrap(),
+                format!("{:?}", severity.as_str())
+            );
         }
         for &standing in Standing::ALL {
-            assert_eq!(serde_json::to_string(&standing).unwrap(), format!("{:?}", standing.as_str()));
+            assert_eq!(
+                serde_json::to_string(&standing).unwrap(),
+                format!("{:?}", standing.as_str())
+            );
         }
         for &state in FindingState::ALL {
-            assert_eq!(serde_json::to_string(&state).unwrap(), format!("{:?}", state.as_str()));
+            assert_eq!(
+                serde_json::to_string(&state).unwrap(),
+                format!("{:?}", state.as_str())
+            );
         }
     }
 
     #[test]
     fn what_restricts_nobody_opens_nothing() {
-        for class in [ResultClass::NotBound, ResultClass::WhatIf, ResultClass::Future, ResultClass::NoRuleKnown] {
+        for class in [
+            ResultClass::NotBound,
+            ResultClass::WhatIf,
+            ResultClass::Future,
+            ResultClass::NoRuleKnown,
+        ] {
             assert!(!class.opens_finding());
         }
     }

@@ -73,7 +73,9 @@ impl SiteName {
 impl TryFrom<String> for SiteName {
     type Error = InvalidSiteName;
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let allowed = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let allowed = text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if text.is_empty() || text.len() > 63 || !allowed || text.starts_with('-') || text.ends_with('-') {
             return Err(InvalidSiteName(text.chars().take(80).collect()));
         }

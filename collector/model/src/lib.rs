@@ -14,8 +14,8 @@ pub mod claim;
 pub mod finding;
 
 pub use claim::{
-    Aspect, Attribution, Claim, ComponentClass, ComponentIdentity, Doubt, EvidenceRef, Identification, Signal,
-    Subject, UnitIdentity,
+    Aspect, Attribution, Claim, ComponentClass, ComponentIdentity, Doubt, EvidenceRef, Identification,
+    Signal, Subject, UnitIdentity,
 };
 pub use evidence::{Completeness, Evidence, Observation, Outcome, Question, QuestionKind, Value, Varbind};
 pub use finding::{FindingState, ResultClass, RuleResult, Severity, Standing};

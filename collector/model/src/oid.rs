@@ -65,7 +65,9 @@ impl Oid {
     /// The IANA private enterprise number, if it lies at or below 1.3.6.1.4.1.n (RFC 2578, 3.1).
     #[must_use]
     pub fn enterprise(&self) -> Option<u32> {
-        self.0.strip_prefix(&[1, 3, 6, 1, 4, 1]).and_then(|rest| rest.first().copied())
+        self.0
+            .strip_prefix(&[1, 3, 6, 1, 4, 1])
+            .and_then(|rest| rest.first().copied())
     }
 
     /// Decodes BER content octets.
@@ -97,7 +99,11 @@ impl Oid {
             }
             arc = 0;
         }
-        if inside { Err(InvalidOid::Unfinished) } else { Ok(Self(arcs)) }
+        if inside {
+            Err(InvalidOid::Unfinished)
+        } else {
+            Ok(Self(arcs))
+        }
     }
 
     /// Encodes to BER content octets; identifiers of fewer than two arcs are padded with zeros.
@@ -176,7 +182,13 @@ mod tests {
 
     #[test]
     fn text_and_ber_round_trip() {
-        for text in ["1.3.6.1.2.1.1.1.0", "1.3.6.1.4.1.1004849.2", "2.999.4294967295", "0.0", "1.0.8802.1.1.2"] {
+        for text in [
+            "1.3.6.1.2.1.1.1.0",
+            "1.3.6.1.4.1.1004849.2",
+            "2.999.4294967295",
+            "0.0",
+            "1.0.8802.1.1.2",
+        ] {
             let oid: Oid = text.parse().unwrap();
             assert_eq!(oid.to_string(), text);
             assert_eq!(Oid::from_ber(&oid.to_ber()).unwrap(), oid, "{text}");
@@ -192,7 +204,10 @@ mod tests {
     #[test]
     fn hostile_octets_are_refused() {
         assert_eq!(Oid::from_ber(&[0x2b, 0x86]), Err(InvalidOid::Unfinished));
-        assert_eq!(Oid::from_ber(&[0x2b, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]), Err(InvalidOid::Arc));
+        assert_eq!(
+            Oid::from_ber(&[0x2b, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]),
+            Err(InvalidOid::Arc)
+        );
         assert_eq!(Oid::from_ber(&[1; 400]), Err(InvalidOid::TooLong));
         assert_eq!(Oid::from_ber(&[]).unwrap(), Oid::default());
     }

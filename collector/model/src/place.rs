@@ -86,10 +86,13 @@ impl fmt::Display for Role {
 impl std::str::FromStr for Role {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or_else(|| {
-            let words: Vec<_> = Self::ALL.iter().map(|r| r.as_str()).collect();
-            format!("role {text:?} is none of {}", words.join(", "))
-        })
+        Self::ALL
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or_else(|| {
+                let words: Vec<_> = Self::ALL.iter().map(|r| r.as_str()).collect();
+                format!("role {text:?} is none of {}", words.join(", "))
+            })
     }
 }
 

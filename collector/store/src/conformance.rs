@@ -466,7 +466,10 @@ async fn a_new_version_does_everything_anew_and_the_same_one_nothing() {
     };
     let revision = house.store.revision();
     assert!(!house.store.adopt_version(&same, Instant(5)).await.unwrap());
-    assert!(!revision.has_changed().unwrap(), "a version that is known wakes nobody");
+    assert!(
+        !revision.has_changed().unwrap(),
+        "a version that is known wakes nobody"
+    );
     let newer = StageVersion {
         stage: Stage::Identify,
         version: "k2".into(),
