@@ -1,3 +1,5 @@
+//! Configurations that are taken, and mistakes that are told with line and key.
+
 use super::*;
 use crate::testing::Authority;
 

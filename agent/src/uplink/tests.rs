@@ -1,3 +1,5 @@
+//! The stream against a collector made by hand, over real mutual TLS.
+
 use super::*;
 use crate::keep::keep;
 use crate::poll::Round;

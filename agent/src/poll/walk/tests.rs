@@ -1,3 +1,5 @@
+//! Walks against answers made by hand: order, limits, degrading, ends.
+
 use super::*;
 use crate::plan::oid::{child, parse};
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! The built-in files are well formed, and malformed ones are told by line.
+
 use super::files::{BUILT_IN, Files, read};
 use super::*;
 

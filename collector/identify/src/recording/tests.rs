@@ -1,3 +1,5 @@
+//! Recordings in both formats, whole and damaged.
+
 use super::*;
 
 fn one(text: &str) -> Value {

@@ -1,0 +1,131 @@
+//! Reports into rows: nothing acknowledged is lost, nothing counts twice.
+
+use super::*;
+
+#[tokio::test]
+async fn redelivery_changes_nothing() {
+    let house = House::new().await;
+    assert_eq!(
+        house.store.greet(&house.hello(1, 3), Instant(900)).await.unwrap(),
+        0
+    );
+    let first = vec![
+        report(1, 10, Completeness::Complete, 1),
+        report(2, 20, Completeness::Complete, 1),
+    ];
+    assert_eq!(
+        house.commit(first.clone()).await.unwrap(),
+        [Verdict::Stored, Verdict::Stored]
+    );
+    let before = house.store.overview().await.unwrap();
+    assert_eq!(
+        house.commit(first).await.unwrap(),
+        [Verdict::Repeated, Verdict::Repeated]
+    );
+    let after = house.store.overview().await.unwrap();
+    assert_eq!((before.reports, before.lost), (2, 0));
+    assert_eq!((after.reports, after.lost, after.elements), (2, 0, 1));
+    assert_eq!(
+        house.store.greet(&house.hello(3, 3), Instant(950)).await.unwrap(),
+        2
+    );
+    assert_eq!(after.agents[0].clock_skew_micros, 3_000_000 - 900);
+}
+
+#[tokio::test]
+async fn a_hole_in_the_sequence_is_refused_whole() {
+    let house = House::new().await;
+    house.store.greet(&house.hello(1, 4), Instant(900)).await.unwrap();
+    let holed = vec![
+        report(1, 10, Completeness::Complete, 1),
+        report(3, 20, Completeness::Complete, 2),
+    ];
+    assert!(matches!(
+        house.commit(holed).await,
+        Err(StoreError::NotDense { cursor: 1, got: 3 })
+    ));
+    assert_eq!(
+        house.store.overview().await.unwrap().reports,
+        0,
+        "nothing of the batch was kept"
+    );
+    assert_eq!(
+        house.store.greet(&house.hello(1, 4), Instant(950)).await.unwrap(),
+        0
+    );
+}
+
+#[tokio::test]
+async fn a_spool_that_begins_after_our_cursor_is_shown_as_lost() {
+    let house = House::new().await;
+    house.store.greet(&house.hello(1, 3), Instant(900)).await.unwrap();
+    house
+        .commit(vec![report(1, 10, Completeness::Complete, 1)])
+        .await
+        .unwrap();
+    assert_eq!(
+        house.store.greet(&house.hello(6, 9), Instant(950)).await.unwrap(),
+        5
+    );
+    assert_eq!(house.store.overview().await.unwrap().lost, 4);
+}
+
+#[tokio::test]
+async fn refused_and_wanted_are_durable_answers() {
+    let house = House::new().await;
+    house.store.greet(&house.hello(1, 3), Instant(900)).await.unwrap();
+    let mut unknown = report(2, 20, Completeness::Complete, 5);
+    if let ReportBody::Read(read) = &mut unknown.body {
+        read.evidence = None;
+    }
+    let refused = IncomingReport {
+        sequence: 1,
+        body: ReportBody::Refused {
+            reason: "no digest".into(),
+        },
+    };
+    let verdicts = house.commit(vec![refused, unknown]).await.unwrap();
+    assert_eq!(
+        verdicts,
+        [
+            Verdict::Refused {
+                reason: "no digest".into()
+            },
+            Verdict::Wanted
+        ]
+    );
+    let overview = house.store.overview().await.unwrap();
+    assert_eq!(
+        (overview.reports, overview.lost, overview.agents[0].refused),
+        (2, 0, 1)
+    );
+    assert_eq!(overview.reached, 0, "a digest we do not hold shows nothing");
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_reopening() {
+    let house = House::new().await;
+    house.store.greet(&house.hello(1, 9), Instant(900)).await.unwrap();
+    house
+        .commit(vec![report(1, 10, Completeness::Complete, 1)])
+        .await
+        .unwrap();
+    let path = house.folder.path().join("collector.db");
+    // No close: the process might as well have been killed.
+    let again = SqliteStore::open(&path).await.unwrap();
+    assert_eq!(again.overview().await.unwrap().reports, 1);
+    assert_eq!(again.greet(&house.hello(2, 9), Instant(999)).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn what_is_no_store_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("collector.db");
+    std::fs::write(
+        &path,
+        "this is a text file, and long enough to have a header of its own",
+    )
+    .unwrap();
+    let error = SqliteStore::open(&path).await.err().unwrap();
+    assert!(error.to_string().contains("collector.db"), "{error}");
+}

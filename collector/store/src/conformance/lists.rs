@@ -1,0 +1,96 @@
+//! Declared facts, and lists page by page.
+
+use super::*;
+
+#[tokio::test]
+async fn what_is_declared_is_kept_apart_and_withdrawn_with_history() {
+    let house = House::new().await;
+    let site = Site {
+        name: "berlin".parse().unwrap(),
+        jurisdictions: BTreeSet::from(["DE".to_owned(), "EU".to_owned()]),
+        title: "Berlin".into(),
+        latitude: None,
+        longitude: None,
+    };
+    let declaration = Declaration {
+        site: "berlin".parse().unwrap(),
+        address: "192.0.2.1".into(),
+        port: 161,
+        name: "BER-CORE-1".into(),
+        role: Some(Role::Core),
+        generations: BTreeSet::from(["5G".to_owned()]),
+        tags: BTreeSet::from(["de_contract_operator".to_owned()]),
+        acquired: None,
+    };
+    let sites = [site];
+    house
+        .store
+        .declare(&sites, std::slice::from_ref(&declaration), Instant(5))
+        .await
+        .unwrap();
+    house.store.greet(&house.hello(1, 9), Instant(900)).await.unwrap();
+    house
+        .commit(vec![report(1, 10, Completeness::Complete, 1)])
+        .await
+        .unwrap();
+    let element = house.only_element().await;
+    let place = house.store.subject(element).await.unwrap().unwrap().place;
+    assert_eq!((place.role, place.jurisdictions.len()), (Some(Role::Core), 2));
+
+    let filter = ElementFilter {
+        roles: vec!["core".into()],
+        text: "core".into(),
+        ..ElementFilter::default()
+    };
+    assert_eq!(house.store.elements(&filter).await.unwrap().total, 1);
+    let filter = ElementFilter {
+        text: "100%".into(),
+        ..ElementFilter::default()
+    };
+    assert_eq!(
+        house.store.elements(&filter).await.unwrap().total,
+        0,
+        "% is a character, not a wildcard"
+    );
+
+    house.store.declare(&sites, &[], Instant(6)).await.unwrap();
+    let place = house.store.subject(element).await.unwrap().unwrap().place;
+    assert_eq!((place.role, place.tags.len()), (None, 0));
+}
+
+#[tokio::test]
+async fn pages_follow_each_other_without_overlap() {
+    let house = House::new().await;
+    house
+        .store
+        .greet(&house.hello(1, 99), Instant(900))
+        .await
+        .unwrap();
+    let reports = (1..=25)
+        .map(|n| {
+            let mut report = report(n, 10, Completeness::Complete, 1);
+            if let ReportBody::Read(read) = &mut report.body {
+                read.address = format!("192.0.2.{n}");
+            }
+            report
+        })
+        .collect();
+    house.commit(reports).await.unwrap();
+    let mut filter = ElementFilter {
+        limit: 10,
+        ..ElementFilter::default()
+    };
+    let mut seen = BTreeSet::new();
+    let mut sizes = Vec::new();
+    loop {
+        let page = house.store.elements(&filter).await.unwrap();
+        assert_eq!(page.total, 25);
+        sizes.push(page.rows.len());
+        seen.extend(page.rows.into_iter().map(|r| r.address));
+        filter.after = page.next;
+        if filter.after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((sizes, seen.len()), (vec![10, 10, 5], 25));
+}

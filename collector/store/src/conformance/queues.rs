@@ -1,0 +1,218 @@
+//! Work between stages, and the life of findings and units.
+
+use super::*;
+
+#[tokio::test]
+async fn work_that_changed_meanwhile_stays_undone() {
+    let house = House::new().await;
+    house.store.greet(&house.hello(1, 9), Instant(900)).await.unwrap();
+    house
+        .commit(vec![report(1, 10, Completeness::Complete, 1)])
+        .await
+        .unwrap();
+    let element = house.only_element().await;
+    let read = house.store.undone(Stage::Evaluate, 10).await.unwrap().remove(0);
+    house
+        .identify(Digest([1; 32]), identification("huawei", "S1"))
+        .await;
+    let done = JudgedElement {
+        undone: read,
+        element,
+        judged: Judged {
+            standing: "unknown".into(),
+            policies: "p1".into(),
+            knowledge: String::new(),
+            digest: None,
+            as_of: "2026-11-25".into(),
+        },
+        name: "192.0.2.1".into(),
+        results: vec![],
+        findings: vec![],
+        tenure: TenureStep::Keep,
+        cause: "network",
+    };
+    house.store.save_judged(vec![done], Instant(3_000)).await.unwrap();
+    assert_eq!(house.store.undone(Stage::Evaluate, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_new_version_does_everything_anew_and_the_same_one_nothing() {
+    let house = House::new().await;
+    house.store.greet(&house.hello(1, 9), Instant(900)).await.unwrap();
+    house
+        .commit(vec![
+            report(1, 10, Completeness::Complete, 1),
+            report(2, 20, Completeness::Unreachable, 2),
+        ])
+        .await
+        .unwrap();
+    house
+        .identify(Digest([1; 32]), identification("huawei", "S1"))
+        .await;
+    assert!(house.store.undone(Stage::Identify, 10).await.unwrap().is_empty());
+    let same = StageVersion {
+        stage: Stage::Identify,
+        version: KNOWLEDGE.into(),
+    };
+    let revision = house.store.revision();
+    assert!(!house.store.adopt_version(&same, Instant(5)).await.unwrap());
+    assert!(
+        !revision.has_changed().unwrap(),
+        "a version that is known wakes nobody"
+    );
+    let newer = StageVersion {
+        stage: Stage::Identify,
+        version: "k2".into(),
+    };
+    assert!(house.store.adopt_version(&newer, Instant(5)).await.unwrap());
+    let undone = house.store.undone(Stage::Identify, 10).await.unwrap();
+    assert_eq!(
+        undone.iter().map(|u| u.key.clone()).collect::<Vec<_>>(),
+        [Digest([1; 32]).to_string()]
+    );
+}
+
+#[tokio::test]
+async fn a_finding_lives_and_its_unit_is_swapped() {
+    let house = House::new().await;
+    house.store.greet(&house.hello(1, 9), Instant(900)).await.unwrap();
+    house
+        .commit(vec![report(1, 10, Completeness::Complete, 1)])
+        .await
+        .unwrap();
+    let element = house.only_element().await;
+    house
+        .identify(Digest([1; 32]), identification("huawei", "S1"))
+        .await;
+    let found = |serial: &str, from| FoundUnit {
+        from: Instant(from),
+        identity: UnitIdentity {
+            serial: Some(serial.into()),
+            ..UnitIdentity::default()
+        },
+        maker: Some(supplier("huawei", "Huawei")),
+    };
+    let due = result(ResultClass::Due, Severity::Major);
+    let first = TenureStep::First(found("S1", 10));
+    house
+        .judge(
+            element,
+            vec![due.clone()],
+            vec![FindingStep::Open(due.clone())],
+            first,
+        )
+        .await;
+
+    let page = house.store.findings(&FindingFilter::default()).await.unwrap();
+    assert_eq!(page.total, 1);
+    let row = &page.rows[0];
+    assert_eq!(
+        (row.supplier.as_str(), row.part.as_str(), row.state),
+        ("Maker", "NE-1", FindingState::Open)
+    );
+    let overview = house.store.overview().await.unwrap();
+    assert_eq!(
+        (
+            overview.identified,
+            overview.components,
+            overview.components_named
+        ),
+        (1, 600, 1)
+    );
+    assert_eq!(
+        overview
+            .severities
+            .iter()
+            .find(|c| c.word == "major")
+            .unwrap()
+            .count,
+        1
+    );
+    assert_eq!(overview.deadlines[0].deadline, "2026-12-31");
+    let maker = overview.makers[0].clone();
+    assert_eq!(
+        (maker.maker.unwrap().id.as_str(), maker.elements, maker.findings),
+        ("huawei", 1, 1)
+    );
+
+    let tenure = house
+        .store
+        .subject(element)
+        .await
+        .unwrap()
+        .unwrap()
+        .tenure
+        .unwrap();
+    assert_eq!(tenure.identity.serial.as_deref(), Some("S1"));
+    let overdue = result(ResultClass::Overdue, Severity::Critical);
+    let change = FindingStep::Change(row.finding, overdue.clone(), "due → overdue".into());
+    house
+        .judge(
+            element,
+            vec![overdue],
+            vec![change],
+            TenureStep::Swap(tenure.unit, found("S2", 20)),
+        )
+        .await;
+    house
+        .judge(
+            element,
+            vec![],
+            vec![FindingStep::Close(row.finding)],
+            TenureStep::Keep,
+        )
+        .await;
+    let again = result(ResultClass::Due, Severity::Minor);
+    let view = house.store.element(element).await.unwrap().unwrap();
+    assert_eq!(view.findings[0].state, FindingState::Closed);
+    assert_eq!(view.tenures.len(), 2);
+    assert_eq!(
+        (view.tenures[1].until, view.tenures[0].until),
+        (Some(Instant(20)), None)
+    );
+    assert_eq!(
+        house
+            .store
+            .findings(&FindingFilter::default())
+            .await
+            .unwrap()
+            .total,
+        0,
+        "closed ones are not in the queue"
+    );
+    house
+        .judge(
+            element,
+            vec![again.clone()],
+            vec![FindingStep::Reopen(row.finding, again)],
+            TenureStep::Keep,
+        )
+        .await;
+
+    let view = house.store.finding(row.finding).await.unwrap().unwrap();
+    let kinds: Vec<_> = view.events.iter().map(|e| e.kind.as_str()).collect();
+    assert_eq!(kinds, ["opened", "changed", "closed", "reopened"]);
+    assert_eq!(view.row.closed, None);
+    let kinds: Vec<_> = house
+        .store
+        .overview()
+        .await
+        .unwrap()
+        .changes
+        .iter()
+        .rev()
+        .map(|c| c.kind.clone())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "unit_new",
+            "finding_opened",
+            "standing_changed",
+            "swap",
+            "finding_changed",
+            "finding_closed",
+            "finding_opened"
+        ]
+    );
+}
