@@ -1,7 +1,7 @@
 //! The inventory service: one task a stream, group commit of what is ready.
 
 use super::read;
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use model::{AgentId, Instant, SiteName};
 use proto::v1;
 use proto::v1::inventory_service_server::{InventoryService, InventoryServiceServer};
@@ -20,6 +20,9 @@ const WINDOW: u32 = 256;
 
 /// Reports committed in one transaction: what is ready, at most this many.
 const BATCH: usize = 64;
+
+/// Bytes of reports after which a batch takes no more.
+const BATCH_BYTES: usize = 8 << 20;
 
 /// How long a new stream may stay silent before its greeting.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(30);
@@ -93,6 +96,7 @@ impl InventoryService for Ingest {
             agent,
             site,
             epoch: hello.epoch,
+            acked,
         };
         tokio::spawn(serve_line(line, requests, responses, self.stop.clone()));
         Ok(Response::new(ReceiverStream::new(receiver)))
@@ -106,30 +110,25 @@ struct Line {
     agent: AgentId,
     site: SiteName,
     epoch: String,
+    acked: u64,
 }
 
 async fn serve_line(
-    line: Line,
-    requests: Streaming<v1::ReportRequest>,
+    mut line: Line,
+    mut requests: Streaming<v1::ReportRequest>,
     responses: mpsc::Sender<Result<v1::ReportResponse, Status>>,
     stop: CancellationToken,
 ) {
-    let mut ready = requests.ready_chunks(BATCH);
     let ended = loop {
-        let chunk = tokio::select! {
+        let batch = tokio::select! {
             () = stop.cancelled() => break Some(Status::unavailable("collector stops")),
-            chunk = ready.next() => chunk,
+            batch = ready(&mut requests, &line) => batch,
         };
-        let Some(chunk) = chunk else { break None };
-        let (reports, fault) = collect(chunk, &line.site);
-        if !reports.is_empty() {
-            match line.commit(reports).await {
+        if !batch.reports.is_empty() {
+            match line.commit(batch.reports).await {
                 Ok(ack) => {
-                    if responses
-                        .send(Ok(response(v1::report_response::Message::Ack(ack))))
-                        .await
-                        .is_err()
-                    {
+                    let ack = response(v1::report_response::Message::Ack(ack));
+                    if responses.send(Ok(ack)).await.is_err() {
                         break None;
                     }
                 }
@@ -139,8 +138,8 @@ async fn serve_line(
                 }
             }
         }
-        if let Some(fault) = fault {
-            break Some(fault);
+        if let Some(end) = batch.end {
+            break end;
         }
     };
     tracing::info!(agent.id = %line.agent, reason = ended.as_ref().map_or("", Status::message), "agent disconnected");
@@ -149,36 +148,58 @@ async fn serve_line(
     }
 }
 
-/// The reports of a chunk up to its first fault.
-fn collect(
-    chunk: Vec<Result<v1::ReportRequest, Status>>,
-    site: &SiteName,
-) -> (Vec<IncomingReport>, Option<Status>) {
-    let mut reports = Vec::with_capacity(chunk.len());
-    for message in chunk {
-        match message {
-            Ok(v1::ReportRequest {
+/// Reports to commit together, and how the stream ended behind them if it did.
+struct Batch {
+    reports: Vec<IncomingReport>,
+    end: Option<Option<Status>>,
+}
+
+/// Waits for a message and takes what else is ready, at most [`BATCH`] reports and about [`BATCH_BYTES`]:
+/// small on the wire may be large in memory.
+async fn ready(requests: &mut Streaming<v1::ReportRequest>, line: &Line) -> Batch {
+    let mut batch = Batch {
+        reports: Vec::new(),
+        end: None,
+    };
+    let mut bytes = 0;
+    let mut next = requests.next().await;
+    loop {
+        match next {
+            Some(Ok(v1::ReportRequest {
                 message: Some(v1::report_request::Message::Report(report)),
-            }) => reports.push(IncomingReport {
-                sequence: report.sequence,
-                body: read::report(&report.report, site),
-            }),
-            Ok(_) => return (reports, Some(Status::invalid_argument("a report was expected"))),
-            Err(status) => return (reports, Some(status)),
+            })) => {
+                bytes += report.report.len();
+                let body = read::report(&report.report, &line.site, (line.clock)());
+                batch.reports.push(IncomingReport {
+                    sequence: report.sequence,
+                    body,
+                });
+            }
+            Some(Ok(_)) => batch.end = Some(Some(Status::invalid_argument("a report was expected"))),
+            Some(Err(status)) => batch.end = Some(Some(status)),
+            None => batch.end = Some(None),
+        }
+        if batch.end.is_some() || batch.reports.len() >= BATCH || bytes >= BATCH_BYTES {
+            return batch;
+        }
+        match requests.next().now_or_never() {
+            Some(message) => next = message,
+            None => return batch,
         }
     }
-    (reports, None)
 }
 
 impl Line {
-    async fn commit(&self, reports: Vec<IncomingReport>) -> Result<v1::Ack, StoreError> {
+    async fn commit(&mut self, reports: Vec<IncomingReport>) -> Result<v1::Ack, StoreError> {
         let sequences: Vec<u64> = reports.iter().map(|r| r.sequence).collect();
         let verdicts = self
             .store
             .commit_reports(self.agent, &self.epoch, reports, (self.clock)())
             .await?;
+        // Repeated reports come after later ones; an ack never goes back.
+        self.acked = self.acked.max(sequences.last().copied().unwrap_or(0));
         let mut ack = v1::Ack {
-            sequence: sequences.last().copied().unwrap_or(0),
+            sequence: self.acked,
             verdicts: Vec::new(),
         };
         for (sequence, verdict) in sequences.into_iter().zip(verdicts) {

@@ -9,9 +9,9 @@ use super::{conclude, row};
 use crate::StoreError;
 use crate::record::{AgentHello, IncomingReport, ReadReport, ReportBody, Stage, Verdict};
 use model::{AgentId, Completeness, Instant};
-use sqlx::{Row as _, Sqlite, Transaction};
+use sqlx::{Row as _, SqliteConnection};
 
-type Tx = Transaction<'static, Sqlite>;
+type Tx = SqliteConnection;
 
 /// zstd level: the fastest that still halves walks.
 const LEVEL: i32 = 1;
@@ -61,7 +61,7 @@ pub async fn greet(tx: &mut Tx, hello: &AgentHello, now: Instant) -> Result<u64,
     .bind(&hello.version)
     .bind(hello.clock.0.saturating_sub(now.0))
     .bind(now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
 
     let oldest = row::signed(hello.first_sequence.max(1))?;
@@ -74,7 +74,7 @@ pub async fn greet(tx: &mut Tx, hello: &AgentHello, now: Instant) -> Result<u64,
     .bind(&hello.epoch)
     .bind(oldest)
     .bind(now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     // A spool that begins later than we remember has been acknowledged by a store
     // we no longer are (a restored backup). Go on from there: the sequences in
@@ -87,7 +87,7 @@ pub async fn greet(tx: &mut Tx, hello: &AgentHello, now: Instant) -> Result<u64,
     .bind(&hello.epoch)
     .bind(oldest)
     .bind(now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     cursor(tx, hello.agent, &hello.epoch).await
 }
@@ -97,7 +97,7 @@ async fn cursor(tx: &mut Tx, agent: AgentId, epoch: &str) -> Result<u64, StoreEr
         sqlx::query_scalar("SELECT acked_sequence FROM agent_cursor WHERE agent_id = $1 AND epoch = $2")
             .bind(agent.to_string())
             .bind(epoch)
-            .fetch_optional(&mut **tx)
+            .fetch_optional(&mut *tx)
             .await?;
     acked.map(row::count).ok_or(StoreError::Damaged("agent cursor"))
 }
@@ -153,13 +153,13 @@ pub async fn commit_reports(
         .bind(row::signed(acked - start)?)
         .bind(refused)
         .bind(now.0)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
     }
     sqlx::query("UPDATE agent SET last_seen_at = $2 WHERE agent_id = $1")
         .bind(&agent_text)
         .bind(now.0)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
     Ok(verdicts)
 }
@@ -182,7 +182,7 @@ async fn store_refused(tx: &mut Tx, line: &Line<'_>, reason: &str) -> Result<Ver
     .bind(line.sequence)
     .bind(reason)
     .bind(line.now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(Verdict::Refused {
         reason: reason.to_owned(),
@@ -198,7 +198,7 @@ async fn store_read(
     let digest = read.digest.to_string();
     let held = match (evidence, &read.evidence) {
         (Some(body), Some(raw)) => {
-            let written = sqlx::query(
+            sqlx::query(
                 "INSERT INTO evidence (digest, size, body, recorded_at) VALUES ($1, $2, $3, $4) \
                  ON CONFLICT (digest) DO NOTHING",
             )
@@ -206,17 +206,14 @@ async fn store_read(
             .bind(i64::try_from(raw.len()).unwrap_or(i64::MAX))
             .bind(body)
             .bind(line.now.0)
-            .execute(&mut **tx)
+            .execute(&mut *tx)
             .await?;
-            if written.rows_affected() == 1 && read.completeness != Completeness::Unreachable {
-                conclude::queue(tx, Stage::Identify, &digest, line.now).await?;
-            }
             true
         }
         _ => {
             let held: Option<i64> = sqlx::query_scalar("SELECT 1 FROM evidence WHERE digest = $1")
                 .bind(&digest)
-                .fetch_optional(&mut **tx)
+                .fetch_optional(&mut *tx)
                 .await?;
             held.is_some()
         }
@@ -242,7 +239,7 @@ async fn store_read(
     .bind(i64::from(read.retries))
     .bind(i64::from(read.varbinds))
     .bind(line.now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     if held {
         sight(tx, line, &element, read, &digest).await?;
@@ -278,7 +275,7 @@ async fn sight(
          FROM element WHERE element_id = $1",
     )
     .bind(element)
-    .fetch_one(&mut **tx)
+    .fetch_one(&mut *tx)
     .await?;
     let latest_digest: Option<String> = present.try_get("latest_digest")?;
     let latest_completeness: Option<String> = present.try_get("latest_completeness")?;
@@ -302,7 +299,7 @@ async fn sight(
         .bind(line.agent)
         .bind(line.epoch)
         .bind(line.sequence)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
     } else {
         sqlx::query(
@@ -318,7 +315,7 @@ async fn sight(
         .bind(line.epoch)
         .bind(line.sequence)
         .bind(line.now.0)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
     }
     if !is_latest {
@@ -332,7 +329,7 @@ async fn sight(
     .bind(digest)
     .bind(word)
     .bind(finished)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     // A complete walk replaces what is known; a partial one stands beside it.
     let moved = match read.completeness {
@@ -344,7 +341,7 @@ async fn sight(
             .bind(element)
             .bind(digest)
             .bind(finished)
-            .execute(&mut **tx)
+            .execute(&mut *tx)
             .await?;
             true
         }
@@ -353,13 +350,25 @@ async fn sight(
                 .bind(element)
                 .bind(digest)
                 .bind(finished)
-                .execute(&mut **tx)
+                .execute(&mut *tx)
                 .await?;
             true
         }
         _ => latest_completeness.as_deref() != Some(word),
     };
     if moved {
+        // Evidence first seen as something that says nothing, and now as an answer.
+        sqlx::query(
+            "INSERT INTO undone (stage, key, revision, since) SELECT 'identify', $1, 1, $2 \
+             WHERE $3 <> 'unreachable' AND NOT EXISTS (SELECT 1 FROM identification WHERE digest = $1 \
+             AND knowledge = (SELECT version FROM stage_version WHERE stage = 'identify')) \
+             ON CONFLICT (stage, key) DO NOTHING",
+        )
+        .bind(digest)
+        .bind(line.now.0)
+        .bind(word)
+        .execute(&mut *tx)
+        .await?;
         conclude::queue(tx, Stage::Evaluate, element, line.now).await?;
     }
     Ok(())
