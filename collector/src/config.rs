@@ -144,7 +144,7 @@ impl Config {
         }
     }
 
-    /// Reads and checks a file; paths inside are relative to the working folder.
+    /// Reads and checks a file; relative paths inside count from the folder of the file.
     ///
     /// # Errors
     /// [`ConfigError`] naming file, line and key.
@@ -154,7 +154,16 @@ impl Config {
             path: shown.clone(),
             source,
         })?;
-        Self::parse(&text, &shown)
+        let mut config = Self::parse(&text, &shown)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let inside = [Some(&mut config.store.path), Some(&mut config.identity.folder)];
+        let inside = inside
+            .into_iter()
+            .chain([config.operator.elements.as_mut(), config.policy.folder.as_mut()]);
+        for place in inside.flatten() {
+            *place = folder.join(&*place);
+        }
+        Ok(config)
     }
 
     fn parse(text: &str, path: &str) -> Result<Self, ConfigError> {
@@ -291,6 +300,16 @@ mod tests {
         assert_eq!(example.grpc, least.grpc);
         assert_eq!(example.http, least.http);
         assert_eq!(example.policy, least.policy);
+    }
+
+    #[test]
+    fn relative_paths_count_from_the_folder_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.toml");
+        std::fs::write(&path, format!("{LEAST}[operator]\nelements = \"/etc/e.csv\"\n")).unwrap();
+        let config = Config::read(&path).unwrap();
+        assert_eq!(config.store.path, folder.path().join("c.db"));
+        assert_eq!(config.operator.elements, Some(PathBuf::from("/etc/e.csv")));
     }
 
     #[test]
