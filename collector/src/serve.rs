@@ -25,6 +25,9 @@ const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(20), Duration::from
 /// Streams of one connection: an agent needs one, and a health check beside it.
 const STREAMS: u32 = 8;
 
+/// How often health is looked at.
+const HEALTH: Duration = Duration::from_secs(2);
+
 /// How long open requests may take after a stop before they are cut.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -206,9 +209,6 @@ pub async fn serve(
     };
 
     let (health, health_service) = tonic_health::server::health_reporter();
-    health
-        .set_serving::<proto::v1::inventory_service_server::InventoryServiceServer<Ingest>>()
-        .await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -241,6 +241,12 @@ pub async fn serve(
         ("metrics", Ok(()))
     });
 
+    let (watched, until) = (Arc::clone(&shared), stop.clone());
+    tasks.spawn(async move {
+        tell_health(watched, health, until).await;
+        ("health", Ok(()))
+    });
+
     ready(grpc, http);
     tracing::info!(grpc.address = %grpc, http.address = %http, "collector serves");
     let outcome = supervise(&mut tasks, &stop).await;
@@ -249,6 +255,26 @@ pub async fn serve(
     tasks.shutdown().await;
     store.close().await;
     outcome
+}
+
+/// Tells gRPC health checks whether reports can be stored.
+async fn tell_health(
+    store: Arc<dyn Store>,
+    health: tonic_health::server::HealthReporter,
+    stop: CancellationToken,
+) {
+    type Inventory = proto::v1::inventory_service_server::InventoryServiceServer<Ingest>;
+    loop {
+        if store.takes_writes() {
+            health.set_serving::<Inventory>().await;
+        } else {
+            health.set_not_serving::<Inventory>().await;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(HEALTH) => {}
+        }
+    }
 }
 
 /// Waits for the stop; any task that ends before it ends the program, by name.

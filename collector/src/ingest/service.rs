@@ -72,11 +72,10 @@ impl InventoryService for Ingest {
             return Err(Status::invalid_argument("the first message is not a greeting"));
         };
         let hello = greeting(agent, site.clone(), &hello)?;
-        let acked = self
-            .store
-            .greet(&hello, (self.clock)())
-            .await
-            .map_err(|e| status(&e))?;
+        let acked = self.store.greet(&hello, (self.clock)()).await.map_err(|error| {
+            tracing::error!(agent.id = %agent, error = crate::admin::chain(&error), "greeting not stored");
+            status(&error)
+        })?;
         tracing::info!(agent.id = %agent, site = %site, agent.version = hello.version, report.sequence = acked, "agent connected");
 
         let (responses, receiver) = mpsc::channel(BATCH);
