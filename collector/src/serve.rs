@@ -25,6 +25,8 @@ const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(20), Duration::from
 /// Streams of one connection: an agent needs one, and a health check beside it.
 const STREAMS: u32 = 8;
 
+type Inventory = proto::v1::inventory_service_server::InventoryServiceServer<Ingest>;
+
 /// How often health is looked at.
 const HEALTH: Duration = Duration::from_secs(2);
 
@@ -241,6 +243,7 @@ pub async fn serve(
         ("metrics", Ok(()))
     });
 
+    health.set_serving::<Inventory>().await;
     let (watched, until) = (Arc::clone(&shared), stop.clone());
     tasks.spawn(async move {
         tell_health(watched, health, until).await;
@@ -263,7 +266,6 @@ async fn tell_health(
     health: tonic_health::server::HealthReporter,
     stop: CancellationToken,
 ) {
-    type Inventory = proto::v1::inventory_service_server::InventoryServiceServer<Ingest>;
     loop {
         if store.takes_writes() {
             health.set_serving::<Inventory>().await;
