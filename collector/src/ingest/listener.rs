@@ -1,23 +1,28 @@
 //! Accepts connections and shakes hands off the accept loop.
 //!
-//! Invariants: a handshake has ten seconds and at most 256 run at once, so that
-//! strangers cannot hold agents out; a failed one is counted, never fatal.
+//! Invariants: a handshake has ten seconds and at most 256 run at once, and a
+//! connection without a certificate, which can only enrol, has thirty and is one
+//! of 64, so that strangers cannot hold agents out; a failed one is counted,
+//! never fatal.
+
+mod connection;
+
+pub use connection::Connection;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
-/// A connection whose peer has shown a certificate of the authority.
-pub type Connection = TlsStream<TcpStream>;
-
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const HANDSHAKES: usize = 256;
+
+/// Connections without a certificate at once.
+const STRANGERS: usize = 64;
 
 /// Connections waiting to be served; when full, the next handshakes wait here.
 const QUEUE: usize = 64;
@@ -63,6 +68,7 @@ async fn accept_loop(
     stop: CancellationToken,
 ) {
     let room = Arc::new(Semaphore::new(HANDSHAKES));
+    let strangers = Arc::new(Semaphore::new(STRANGERS));
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -81,14 +87,16 @@ async fn accept_loop(
             return;
         };
         let (acceptor, sender) = (listener.acceptor.clone(), sender.clone());
+        let strangers = Arc::clone(&strangers);
         tokio::spawn(async move {
             let _permit = permit;
             let _ = stream.set_nodelay(true);
             match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
-                Ok(Ok(connection)) => {
+                Ok(Ok(stream)) => match Connection::new(stream, strangers) {
                     // The server is gone only when the program ends.
-                    let _ = sender.send(Ok(connection)).await;
-                }
+                    Some(connection) => drop(sender.send(Ok(connection)).await),
+                    None => refuse(peer, "too many strangers"),
+                },
                 Ok(Err(error)) => refuse(peer, &error.to_string()),
                 Err(_) => refuse(peer, "handshake timed out"),
             }
