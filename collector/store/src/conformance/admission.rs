@@ -122,6 +122,13 @@ async fn a_revocation_is_for_known_agents_and_for_good() {
         (all[0].site.as_ref(), all[0].last_seen),
         (Some(&issued.site), None)
     );
+    // The page tells of both.
+    house.store.greet(&house.hello(1, 1), Instant(10)).await.unwrap();
+    let shown = house.store.overview().await.unwrap().agents;
+    assert_eq!(
+        (shown[0].revoked, shown[0].not_after),
+        (Some(Instant(8)), Some(Instant(90)))
+    );
     // An agent that greeted and never got a certificate here is known too.
     house.store.greet(&house.hello(1, 1), Instant(900)).await.unwrap();
     assert_eq!(
