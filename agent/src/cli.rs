@@ -1,8 +1,9 @@
-//! The command line: `run`, `check-config`, `poll`.
+//! The command line: `enrol`, `run`, `check-config`, `poll`.
 //!
 //! Invariant: whatever goes wrong is one line on standard error and an exit code
 //! of `sysexits.h`; a secret given here is shown nowhere.
 
+pub mod enrol;
 pub mod json;
 pub mod poll;
 pub mod run;
@@ -28,6 +29,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Use a join token of the collector for this agent's key and certificate.
+    Enrol(enrol::Args),
     /// Poll for ever, keep reports on disk and stream them to the collector.
     Run {
         /// The configuration.
@@ -64,6 +67,17 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Only the first call in a process installs; a second finds the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match cli.command {
+        Command::Enrol(args) => match enrol::run(&args) {
+            Ok(enrolled) => {
+                let (agent, site) = (enrolled.agent, &enrolled.site);
+                say(&format_args!(
+                    "this is agent {agent} at {site} now, see {}",
+                    enrol::out(&args).display()
+                ));
+                ExitCode::SUCCESS
+            }
+            Err(error) => fail(&error, ExitCode::FAILURE),
+        },
         Command::Poll(args) => poll::run(&args).unwrap_or_else(|error| fail(&error, ExitCode::FAILURE)),
         Command::CheckConfig { config } => match run::check(&config) {
             Ok(()) => ExitCode::SUCCESS,

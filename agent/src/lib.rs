@@ -3,6 +3,8 @@
 //!
 //! ```text
 //! schedule ─► poll ─► redact ─► report ─► spool ─► uplink ─► collector
+//!                                                  ▲
+//!                                      enrol: identity, renewed in time
 //! ```
 //!
 //! Each arrow is a bounded queue or a plain call: a full spool slows the
@@ -10,6 +12,7 @@
 //! supplier, interprets no value and imports nothing of the collector.
 
 pub mod config;
+pub mod enrol;
 pub mod plan;
 pub mod target;
 pub mod credential;

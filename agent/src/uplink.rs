@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -56,6 +56,8 @@ pub struct Uplink {
     pub address: String,
     /// Read again for each session, so that a renewed one is used.
     pub identity: PathBuf,
+    /// Told when it was renewed: a session on the old one is ended then, in order.
+    pub renewals: watch::Receiver<u64>,
     /// The spool and what the collector has.
     pub shared: Shared,
     /// Where the collector's limit is put for the rounds.
@@ -108,6 +110,15 @@ impl From<tonic::Status> for SessionError {
     }
 }
 
+/// Why a session ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// The program ends.
+    Stopped,
+    /// There is a new identity to connect with.
+    Renewed,
+}
+
 /// What a session is doing.
 struct Session {
     inbound: tonic::Streaming<proto::v1::ReportResponse>,
@@ -142,7 +153,11 @@ impl Uplink {
                 pause = pauses();
             }
             match ended {
-                Ok(()) => return Ok(()),
+                Ok(Ended::Stopped) => return Ok(()),
+                Ok(Ended::Renewed) => {
+                    pause = pauses();
+                    continue;
+                }
                 Err(SessionError::Spool(error)) => return Err(error),
                 Err(error) => {
                     metrics::counter!("marque_agent_uplink_session_failed_total").increment(1);
@@ -156,18 +171,21 @@ impl Uplink {
         Ok(())
     }
 
-    async fn session(&self, stop: &CancellationToken) -> Result<(), SessionError> {
+    async fn session(&self, stop: &CancellationToken) -> Result<Ended, SessionError> {
+        // From here on, before the identity is read: what is renewed later is newer than ours.
+        let mut renewals = self.renewals.clone();
+        renewals.mark_unchanged();
         let (mut session, requests) = tokio::select! {
             session = timeout(PATIENCE * 2, self.greet()) => session.map_err(|_| SessionError::Silent)??,
-            () = stop.cancelled() => return Ok(()),
+            () = stop.cancelled() => return Ok(Ended::Stopped),
         };
-        let mut until = None;
+        let (mut until, mut why) = (None, Ended::Stopped);
         loop {
             if session.ready.is_empty() && until.is_none() {
                 session.ready = self.read(session.sent + 1).await?;
             }
             if until.is_some() && session.acked >= session.sent {
-                return Ok(());
+                return Ok(why);
             }
             let next = session.ready.front().map(|record| record.sequence);
             let may_send = until.is_none() && next.is_some_and(|next| next <= session.acked + session.window);
@@ -190,7 +208,10 @@ impl Uplink {
                 }
                 () = self.shared.appended.notified(), if session.ready.is_empty() => {}
                 () = stop.cancelled(), if until.is_none() => until = Some(Instant::now() + GRACE),
-                () = tokio::time::sleep_until(end), if until.is_some() => return Ok(()),
+                Ok(()) = renewals.changed(), if until.is_none() => {
+                    (until, why) = (Some(Instant::now() + GRACE), Ended::Renewed);
+                }
+                () = tokio::time::sleep_until(end), if until.is_some() => return Ok(why),
             }
         }
     }

@@ -1,21 +1,18 @@
-//! The command line: `serve`, `check-config`, `identify`, `agent certificate`.
+//! The command line: `serve`, `check-config`, `identify`, and `agent` for who may come in.
 //!
 //! Invariant: whatever goes wrong is one line on standard error and an exit code
 //! of `sysexits.h` (64 usage, 78 configuration, 1 anything else).
 
+mod agents;
 mod recordings;
 
 use crate::config::Config;
-use crate::enrol::{Authority, write_secret};
 use crate::{admin, declare, serve};
 use clap::{Parser, Subcommand};
-use model::{AgentId, SiteName};
-use proto::tls::AgentIdentity;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 /// `EX_USAGE` and `EX_CONFIG` of sysexits.h.
@@ -52,23 +49,7 @@ enum Command {
     },
     /// What concerns agents.
     #[command(subcommand)]
-    Agent(AgentCommand),
-}
-
-#[derive(Subcommand)]
-enum AgentCommand {
-    /// Make key and certificate for a new agent at a site.
-    Certificate {
-        /// The collector's configuration.
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
-        /// The site the agent will stand at.
-        #[arg(long, value_name = "NAME")]
-        site: SiteName,
-        /// Where to write it: take it to the agent by a safe way, it holds a private key.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-    },
+    Agent(agents::Command),
 }
 
 /// What went wrong, as one line and an exit code.
@@ -110,7 +91,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve { config } => serve_until_signal(&config),
         Command::CheckConfig { config } => check(&config),
         Command::Identify { recordings } => return recordings::identify(&recordings),
-        Command::Agent(AgentCommand::Certificate { config, site, out }) => certificate(&config, &site, &out),
+        Command::Agent(command) => agents::run(&command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -203,32 +184,5 @@ fn check(path: &Path) -> Result<(), Failure> {
             undeclared.join(", ")
         );
     }
-    Ok(())
-}
-
-fn certificate(path: &Path, site: &SiteName, out: &Path) -> Result<(), Failure> {
-    let config = Config::read(path).map_err(|e| Failure::configuration(&e))?;
-    if !config.site.iter().any(|s| s.name == *site) {
-        let line = format!("{}: no [[site]] is named {site}", path.display());
-        return Err(Failure {
-            code: EX_CONFIG,
-            line,
-        });
-    }
-    let now = OffsetDateTime::now_utc();
-    let authority = Authority::open(&config.identity.folder, now).map_err(|e| Failure::other(&e))?;
-    let identity = AgentIdentity {
-        agent: AgentId::generate().0,
-        site: site.to_string(),
-    };
-    let bundle = authority
-        .agent_bundle(&identity, now)
-        .map_err(|e| Failure::other(&e))?;
-    write_secret(out, &bundle).map_err(|e| Failure::other(&e))?;
-    println!(
-        "{}: key and certificate of agent {} at {site}, valid for a year",
-        out.display(),
-        identity.agent
-    );
     Ok(())
 }

@@ -3,10 +3,11 @@
 //! Unknown keys are refused; a mistake is told with file, line and key.
 
 use model::Site;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// `collector.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -47,6 +48,25 @@ pub struct StoreConfig {
 pub struct IdentityConfig {
     /// Folder of keys and certificates; made if absent.
     pub folder: PathBuf,
+    /// How long an agent's certificate holds (`7d`, `36h`); agents renew at two thirds of it.
+    #[serde(default = "agent_lifetime", deserialize_with = "lifetime")]
+    pub agent_certificate_lifetime: Duration,
+}
+
+fn agent_lifetime() -> Duration {
+    Duration::from_secs(7 * 86_400)
+}
+
+/// Shorter than this no agent could renew in time; longer would outlive the authority.
+const LIFETIMES: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(5)..=Duration::from_secs(1_825 * 86_400);
+
+fn lifetime<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    humantime::parse_duration(&text)
+        .ok()
+        .filter(|lifetime| LIFETIMES.contains(lifetime))
+        .ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no time from 5s to 1825d")))
 }
 
 /// `[grpc]`
@@ -298,6 +318,10 @@ mod tests {
         let example = Config::parse(include_str!("../collector.example.toml"), "example").unwrap();
         let least = Config::parse(LEAST, "least").unwrap();
         assert_eq!(example.grpc, least.grpc);
+        assert_eq!(
+            example.identity.agent_certificate_lifetime,
+            least.identity.agent_certificate_lifetime
+        );
         assert_eq!(example.http, least.http);
         assert_eq!(example.policy, least.policy);
     }
@@ -346,6 +370,10 @@ mod tests {
             (
                 "[operator]\nname = \"x\"\ntags = [\"a b\"]\n",
                 "c.toml:7: operator.tags: tag \"a b\" is empty",
+            ),
+            (
+                "agent_certificate_lifetime = \"1s\"\n",
+                "c.toml:5: identity.agent_certificate_lifetime: \"1s\" is no time",
             ),
             ("[operator\n", "c.toml:5: .: unclosed table"),
         ] {

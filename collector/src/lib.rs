@@ -3,8 +3,9 @@
 //! ```text
 //!  agents ══ mTLS ══► listener ─(64)─► tonic ──► ingest ──► store ◄── web, api ◄── browsers
 //!                     handshakes:      one task a stream,     ▲  │
-//!                     at most 256      commits what is ready  │  └─ revision (watch)
-//!                                                             │           │
+//!                     at most 256      commits what is ready, │  └─ revision (watch)
+//!                                      cut by the gate when    │           │
+//!                                      revoked or run out      │           │
 //!                                                     reconcile ◄─────────┘ and every 5 s
 //!                                                     identify, then evaluate, in bounded batches
 //! ```

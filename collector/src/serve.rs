@@ -1,7 +1,7 @@
 //! `serve`: opens everything, says where it listens, runs until told to stop.
 
 use crate::config::Config;
-use crate::enrol::{Authority, EnrolError};
+use crate::enrol::{Authority, EnrolError, Enrolment, Gate, Peer};
 use crate::ingest::{Ingest, Listener};
 use crate::reconcile::Reconciler;
 use crate::web::{self, Web};
@@ -14,10 +14,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{SqliteStore, Store, StoreError};
+use store::{Admission, SqliteStore, Store, StoreError};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
+use tonic::{Request, Status};
 
 /// Both ends ping an idle connection this often and give it this long to answer.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
@@ -149,6 +151,24 @@ fn lock(store: &Path) -> Result<std::fs::File, ServeError> {
     }
 }
 
+/// Opens the authority, or makes it.
+///
+/// # Errors
+/// [`EnrolError`] naming the file.
+pub fn authority(config: &Config) -> Result<Authority, EnrolError> {
+    let identity = &config.identity;
+    Authority::open(
+        &identity.folder,
+        identity.agent_certificate_lifetime,
+        OffsetDateTime::now_utc(),
+    )
+}
+
+/// For services that strangers have no use for.
+fn certified(request: Request<()>) -> Result<Request<()>, Status> {
+    Peer::of(&request).map(|_| request)
+}
+
 /// Runs until `stop`. `ready` is called once with the bound gRPC and HTTP addresses.
 ///
 /// # Errors
@@ -175,7 +195,7 @@ pub async fn serve(
         .map(declare::read)
         .transpose()?
         .unwrap_or_default();
-    let authority = Authority::open(&config.identity.folder, OffsetDateTime::now_utc())?;
+    let authority = authority(&config)?;
     let bundle = proto::tls::Bundle::from_pem(authority.collector_bundle(OffsetDateTime::now_utc())?);
     let _only_us = lock(&config.store.path)?;
     let store = Arc::new(SqliteStore::open(&config.store.path).await?);
@@ -210,6 +230,9 @@ pub async fn serve(
         metrics: Some(handle.clone()),
     };
 
+    let admission = Arc::clone(&store) as Arc<dyn Admission>;
+    let gate = Gate::new(Arc::clone(&admission), clock);
+
     let (health, health_service) = tonic_health::server::health_reporter();
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
@@ -220,9 +243,15 @@ pub async fn serve(
         .http2_keepalive_interval(Some(KEEPALIVE.0))
         .http2_keepalive_timeout(Some(KEEPALIVE.1))
         .max_concurrent_streams(STREAMS)
-        .add_service(Ingest::server(Arc::clone(&shared), clock, stop.clone()))
-        .add_service(health_service)
-        .add_service(reflection)
+        .add_service(Ingest::server(
+            Arc::clone(&shared),
+            gate.clone(),
+            clock,
+            stop.clone(),
+        ))
+        .add_service(Enrolment::server(authority, admission, gate.clone(), clock))
+        .add_service(InterceptedService::new(health_service, certified))
+        .add_service(InterceptedService::new(reflection, certified))
         .serve_with_incoming_shutdown(listener.accept(stop.clone()), stop.clone().cancelled_owned());
 
     let mut tasks = tokio::task::JoinSet::new();
@@ -248,6 +277,12 @@ pub async fn serve(
     tasks.spawn(async move {
         tell_health(watched, health, until).await;
         ("health", Ok(()))
+    });
+
+    let until = stop.clone();
+    tasks.spawn(async move {
+        gate.watch(until).await;
+        ("revocation", Ok(()))
     });
 
     ready(grpc, http);

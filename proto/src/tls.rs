@@ -1,11 +1,18 @@
 //! Mutual TLS for both ends of the line, and who a certificate says its holder is.
 //!
-//! Invariants: one provider (ring); TLS 1.3 and 1.2 only; the server accepts no
-//! connection without a certificate of the collector's own authority; the
+//! Invariants: one provider (ring); TLS 1.3 and 1.2 only; a client certificate is
+//! of the collector's own authority or absent, and each service asks for it; the
 //! client trusts that authority and nothing else.
 
+mod pin;
+
+pub use pin::PinnedAuthority;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier as _;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use std::fmt;
 use std::sync::Arc;
@@ -76,13 +83,52 @@ impl Bundle {
         AgentIdentity::from_certificate(&self.certificates()?.0)
     }
 
+    /// A bundle of a fresh key and what the collector answered: certificate, then authority.
+    ///
+    /// # Errors
+    /// [`TlsError`] unless there are exactly two, the first is for this key and names an agent.
+    pub fn issued(key: &str, certificates: &[impl AsRef<[u8]>]) -> Result<Self, TlsError> {
+        let [leaf, authority] = certificates else {
+            return Err(TlsError::Missing("certificate"));
+        };
+        let pem = [leaf, authority].map(|der| pem_of("CERTIFICATE", der.as_ref()));
+        let bundle = Self::from_pem(format!("{key}{}", pem.concat()));
+        bundle.client()?;
+        bundle.agent()?;
+        Ok(bundle)
+    }
+
+    /// As it is written to a file, key included.
+    #[must_use]
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// SHA-256 of the authority's certificate, as in a join token.
+    ///
+    /// # Errors
+    /// [`TlsError`] when there is none.
+    pub fn authority(&self) -> Result<[u8; 32], TlsError> {
+        Ok(crate::token::fingerprint(&self.certificates()?.1))
+    }
+
+    /// From when until when this bundle's certificate holds.
+    ///
+    /// # Errors
+    /// [`TlsError`] when there is none.
+    pub fn validity(&self) -> Result<Validity, TlsError> {
+        Validity::of_certificate(&self.certificates()?.0)
+    }
+
     /// The agent's side: shows its certificate, trusts only the authority.
     ///
     /// # Errors
-    /// [`TlsError`] when a part is missing or damaged.
+    /// [`TlsError`] when a part is missing or damaged, or the key is of another certificate.
     pub fn client(&self) -> Result<ClientTlsConfig, TlsError> {
         let (leaf, authority) = self.certificates()?;
         let key = self.key()?;
+        rustls::sign::CertifiedKey::from_der(vec![leaf.clone()], key.clone_key(), &provider())
+            .map_err(TlsError::Refused)?;
         // tonic takes PEM; hand it only the parts it needs.
         Ok(ClientTlsConfig::new()
             .domain_name(COLLECTOR_NAME)
@@ -93,16 +139,23 @@ impl Bundle {
             )))
     }
 
-    /// The collector's side: requires a client certificate of the authority.
+    /// The collector's side: a client certificate is of the authority or absent. The
+    /// authority is sent too, for agents that know it by its fingerprint alone.
     ///
     /// # Errors
-    /// [`TlsError`] when a part is missing, damaged or refused.
+    /// [`TlsError`] when a part is missing, damaged or refused, or an agent would refuse us.
     pub fn server(&self) -> Result<rustls::ServerConfig, TlsError> {
         let (leaf, authority) = self.certificates()?;
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(authority.clone()).map_err(TlsError::Refused)?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+        let provider = provider();
+        let roots = sole_root(&authority)?;
+        let name = ServerName::try_from(COLLECTOR_NAME).map_err(|_| TlsError::NoAgent)?;
+        WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider))
+            .build()
+            .map_err(TlsError::Authority)?
+            .verify_server_cert(&leaf, &[], &name, &[], UnixTime::now())
+            .map_err(TlsError::Refused)?;
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
+            .allow_unauthenticated()
             .build()
             .map_err(TlsError::Authority)?;
         let mut config = rustls::ServerConfig::builder_with_provider(provider)
@@ -122,8 +175,53 @@ impl fmt::Debug for Bundle {
     }
 }
 
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn sole_root(authority: &CertificateDer<'_>) -> Result<Arc<rustls::RootCertStore>, TlsError> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots
+        .add(authority.clone().into_owned())
+        .map_err(TlsError::Refused)?;
+    Ok(Arc::new(roots))
+}
+
 fn pem_of(label: &str, der: &[u8]) -> String {
     pem::encode(&pem::Pem::new(label, der))
+}
+
+/// From when until when a certificate holds, in seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// First second.
+    pub not_before: i64,
+    /// Last second.
+    pub not_after: i64,
+}
+
+impl Validity {
+    /// Reads it from a certificate in DER.
+    ///
+    /// # Errors
+    /// [`TlsError::Missing`] when it is none.
+    pub fn of_certificate(der: &[u8]) -> Result<Self, TlsError> {
+        let (_, certificate) =
+            x509_parser::parse_x509_certificate(der).map_err(|_| TlsError::Missing("certificate"))?;
+        let validity = certificate.validity();
+        Ok(Self {
+            not_before: validity.not_before.timestamp(),
+            not_after: validity.not_after.timestamp(),
+        })
+    }
+
+    /// When two thirds of it are over: time to renew.
+    #[must_use]
+    pub fn renew_at(self) -> i64 {
+        let lifetime = self.not_after.saturating_sub(self.not_before).max(0);
+        self.not_before
+            .saturating_add(lifetime / 3 * 2 + lifetime % 3 * 2 / 3)
+    }
 }
 
 /// Who an agent is and where it stands, as its certificate says.
@@ -201,6 +299,23 @@ mod tests {
             "spiffe://marque/site/berlin/agent/1".to_owned(),
         ] {
             assert_eq!(AgentIdentity::from_uri(&uri), None, "{uri}");
+        }
+    }
+
+    #[test]
+    fn renewal_comes_at_two_thirds() {
+        for (not_before, not_after, due) in [
+            (0, 9, 6),
+            (10, 16, 14),
+            (5, 5, 5),
+            (9, 0, 9),
+            (0, i64::MAX, i64::MAX / 3 * 2),
+        ] {
+            let validity = Validity {
+                not_before,
+                not_after,
+            };
+            assert!((validity.renew_at() - due).abs() <= 1, "{validity:?}");
         }
     }
 

@@ -13,7 +13,11 @@ use prost::Message as _;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-const FILES: [&str; 2] = ["marque/v1/evidence.proto", "marque/v1/inventory.proto"];
+const FILES: [&str; 3] = [
+    "marque/v1/enrolment.proto",
+    "marque/v1/evidence.proto",
+    "marque/v1/inventory.proto",
+];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -44,6 +44,8 @@ pub struct HouseSpec {
     pub snmp: Option<u16>,
     /// Seconds between two rounds of an agent.
     pub interval_seconds: u64,
+    /// How long certificates of agents hold, as in the collector's configuration.
+    pub certificate_lifetime: String,
 }
 
 impl HouseSpec {
@@ -58,6 +60,8 @@ impl HouseSpec {
             grpc: None,
             snmp: None,
             interval_seconds: 30,
+            // A demonstration may be taken up again after weeks.
+            certificate_lifetime: "365d".to_owned(),
         }
     }
 }
@@ -142,6 +146,7 @@ pub struct House {
     agents: Vec<Child>,
     http: SocketAddr,
     grpc: SocketAddr,
+    certificate_lifetime: String,
 }
 
 impl House {
@@ -177,13 +182,14 @@ impl House {
             agents: Vec::new(),
             http: spec.http.unwrap_or(free),
             grpc: spec.grpc.unwrap_or(free),
+            certificate_lifetime: spec.certificate_lifetime,
         };
         house.folder.elements(&house.network)?;
         house.start_collector().await?;
         for site in house.network.plan.sites.clone() {
             let pem = house.folder.path(&format!("agent-{}.pem", site.name));
             if !pem.exists() {
-                house.certificate(&site.name, &pem).await?;
+                house.enrol(&site.name, &pem).await?;
             }
             let config =
                 house
@@ -208,7 +214,12 @@ impl House {
     /// # Errors
     /// [`HouseError`] when it is not ready in time.
     pub async fn start_collector(&mut self) -> Result<(), HouseError> {
-        let config = self.folder.collector(self.http, self.grpc, &self.network.plan)?;
+        let config = self.folder.collector(
+            self.http,
+            self.grpc,
+            &self.certificate_lifetime,
+            &self.network.plan,
+        )?;
         let args = [
             "collector".as_ref(),
             "serve".as_ref(),
@@ -382,18 +393,35 @@ impl House {
         self.kill_collector().await
     }
 
-    async fn certificate(&self, site: &str, out: &Path) -> Result<(), HouseError> {
+    /// As an operator does it: an invitation here, and the agent makes its own key.
+    async fn enrol(&self, site: &str, out: &Path) -> Result<(), HouseError> {
         let config = self.folder.path("collector.toml");
-        let words = ["collector", "agent", "certificate", "--config"].map(std::ffi::OsStr::new);
-        let mut args = words.to_vec();
-        args.extend([
+        let args = [
+            "collector".as_ref(),
+            "agent".as_ref(),
+            "invite".as_ref(),
+            "--config".as_ref(),
             config.as_os_str(),
             "--site".as_ref(),
             site.as_ref(),
+        ];
+        let name = format!("invite-{site}");
+        let mut child = Child::start(&self.binary, &name, &args, self.folder.root())?;
+        let line = child.first_line(READY).await?;
+        child.finished(READY).await?;
+        let token = self.folder.token(site, &line)?;
+        let url = format!("https://{}", self.grpc);
+        let args = [
+            "agent".as_ref(),
+            "enrol".as_ref(),
+            "--collector".as_ref(),
+            url.as_ref(),
+            "--token-file".as_ref(),
+            token.as_os_str(),
             "--out".as_ref(),
             out.as_os_str(),
-        ]);
-        let name = format!("certificate-{site}");
+        ];
+        let name = format!("enrol-{site}");
         Child::start(&self.binary, &name, &args, self.folder.root())?
             .finished(READY)
             .await

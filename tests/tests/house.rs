@@ -15,6 +15,7 @@ mod house {
     pub mod commands;
     pub mod path;
     pub mod line;
+    pub mod enrol;
     pub mod hostile;
     pub mod page;
 }

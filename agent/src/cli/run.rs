@@ -1,7 +1,7 @@
 //! `marque-agent run`: draws the tasks and the queues between them.
 //!
 //! ```text
-//! schedule ─(reports, 64: rounds wait)─► keep ─► spool ─► uplink
+//! schedule ─(reports, 64: rounds wait)─► keep ─► spool ─► uplink ◄─(watch)─ renewal
 //!                                          └─ appended ──►┘  └─ space ─► keep
 //! ```
 //!
@@ -11,6 +11,7 @@
 
 use crate::admin;
 use crate::config::{ConfigError, Loaded};
+use crate::enrol::Renewal;
 use crate::keep::{self, KeepError, Shared};
 use crate::poll::socket::Sockets;
 use crate::schedule::{Rounds, Schedule};
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -134,9 +135,16 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
         patience: poll.patience(),
         redacted: loaded.config.redact.octets(),
     });
+    let (renewed, renewals) = watch::channel(0);
+    let renewal = Renewal {
+        collector: loaded.config.collector.address.clone(),
+        identity: loaded.identity.clone(),
+        renewed,
+    };
     let uplink = Uplink {
         address: loaded.config.collector.address.clone(),
         identity: loaded.identity,
+        renewals,
         shared: shared.clone(),
         collector_limit: Arc::clone(&rounds.collector_limit),
     };
@@ -147,6 +155,7 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
     let mut scheduling = tokio::spawn(schedule.run(reports, stop_polling.clone()));
     let mut keeping = tokio::spawn(keep::keep(received, shared, stop_polling.clone()));
     let mut sending = tokio::spawn(uplink.run(stop.clone()));
+    let mut renewing = tokio::spawn(renewal.run(stop.clone()));
     let mut serving = served.unwrap_or_else(|| tokio::spawn(std::future::pending()));
 
     let ended = tokio::select! {
@@ -155,6 +164,7 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
         ended = &mut scheduling => Err(named("the schedule", ended.map(|()| Ok::<_, RunError>(())))),
         ended = &mut keeping => Err(named("keeping reports", ended)),
         ended = &mut sending => Err(named("the uplink", ended)),
+        ended = &mut renewing => Err(named("renewal", ended.map(|()| Ok::<_, RunError>(())))),
         ended = &mut serving => Err(named("serving metrics", ended.map(|served| served.map_err(RunError::System)))),
     };
     if ended.is_ok() {
@@ -165,6 +175,7 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
     finish("keeping reports", keeping).await;
     stop.cancel();
     finish("the uplink", sending).await;
+    finish("renewal", renewing).await;
     serving.abort();
     ended
 }

@@ -122,6 +122,7 @@ struct House {
     limit: Arc<AtomicUsize>,
     stop: CancellationToken,
     again: Uplink,
+    renewed: watch::Sender<u64>,
     uplink: tokio::task::JoinHandle<Result<(), SpoolError>>,
     _folder: tempfile::TempDir,
 }
@@ -170,9 +171,11 @@ async fn house(sessions: &[Session], trusted: bool) -> House {
     let stop = CancellationToken::new();
     tokio::spawn(keep(received, shared.clone(), stop.clone()));
     let limit = Arc::default();
+    let (renewed, renewals) = watch::channel(0);
     let uplink = Uplink {
         address,
         identity: authority.agent(folder.path()),
+        renewals,
         shared: shared.clone(),
         collector_limit: Arc::clone(&limit),
     };
@@ -186,6 +189,7 @@ async fn house(sessions: &[Session], trusted: bool) -> House {
         limit,
         stop,
         again,
+        renewed,
         uplink,
         _folder: folder,
     }
@@ -250,6 +254,25 @@ async fn what_is_not_acknowledged_is_sent_again_and_nothing_is_skipped() {
         .unwrap()
         .unwrap();
     assert_eq!(house.shared.spool.count(), 0);
+}
+
+#[tokio::test]
+async fn a_renewed_identity_means_a_new_session_and_no_report_twice() {
+    let sessions = [Session::Say(VerdictKind::Stored); 2];
+    let mut house = house(&sessions, true).await;
+    for host in 1..=2 {
+        house.poll(host, host).await;
+        assert_eq!(house.sees().await.0, u64::from(host));
+        house.hellos.recv().await.unwrap();
+        house.renewed.send_modify(|count| *count += 1);
+    }
+    // The third session is refused; none was paused for, and none saw a report again.
+    let third = timeout(Duration::from_secs(20), house.hellos.recv())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((third.first_sequence, third.next_sequence), (3, 3));
+    assert!(house.seen.is_empty());
 }
 
 #[tokio::test]

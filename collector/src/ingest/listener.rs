@@ -2,25 +2,30 @@
 //!
 //! Invariants: a handshake has ten seconds and at most 256 run at once; when
 //! there are more the oldest is given up, because an agent's takes milliseconds
-//! and a stranger's may never end. A failed one is counted, never fatal.
+//! and a stranger's may never end. A connection without a certificate, which can
+//! only enrol, has thirty seconds and is one of 64. A failed handshake is
+//! counted, never fatal.
+
+mod connection;
+
+pub use connection::Connection;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
-/// A connection whose peer has shown a certificate of the authority.
-pub type Connection = TlsStream<TcpStream>;
-
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const HANDSHAKES: usize = 256;
+
+/// Connections without a certificate at once.
+const STRANGERS: usize = 64;
 
 /// Connections waiting to be served; when full, the next handshakes wait here.
 const QUEUE: usize = 64;
@@ -66,6 +71,7 @@ async fn accept_loop(
     stop: CancellationToken,
 ) {
     let mut shaking: VecDeque<AbortHandle> = VecDeque::with_capacity(HANDSHAKES);
+    let strangers = Arc::new(Semaphore::new(STRANGERS));
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -88,13 +94,15 @@ async fn accept_loop(
             metrics::counter!("marque_collector_handshake_refused_total", "reason" => "crowded").increment(1);
         }
         let (acceptor, sender) = (listener.acceptor.clone(), sender.clone());
+        let strangers = Arc::clone(&strangers);
         let handshake = tokio::spawn(async move {
             let _ = stream.set_nodelay(true);
             match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
-                Ok(Ok(connection)) => {
+                Ok(Ok(stream)) => match Connection::new(stream, strangers) {
                     // The server is gone only when the program ends.
-                    let _ = sender.send(Ok(connection)).await;
-                }
+                    Some(connection) => drop(sender.send(Ok(connection)).await),
+                    None => refuse(peer, "too many strangers"),
+                },
                 Ok(Err(error)) => refuse(peer, &error.to_string()),
                 Err(_) => refuse(peer, "handshake timed out"),
             }

@@ -1,6 +1,7 @@
 //! The inventory service: one task a stream, group commit of what is ready.
 
 use super::read;
+use crate::enrol::{Gate, Peer};
 use futures_util::{FutureExt as _, StreamExt as _};
 use model::{AgentId, Instant, SiteName};
 use proto::v1;
@@ -30,9 +31,13 @@ const GREETING_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest program version kept, in characters.
 const VERSION_CHARS: usize = 40;
 
+/// How long the reason of an end may take to reach an agent that does not listen.
+const FAREWELL: Duration = Duration::from_secs(5);
+
 /// The service over a store.
 pub struct Ingest {
     store: Arc<dyn Store>,
+    gate: Gate,
     clock: fn() -> Instant,
     stop: CancellationToken,
 }
@@ -41,10 +46,17 @@ impl Ingest {
     /// The service, with compression and message limits set.
     pub fn server(
         store: Arc<dyn Store>,
+        gate: Gate,
         clock: fn() -> Instant,
         stop: CancellationToken,
     ) -> InventoryServiceServer<Self> {
-        InventoryServiceServer::new(Self { store, clock, stop })
+        let service = Self {
+            store,
+            gate,
+            clock,
+            stop,
+        };
+        InventoryServiceServer::new(service)
             .accept_compressed(CompressionEncoding::Zstd)
             .send_compressed(CompressionEncoding::Zstd)
             .max_decoding_message_size(proto::MAX_MESSAGE_BYTES)
@@ -60,7 +72,9 @@ impl InventoryService for Ingest {
         &self,
         request: Request<Streaming<v1::ReportRequest>>,
     ) -> Result<Response<Self::ReportStream>, Status> {
-        let (agent, site) = peer(&request)?;
+        let peer = Peer::of(&request)?;
+        self.gate.check(&peer).await?;
+        let (agent, site) = (peer.agent, peer.site.clone());
         let mut requests = request.into_inner();
         let first = tokio::time::timeout(GREETING_TIMEOUT, requests.message())
             .await
@@ -72,6 +86,8 @@ impl InventoryService for Ingest {
             return Err(Status::invalid_argument("the first message is not a greeting"));
         };
         let hello = greeting(agent, site.clone(), &hello)?;
+        // It may have been revoked while it was silent.
+        self.gate.check(&peer).await?;
         let acked = self.store.greet(&hello, (self.clock)()).await.map_err(|error| {
             tracing::error!(agent.id = %agent, error = crate::admin::chain(&error), "greeting not stored");
             status(&error)
@@ -92,8 +108,8 @@ impl InventoryService for Ingest {
         let line = Line {
             store: Arc::clone(&self.store),
             clock: self.clock,
-            agent,
-            site,
+            gate: self.gate.clone(),
+            peer,
             epoch: hello.epoch,
             acked,
         };
@@ -106,44 +122,32 @@ impl InventoryService for Ingest {
 struct Line {
     store: Arc<dyn Store>,
     clock: fn() -> Instant,
-    agent: AgentId,
-    site: SiteName,
+    gate: Gate,
+    peer: Peer,
     epoch: String,
     acked: u64,
 }
 
+type Responses = mpsc::Sender<Result<v1::ReportResponse, Status>>;
+
 async fn serve_line(
     mut line: Line,
-    mut requests: Streaming<v1::ReportRequest>,
-    responses: mpsc::Sender<Result<v1::ReportResponse, Status>>,
+    requests: Streaming<v1::ReportRequest>,
+    responses: Responses,
     stop: CancellationToken,
 ) {
-    let ended = loop {
-        let batch = tokio::select! {
-            () = stop.cancelled() => break Some(Status::unavailable("collector stops")),
-            batch = ready(&mut requests, &line) => batch,
-        };
-        if !batch.reports.is_empty() {
-            match line.commit(batch.reports).await {
-                Ok(ack) => {
-                    let ack = response(v1::report_response::Message::Ack(ack));
-                    if responses.send(Ok(ack)).await.is_err() {
-                        break None;
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(agent.id = %line.agent, error = crate::admin::chain(&error), "reports not stored");
-                    break Some(status(&error));
-                }
-            }
-        }
-        if let Some(end) = batch.end {
-            break end;
-        }
+    let (agent, gate, peer) = (line.peer.agent, line.gate.clone(), line.peer.clone());
+    // Whatever the stream waits for, an agent that may no longer speak is cut at once. A commit
+    // that is cut is whole or not there; what was not acknowledged comes again.
+    let ended = tokio::select! {
+        biased;
+        () = stop.cancelled() => Some(Status::unavailable("collector stops")),
+        refused = gate.shut(&peer) => Some(refused),
+        ended = line.take(requests, &responses) => ended,
     };
-    tracing::info!(agent.id = %line.agent, reason = ended.as_ref().map_or("", Status::message), "agent disconnected");
+    tracing::info!(agent.id = %agent, reason = ended.as_ref().map_or("", Status::message), "agent disconnected");
     if let Some(status) = ended {
-        let _ = responses.send(Err(status)).await;
+        let _ = tokio::time::timeout(FAREWELL, responses.send(Err(status))).await;
     }
 }
 
@@ -168,7 +172,7 @@ async fn ready(requests: &mut Streaming<v1::ReportRequest>, line: &Line) -> Batc
                 message: Some(v1::report_request::Message::Report(report)),
             })) => {
                 bytes += report.report.len();
-                let body = read::report(&report.report, &line.site, (line.clock)());
+                let body = read::report(&report.report, &line.peer.site, (line.clock)());
                 batch.reports.push(IncomingReport {
                     sequence: report.sequence,
                     body,
@@ -189,11 +193,42 @@ async fn ready(requests: &mut Streaming<v1::ReportRequest>, line: &Line) -> Batc
 }
 
 impl Line {
+    /// Takes reports until the stream ends or fails.
+    async fn take(
+        &mut self,
+        mut requests: Streaming<v1::ReportRequest>,
+        responses: &Responses,
+    ) -> Option<Status> {
+        loop {
+            let batch = ready(&mut requests, self).await;
+            if !batch.reports.is_empty() {
+                if let Err(refused) = self.gate.check(&self.peer).await {
+                    return Some(refused);
+                }
+                match self.commit(batch.reports).await {
+                    Ok(ack) => {
+                        let ack = response(v1::report_response::Message::Ack(ack));
+                        if responses.send(Ok(ack)).await.is_err() {
+                            return None;
+                        }
+                    }
+                    Err(error) => {
+                        tracing::error!(agent.id = %self.peer.agent, error = crate::admin::chain(&error), "reports not stored");
+                        return Some(status(&error));
+                    }
+                }
+            }
+            if let Some(end) = batch.end {
+                return end;
+            }
+        }
+    }
+
     async fn commit(&mut self, reports: Vec<IncomingReport>) -> Result<v1::Ack, StoreError> {
         let sequences: Vec<u64> = reports.iter().map(|r| r.sequence).collect();
         let verdicts = self
             .store
-            .commit_reports(self.agent, &self.epoch, reports, (self.clock)())
+            .commit_reports(self.peer.agent, &self.epoch, reports, (self.clock)())
             .await?;
         // Repeated reports come after later ones; an ack never goes back.
         self.acked = self.acked.max(sequences.last().copied().unwrap_or(0));
@@ -206,7 +241,7 @@ impl Line {
                 Verdict::Stored => (None, "stored", String::new()),
                 Verdict::Repeated => (Some(v1::VerdictKind::Repeated), "repeated", String::new()),
                 Verdict::Refused { reason } => {
-                    tracing::error!(agent.id = %self.agent, report.sequence = sequence, reason, "report refused");
+                    tracing::error!(agent.id = %self.peer.agent, report.sequence = sequence, reason, "report refused");
                     (Some(v1::VerdictKind::Refused), "refused", reason)
                 }
                 Verdict::Wanted => (Some(v1::VerdictKind::Wanted), "wanted", String::new()),
@@ -228,21 +263,6 @@ fn response(message: v1::report_response::Message) -> v1::ReportResponse {
     v1::ReportResponse {
         message: Some(message),
     }
-}
-
-/// Who speaks, from the certificate of the connection.
-fn peer<T>(request: &Request<T>) -> Result<(AgentId, SiteName), Status> {
-    let certificates = request
-        .peer_certs()
-        .ok_or_else(|| Status::unauthenticated("no client certificate"))?;
-    let leaf = certificates
-        .first()
-        .ok_or_else(|| Status::unauthenticated("no client certificate"))?;
-    let identity = proto::tls::AgentIdentity::from_certificate(leaf)
-        .map_err(|error| Status::unauthenticated(error.to_string()))?;
-    let site =
-        SiteName::try_from(identity.site).map_err(|error| Status::unauthenticated(error.to_string()))?;
-    Ok((AgentId(identity.agent), site))
 }
 
 fn greeting(agent: AgentId, site: SiteName, hello: &v1::Hello) -> Result<AgentHello, Status> {

@@ -253,6 +253,8 @@ impl Fixture {
                 acked: 18_240 + number as u64 * 311,
                 refused: number as u64 / 2,
                 lost: 0,
+                not_after: Some(ago(-500_000)),
+                revoked: None,
             });
         }
         made

@@ -93,6 +93,7 @@ pub fn stages(overview: &Overview, takes_writes: bool, now: Instant) -> Vec<Stag
     let quietest = overview
         .agents
         .iter()
+        .filter(|agent| agent.revoked.is_none())
         .map(|agent| now.seconds_since(agent.last_seen))
         .max();
     let last = age(overview.last_report);
@@ -171,6 +172,10 @@ pub fn agent(row: &AgentRow, now: Instant) -> Agent {
 /// What is wrong with an agent; empty is well.
 #[must_use]
 pub fn complaints(row: &AgentRow, now: Instant) -> Vec<&'static str> {
+    // Whoever was shut out is silent on purpose.
+    if row.revoked.is_some() {
+        return vec!["revoked"];
+    }
     let all = [
         (now.seconds_since(row.last_seen) > QUIET_SECONDS, "silent"),
         (
@@ -178,6 +183,10 @@ pub fn complaints(row: &AgentRow, now: Instant) -> Vec<&'static str> {
             "clock off",
         ),
         (row.lost > 0, "lost reports"),
+        (
+            row.not_after.is_some_and(|not_after| not_after < now),
+            "certificate run out",
+        ),
     ];
     all.into_iter()
         .filter(|&(ill, _)| ill)
@@ -206,4 +215,32 @@ pub fn sites(rows: &[SiteRow]) -> Vec<SiteLine> {
         worst: row.worst,
     };
     rows.into_iter().take(60).map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::AgentId;
+
+    #[test]
+    fn who_was_shut_out_is_revoked_and_nothing_else() {
+        let now = Instant(10_000_000_000);
+        let mut row = AgentRow {
+            agent: AgentId::generate(),
+            site: "berlin".parse().unwrap(),
+            version: "0.1.0".to_owned(),
+            last_seen: now,
+            clock_skew_micros: 0,
+            acked: 1,
+            refused: 0,
+            lost: 0,
+            not_after: Some(now),
+            revoked: None,
+        };
+        assert!(complaints(&row, now).is_empty());
+        row.not_after = Some(Instant(now.0 - 1));
+        assert_eq!(complaints(&row, now), ["certificate run out"]);
+        (row.last_seen, row.revoked) = (Instant(0), Some(now));
+        assert_eq!(complaints(&row, now), ["revoked"]);
+    }
 }

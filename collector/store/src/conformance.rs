@@ -1,5 +1,6 @@
 //! What holds for every backend. Each test gets its own fresh store.
 
+mod admission;
 mod line;
 mod evidence;
 mod queues;

@@ -5,12 +5,14 @@
 //! thrown away and rebuilt from evidence; every fact has valid and recorded time.
 
 pub mod record;
+pub mod admission;
 pub mod view;
 pub mod error;
 pub mod sqlite;
 #[cfg(test)]
 mod conformance;
 
+pub use admission::Admission;
 pub use error::StoreError;
 pub use sqlite::SqliteStore;
 

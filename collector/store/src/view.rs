@@ -65,6 +65,10 @@ pub struct AgentRow {
     pub refused: u64,
     /// Sequences acknowledged without a row: must be 0.
     pub lost: u64,
+    /// Until when its newest certificate holds, if it was recorded here.
+    pub not_after: Option<Instant>,
+    /// When it was shut out.
+    pub revoked: Option<Instant>,
 }
 
 /// Open findings of one jurisdiction and role.

@@ -134,13 +134,15 @@ impl Folder {
         &self,
         http: SocketAddr,
         grpc: SocketAddr,
+        certificate_lifetime: &str,
         plan: &Plan,
     ) -> Result<PathBuf, HouseError> {
         let shown = |name: &str| quoted(&self.path(name).to_string_lossy());
         let mut text = format!(
-            "[store]\npath = {}\n\n[identity]\nfolder = {}\n\n[grpc]\nlisten = \"{grpc}\"\n\n[http]\nlisten = \"{http}\"\n",
+            "[store]\npath = {}\n\n[identity]\nfolder = {}\nagent_certificate_lifetime = {}\n\n[grpc]\nlisten = \"{grpc}\"\n\n[http]\nlisten = \"{http}\"\n",
             shown("collector.db"),
             shown("identity"),
+            quoted(certificate_lifetime),
         );
         if !http.ip().is_loopback() {
             text.push_str("open_without_sign_in = true\n");
@@ -159,6 +161,11 @@ impl Folder {
             ));
         }
         self.write("collector.toml", &text)
+    }
+
+    /// What an agent enrols with; of no use to anyone afterwards.
+    pub(super) fn token(&self, site: &str, token: &str) -> Result<PathBuf, HouseError> {
+        self.write(&format!("agent-{site}.token"), token)
     }
 
     /// An agent's configuration, targets and community.
@@ -238,7 +245,7 @@ mod tests {
         folder.elements(&network).unwrap();
         assert_eq!(folder.last_port(), Some(network.port));
 
-        let config = Config::read(&folder.collector(address, address, &network.plan).unwrap()).unwrap();
+        let config = Config::read(&folder.collector(address, address, "7d", &network.plan).unwrap()).unwrap();
         assert_eq!(config.site.len(), 1);
         assert_eq!(config.grpc.listen, address);
         let declared = collector::declare::read(&config.operator.elements.unwrap()).unwrap();

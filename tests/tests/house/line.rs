@@ -93,7 +93,7 @@ async fn a_stranger_is_refused_and_an_agent_is_heard() {
         }])
     };
 
-    // Without a certificate: no channel, or no answer on it.
+    // Without a certificate: a channel, and no answer on it.
     let tls = ClientTlsConfig::new()
         .domain_name(proto::tls::COLLECTOR_NAME)
         .ca_certificate(Certificate::from_pem(authority));
@@ -101,25 +101,28 @@ async fn a_stranger_is_refused_and_an_agent_is_heard() {
         .unwrap()
         .tls_config(tls)
         .unwrap();
-    if let Ok(channel) = endpoint.connect().await {
-        assert!(
-            InventoryServiceClient::new(channel)
-                .report(hello())
-                .await
-                .is_err(),
-            "a stranger was let in"
-        );
-    }
+    let channel = endpoint.connect().await.unwrap();
+    let refused = InventoryServiceClient::new(channel.clone())
+        .report(hello())
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::Unauthenticated, "a stranger");
+    let check = HealthCheckRequest::default();
+    let refused = HealthClient::new(channel).check(check).await.unwrap_err();
+    assert_eq!(
+        refused.code(),
+        tonic::Code::Unauthenticated,
+        "health is not for strangers"
+    );
 
     // With the certificate of another authority.
     let folder = tempfile::tempdir().unwrap();
     let now = time::OffsetDateTime::now_utc();
-    let other = collector::enrol::Authority::open(folder.path(), now).unwrap();
-    let identity = proto::tls::AgentIdentity {
-        agent: uuid::Uuid::now_v7(),
-        site: "lab".into(),
-    };
-    let forged = other.agent_bundle(&identity, now).unwrap();
+    let hour = std::time::Duration::from_secs(3_600);
+    let other = collector::enrol::Authority::open(folder.path(), hour, now).unwrap();
+    let (forged, _) = other
+        .agent_bundle(model::AgentId::generate(), &"lab".parse().unwrap(), now)
+        .unwrap();
     let forged = forged.replace(forged.rsplit("-----BEGIN CERTIFICATE-----").next().unwrap(), "");
     let forged = format!(
         "{}{}",

@@ -63,7 +63,9 @@ async fn element_counts(tx: &mut Snapshot) -> Result<(u64, u64, Option<Instant>)
 async fn agents(tx: &mut Snapshot) -> Result<Vec<AgentRow>, StoreError> {
     let rows = sqlx::query(
         "SELECT a.*, COALESCE(SUM(c.acked_sequence - c.start_sequence + 1), 0) AS acked, \
-         COALESCE(SUM(c.report_count), 0) AS reports, COALESCE(SUM(c.refused_count), 0) AS refused \
+         COALESCE(SUM(c.report_count), 0) AS reports, COALESCE(SUM(c.refused_count), 0) AS refused, \
+         (SELECT MAX(k.not_after) FROM agent_certificate k WHERE k.agent_id = a.agent_id) AS not_after, \
+         (SELECT r.recorded_at FROM agent_revocation r WHERE r.agent_id = a.agent_id) AS revoked_at \
          FROM agent a LEFT JOIN agent_cursor c ON c.agent_id = a.agent_id GROUP BY a.agent_id ORDER BY a.site, a.agent_id",
     )
     .fetch_all(&mut **tx)
@@ -80,6 +82,8 @@ async fn agents(tx: &mut Snapshot) -> Result<Vec<AgentRow>, StoreError> {
                 acked,
                 refused: row::count(r.try_get("refused")?),
                 lost: acked.saturating_sub(row::count(r.try_get("reports")?)),
+                not_after: row::instant(r.try_get("not_after")?),
+                revoked: row::instant(r.try_get("revoked_at")?),
             })
         })
         .collect()

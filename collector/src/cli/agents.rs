@@ -1,0 +1,215 @@
+//! `agent …`: invite, list, revoke, and certificates for agents that cannot reach us to enrol.
+//!
+//! Works on the store's file, whether or not a collector runs on it.
+
+use super::{EX_CONFIG, Failure};
+use crate::config::Config;
+use crate::enrol::invite;
+use crate::serve::{authority, clock};
+use clap::Subcommand;
+use model::{AgentId, Instant, SiteName};
+use proto::secret_file::SecretFile;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use store::admission::Admitted;
+use store::{Admission as _, SqliteStore};
+use time::OffsetDateTime;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Print a one-time join token for a new agent at a site.
+    Invite {
+        /// The collector's configuration.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The site the agent will stand at.
+        #[arg(long, value_name = "NAME")]
+        site: SiteName,
+        /// Minutes until the token opens nothing any more, at most a week.
+        #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=10_080))]
+        valid_minutes: u32,
+    },
+    /// List agents: key, site, last message, end of the certificate, state.
+    List {
+        /// The collector's configuration.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Shut an agent out for good; a stream of it that is open is cut at once.
+    Revoke {
+        /// The collector's configuration.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Its key, as `agent list` shows it.
+        agent: AgentId,
+    },
+    /// Make key and certificate for a new agent that cannot reach the collector to enrol.
+    Certificate {
+        /// The collector's configuration.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The site the agent will stand at.
+        #[arg(long, value_name = "NAME")]
+        site: SiteName,
+        /// Where to write it: take it to the agent by a safe way, it holds a private key.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+pub(super) fn run(command: &Command) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::other(&e))?;
+    runtime.block_on(async {
+        match command {
+            Command::Invite {
+                config,
+                site,
+                valid_minutes,
+            } => print_invitation(config, site, *valid_minutes).await,
+            Command::List { config } => list(config).await,
+            Command::Revoke { config, agent } => revoke(config, *agent).await,
+            Command::Certificate { config, site, out } => certificate(config, site, out).await,
+        }
+    })
+}
+
+async fn open(path: &Path) -> Result<(Config, SqliteStore), Failure> {
+    let config = Config::read(path).map_err(|e| Failure::configuration(&e))?;
+    let store = SqliteStore::open(&config.store.path)
+        .await
+        .map_err(|e| Failure::other(&e))?;
+    Ok((config, store))
+}
+
+fn declared(path: &Path, site: &SiteName) -> Result<(), Failure> {
+    let config = Config::read(path).map_err(|e| Failure::configuration(&e))?;
+    if config.site.iter().any(|s| s.name == *site) {
+        return Ok(());
+    }
+    Err(Failure {
+        code: EX_CONFIG,
+        line: format!("{}: no [[site]] is named {site}", path.display()),
+    })
+}
+
+/// The token alone on standard output, so that it can be piped to where it is wanted.
+async fn print_invitation(path: &Path, site: &SiteName, minutes: u32) -> Result<(), Failure> {
+    declared(path, site)?;
+    let (config, store) = open(path).await?;
+    let authority = authority(&config).map_err(|e| Failure::other(&e))?;
+    let valid = Duration::from_secs(u64::from(minutes) * 60);
+    let (token, expires) = invite(&store, &authority, site, valid, clock())
+        .await
+        .map_err(|e| Failure::other(&e))?;
+    println!("{}", token.text());
+    eprintln!(
+        "for one agent at {site}, once, until {expires}\nauthority SHA-256 {}",
+        hex::encode(token.authority)
+    );
+    store.close().await;
+    Ok(())
+}
+
+async fn list(path: &Path) -> Result<(), Failure> {
+    let (_, store) = open(path).await?;
+    let agents = store.admitted().await.map_err(|e| Failure::other(&e))?;
+    for agent in &agents {
+        println!("{}", line(agent, clock()));
+    }
+    store.close().await;
+    Ok(())
+}
+
+/// Columns between tabs, for people and scripts.
+fn line(agent: &Admitted, now: Instant) -> String {
+    let shown = |at: Option<Instant>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    let state = match (agent.revoked, agent.not_after) {
+        (Some(_), _) => "revoked",
+        (None, Some(not_after)) if not_after < now => "run out",
+        (None, None) => "certificate not known here",
+        _ => "valid",
+    };
+    format!(
+        "{}\t{}\t{}\t{}\t{state}",
+        agent.agent,
+        agent.site.as_ref().map_or("-", SiteName::as_str),
+        shown(agent.last_seen),
+        shown(agent.not_after),
+    )
+}
+
+async fn revoke(path: &Path, agent: AgentId) -> Result<(), Failure> {
+    let (_, store) = open(path).await?;
+    let known = store
+        .revoke(agent, clock())
+        .await
+        .map_err(|e| Failure::other(&e))?;
+    store.close().await;
+    if !known {
+        return Err(Failure {
+            code: 1,
+            line: format!("no agent {agent} is known; see agent list"),
+        });
+    }
+    println!("agent {agent} is revoked");
+    Ok(())
+}
+
+async fn certificate(path: &Path, site: &SiteName, out: &Path) -> Result<(), Failure> {
+    declared(path, site)?;
+    let (config, store) = open(path).await?;
+    let named = |source: std::io::Error| Failure {
+        code: 1,
+        line: format!("{}: {source}", out.display()),
+    };
+    let file = SecretFile::create(out).map_err(named)?;
+    let authority = authority(&config).map_err(|e| Failure::other(&e))?;
+    let agent = AgentId::generate();
+    let (bundle, issued) = authority
+        .agent_bundle(agent, site, OffsetDateTime::now_utc())
+        .map_err(|e| Failure::other(&e))?;
+    store
+        .certify(&issued, clock())
+        .await
+        .map_err(|e| Failure::other(&e))?;
+    store.close().await;
+    file.save(&bundle).map_err(named)?;
+    println!(
+        "{}: key and certificate of agent {agent} at {site}, valid until {}",
+        out.display(),
+        issued.not_after
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_how_an_agent_stands() {
+        let agent = Admitted {
+            agent: AgentId::generate(),
+            site: None,
+            not_after: Some(Instant(10)),
+            last_seen: None,
+            revoked: None,
+        };
+        let state = |agent: &Admitted| line(agent, Instant(20)).rsplit('\t').next().map(str::to_owned);
+        assert_eq!(state(&agent).as_deref(), Some("run out"));
+        let valid = Admitted {
+            not_after: Some(Instant(20)),
+            ..agent.clone()
+        };
+        assert_eq!(state(&valid).as_deref(), Some("valid"));
+        let revoked = Admitted {
+            revoked: Some(Instant(1)),
+            ..valid
+        };
+        assert_eq!(state(&revoked).as_deref(), Some("revoked"));
+        assert_eq!(line(&agent, Instant(0)).split('\t').count(), 5);
+    }
+}

@@ -1,0 +1,130 @@
+//! Who may come in, as the store keeps it: invitations, certificates, revocations.
+//!
+//! Invariants: a token is consumed by one statement, so that two racers cannot
+//! share it; every attempt leaves a row; a revocation is for good.
+
+use crate::StoreError;
+use model::{AgentId, Instant, SiteName};
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+/// A one-time invitation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invitation {
+    /// Which.
+    pub token: Uuid,
+    /// Where the agent will stand.
+    pub site: SiteName,
+    /// SHA-256 of the secret, hexadecimal.
+    pub secret_hash: String,
+    /// From then on it opens nothing.
+    pub expires: Instant,
+}
+
+/// Someone who shows a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The key the agent will have.
+    pub agent: AgentId,
+    /// Which token.
+    pub token: Uuid,
+    /// SHA-256 of the secret shown, hexadecimal.
+    pub secret_hash: String,
+    /// From where, for people.
+    pub peer: String,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Let in.
+    Enrolled,
+    /// The token was used before.
+    Replayed,
+    /// The token is too old.
+    Expired,
+    /// There is such a token, with another secret.
+    Guessed,
+    /// There is no such token.
+    Unknown,
+    /// Token or signing request could not be read.
+    Malformed,
+}
+
+impl Outcome {
+    /// The word in the database, in logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enrolled => "enrolled",
+            Self::Replayed => "replayed",
+            Self::Expired => "expired",
+            Self::Guessed => "guessed",
+            Self::Unknown => "unknown",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
+/// A certificate made for an agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issued {
+    /// For whom.
+    pub agent: AgentId,
+    /// Where it stands.
+    pub site: SiteName,
+    /// Serial number, hexadecimal.
+    pub serial: String,
+    /// Until when it holds.
+    pub not_after: Instant,
+}
+
+/// An agent as admission knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admitted {
+    /// Who.
+    pub agent: AgentId,
+    /// Where, if a certificate or greeting said so.
+    pub site: Option<SiteName>,
+    /// Until when its newest certificate holds, if it was recorded.
+    pub not_after: Option<Instant>,
+    /// Its last greeting or report.
+    pub last_seen: Option<Instant>,
+    /// When it was revoked.
+    pub revoked: Option<Instant>,
+}
+
+/// What enrolment asks of durable state.
+#[async_trait::async_trait]
+pub trait Admission: Send + Sync + 'static {
+    /// Notes an invitation.
+    async fn invite(&self, invitation: &Invitation, now: Instant) -> Result<(), StoreError>;
+
+    /// Uses a token up and returns its site, or says why not; either way the attempt is recorded.
+    async fn consume(
+        &self,
+        candidate: &Candidate,
+        now: Instant,
+    ) -> Result<Result<SiteName, Outcome>, StoreError>;
+
+    /// Records an attempt that showed no readable token or request.
+    async fn malformed(&self, peer: &str, now: Instant) -> Result<(), StoreError>;
+
+    /// Attempts recorded so far, by outcome word.
+    async fn attempts(&self) -> Result<Vec<(String, u64)>, StoreError>;
+
+    /// Records a certificate; those of the agent that have run out are forgotten.
+    async fn certify(&self, issued: &Issued, now: Instant) -> Result<(), StoreError>;
+
+    /// Shuts an agent out for good; `false` when nobody knows it, and nothing changes then.
+    async fn revoke(&self, agent: AgentId, now: Instant) -> Result<bool, StoreError>;
+
+    /// Whether an agent is shut out.
+    async fn is_revoked(&self, agent: AgentId) -> Result<bool, StoreError>;
+
+    /// Everyone who is shut out.
+    async fn revoked(&self) -> Result<BTreeSet<AgentId>, StoreError>;
+
+    /// Every agent that ever got a certificate here or greeted us.
+    async fn admitted(&self) -> Result<Vec<Admitted>, StoreError>;
+}
