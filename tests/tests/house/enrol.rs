@@ -428,6 +428,38 @@ async fn an_authority_takes_over_from_another_and_nobody_enrols_anew() {
     house.stop().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_of_strangers_does_not_keep_agents_out() {
+    let house = house().await;
+    let bundle = Bundle::from_pem(std::fs::read_to_string(house.data().join("agent-lab.pem")).unwrap());
+    let mut crowd = Vec::new();
+    let mut turned_away = 0;
+    for _ in 0..80 {
+        let endpoint = Endpoint::from_shared(format!("https://{}", house.grpc())).unwrap();
+        let endpoint = PinnedAuthority::endpoint(endpoint, bundle.authority().unwrap()).unwrap();
+        let renewal = v1::RenewRequest {
+            signing_request: answer_request(),
+        };
+        let answer = match endpoint.connect().await {
+            Ok(channel) => {
+                let mut client = EnrolmentServiceClient::new(channel);
+                let refused = client.renew(renewal).await.unwrap_err();
+                crowd.push(client);
+                refused.code()
+            }
+            Err(_) => Code::Unavailable,
+        };
+        // Heard and refused, or not even heard.
+        turned_away += usize::from(answer != Code::Unauthenticated);
+    }
+    assert!(
+        (16..80).contains(&turned_away),
+        "{turned_away} of 80 were turned away"
+    );
+    stream(agent(&house, &bundle).await).await.unwrap();
+    house.stop().await.unwrap();
+}
+
 /// A collector with an authority of its own that counts what it is told.
 struct Impostor(Arc<AtomicUsize>);
 
