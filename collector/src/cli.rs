@@ -1,9 +1,10 @@
-//! The command line: `serve`, `check-config`, `identify`, and `agent` for who may come in.
+//! The command line: `serve`, `check-config`, `identify`, `agent` for who may come in, `authority` for who says so.
 //!
 //! Invariant: whatever goes wrong is one line on standard error and an exit code
 //! of `sysexits.h` (64 usage, 78 configuration, 1 anything else).
 
 mod agents;
+mod authority;
 mod recordings;
 
 use crate::config::Config;
@@ -50,6 +51,9 @@ enum Command {
     /// What concerns agents.
     #[command(subcommand)]
     Agent(agents::Command),
+    /// Let one authority take over from another: prepare, promote, forget.
+    #[command(subcommand)]
+    Authority(authority::Command),
 }
 
 /// What went wrong, as one line and an exit code.
@@ -91,7 +95,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve { config } => serve_until_signal(&config),
         Command::CheckConfig { config } => check(&config),
         Command::Identify { recordings } => return recordings::identify(&recordings),
-        Command::Agent(command) => agents::run(&command),
+        Command::Agent(command) => block_on(agents::run(&command)),
+        Command::Authority(command) => block_on(authority::run(&command)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -100,6 +105,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::other(&e))?
+        .block_on(work)
 }
 
 fn serve_until_signal(path: &Path) -> Result<(), Failure> {

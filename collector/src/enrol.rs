@@ -5,6 +5,7 @@
 //! once with mode 0600 and never printed.
 
 mod authority;
+mod rotation;
 mod limit;
 mod gate;
 mod invite;
@@ -13,4 +14,5 @@ mod service;
 pub use authority::{AgentCertificate, Authority, EnrolError};
 pub use gate::{Gate, Peer};
 pub use invite::{InviteError, invite};
+pub use rotation::{Rotation, RotationError};
 pub use service::Enrolment;

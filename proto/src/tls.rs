@@ -23,7 +23,11 @@ use uuid::Uuid;
 /// one collector, so the name is the same whatever address it is reached at.
 pub const COLLECTOR_NAME: &str = "marque-collector";
 
-/// A PEM file with one private key, its certificate, and after it the authority's certificate.
+/// Authorities in one bundle at most: the one that signs, the one before, the one to come.
+const MAX_AUTHORITIES: usize = 3;
+
+/// A PEM file with one private key, its certificate, and after it the certificate of the
+/// authority that signed it. Further authorities are trusted too: those of a rotation.
 pub struct Bundle {
     pem: String,
 }
@@ -55,7 +59,7 @@ impl Bundle {
         Self { pem }
     }
 
-    fn certificates(&self) -> Result<(CertificateDer<'static>, CertificateDer<'static>), TlsError> {
+    fn certificates(&self) -> Result<Certificates, TlsError> {
         let mut all = CertificateDer::pem_slice_iter(self.pem.as_bytes());
         let leaf = all
             .next()
@@ -65,7 +69,15 @@ impl Bundle {
             .next()
             .ok_or(TlsError::Missing("authority certificate"))?
             .map_err(TlsError::Pem)?;
-        Ok((leaf, authority))
+        let mut authorities = vec![authority.clone()];
+        for further in all.take(MAX_AUTHORITIES - 1) {
+            authorities.push(further.map_err(TlsError::Pem)?);
+        }
+        Ok(Certificates {
+            leaf,
+            authority,
+            authorities,
+        })
     }
 
     fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
@@ -80,21 +92,31 @@ impl Bundle {
     /// # Errors
     /// [`TlsError`] when there is no certificate or it names no agent.
     pub fn agent(&self) -> Result<AgentIdentity, TlsError> {
-        AgentIdentity::from_certificate(&self.certificates()?.0)
+        AgentIdentity::from_certificate(&self.certificates()?.leaf)
     }
 
-    /// A bundle of a fresh key and what the collector answered: certificate, then authority.
+    /// A bundle of a fresh key and what the collector answered: certificate, the authority
+    /// that signed it, others to trust.
     ///
     /// # Errors
-    /// [`TlsError`] unless there are exactly two, the first is for this key and names an agent.
+    /// [`TlsError`] unless the first is for this key, names an agent and is signed by the second.
     pub fn issued(key: &str, certificates: &[impl AsRef<[u8]>]) -> Result<Self, TlsError> {
-        let [leaf, authority] = certificates else {
-            return Err(TlsError::Missing("certificate"));
-        };
-        let pem = [leaf, authority].map(|der| pem_of("CERTIFICATE", der.as_ref()));
-        let bundle = Self::from_pem(format!("{key}{}", pem.concat()));
+        if certificates.len() > 1 + MAX_AUTHORITIES {
+            return Err(TlsError::Missing("bound on its authorities"));
+        }
+        let pem: String = certificates
+            .iter()
+            .map(|der| pem_of("CERTIFICATE", der.as_ref()))
+            .collect();
+        let bundle = Self::from_pem(format!("{key}{pem}"));
         bundle.client()?;
         bundle.agent()?;
+        let Certificates { leaf, authority, .. } = bundle.certificates()?;
+        WebPkiClientVerifier::builder_with_provider(trusting([&authority])?, provider())
+            .build()
+            .map_err(TlsError::Authority)?
+            .verify_client_cert(&leaf, &[], UnixTime::now())
+            .map_err(TlsError::Refused)?;
         Ok(bundle)
     }
 
@@ -109,7 +131,7 @@ impl Bundle {
     /// # Errors
     /// [`TlsError`] when there is none.
     pub fn authority(&self) -> Result<[u8; 32], TlsError> {
-        Ok(crate::token::fingerprint(&self.certificates()?.1))
+        Ok(crate::token::fingerprint(&self.certificates()?.authority))
     }
 
     /// From when until when this bundle's certificate holds.
@@ -117,7 +139,7 @@ impl Bundle {
     /// # Errors
     /// [`TlsError`] when there is none.
     pub fn validity(&self) -> Result<Validity, TlsError> {
-        Validity::of_certificate(&self.certificates()?.0)
+        Validity::of_certificate(&self.certificates()?.leaf)
     }
 
     /// The agent's side: shows its certificate, trusts only the authority.
@@ -125,14 +147,22 @@ impl Bundle {
     /// # Errors
     /// [`TlsError`] when a part is missing or damaged, or the key is of another certificate.
     pub fn client(&self) -> Result<ClientTlsConfig, TlsError> {
-        let (leaf, authority) = self.certificates()?;
+        let Certificates {
+            leaf, authorities, ..
+        } = self.certificates()?;
+        // A damaged one must not be found out when the collector has changed to it.
+        trusting(&authorities)?;
         let key = self.key()?;
         rustls::sign::CertifiedKey::from_der(vec![leaf.clone()], key.clone_key(), &provider())
             .map_err(TlsError::Refused)?;
         // tonic takes PEM; hand it only the parts it needs.
         Ok(ClientTlsConfig::new()
             .domain_name(COLLECTOR_NAME)
-            .ca_certificate(Certificate::from_pem(pem_of("CERTIFICATE", &authority)))
+            .ca_certificates(
+                authorities
+                    .iter()
+                    .map(|authority| Certificate::from_pem(pem_of("CERTIFICATE", authority))),
+            )
             .identity(Identity::from_pem(
                 pem_of("CERTIFICATE", &leaf),
                 pem_of("PRIVATE KEY", key.secret_der()),
@@ -145,19 +175,23 @@ impl Bundle {
     /// # Errors
     /// [`TlsError`] when a part is missing, damaged or refused, or an agent would refuse us.
     pub fn server(&self) -> Result<rustls::ServerConfig, TlsError> {
-        let (leaf, authority) = self.certificates()?;
+        let Certificates {
+            leaf,
+            authority,
+            authorities,
+        } = self.certificates()?;
         let provider = provider();
-        let roots = sole_root(&authority)?;
         let name = ServerName::try_from(COLLECTOR_NAME).map_err(|_| TlsError::NoAgent)?;
-        WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider))
+        WebPkiServerVerifier::builder_with_provider(trusting([&authority])?, Arc::clone(&provider))
             .build()
             .map_err(TlsError::Authority)?
             .verify_server_cert(&leaf, &[], &name, &[], UnixTime::now())
             .map_err(TlsError::Refused)?;
-        let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
-            .allow_unauthenticated()
-            .build()
-            .map_err(TlsError::Authority)?;
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(trusting(&authorities)?, Arc::clone(&provider))
+                .allow_unauthenticated()
+                .build()
+                .map_err(TlsError::Authority)?;
         let mut config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(TlsError::Refused)?
@@ -179,11 +213,24 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-fn sole_root(authority: &CertificateDer<'_>) -> Result<Arc<rustls::RootCertStore>, TlsError> {
+/// The certificates of a bundle.
+struct Certificates {
+    leaf: CertificateDer<'static>,
+    /// The authority that signed it.
+    authority: CertificateDer<'static>,
+    /// This one, and others to trust.
+    authorities: Vec<CertificateDer<'static>>,
+}
+
+fn trusting<'a>(
+    authorities: impl IntoIterator<Item = &'a CertificateDer<'a>>,
+) -> Result<Arc<rustls::RootCertStore>, TlsError> {
     let mut roots = rustls::RootCertStore::empty();
-    roots
-        .add(authority.clone().into_owned())
-        .map_err(TlsError::Refused)?;
+    for authority in authorities {
+        roots
+            .add(authority.clone().into_owned())
+            .map_err(TlsError::Refused)?;
+    }
     Ok(Arc::new(roots))
 }
 

@@ -219,6 +219,13 @@ impl House {
         self.reports.send(Report::new(target, round, &[])).await.unwrap();
     }
 
+    async fn greeted(&mut self) -> Hello {
+        timeout(Duration::from_secs(20), self.hellos.recv())
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
     async fn sees(&mut self) -> (u64, proto::v1::Report) {
         timeout(Duration::from_secs(20), self.seen.recv())
             .await
@@ -263,14 +270,11 @@ async fn a_renewed_identity_means_a_new_session_and_no_report_twice() {
     for host in 1..=2 {
         house.poll(host, host).await;
         assert_eq!(house.sees().await.0, u64::from(host));
-        house.hellos.recv().await.unwrap();
+        house.greeted().await;
         house.renewed.send_modify(|count| *count += 1);
     }
     // The third session is refused; none was paused for, and none saw a report again.
-    let third = timeout(Duration::from_secs(20), house.hellos.recv())
-        .await
-        .unwrap()
-        .unwrap();
+    let third = house.greeted().await;
     assert_eq!((third.first_sequence, third.next_sequence), (3, 3));
     assert!(house.seen.is_empty());
 }

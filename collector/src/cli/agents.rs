@@ -57,26 +57,20 @@ pub(super) enum Command {
     },
 }
 
-pub(super) fn run(command: &Command) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::other(&e))?;
-    runtime.block_on(async {
-        match command {
-            Command::Invite {
-                config,
-                site,
-                valid_minutes,
-            } => print_invitation(config, site, *valid_minutes).await,
-            Command::List { config } => list(config).await,
-            Command::Revoke { config, agent } => revoke(config, *agent).await,
-            Command::Certificate { config, site, out } => certificate(config, site, out).await,
-        }
-    })
+pub(super) async fn run(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Invite {
+            config,
+            site,
+            valid_minutes,
+        } => print_invitation(config, site, *valid_minutes).await,
+        Command::List { config } => list(config).await,
+        Command::Revoke { config, agent } => revoke(config, *agent).await,
+        Command::Certificate { config, site, out } => certificate(config, site, out).await,
+    }
 }
 
-async fn open(path: &Path) -> Result<(Config, SqliteStore), Failure> {
+pub(super) async fn open(path: &Path) -> Result<(Config, SqliteStore), Failure> {
     let config = Config::read(path).map_err(|e| Failure::configuration(&e))?;
     let store = SqliteStore::open(&config.store.path)
         .await

@@ -3,6 +3,7 @@
 //! Invariants: from a signing request comes the public key and nothing else; an
 //! authority that an operator put in place is used as it is.
 
+use super::rotation;
 use model::{AgentId, Instant, SiteName};
 use proto::secret_file::SecretFile;
 use proto::tls::{AgentIdentity, COLLECTOR_NAME};
@@ -58,8 +59,8 @@ pub enum EnrolError {
 /// The authority of one collector, in its folder.
 pub struct Authority {
     folder: PathBuf,
-    certificate: CertificateDer<'static>,
-    certificate_pem: String,
+    /// Its own certificate, then those of the one before and the one to come.
+    certificates: Vec<CertificateDer<'static>>,
     issuer: Issuer<'static, KeyPair>,
     agent_lifetime: Duration,
 }
@@ -67,8 +68,8 @@ pub struct Authority {
 /// A certificate for an agent, and what the store notes of it.
 #[derive(Debug)]
 pub struct AgentCertificate {
-    /// DER: the agent's, then the authority's.
-    pub chain: [Vec<u8>; 2],
+    /// DER: the agent's, that of the authority, others to trust.
+    pub chain: Vec<Vec<u8>>,
     /// For the store.
     pub issued: Issued,
 }
@@ -91,16 +92,13 @@ impl Authority {
                 path: folder.display().to_string(),
                 source,
             })?;
-        let path = folder.join("authority.pem");
+        let path = rotation::path(folder, rotation::CURRENT);
         let wrong = |source| EnrolError::Certificate {
             path: path.display().to_string(),
             source,
         };
         if !path.exists() {
-            let key = KeyPair::generate().map_err(wrong)?;
-            let certificate = authority_params(now).self_signed(&key).map_err(wrong)?;
-            let text = format!("{}{}", key.serialize_pem(), certificate.pem());
-            save(&path, &text)?;
+            make(&path, now)?;
         }
         let text = read(&path)?;
         let key = PrivateKeyDer::from_pem_slice(text.as_bytes())
@@ -108,12 +106,14 @@ impl Authority {
         let key = KeyPair::try_from(&key).map_err(wrong)?;
         let certificate = CertificateDer::from_pem_slice(text.as_bytes())
             .map_err(|_| wrong(rcgen::Error::CouldNotParseCertificate))?;
-        let certificate_pem = pem::encode(&pem::Pem::new("CERTIFICATE", &*certificate));
         let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(wrong)?;
+        let mut certificates = vec![certificate];
+        for other in [rotation::OLD, rotation::NEXT] {
+            certificates.extend(rotation::certificate(folder, other)?);
+        }
         Ok(Self {
             folder: folder.to_owned(),
-            certificate,
-            certificate_pem,
+            certificates,
             issuer,
             agent_lifetime: Duration::try_from(agent_lifetime).unwrap_or(COLLECTOR_LIFETIME),
         })
@@ -122,7 +122,10 @@ impl Authority {
     /// SHA-256 of the authority's certificate: what agents know it by.
     #[must_use]
     pub fn fingerprint(&self) -> [u8; 32] {
-        proto::token::fingerprint(&self.certificate)
+        // Never empty: it begins with our own.
+        self.certificates
+            .first()
+            .map_or([0; 32], |own| proto::token::fingerprint(own))
     }
 
     /// The collector's own bundle: key, certificate, authority. Made anew at each start.
@@ -180,8 +183,8 @@ impl Authority {
     ) -> Result<(String, Issued), EnrolError> {
         let key = KeyPair::generate().map_err(|e| self.wrong(e))?;
         let made = self.sign(&key, agent, site, now)?;
-        let [leaf, _] = &made.chain;
-        let bundle = self.bundle(&key, pem::encode(&pem::Pem::new("CERTIFICATE", leaf.as_slice())));
+        let pem = made.chain.first().map(|leaf| pem_of(leaf)).unwrap_or_default();
+        let bundle = self.bundle(&key, pem);
         Ok((bundle, made.issued))
     }
 
@@ -207,18 +210,28 @@ impl Authority {
         params.serial_number = Some(SerialNumber::from_slice(&serial));
         let certificate = params.signed_by(key, &self.issuer).map_err(|e| self.wrong(e))?;
         Ok(AgentCertificate {
-            chain: [certificate.der().to_vec(), self.certificate.to_vec()],
+            chain: std::iter::once(certificate.der())
+                .chain(&self.certificates)
+                .map(|der| der.to_vec())
+                .collect(),
             issued: Issued {
                 agent,
                 site: site.clone(),
                 serial: hex::encode(serial),
+                authority: hex::encode(self.fingerprint()),
+                trusted: self
+                    .certificates
+                    .iter()
+                    .map(|authority| hex::encode(proto::token::fingerprint(authority)))
+                    .collect(),
                 not_after: Instant::from_datetime(params.not_after),
             },
         })
     }
 
     fn bundle(&self, key: &KeyPair, certificate_pem: String) -> String {
-        format!("{}{certificate_pem}{}", key.serialize_pem(), self.certificate_pem)
+        let trusted: String = self.certificates.iter().map(|der| pem_of(der)).collect();
+        format!("{}{certificate_pem}{trusted}", key.serialize_pem())
     }
 
     fn ia5(&self, text: String) -> Result<rcgen::string::Ia5String, EnrolError> {
@@ -231,6 +244,21 @@ impl Authority {
             source,
         }
     }
+}
+
+fn pem_of(certificate: &[u8]) -> String {
+    pem::encode(&pem::Pem::new("CERTIFICATE", certificate))
+}
+
+/// Writes a fresh authority to a file.
+pub(super) fn make(path: &Path, now: OffsetDateTime) -> Result<(), EnrolError> {
+    let wrong = |source| EnrolError::Certificate {
+        path: path.display().to_string(),
+        source,
+    };
+    let key = KeyPair::generate().map_err(wrong)?;
+    let certificate = authority_params(now).self_signed(&key).map_err(wrong)?;
+    save(path, &format!("{}{}", key.serialize_pem(), certificate.pem()))
 }
 
 fn authority_params(now: OffsetDateTime) -> CertificateParams {
@@ -263,14 +291,14 @@ fn leaf_params(
     params
 }
 
-fn read(path: &Path) -> Result<String, EnrolError> {
+pub(super) fn read(path: &Path) -> Result<String, EnrolError> {
     std::fs::read_to_string(path).map_err(|source| EnrolError::File {
         path: path.display().to_string(),
         source,
     })
 }
 
-fn save(path: &Path, text: &str) -> Result<(), EnrolError> {
+pub(super) fn save(path: &Path, text: &str) -> Result<(), EnrolError> {
     SecretFile::create(path)
         .and_then(|file| file.save(text))
         .map_err(|source| EnrolError::File {

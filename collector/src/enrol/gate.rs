@@ -164,6 +164,8 @@ mod tests {
             agent: goes.agent,
             site: goes.site.clone(),
             serial: "1".into(),
+            authority: String::new(),
+            trusted: Vec::new(),
             not_after: goes.not_after,
         };
         store.certify(&issued, Instant(1)).await.unwrap();

@@ -75,6 +75,10 @@ pub struct Issued {
     pub site: SiteName,
     /// Serial number, hexadecimal.
     pub serial: String,
+    /// Fingerprint of the authority that signed it, hexadecimal.
+    pub authority: String,
+    /// Fingerprints of all authorities the agent was told to trust with it, that one included.
+    pub trusted: Vec<String>,
     /// Until when it holds.
     pub not_after: Instant,
 }
@@ -92,6 +96,15 @@ pub struct Admitted {
     pub last_seen: Option<Instant>,
     /// When it was revoked.
     pub revoked: Option<Instant>,
+}
+
+/// What a certificate lacks for a step of a rotation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lack {
+    /// Its agent was not told to trust this authority.
+    Trust(String),
+    /// It was signed by another authority than this.
+    Signature(String),
 }
 
 /// What enrolment asks of durable state.
@@ -121,6 +134,9 @@ pub trait Admission: Send + Sync + 'static {
 
     /// Whether an agent is shut out.
     async fn is_revoked(&self, agent: AgentId) -> Result<bool, StoreError>;
+
+    /// Agents with a certificate that still holds and lacks this; revoked ones do not count.
+    async fn lacking(&self, lack: &Lack, now: Instant) -> Result<Vec<AgentId>, StoreError>;
 
     /// Everyone who is shut out.
     async fn revoked(&self) -> Result<BTreeSet<AgentId>, StoreError>;

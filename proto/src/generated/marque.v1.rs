@@ -11,7 +11,8 @@ pub struct EnrolRequest {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EnrolResponse {
-    /// DER: the agent's certificate, then the authority's.
+    /// DER: the agent's certificate, that of the authority which signed it, then those
+    /// of other authorities the agent shall trust while one takes over from another.
     #[prost(bytes = "bytes", repeated, tag = "1")]
     pub certificates: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
 }

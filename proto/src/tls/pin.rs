@@ -1,6 +1,6 @@
 //! Knowing a collector by its authority's fingerprint alone, before anything is said.
 
-use super::{COLLECTOR_NAME, TlsError, provider, sole_root};
+use super::{COLLECTOR_NAME, TlsError, provider, trusting};
 use crate::token::fingerprint;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -43,7 +43,7 @@ impl ServerCertVerifier for PinnedAuthority {
             .find(|certificate| fingerprint(certificate) == self.fingerprint)
             .ok_or(Error::InvalidCertificate(CertificateError::UnknownIssuer))?;
         let refused = |error: TlsError| Error::General(error.to_string());
-        WebPkiServerVerifier::builder_with_provider(sole_root(authority).map_err(refused)?, provider())
+        WebPkiServerVerifier::builder_with_provider(trusting([authority]).map_err(refused)?, provider())
             .build()
             .map_err(|error| Error::General(error.to_string()))?
             .verify_server_cert(end_entity, &[], server_name, ocsp_response, now)

@@ -377,6 +377,89 @@ async fn certificates_are_renewed_without_a_restart_and_cut_when_they_run_out() 
     house.stop().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authority_takes_over_from_another_and_nobody_enrols_anew() {
+    let mut spec = spec();
+    spec.certificate_lifetime = "15s".to_owned();
+    let mut house = House::start(spec).await.unwrap();
+    let pem = house.data().join("agent-lab.pem");
+    let identity = || Bundle::from_pem(std::fs::read_to_string(&pem).unwrap());
+    let first = identity();
+    let folder = house.data().to_owned();
+    let step = |word: &str| {
+        run(
+            &folder,
+            &["collector", "authority", word, "--config", "collector.toml"],
+        )
+    };
+    assert_eq!(step("promote").status.code(), Some(1), "nothing is prepared");
+    assert!(step("prepare").status.success());
+    let early = step("promote");
+    assert!(
+        complaint(&early).contains("1 agents do not know enough yet"),
+        "{}",
+        complaint(&early)
+    );
+    for word in ["promote", "forget"] {
+        house.kill_collector().await.unwrap();
+        house.start_collector().await.unwrap();
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while !step(word).status.success() {
+            assert!(
+                std::time::Instant::now() < deadline,
+                "{word}: {}",
+                complaint(&step(word))
+            );
+            house.wait_until(PATIENCE, |_| true).await.unwrap();
+        }
+    }
+    house.kill_collector().await.unwrap();
+    house.start_collector().await.unwrap();
+    let before = house.summary().await.unwrap().reports;
+    let after = house
+        .wait_until(PATIENCE, |s| s.reports >= before + 3)
+        .await
+        .unwrap();
+    assert_eq!((after.lost, after.elements), (0, 1));
+    let last = identity();
+    assert_eq!(last.agent().unwrap(), first.agent().unwrap());
+    assert_ne!(last.authority().unwrap(), first.authority().unwrap());
+    assert_eq!(invite(&house).authority, last.authority().unwrap());
+    house.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_of_strangers_does_not_keep_agents_out() {
+    let house = house().await;
+    let bundle = Bundle::from_pem(std::fs::read_to_string(house.data().join("agent-lab.pem")).unwrap());
+    let mut crowd = Vec::new();
+    let mut turned_away = 0;
+    for _ in 0..80 {
+        let endpoint = Endpoint::from_shared(format!("https://{}", house.grpc())).unwrap();
+        let endpoint = PinnedAuthority::endpoint(endpoint, bundle.authority().unwrap()).unwrap();
+        let renewal = v1::RenewRequest {
+            signing_request: answer_request(),
+        };
+        let answer = match endpoint.connect().await {
+            Ok(channel) => {
+                let mut client = EnrolmentServiceClient::new(channel);
+                let refused = client.renew(renewal).await.unwrap_err();
+                crowd.push(client);
+                refused.code()
+            }
+            Err(_) => Code::Unavailable,
+        };
+        // Heard and refused, or not even heard.
+        turned_away += usize::from(answer != Code::Unauthenticated);
+    }
+    assert!(
+        (16..80).contains(&turned_away),
+        "{turned_away} of 80 were turned away"
+    );
+    stream(agent(&house, &bundle).await).await.unwrap();
+    house.stop().await.unwrap();
+}
+
 /// A collector with an authority of its own that counts what it is told.
 struct Impostor(Arc<AtomicUsize>);
 

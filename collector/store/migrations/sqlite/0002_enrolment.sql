@@ -23,6 +23,8 @@ CREATE TABLE agent_certificate (
     agent_id    TEXT NOT NULL,
     serial      TEXT NOT NULL,
     site        TEXT NOT NULL,
+    authority   TEXT NOT NULL,              -- fingerprint of the one that signed it
+    trusted     TEXT NOT NULL,              -- fingerprints of all handed out with it, blank between
     not_after   BIGINT NOT NULL,
     recorded_at BIGINT NOT NULL,
     PRIMARY KEY (agent_id, serial)

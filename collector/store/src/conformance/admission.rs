@@ -1,7 +1,7 @@
 //! Who may come in: once, in time, with the right secret, and not after a revocation.
 
 use super::House;
-use crate::admission::{Candidate, Invitation, Issued, Outcome};
+use crate::admission::{Candidate, Invitation, Issued, Lack, Outcome};
 use crate::{Admission as _, Store as _};
 use model::{AgentId, Instant};
 use uuid::Uuid;
@@ -94,6 +94,8 @@ async fn a_revocation_is_for_known_agents_and_for_good() {
         agent,
         site: "berlin".parse().unwrap(),
         serial: "01".into(),
+        authority: "aa".into(),
+        trusted: vec!["aa".into(), "bb".into()],
         not_after: Instant(50),
     };
     house.store.certify(&issued, Instant(6)).await.unwrap();
@@ -135,4 +137,32 @@ async fn a_revocation_is_for_known_agents_and_for_good() {
         house.store.admitted().await.unwrap()[0].last_seen,
         Some(Instant(900))
     );
+}
+
+#[tokio::test]
+async fn what_certificates_lack_is_known_for_those_that_hold() {
+    let house = House::new().await;
+    let issued = |agent, serial: &str, authority: &str, trusted: &[&str], not_after| Issued {
+        agent,
+        site: "berlin".parse().unwrap(),
+        serial: serial.into(),
+        authority: authority.into(),
+        trusted: trusted.iter().map(|&t| t.to_owned()).collect(),
+        not_after: Instant(not_after),
+    };
+    let (behind, ahead, out) = (AgentId::generate(), AgentId::generate(), AgentId::generate());
+    for certificate in [
+        issued(behind, "1", "old", &["old"], 50),
+        issued(behind, "2", "new", &["new", "old"], 90),
+        issued(ahead, "3", "new", &["new", "old"], 90),
+        issued(out, "4", "old", &["old"], 90),
+    ] {
+        house.store.certify(&certificate, Instant(1)).await.unwrap();
+    }
+    house.store.revoke(out, Instant(2)).await.unwrap();
+    for lack in [Lack::Trust("new".into()), Lack::Signature("new".into())] {
+        let lacking = async |now| house.store.lacking(&lack, Instant(now)).await.unwrap();
+        assert_eq!(lacking(50).await, [behind], "{lack:?}: an older one still holds");
+        assert!(lacking(51).await.is_empty(), "{lack:?}");
+    }
 }

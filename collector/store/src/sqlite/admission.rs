@@ -2,7 +2,7 @@
 
 use super::{SqliteStore, row};
 use crate::StoreError;
-use crate::admission::{Admission, Admitted, Candidate, Invitation, Issued, Outcome};
+use crate::admission::{Admission, Admitted, Candidate, Invitation, Issued, Lack, Outcome};
 use model::{AgentId, Instant, SiteName};
 use sqlx::{Row as _, SqliteConnection};
 use std::collections::BTreeSet;
@@ -88,11 +88,14 @@ impl Admission for SqliteStore {
             .execute(write.sql()?)
             .await?;
         sqlx::query(
-            "INSERT INTO agent_certificate (agent_id, serial, site, not_after, recorded_at) VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO agent_certificate (agent_id, serial, site, authority, trusted, not_after, recorded_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(issued.agent.to_string())
         .bind(&issued.serial)
         .bind(issued.site.as_str())
+        .bind(&issued.authority)
+        .bind(issued.trusted.join(" "))
         .bind(issued.not_after.0)
         .bind(now.0)
         .execute(write.sql()?)
@@ -131,6 +134,27 @@ impl Admission for SqliteStore {
                 .fetch_optional(&self.readers)
                 .await?;
         Ok(found.is_some())
+    }
+
+    async fn lacking(&self, lack: &Lack, now: Instant) -> Result<Vec<AgentId>, StoreError> {
+        let rows: Vec<(String, String, String)> = sqlx::query_as(
+            "SELECT agent_id, authority, trusted FROM agent_certificate WHERE not_after >= $1 \
+             AND agent_id NOT IN (SELECT agent_id FROM agent_revocation)",
+        )
+        .bind(now.0)
+        .fetch_all(&self.readers)
+        .await?;
+        let mut found = BTreeSet::new();
+        for (agent, authority, trusted) in rows {
+            let lacks = match lack {
+                Lack::Trust(wanted) => !row::set(&trusted).contains(wanted),
+                Lack::Signature(wanted) => authority != *wanted,
+            };
+            if lacks {
+                found.insert(row::word::<AgentId>(&agent, "agent")?);
+            }
+        }
+        Ok(found.into_iter().collect())
     }
 
     async fn revoked(&self) -> Result<BTreeSet<AgentId>, StoreError> {
