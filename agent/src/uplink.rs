@@ -5,16 +5,17 @@
 //! random pauses that start anew after a session that achieved something.
 
 pub mod sameness;
+pub mod line;
 
-use crate::keep::Shared;
+use crate::keep::{Shared, UnderWay};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
+use line::Line;
 use prost::bytes::Bytes;
 use proto::tls::{Bundle, TlsError};
 use proto::v1::inventory_service_client::InventoryServiceClient;
-use proto::v1::{Ack, Hello, ReportRequest, SequencedReport, VerdictKind, Welcome};
+use proto::v1::{Ack, Gap, GapReason, Hello, ReportRequest, SequencedReport, VerdictKind, Welcome};
 use proto::v1::{report_request, report_response};
-use spool::{Record, SpoolError};
-use std::collections::VecDeque;
+use spool::{Item, SpoolError};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -86,6 +87,9 @@ pub enum SessionError {
     /// What was said does not fit what was said before.
     #[error("the collector broke the protocol: {0}")]
     Protocol(&'static str),
+    /// Reports went and this collector has no word for it.
+    #[error("the collector is too old to be told of a gap: upgrade it")]
+    TooOld,
     /// This spool is an old copy: its sequences were used before.
     #[error("the collector has sequence {acked}, this spool only reached {last}: it is an old copy")]
     OldCopy {
@@ -111,11 +115,9 @@ impl From<tonic::Status> for SessionError {
 /// What a session is doing.
 struct Session {
     inbound: tonic::Streaming<proto::v1::ReportResponse>,
-    /// Reports that may be sent beyond the last acknowledged.
-    window: u64,
-    acked: u64,
-    sent: u64,
-    ready: VecDeque<Record>,
+    line: Line,
+    /// What the collector speaks.
+    capability: u32,
 }
 
 impl Uplink {
@@ -138,6 +140,9 @@ impl Uplink {
             let first = self.shared.spool.first_sequence();
             let ended = self.session(&stop).await;
             metrics::gauge!("marque_agent_uplink_connected").set(0);
+            self.shared
+                .under_way
+                .send_modify(|under_way| under_way.since = None);
             if started.elapsed() > GOOD_SESSION || self.shared.spool.first_sequence() > first {
                 pause = pauses();
             }
@@ -163,14 +168,15 @@ impl Uplink {
         };
         let mut until = None;
         loop {
-            if session.ready.is_empty() && until.is_none() {
-                session.ready = self.read(session.sent + 1).await?;
+            if let Some(from) = session.line.wants()
+                && until.is_none()
+            {
+                session.line.read(self.read(from).await?);
             }
-            if until.is_some() && session.acked >= session.sent {
+            if until.is_some() && session.line.is_settled() {
                 return Ok(());
             }
-            let next = session.ready.front().map(|record| record.sequence);
-            let may_send = until.is_none() && next.is_some_and(|next| next <= session.acked + session.window);
+            let may_send = until.is_none() && session.line.may_send();
             let end = until.unwrap_or_else(Instant::now);
             tokio::select! {
                 message = session.inbound.message() => match message?.and_then(|response| response.message) {
@@ -180,15 +186,12 @@ impl Uplink {
                 },
                 permit = requests.reserve(), if may_send => {
                     let permit = permit.map_err(|_| SessionError::Closed)?;
-                    if let Some(record) = session.ready.pop_front() {
-                        session.sent = record.sequence;
-                        permit.send(request(report_request::Message::Report(SequencedReport {
-                            sequence: record.sequence,
-                            report: record.payload,
-                        })));
+                    if let Some(item) = session.line.send(std::time::Instant::now()) {
+                        permit.send(request(message(item, session.capability)?));
+                        self.note(&session.line);
                     }
                 }
-                () = self.shared.appended.notified(), if session.ready.is_empty() => {}
+                () = self.shared.appended.notified(), if session.line.wants().is_some() => {}
                 () = stop.cancelled(), if until.is_none() => until = Some(Instant::now() + GRACE),
                 () = tokio::time::sleep_until(end), if until.is_some() => return Ok(()),
             }
@@ -218,14 +221,13 @@ impl Uplink {
         let spool = &self.shared.spool;
         let (first, next) = (spool.first_sequence(), spool.next_sequence());
         let (requests, outgoing) = mpsc::channel(SEND_QUEUE);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let hello = request(report_request::Message::Hello(Hello {
             capability: proto::CAPABILITY,
             epoch: Bytes::copy_from_slice(&spool.epoch()),
             first_sequence: first,
             next_sequence: next,
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-            clock_micros: i64::try_from(now.as_micros()).unwrap_or(i64::MAX),
+            clock_micros: micros(SystemTime::now()),
         }));
         requests.send(hello).await.map_err(|_| SessionError::Closed)?;
         let greeting = async {
@@ -245,10 +247,8 @@ impl Uplink {
         let acked = welcome.acked_sequence.max(first - 1);
         let session = Session {
             inbound,
-            window: u64::from(welcome.window).clamp(1, MAX_WINDOW),
-            acked,
-            sent: acked,
-            ready: VecDeque::new(),
+            line: Line::new(acked, u64::from(welcome.window).clamp(1, MAX_WINDOW)),
+            capability: welcome.capability,
         };
         Ok((session, requests))
     }
@@ -275,16 +275,15 @@ impl Uplink {
         tracing::info!(
             collector.address = %self.address,
             collector.acked = acked,
-            spool.waiting = next - first,
+            spool.waiting = self.shared.spool.depth().waiting,
             "session began"
         );
         self.forget(acked).await
     }
 
     async fn acked(&self, session: &mut Session, ack: Ack) -> Result<(), SessionError> {
-        if ack.sequence > session.sent {
-            return Err(SessionError::Protocol("an ack of what was not sent"));
-        }
+        let not_sent = |_| SessionError::Protocol("an ack of what was not sent");
+        let acked = session.line.acked(ack.sequence).map_err(not_sent)?;
         for verdict in &ack.verdicts {
             self.shared.same.judged(verdict.sequence, verdict.kind());
             let kind = match verdict.kind() {
@@ -302,8 +301,9 @@ impl Uplink {
             };
             metrics::counter!("marque_agent_verdict_total", "kind" => kind).increment(1);
         }
-        session.acked = session.acked.max(ack.sequence);
-        self.forget(session.acked).await
+        self.forget(acked).await?;
+        self.note(&session.line);
+        Ok(())
     }
 
     /// Takes what the collector has out of the spool.
@@ -313,18 +313,50 @@ impl Uplink {
         tokio::task::spawn_blocking(move || spool.ack(sequence))
             .await
             .map_err(|_| SessionError::Task)??;
-        self.shared.space.notify_one();
         Ok(())
     }
 
-    async fn read(&self, from: u64) -> Result<VecDeque<Record>, SessionError> {
+    /// Tells the others how far this session is.
+    fn note(&self, line: &Line) {
+        let since = line.unacked_since();
+        self.shared.under_way.send_replace(UnderWay { since });
+    }
+
+    async fn read(&self, from: u64) -> Result<Vec<Item>, SessionError> {
         if from >= self.shared.spool.next_sequence() {
-            return Ok(VecDeque::new());
+            return Ok(Vec::new());
         }
         let spool = Arc::clone(&self.shared.spool);
         let read = tokio::task::spawn_blocking(move || spool.read_from(from, READ_COUNT, READ_BYTES));
-        Ok(read.await.map_err(|_| SessionError::Task)??.into())
+        Ok(read.await.map_err(|_| SessionError::Task)??)
     }
+}
+
+fn message(item: Item, capability: u32) -> Result<report_request::Message, SessionError> {
+    match item {
+        Item::Record(record) => Ok(report_request::Message::Report(SequencedReport {
+            sequence: record.sequence,
+            report: record.payload,
+        })),
+        Item::Gap(_) if capability < proto::GAP_CAPABILITY => Err(SessionError::TooOld),
+        Item::Gap(gap) => Ok(report_request::Message::Gap(Gap {
+            from: gap.from,
+            to: gap.to,
+            count: gap.count,
+            reason: match gap.reason {
+                spool::GapReason::Full => GapReason::SpoolFull,
+                spool::GapReason::Damaged => GapReason::SpoolDamaged,
+            }
+            .into(),
+            declared_micros: micros(gap.declared),
+        })),
+    }
+}
+
+/// Microseconds since 1970.
+fn micros(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn request(message: report_request::Message) -> ReportRequest {

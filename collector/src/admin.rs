@@ -70,6 +70,8 @@ fn gauges(overview: &store::view::Overview, now: Instant) {
     metrics::gauge!("marque_collector_elements_reached").set(overview.reached as f64);
     metrics::gauge!("marque_collector_elements_identified").set(overview.identified as f64);
     metrics::gauge!("marque_collector_reports_lost").set(overview.lost as f64);
+    metrics::gauge!("marque_collector_gaps").set(overview.gaps as f64);
+    metrics::gauge!("marque_collector_gap_sequences").set(overview.gap_sequences as f64);
     for (stage, backlog) in [
         ("identify", &overview.unidentified),
         ("evaluate", &overview.unevaluated),

@@ -161,8 +161,10 @@ pub struct Summary {
     pub severity: Map<String, Value>,
     /// Elements by standing, every word present.
     pub standing: Map<String, Value>,
-    /// Sequences acknowledged without a row: must be 0.
+    /// Sequences acknowledged without a row and without a gap: must be 0.
     pub lost: u64,
+    /// Sequences that agents declared lost.
+    pub gaps: u64,
     /// What waits before the stages.
     pub pending: Pending,
     /// How old things are.
@@ -203,6 +205,7 @@ fn summarise(overview: &Overview, now: Instant) -> Summary {
         severity: every_word(Severity::ALL, &overview.severities),
         standing: every_word(Standing::ALL, &overview.standings),
         lost: overview.lost,
+        gaps: overview.gap_sequences,
         pending: Pending {
             unidentified: overview.unidentified.count,
             unevaluated: overview.unevaluated.count,

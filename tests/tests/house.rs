@@ -14,6 +14,7 @@ mod house {
     pub mod commands;
     pub mod path;
     pub mod line;
+    pub mod gap;
     pub mod hostile;
     pub mod page;
 }

@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! schedule ─(reports, 64: rounds wait)─► keep ─► spool ─► uplink
-//!                                          └─ appended ──►┘  └─ space ─► keep
+//!                                          └─ appended ──►┘
 //! ```
+//!
+//! A full spool holds nobody up: its oldest reports go and a gap takes their place.
 //!
 //! Invariants: every task's end is looked at; one that ends by itself ends the
 //! program; a signal stops the schedule first, then what it feeds, so that
@@ -27,7 +29,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// Reports that may wait for the disk; full: finished rounds wait, and no new ones start.
+/// Reports that may wait for the disk; full: finished rounds wait for it.
 const QUEUE: usize = 64;
 
 /// Why the agent did not start or did not go on.
@@ -73,7 +75,11 @@ pub fn run(path: &Path, move_damaged_aside: bool) -> Result<(), RunError> {
     };
     let (spool, opened) = Spool::open(&loaded.spool, &options)?;
     if let Some(aside) = &opened.moved_aside {
-        tracing::error!(spool.moved_to = %aside.display(), "damaged spool moved aside, its reports are lost");
+        tracing::error!(
+            spool.moved_to = %aside.display(),
+            reports.lost = opened.lost.map_or("unknown".to_owned(), |lost| lost.to_string()),
+            "damaged spool moved aside, its reports are lost and a gap is declared"
+        );
     }
     let runtime = tokio::runtime::Runtime::new().map_err(RunError::System)?;
     let result = runtime.block_on(run_tasks(loaded, spool, opened));
@@ -97,12 +103,7 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
         "agent starts"
     );
     let poll = &loaded.config.poll;
-    let shared = Shared {
-        spool: Arc::new(spool),
-        same: Arc::default(),
-        appended: Arc::default(),
-        space: Arc::default(),
-    };
+    let shared = Shared::new(spool);
     let metrics = admin::record();
     let stop_polling = CancellationToken::new();
     let stop = CancellationToken::new();
@@ -145,7 +146,7 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
     let (reports, received) = mpsc::channel(QUEUE);
 
     let mut scheduling = tokio::spawn(schedule.run(reports, stop_polling.clone()));
-    let mut keeping = tokio::spawn(keep::keep(received, shared, stop_polling.clone()));
+    let mut keeping = tokio::spawn(keep::keep(received, shared));
     let mut sending = tokio::spawn(uplink.run(stop.clone()));
     let mut serving = served.unwrap_or_else(|| tokio::spawn(std::future::pending()));
 

@@ -9,9 +9,9 @@ use prost::Message as _;
 use proto::v1::inventory_service_server::{InventoryService, InventoryServiceServer};
 use proto::v1::{Cost, Observation, ReportResponse, Verdict};
 use spool::{Options, Spool};
+use std::collections::VecDeque;
 use std::sync::Mutex;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 
@@ -28,10 +28,12 @@ enum Session {
 
 /// A collector that does as it is told and says what it saw.
 struct Collector {
-    sessions: Mutex<VecDeque<Session>>,
+    sessions: Arc<Mutex<VecDeque<Session>>>,
     acked: Arc<Mutex<u64>>,
     seen: mpsc::Sender<(u64, proto::v1::Report)>,
     hellos: mpsc::Sender<Hello>,
+    gaps: mpsc::Sender<Gap>,
+    capability: u32,
 }
 
 #[tonic::async_trait]
@@ -52,7 +54,7 @@ impl InventoryService for Collector {
         let (acked, seen) = (Arc::clone(&self.acked), self.seen.clone());
         let (responses, outgoing) = mpsc::channel(16);
         let welcome = Welcome {
-            capability: 1,
+            capability: self.capability,
             acked_sequence: *acked.lock().unwrap(),
             window: 2,
             max_report_bytes: 1 << 20,
@@ -61,14 +63,22 @@ impl InventoryService for Collector {
             .send(Ok(response(report_response::Message::Welcome(welcome))))
             .await
             .unwrap();
+        let gaps = self.gaps.clone();
         tokio::spawn(async move {
             let mut taken = 0;
-            while let Ok(Some(ReportRequest {
-                message: Some(report_request::Message::Report(one)),
-            })) = inbound.message().await
-            {
-                let report = proto::v1::Report::decode(one.report).unwrap();
-                seen.send((one.sequence, report)).await.unwrap();
+            while let Ok(Some(request)) = inbound.message().await {
+                let sequence = match request.message.unwrap() {
+                    report_request::Message::Report(one) => {
+                        let report = proto::v1::Report::decode(one.report).unwrap();
+                        seen.send((one.sequence, report)).await.unwrap();
+                        one.sequence
+                    }
+                    report_request::Message::Gap(gap) => {
+                        gaps.send(gap).await.unwrap();
+                        gap.to
+                    }
+                    report_request::Message::Hello(_) => panic!("a second hello"),
+                };
                 taken += 1;
                 match session {
                     Session::Die(count) if taken == count => return,
@@ -87,11 +97,11 @@ impl InventoryService for Collector {
                     }
                     Session::Die(_) | Session::Half => {}
                     Session::Say(verdict) => {
-                        *acked.lock().unwrap() = one.sequence;
+                        *acked.lock().unwrap() = sequence;
                         let ack = Ack {
-                            sequence: one.sequence,
+                            sequence,
                             verdicts: vec![Verdict {
-                                sequence: one.sequence,
+                                sequence,
                                 kind: verdict as i32,
                                 reason: String::new(),
                             }],
@@ -115,9 +125,12 @@ fn response(message: report_response::Message) -> ReportResponse {
 
 /// An agent from its reports on, and the collector it talks to.
 struct House {
+    sessions: Arc<Mutex<VecDeque<Session>>>,
+    keeping: tokio::task::JoinHandle<Result<(), crate::keep::KeepError>>,
     reports: mpsc::Sender<Report>,
     seen: mpsc::Receiver<(u64, proto::v1::Report)>,
     hellos: mpsc::Receiver<Hello>,
+    gaps: mpsc::Receiver<Gap>,
     shared: Shared,
     limit: Arc<AtomicUsize>,
     stop: CancellationToken,
@@ -143,11 +156,15 @@ async fn house(sessions: &[Session], trusted: bool) -> House {
     let address = format!("https://{}", listener.local_addr().unwrap());
     let (saw, seen) = mpsc::channel(64);
     let (greeted, hellos) = mpsc::channel(64);
+    let (declared, gaps) = mpsc::channel(64);
+    let to_come = Arc::new(Mutex::new(sessions.iter().copied().collect()));
     let collector = Collector {
-        sessions: Mutex::new(sessions.iter().copied().collect()),
+        sessions: Arc::clone(&to_come),
         acked: Arc::default(),
         seen: saw,
         hellos: greeted,
+        gaps: declared,
+        capability: proto::CAPABILITY,
     };
     let service = InventoryServiceServer::new(collector)
         .accept_compressed(CompressionEncoding::Zstd)
@@ -160,15 +177,10 @@ async fn house(sessions: &[Session], trusted: bool) -> House {
         move_damaged_aside: false,
     };
     let (spool, _) = Spool::open(&folder.path().join("spool"), &options).unwrap();
-    let shared = Shared {
-        spool: Arc::new(spool),
-        same: Arc::default(),
-        appended: Arc::new(Notify::new()),
-        space: Arc::default(),
-    };
+    let shared = Shared::new(spool);
     let (reports, received) = mpsc::channel(1);
     let stop = CancellationToken::new();
-    tokio::spawn(keep(received, shared.clone(), stop.clone()));
+    let keeping = tokio::spawn(keep(received, shared.clone()));
     let limit = Arc::default();
     let uplink = Uplink {
         address,
@@ -179,9 +191,12 @@ async fn house(sessions: &[Session], trusted: bool) -> House {
     let again = uplink.clone();
     let uplink = tokio::spawn(uplink.run(stop.clone()));
     House {
+        sessions: to_come,
+        keeping,
         reports,
         seen,
         hellos,
+        gaps,
         shared,
         limit,
         stop,
@@ -215,6 +230,17 @@ impl House {
         self.reports.send(Report::new(target, round, &[])).await.unwrap();
     }
 
+    /// Waits until the spool has let go of a sequence.
+    async fn is_acked(&self, sequence: u64) {
+        let mut heard = self.shared.under_way.subscribe();
+        while self.shared.spool.first_sequence() <= sequence {
+            timeout(Duration::from_secs(20), heard.changed())
+                .await
+                .unwrap()
+                .unwrap();
+        }
+    }
+
     async fn sees(&mut self) -> (u64, proto::v1::Report) {
         timeout(Duration::from_secs(20), self.seen.recv())
             .await
@@ -240,7 +266,7 @@ async fn what_is_not_acknowledged_is_sent_again_and_nothing_is_skipped() {
         house.hellos.recv().await.unwrap(),
     );
     assert_eq!((first.epoch.len(), first.epoch == second.epoch), (16, true));
-    assert_eq!((second.first_sequence, second.capability), (1, 1));
+    assert_eq!((second.first_sequence, second.capability), (1, proto::CAPABILITY));
     assert_eq!(house.limit.load(Ordering::Relaxed), (1 << 20) - REPORT_MARGIN);
     // It ends when told, with an empty spool: the last acknowledgements are waited for.
     house.stop.cancel();
@@ -249,7 +275,7 @@ async fn what_is_not_acknowledged_is_sent_again_and_nothing_is_skipped() {
         .unwrap()
         .unwrap()
         .unwrap();
-    assert_eq!(house.shared.spool.count(), 0);
+    assert_eq!(house.shared.spool.depth().waiting, 0);
 }
 
 #[tokio::test]
@@ -265,11 +291,7 @@ async fn an_unchanged_element_costs_a_digest() {
             .map(|evidence| proto::digest::of_evidence(&evidence));
         assert!(digest.is_none_or(|digest| digest == *report.evidence_digest));
         // The acknowledgement arrives before the next round.
-        while house.shared.spool.first_sequence() <= sequence {
-            timeout(Duration::from_secs(20), house.shared.space.notified())
-                .await
-                .unwrap();
-        }
+        house.is_acked(sequence).await;
     }
     assert_eq!(full, [true, false, true, false]);
 }
@@ -281,27 +303,38 @@ async fn what_is_wanted_goes_in_full_again() {
         house.poll(1, 1).await;
         let (sequence, report) = house.sees().await;
         assert!(report.evidence.is_some());
-        while house.shared.spool.first_sequence() <= sequence {
-            timeout(Duration::from_secs(20), house.shared.space.notified())
-                .await
-                .unwrap();
-        }
+        house.is_acked(sequence).await;
     }
 }
 
 #[tokio::test]
-async fn a_full_spool_makes_reports_wait_and_loses_none() {
-    // Nobody answers the first session; the spool takes some ten reports.
-    let mut house = house(&[Session::Die(1), Session::Say(VerdictKind::Stored)], true).await;
+async fn a_full_spool_declares_a_gap_and_keeps_the_newest() {
+    // Nobody answers until all are kept; the spool takes some ten reports.
+    let mut house = house(&[], true).await;
     for host in 1..=30 {
         house.poll(host, host).await;
     }
-    let mut last = 0;
-    while last < 30 {
+    house.reports = mpsc::channel(1).0;
+    (&mut house.keeping).await.unwrap().unwrap();
+    let waiting = house.shared.spool.depth().waiting;
+    assert!((5..15).contains(&waiting), "{waiting}");
+    house
+        .sessions
+        .lock()
+        .unwrap()
+        .push_back(Session::Say(VerdictKind::Stored));
+    for expected in 31 - waiting..=30 {
         let (sequence, report) = house.sees().await;
+        assert_eq!(sequence, expected);
         assert_eq!(report.target.unwrap().address, format!("192.0.2.{sequence}"));
-        last = sequence;
     }
+    let gap = house.gaps.recv().await.unwrap();
+    assert_eq!((gap.from, gap.to, gap.count), (1, 30 - waiting, 30 - waiting));
+    assert_eq!(gap.reason(), GapReason::SpoolFull);
+    assert!(gap.declared_micros > 1_600_000_000_000_000, "{gap:?}");
+    house.is_acked(30).await;
+    assert_eq!(house.shared.spool.first_sequence(), 31);
+    assert!(house.gaps.try_recv().is_err(), "one gap, told once");
 }
 
 #[tokio::test]

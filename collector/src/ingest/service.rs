@@ -7,7 +7,7 @@ use proto::v1;
 use proto::v1::inventory_service_server::{InventoryService, InventoryServiceServer};
 use std::sync::Arc;
 use std::time::Duration;
-use store::record::{AgentHello, IncomingReport, Verdict};
+use store::record::{AgentHello, IncomingReport, ReportBody, Verdict};
 use store::{Store, StoreError};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -93,6 +93,7 @@ impl InventoryService for Ingest {
             agent,
             site,
             epoch: hello.epoch,
+            next_sequence: hello.next_sequence,
         };
         tokio::spawn(serve_line(line, requests, responses, self.stop.clone()));
         Ok(Response::new(ReceiverStream::new(receiver)))
@@ -106,10 +107,12 @@ struct Line {
     agent: AgentId,
     site: SiteName,
     epoch: String,
+    /// The next sequence as the agent told it last: no gap reaches it.
+    next_sequence: u64,
 }
 
 async fn serve_line(
-    line: Line,
+    mut line: Line,
     requests: Streaming<v1::ReportRequest>,
     responses: mpsc::Sender<Result<v1::ReportResponse, Status>>,
     stop: CancellationToken,
@@ -121,7 +124,7 @@ async fn serve_line(
             chunk = ready.next() => chunk,
         };
         let Some(chunk) = chunk else { break None };
-        let (reports, fault) = collect(chunk, &line.site);
+        let (reports, fault) = line.collect(chunk);
         if !reports.is_empty() {
             match line.commit(reports).await {
                 Ok(ack) => {
@@ -149,30 +152,60 @@ async fn serve_line(
     }
 }
 
-/// The reports of a chunk up to its first fault.
-fn collect(
-    chunk: Vec<Result<v1::ReportRequest, Status>>,
-    site: &SiteName,
-) -> (Vec<IncomingReport>, Option<Status>) {
-    let mut reports = Vec::with_capacity(chunk.len());
-    for message in chunk {
-        match message {
-            Ok(v1::ReportRequest {
-                message: Some(v1::report_request::Message::Report(report)),
-            }) => reports.push(IncomingReport {
-                sequence: report.sequence,
-                body: read::report(&report.report, site),
-            }),
-            Ok(_) => return (reports, Some(Status::invalid_argument("a report was expected"))),
-            Err(status) => return (reports, Some(status)),
-        }
-    }
-    (reports, None)
-}
-
 impl Line {
+    /// The reports and gaps of a chunk up to its first fault.
+    fn collect(
+        &mut self,
+        chunk: Vec<Result<v1::ReportRequest, Status>>,
+    ) -> (Vec<IncomingReport>, Option<Status>) {
+        let mut reports = Vec::with_capacity(chunk.len());
+        for message in chunk {
+            if let Err(fault) = message.and_then(|request| self.take(request, &mut reports)) {
+                return (reports, Some(fault));
+            }
+        }
+        (reports, None)
+    }
+
+    fn take(&mut self, request: v1::ReportRequest, reports: &mut Vec<IncomingReport>) -> Result<(), Status> {
+        match request.message {
+            Some(v1::report_request::Message::Report(report)) => {
+                // The agent has given this sequence out.
+                self.next_sequence = self.next_sequence.max(report.sequence.saturating_add(1));
+                reports.push(IncomingReport {
+                    sequence: report.sequence,
+                    body: read::report(&report.report, &self.site),
+                });
+            }
+            Some(v1::report_request::Message::Gap(gap)) => {
+                let gap = read::gap(&gap, self.next_sequence);
+                reports.push(gap.map_err(|error| Status::invalid_argument(error.to_string()))?);
+            }
+            Some(v1::report_request::Message::Hello(_)) | None => {
+                return Err(Status::invalid_argument("a report was expected"));
+            }
+        }
+        Ok(())
+    }
+
     async fn commit(&self, reports: Vec<IncomingReport>) -> Result<v1::Ack, StoreError> {
-        let sequences: Vec<u64> = reports.iter().map(|r| r.sequence).collect();
+        let sequences: Vec<u64> = reports
+            .iter()
+            .map(|report| match &report.body {
+                ReportBody::Gap(gap) => {
+                    tracing::error!(
+                        agent.id = %self.agent,
+                        gap.from = report.sequence,
+                        gap.to = gap.to,
+                        gap.count = gap.count,
+                        reason = gap.reason.as_str(),
+                        "agent declares reports lost"
+                    );
+                    gap.to
+                }
+                _ => report.sequence,
+            })
+            .collect();
         let verdicts = self
             .store
             .commit_reports(self.agent, &self.epoch, reports, (self.clock)())
@@ -234,6 +267,9 @@ fn greeting(agent: AgentId, site: SiteName, hello: &v1::Hello) -> Result<AgentHe
     }
     if hello.first_sequence == 0 || hello.first_sequence > hello.next_sequence {
         return Err(Status::invalid_argument("first_sequence is out of range"));
+    }
+    if hello.next_sequence > proto::MAX_SEQUENCE {
+        return Err(Status::invalid_argument("next_sequence is out of range"));
     }
     Ok(AgentHello {
         agent,

@@ -253,6 +253,10 @@ impl Fixture {
                 acked: 18_240 + number as u64 * 311,
                 refused: number as u64 / 2,
                 lost: 0,
+                gaps: number as u64 % 2,
+                gap_sequences: number as u64 % 2 * 1_207,
+                gap_reports: number as u64 % 2 * 1_207,
+                last_gap: (number % 2 == 1).then(|| ago(200_000)),
             });
         }
         made

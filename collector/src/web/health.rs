@@ -8,6 +8,8 @@ use store::view::{AgentRow, Backlog, Overview, SiteRow};
 
 /// An agent silent for longer needs a look.
 const QUIET_SECONDS: u64 = 600;
+/// So long after its last gap an agent needs a look.
+const GAP_SECONDS: u64 = 86_400;
 /// A clock further off makes times of sightings doubtful.
 const SKEW_SECONDS: u64 = 30;
 /// A stage whose oldest item waits longer is slow, and ten times that long stands still.
@@ -45,8 +47,10 @@ pub struct Agent {
     pub acked: String,
     /// Of these, refused.
     pub refused: String,
-    /// Sequences acknowledged without a row.
+    /// Sequences acknowledged without a row and without a gap.
     pub lost: u64,
+    /// What it declared lost, in words.
+    pub gaps: String,
     /// What is wrong with it; empty is well.
     pub complaints: Vec<&'static str>,
 }
@@ -127,10 +131,10 @@ pub fn stages(overview: &Overview, now: Instant) -> Vec<Stage> {
             name: "store",
             value: show::number(overview.reports),
             unit: "reports kept",
-            age: if overview.lost == 0 {
-                "none lost".to_owned()
-            } else {
-                format!("{} lost", show::number(overview.lost))
+            age: match (overview.lost, overview.gap_sequences) {
+                (0, 0) => "none lost".to_owned(),
+                (0, gone) => format!("{} declared lost", show::number(gone)),
+                (lost, _) => format!("{} lost", show::number(lost)),
             },
             state: if overview.lost == 0 { "flows" } else { "stands" },
         },
@@ -158,7 +162,18 @@ pub fn agent(row: &AgentRow, now: Instant) -> Agent {
         acked: show::number(row.acked),
         refused: show::number(row.refused),
         lost: row.lost,
+        gaps: gaps(row),
         complaints: complaints(row, now),
+    }
+}
+
+/// `none`, `12 in 2 gaps`, `unknown in 1 gap`.
+fn gaps(row: &AgentRow) -> String {
+    let word = if row.gaps == 1 { "gap" } else { "gaps" };
+    match (row.gaps, row.gap_reports) {
+        (0, _) => "none".to_owned(),
+        (gaps, 0) => format!("unknown in {} {word}", show::number(gaps)),
+        (gaps, reports) => format!("{} in {} {word}", show::number(reports), show::number(gaps)),
     }
 }
 
@@ -172,6 +187,11 @@ pub fn complaints(row: &AgentRow, now: Instant) -> Vec<&'static str> {
             "clock off",
         ),
         (row.lost > 0, "lost reports"),
+        (
+            row.last_gap
+                .is_some_and(|at| now.seconds_since(at) <= GAP_SECONDS),
+            "gap in the last day",
+        ),
     ];
     all.into_iter()
         .filter(|&(ill, _)| ill)

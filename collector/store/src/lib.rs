@@ -38,8 +38,9 @@ pub trait Store: Send + Sync + 'static {
     /// Notes a greeting and returns the sequence up to which this epoch is durable (0 for a new one).
     async fn greet(&self, hello: &AgentHello, now: Instant) -> Result<u64, StoreError>;
 
-    /// Commits reports of one agent and epoch, in dense sequence, in one transaction.
+    /// Commits reports and gaps of one agent and epoch, in dense sequence, in one transaction.
     ///
+    /// The cursor moves over a gap only with the row that says so.
     /// Returns one verdict for each, in order, after the commit is durable. A
     /// sequence at or below the cursor is [`Verdict::Repeated`] and changes nothing.
     async fn commit_reports(

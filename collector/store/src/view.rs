@@ -59,12 +59,20 @@ pub struct AgentRow {
     pub last_seen: Instant,
     /// Its clock minus ours at the last greeting, microseconds.
     pub clock_skew_micros: i64,
-    /// Reports durable here, refused ones included.
+    /// Sequences durable here: reports, refused ones included, and gaps.
     pub acked: u64,
     /// Of these, refused.
     pub refused: u64,
-    /// Sequences acknowledged without a row: must be 0.
+    /// Sequences acknowledged without a row and without a gap: must be 0.
     pub lost: u64,
+    /// Gaps it declared.
+    pub gaps: u64,
+    /// Sequences they cover.
+    pub gap_sequences: u64,
+    /// Reports it knows to be gone; a gap of unknown count adds none.
+    pub gap_reports: u64,
+    /// When the last one was recorded.
+    pub last_gap: Option<Instant>,
 }
 
 /// Open findings of one jurisdiction and role.
@@ -127,8 +135,14 @@ pub struct Overview {
     pub components_named: u64,
     /// Reports durable.
     pub reports: u64,
-    /// Sequences acknowledged without a row, over all agents: must be 0.
+    /// Sequences acknowledged without a row and without a gap, over all agents: must be 0.
     pub lost: u64,
+    /// Gaps declared, over all agents.
+    pub gaps: u64,
+    /// Sequences they cover.
+    pub gap_sequences: u64,
+    /// Reports known to be gone.
+    pub gap_reports: u64,
     /// Findings by state.
     pub states: Vec<Count>,
     /// Open findings (not closed, not waived) by severity, most urgent first, every word present.

@@ -29,8 +29,11 @@ pub async fn overview(pool: &SqlitePool) -> Result<Overview, StoreError> {
         identified: row::count(parts.try_get("identified")?),
         components: row::count(parts.try_get("components")?),
         components_named: row::count(parts.try_get("named")?),
-        reports: agents.iter().map(|a| a.acked - a.lost).sum(),
+        reports: agents.iter().map(|a| a.acked - a.lost - a.gap_sequences).sum(),
         lost: agents.iter().map(|a| a.lost).sum(),
+        gaps: agents.iter().map(|a| a.gaps).sum(),
+        gap_sequences: agents.iter().map(|a| a.gap_sequences).sum(),
+        gap_reports: agents.iter().map(|a| a.gap_reports).sum(),
         states: states(&mut tx).await?,
         severities: severities(&mut tx).await?,
         standings: standings(&mut tx, elements).await?,
@@ -62,15 +65,22 @@ async fn element_counts(tx: &mut Snapshot) -> Result<(u64, u64, Option<Instant>)
 
 async fn agents(tx: &mut Snapshot) -> Result<Vec<AgentRow>, StoreError> {
     let rows = sqlx::query(
-        "SELECT a.*, COALESCE(SUM(c.acked_sequence - c.start_sequence + 1), 0) AS acked, \
-         COALESCE(SUM(c.report_count), 0) AS reports, COALESCE(SUM(c.refused_count), 0) AS refused \
-         FROM agent a LEFT JOIN agent_cursor c ON c.agent_id = a.agent_id GROUP BY a.agent_id ORDER BY a.site, a.agent_id",
+        "SELECT a.*, COALESCE(c.acked, 0) AS acked, COALESCE(c.reports, 0) AS reports, \
+         COALESCE(c.refused, 0) AS refused, COALESCE(g.gaps, 0) AS gaps, COALESCE(g.sequences, 0) AS gap_sequences, \
+         COALESCE(g.reports, 0) AS gap_reports, g.last_gap AS last_gap FROM agent a LEFT JOIN \
+         (SELECT agent_id, SUM(acked_sequence - start_sequence + 1) AS acked, SUM(report_count) AS reports, \
+         SUM(refused_count) AS refused FROM agent_cursor GROUP BY agent_id) c ON c.agent_id = a.agent_id LEFT JOIN \
+         (SELECT agent_id, COUNT(*) AS gaps, SUM(to_sequence - from_sequence + 1) AS sequences, \
+         SUM(count) AS reports, MAX(recorded_at) AS last_gap FROM gap GROUP BY agent_id) g \
+         ON g.agent_id = a.agent_id ORDER BY a.site, a.agent_id",
     )
     .fetch_all(&mut **tx)
     .await?;
     rows.into_iter()
         .map(|r| {
             let acked = row::count(r.try_get("acked")?);
+            let gap_sequences = row::count(r.try_get("gap_sequences")?);
+            let reports = row::count(r.try_get("reports")?);
             Ok(AgentRow {
                 agent: row::word::<AgentId>(r.try_get("agent_id")?, "agent")?,
                 site: row::site(r.try_get("site")?)?,
@@ -79,7 +89,11 @@ async fn agents(tx: &mut Snapshot) -> Result<Vec<AgentRow>, StoreError> {
                 clock_skew_micros: r.try_get("clock_skew_micros")?,
                 acked,
                 refused: row::count(r.try_get("refused")?),
-                lost: acked.saturating_sub(row::count(r.try_get("reports")?)),
+                lost: acked.saturating_sub(reports).saturating_sub(gap_sequences),
+                gaps: row::count(r.try_get("gaps")?),
+                gap_sequences,
+                gap_reports: row::count(r.try_get("gap_reports")?),
+                last_gap: row::instant(r.try_get("last_gap")?),
             })
         })
         .collect()
