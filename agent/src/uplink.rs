@@ -9,11 +9,13 @@ pub mod line;
 
 use crate::keep::{Shared, UnderWay};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use line::Line;
+use line::{Line, Turn};
 use prost::bytes::Bytes;
 use proto::tls::{Bundle, TlsError};
 use proto::v1::inventory_service_client::InventoryServiceClient;
-use proto::v1::{Ack, Gap, GapReason, Hello, ReportRequest, SequencedReport, VerdictKind, Welcome};
+use proto::v1::{
+    Ack, Gap, GapReason, Hello, ReportRequest, SequencedBatch, SequencedReport, VerdictKind, Welcome,
+};
 use proto::v1::{report_request, report_response};
 use spool::{Item, SpoolError};
 use std::path::PathBuf;
@@ -50,6 +52,9 @@ const SEND_QUEUE: usize = 16;
 /// Room for the rest of a report beside its evidence.
 const REPORT_MARGIN: usize = 65_536;
 
+/// How long a report that says little waits for others to share a message with.
+pub const LINGER: Duration = Duration::from_secs(5);
+
 /// What the uplink needs.
 #[derive(Debug, Clone)]
 pub struct Uplink {
@@ -59,6 +64,8 @@ pub struct Uplink {
     pub identity: PathBuf,
     /// The spool and what the collector has.
     pub shared: Shared,
+    /// How long small reports wait for others.
+    pub linger: Duration,
     /// Where the collector's limit is put for the rounds.
     pub collector_limit: Arc<AtomicUsize>,
 }
@@ -171,12 +178,21 @@ impl Uplink {
             if let Some(from) = session.line.wants()
                 && until.is_none()
             {
-                session.line.read(self.read(from).await?);
+                let items = self.read(from).await?;
+                session.line.read(items, Instant::now().into_std());
             }
             if until.is_some() && session.line.is_settled() {
                 return Ok(());
             }
-            let may_send = until.is_none() && session.line.may_send();
+            let now = Instant::now();
+            let turn = match until {
+                None => session.line.turn(now.into_std()),
+                Some(_) => Turn::Wait,
+            };
+            let later = match turn {
+                Turn::Later(at) => Instant::from_std(at),
+                Turn::Send | Turn::Wait => now,
+            };
             let end = until.unwrap_or_else(Instant::now);
             tokio::select! {
                 message = session.inbound.message() => match message?.and_then(|response| response.message) {
@@ -184,13 +200,15 @@ impl Uplink {
                     Some(_) => return Err(SessionError::Protocol("a second welcome")),
                     None => return Err(SessionError::Closed),
                 },
-                permit = requests.reserve(), if may_send => {
+                permit = requests.reserve(), if turn == Turn::Send => {
                     let permit = permit.map_err(|_| SessionError::Closed)?;
-                    if let Some(item) = session.line.send(std::time::Instant::now()) {
-                        permit.send(request(message(item, session.capability)?));
+                    let items = session.line.send(Instant::now().into_std());
+                    if let Some(message) = message(items, session.capability)? {
+                        permit.send(request(message));
                         self.note(&session.line);
                     }
                 }
+                () = tokio::time::sleep_until(later), if matches!(turn, Turn::Later(_)) => {}
                 () = self.shared.appended.notified(), if session.line.wants().is_some() => {}
                 () = stop.cancelled(), if until.is_none() => until = Some(Instant::now() + GRACE),
                 () = tokio::time::sleep_until(end), if until.is_some() => return Ok(()),
@@ -247,7 +265,11 @@ impl Uplink {
         let acked = welcome.acked_sequence.max(first - 1);
         let session = Session {
             inbound,
-            line: Line::new(acked, u64::from(welcome.window).clamp(1, MAX_WINDOW)),
+            line: Line::new(
+                acked,
+                u64::from(welcome.window).clamp(1, MAX_WINDOW),
+                (welcome.capability >= proto::GAP_CAPABILITY).then_some(self.linger),
+            ),
             capability: welcome.capability,
         };
         Ok((session, requests))
@@ -332,24 +354,36 @@ impl Uplink {
     }
 }
 
-fn message(item: Item, capability: u32) -> Result<report_request::Message, SessionError> {
-    match item {
-        Item::Record(record) => Ok(report_request::Message::Report(SequencedReport {
-            sequence: record.sequence,
-            report: record.payload,
-        })),
-        Item::Gap(_) if capability < proto::GAP_CAPABILITY => Err(SessionError::TooOld),
-        Item::Gap(gap) => Ok(report_request::Message::Gap(Gap {
-            from: gap.from,
-            to: gap.to,
-            count: gap.count,
-            reason: match gap.reason {
-                spool::GapReason::Full => GapReason::SpoolFull,
-                spool::GapReason::Damaged => GapReason::SpoolDamaged,
-            }
-            .into(),
-            declared_micros: micros(gap.declared),
-        })),
+/// The message for what goes out together.
+fn message(items: Vec<Item>, capability: u32) -> Result<Option<report_request::Message>, SessionError> {
+    let mut reports = Vec::with_capacity(items.len());
+    for item in items {
+        match item {
+            Item::Record(record) => reports.push(SequencedReport {
+                sequence: record.sequence,
+                report: record.payload,
+            }),
+            Item::Gap(_) if capability < proto::GAP_CAPABILITY => return Err(SessionError::TooOld),
+            Item::Gap(gap) => return Ok(Some(report_request::Message::Gap(declaration(&gap)))),
+        }
+    }
+    Ok(match reports.len() {
+        0 | 1 => reports.pop().map(report_request::Message::Report),
+        _ => Some(report_request::Message::Batch(SequencedBatch { reports })),
+    })
+}
+
+fn declaration(gap: &spool::Gap) -> Gap {
+    let reason = match gap.reason {
+        spool::GapReason::Full => GapReason::SpoolFull,
+        spool::GapReason::Damaged => GapReason::SpoolDamaged,
+    };
+    Gap {
+        from: gap.from,
+        to: gap.to,
+        count: gap.count,
+        reason: reason.into(),
+        declared_micros: micros(gap.declared),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::config::{ConfigError, Loaded};
 use crate::keep::{self, KeepError, Shared};
 use crate::poll::socket::Sockets;
 use crate::schedule::{Rounds, Schedule};
-use crate::uplink::Uplink;
+use crate::uplink::{self, Uplink};
 use spool::{Opened, Options, Spool, SpoolError};
 use std::io;
 use std::net::SocketAddr;
@@ -139,6 +139,7 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
         address: loaded.config.collector.address.clone(),
         identity: loaded.identity,
         shared: shared.clone(),
+        linger: uplink::LINGER,
         collector_limit: Arc::clone(&rounds.collector_limit),
     };
     let interval = Duration::from_secs(poll.interval_seconds);

@@ -1,12 +1,18 @@
 //! What goes out next, given what was acknowledged: the stream's state without its I/O.
 //!
 //! Invariants: everything goes out once a session, in sequence, without a hole; no
-//! report goes out beyond the window, and a gap only if it begins within it; an
+//! report goes out beyond the window, and a gap only if it begins within it; small
+//! reports wait a little for company, and nothing waits for them; an
 //! acknowledgement of what was not sent is refused.
 
 use spool::Item;
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// A report of so many bytes says that nothing changed, or little else.
+const SMALL_BYTES: usize = 512;
+/// Small reports in one message at most.
+const BATCH: usize = 128;
 
 /// One session's place in the sequence.
 #[derive(Debug)]
@@ -15,10 +21,25 @@ pub struct Line {
     window: u64,
     acked: u64,
     sent: u64,
+    /// How long small reports wait for others; [`None`] sends each by itself.
+    linger: Option<Duration>,
     /// Read and not yet sent.
     ready: VecDeque<Item>,
+    /// Since when the first of them is.
+    ready_since: Option<Instant>,
     /// Last sequence of each message under way, and when it was sent.
     under_way: VecDeque<(u64, Instant)>,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Something should go out.
+    Send,
+    /// Something should go out then, if nothing changes before.
+    Later(Instant),
+    /// Nothing can go out before an acknowledgement or more from the spool.
+    Wait,
 }
 
 /// The collector acknowledged what was not sent.
@@ -28,12 +49,14 @@ pub struct NotSent;
 impl Line {
     /// A session that goes on after `acked`.
     #[must_use]
-    pub fn new(acked: u64, window: u64) -> Self {
+    pub fn new(acked: u64, window: u64, linger: Option<Duration>) -> Self {
         Self {
             window,
             acked,
             sent: acked,
+            linger,
             ready: VecDeque::new(),
+            ready_since: None,
             under_way: VecDeque::new(),
         }
     }
@@ -41,30 +64,59 @@ impl Line {
     /// From where the spool is to be read, if more is wanted.
     #[must_use]
     pub fn wants(&self) -> Option<u64> {
-        self.ready.is_empty().then_some(self.sent + 1)
+        let short = self.linger.is_some() && self.ready.len() < BATCH && self.ready.iter().all(is_small);
+        (self.ready.is_empty() || short).then(|| self.ready.back().map_or(self.sent, Item::last) + 1)
     }
 
     /// What the spool gave from there.
-    pub fn read(&mut self, items: Vec<Item>) {
+    pub fn read(&mut self, items: Vec<Item>, now: Instant) {
         self.ready.extend(items);
-    }
-
-    /// Whether something may go out.
-    #[must_use]
-    pub fn may_send(&self) -> bool {
-        let end = self.acked.saturating_add(self.window);
-        self.ready.front().is_some_and(|item| item.first() <= end)
-    }
-
-    /// What goes out now.
-    pub fn send(&mut self, now: Instant) -> Option<Item> {
-        if !self.may_send() {
-            return None;
+        if !self.ready.is_empty() {
+            self.ready_since.get_or_insert(now);
         }
-        let item = self.ready.pop_front()?;
-        self.sent = item.last();
-        self.under_way.push_back((self.sent, now));
-        Some(item)
+    }
+
+    /// Whether something should go out.
+    #[must_use]
+    pub fn turn(&self, now: Instant) -> Turn {
+        let together = self.together();
+        let (Some(linger), Some(since)) = (self.linger, self.ready_since) else {
+            return if together > 0 { Turn::Send } else { Turn::Wait };
+        };
+        let until = since.checked_add(linger).unwrap_or(now);
+        match together {
+            0 => Turn::Wait,
+            // Only small ones, all that are ready, and room for more: they wait for company.
+            count if count == self.ready.len() && count < BATCH && self.ready.iter().all(is_small) => {
+                let room = self.acked.saturating_add(self.window) > self.ready.back().map_or(0, Item::last);
+                if room && now < until {
+                    Turn::Later(until)
+                } else {
+                    Turn::Send
+                }
+            }
+            _ => Turn::Send,
+        }
+    }
+
+    /// How many of what is ready may go out in one message.
+    fn together(&self) -> usize {
+        let end = self.acked.saturating_add(self.window);
+        let open = self.ready.iter().take_while(|item| item.first() <= end);
+        let most = if self.linger.is_some() { BATCH } else { 0 };
+        let small = open.clone().take(most).take_while(|item| is_small(item)).count();
+        small.max(open.take(1).count())
+    }
+
+    /// What goes out now, in one message: one item of any kind, or small reports.
+    pub fn send(&mut self, now: Instant) -> Vec<Item> {
+        let items: Vec<Item> = self.ready.drain(..self.together()).collect();
+        if let Some(last) = items.last() {
+            self.sent = last.last();
+            self.under_way.push_back((self.sent, now));
+        }
+        self.ready_since = (!self.ready.is_empty()).then_some(now);
+        items
     }
 
     /// Everything up to `sequence` is durable; returns up to where it now is.
@@ -99,6 +151,10 @@ impl Line {
     }
 }
 
+fn is_small(item: &Item) -> bool {
+    matches!(item, Item::Record(record) if record.payload.len() <= SMALL_BYTES)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,12 +162,16 @@ mod tests {
     use spool::{Gap, GapReason, Record};
     use std::time::{Duration, SystemTime};
 
+    fn record(sequence: u64, bytes: usize) -> Item {
+        Item::Record(Record {
+            sequence,
+            payload: Bytes::from(vec![0; bytes]),
+        })
+    }
+
     fn items(spans: &[(u64, u64)]) -> Vec<Item> {
         let item = |&(from, to): &(u64, u64)| match from == to {
-            true => Item::Record(Record {
-                sequence: from,
-                payload: Bytes::new(),
-            }),
+            true => record(from, SMALL_BYTES),
             false => Item::Gap(Gap {
                 from,
                 to,
@@ -121,6 +181,63 @@ mod tests {
             }),
         };
         spans.iter().map(item).collect()
+    }
+
+    /// First and last sequences of all messages that go out now.
+    fn sends(line: &mut Line, now: Instant) -> Vec<(u64, u64)> {
+        let mut sent = Vec::new();
+        while line.turn(now) == Turn::Send {
+            let items = line.send(now);
+            sent.push((items[0].first(), items.last().unwrap().last()));
+        }
+        sent
+    }
+
+    #[test]
+    fn small_reports_wait_for_company_and_nothing_waits_for_them() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let linger = Some(Duration::from_secs(5));
+        let small = |range: std::ops::RangeInclusive<u64>| range.map(|n| record(n, 100)).collect::<Vec<_>>();
+
+        // Two come one after the other and leave together when the first has waited enough.
+        let mut line = Line::new(0, 500, linger);
+        assert_eq!((line.turn(at(0)), line.wants()), (Turn::Wait, Some(1)));
+        line.read(small(1..=1), at(1));
+        assert_eq!((line.turn(at(2)), line.wants()), (Turn::Later(at(6)), Some(2)));
+        line.read(small(2..=2), at(4));
+        line.read(Vec::new(), at(5));
+        assert_eq!(line.turn(at(5)), Turn::Later(at(6)));
+        assert_eq!(sends(&mut line, at(6)), [(1, 2)]);
+        assert_eq!(
+            (line.turn(at(9)), line.unacked_since()),
+            (Turn::Wait, Some(at(6)))
+        );
+
+        // A large one goes at once and takes those before it along, in sequence; so does a gap.
+        line.read(small(3..=4), at(10));
+        line.read(vec![record(5, SMALL_BYTES + 1), record(6, 1)], at(11));
+        assert_eq!(line.wants(), None);
+        assert_eq!(sends(&mut line, at(11)), [(3, 4), (5, 5)]);
+        assert_eq!(line.turn(at(11)), Turn::Later(at(16)));
+        line.read(items(&[(7, 90)]), at(12));
+        assert_eq!(sends(&mut line, at(12)), [(6, 6), (7, 90)]);
+
+        // Enough of them wait for nothing.
+        line.read(small(91..=91 + BATCH as u64), at(13));
+        assert_eq!(line.wants(), None);
+        assert_eq!(sends(&mut line, at(13)), [(91, 90 + BATCH as u64)]);
+        assert_eq!(line.turn(at(13)), Turn::Later(at(18)));
+
+        // The window counts reports, not messages; what fills it waits for nothing.
+        let mut line = Line::new(10, 3, linger);
+        line.read(small(11..=12), at(0));
+        assert_eq!(line.turn(at(0)), Turn::Later(at(5)));
+        line.read(small(13..=15), at(0));
+        assert_eq!(sends(&mut line, at(0)), [(11, 13)]);
+        assert_eq!(line.turn(at(9)), Turn::Wait);
+        assert_eq!(line.acked(12), Ok(12));
+        assert_eq!(sends(&mut line, at(9)), [(14, 15)]);
     }
 
     /// What happens to a line, and what must come of it.
@@ -209,18 +326,15 @@ mod tests {
             ),
         ];
         for (story, (acked, window, events)) in stories.into_iter().enumerate() {
-            let mut line = Line::new(acked, window);
+            let mut line = Line::new(acked, window, None);
             let start = Instant::now();
             for (at, event) in events.iter().enumerate() {
                 let place = format!("story {story}, event {at}");
                 match event {
-                    Read(spans) => line.read(items(spans)),
+                    Read(spans) => line.read(items(spans), start),
                     Sends(spans) => {
                         let now = start + Duration::from_secs(at as u64 - 1);
-                        let sent: Vec<_> = std::iter::from_fn(|| line.send(now))
-                            .map(|item| (item.first(), item.last()))
-                            .collect();
-                        assert_eq!(sent, *spans, "{place}");
+                        assert_eq!(sends(&mut line, now), *spans, "{place}");
                     }
                     Wants(from) => assert_eq!(line.wants(), *from, "{place}"),
                     Acked(sequence) => assert!(line.acked(*sequence).is_ok(), "{place}"),

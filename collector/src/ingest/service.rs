@@ -18,8 +18,11 @@ use tonic::{Request, Response, Status, Streaming};
 /// Reports an agent may send beyond the last ack.
 const WINDOW: u32 = 256;
 
-/// Reports committed in one transaction: what is ready, at most this many.
+/// Messages taken at once: what is ready, at most this many.
 const BATCH: usize = 64;
+
+/// Reports committed in one transaction; an agent that keeps to the window never sends more at once.
+const COMMIT: usize = WINDOW as usize;
 
 /// How long a new stream may stay silent before its greeting.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(30);
@@ -125,21 +128,12 @@ async fn serve_line(
         };
         let Some(chunk) = chunk else { break None };
         let (reports, fault) = line.collect(chunk);
-        if !reports.is_empty() {
-            match line.commit(reports).await {
-                Ok(ack) => {
-                    if responses
-                        .send(Ok(response(v1::report_response::Message::Ack(ack))))
-                        .await
-                        .is_err()
-                    {
-                        break None;
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(agent.id = %line.agent, error = crate::admin::chain(&error), "reports not stored");
-                    break Some(status(&error));
-                }
+        match line.commit_all(reports, &responses).await {
+            Ok(true) => {}
+            Ok(false) => break None,
+            Err(error) => {
+                tracing::error!(agent.id = %line.agent, error = crate::admin::chain(&error), "reports not stored");
+                break Some(status(&error));
             }
         }
         if let Some(fault) = fault {
@@ -169,13 +163,12 @@ impl Line {
 
     fn take(&mut self, request: v1::ReportRequest, reports: &mut Vec<IncomingReport>) -> Result<(), Status> {
         match request.message {
-            Some(v1::report_request::Message::Report(report)) => {
-                // The agent has given this sequence out.
-                self.next_sequence = self.next_sequence.max(report.sequence.saturating_add(1));
-                reports.push(IncomingReport {
-                    sequence: report.sequence,
-                    body: read::report(&report.report, &self.site),
-                });
+            Some(v1::report_request::Message::Report(report)) => reports.push(self.read(&report)),
+            Some(v1::report_request::Message::Batch(batch)) => {
+                if batch.reports.len() > COMMIT {
+                    return Err(Status::invalid_argument("a batch is larger than the window"));
+                }
+                reports.extend(batch.reports.iter().map(|report| self.read(report)));
             }
             Some(v1::report_request::Message::Gap(gap)) => {
                 let gap = read::gap(&gap, self.next_sequence);
@@ -186,6 +179,32 @@ impl Line {
             }
         }
         Ok(())
+    }
+
+    fn read(&mut self, report: &v1::SequencedReport) -> IncomingReport {
+        // The agent has given this sequence out.
+        self.next_sequence = self.next_sequence.max(report.sequence.saturating_add(1));
+        IncomingReport {
+            sequence: report.sequence,
+            body: read::report(&report.report, &self.site),
+        }
+    }
+
+    /// Commits in bounded transactions, each acknowledged; `false` when nobody listens any more.
+    async fn commit_all(
+        &self,
+        mut reports: Vec<IncomingReport>,
+        responses: &mpsc::Sender<Result<v1::ReportResponse, Status>>,
+    ) -> Result<bool, StoreError> {
+        while !reports.is_empty() {
+            let rest = reports.split_off(reports.len().min(COMMIT));
+            let ack = self.commit(std::mem::replace(&mut reports, rest)).await?;
+            let ack = response(v1::report_response::Message::Ack(ack));
+            if responses.send(Ok(ack)).await.is_err() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     async fn commit(&self, reports: Vec<IncomingReport>) -> Result<v1::Ack, StoreError> {

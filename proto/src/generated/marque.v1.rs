@@ -128,14 +128,14 @@ impl Outcome {
         }
     }
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ReportRequest {
-    #[prost(oneof = "report_request::Message", tags = "1, 2, 3")]
+    #[prost(oneof = "report_request::Message", tags = "1, 2, 3, 4")]
     pub message: ::core::option::Option<report_request::Message>,
 }
 /// Nested message and enum types in `ReportRequest`.
 pub mod report_request {
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Message {
         /// First message of the stream, and only the first.
         #[prost(message, tag = "1")]
@@ -146,6 +146,9 @@ pub mod report_request {
         /// Takes the place of the reports of its sequences. From capability 2 on.
         #[prost(message, tag = "3")]
         Gap(super::Gap),
+        /// Many small reports at once. From capability 2 on.
+        #[prost(message, tag = "4")]
+        Batch(super::SequencedBatch),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -207,6 +210,13 @@ pub struct SequencedReport {
     /// refused by itself and the stream goes on.
     #[prost(bytes = "bytes", tag = "2")]
     pub report: ::prost::bytes::Bytes,
+}
+/// Reports as if each had come by itself, in sequence; compressed together, what
+/// they have in common costs next to nothing. At most as many as the window.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SequencedBatch {
+    #[prost(message, repeated, tag = "1")]
+    pub reports: ::prost::alloc::vec::Vec<SequencedReport>,
 }
 /// Reports that went before they were acknowledged. Its sequences are dense with
 /// those of the reports around it, and it is acknowledged like one.
