@@ -14,7 +14,8 @@ use prost::bytes::Bytes;
 use proto::tls::{Bundle, TlsError};
 use proto::v1::inventory_service_client::InventoryServiceClient;
 use proto::v1::{
-    Ack, Gap, GapReason, Hello, ReportRequest, SequencedBatch, SequencedReport, VerdictKind, Welcome,
+    Ack, Gap, GapReason, Hello, ReportRequest, SequencedBatch, SequencedReport, SpoolStatus, VerdictKind,
+    Welcome,
 };
 use proto::v1::{report_request, report_response};
 use spool::{Item, SpoolError};
@@ -51,6 +52,10 @@ const MAX_WINDOW: u64 = 65_536;
 const SEND_QUEUE: usize = 16;
 /// Room for the rest of a report beside its evidence.
 const REPORT_MARGIN: usize = 65_536;
+
+/// How often the collector is told how the spool stands, when it moves and when it does not.
+const STATUS_PAUSE: Duration = Duration::from_secs(5);
+const STATUS_REST: Duration = Duration::from_secs(60);
 
 /// How long a report that says little waits for others to share a message with.
 pub const LINGER: Duration = Duration::from_secs(5);
@@ -125,6 +130,10 @@ struct Session {
     line: Line,
     /// What the collector speaks.
     capability: u32,
+    /// How the spool was told to stand, and when.
+    told: Option<(SpoolStatus, Instant)>,
+    /// When it is to be looked at again.
+    look: Instant,
 }
 
 impl Uplink {
@@ -200,13 +209,22 @@ impl Uplink {
                     Some(_) => return Err(SessionError::Protocol("a second welcome")),
                     None => return Err(SessionError::Closed),
                 },
-                permit = requests.reserve(), if turn == Turn::Send => {
-                    let permit = permit.map_err(|_| SessionError::Closed)?;
+                permits = requests.reserve_many(2), if turn == Turn::Send => {
+                    let mut permits = permits.map_err(|_| SessionError::Closed)?;
                     let items = session.line.send(Instant::now().into_std());
-                    if let Some(message) = message(items, session.capability)? {
+                    let status = match items.first() {
+                        // A gap must lie below the next sequence that was told.
+                        Some(Item::Gap(_)) => Some(report_request::Message::Status(self.status().await?)),
+                        _ => None,
+                    };
+                    let message = message(items, session.capability)?;
+                    for (permit, message) in permits.by_ref().zip(status.into_iter().chain(message)) {
                         permit.send(request(message));
-                        self.note(&session.line);
                     }
+                    self.note(&session.line);
+                }
+                () = tokio::time::sleep_until(session.look), if session.capability >= proto::GAP_CAPABILITY => {
+                    self.tell_status(&mut session, &requests).await?;
                 }
                 () = tokio::time::sleep_until(later), if matches!(turn, Turn::Later(_)) => {}
                 () = self.shared.appended.notified(), if session.line.wants().is_some() => {}
@@ -271,6 +289,8 @@ impl Uplink {
                 (welcome.capability >= proto::GAP_CAPABILITY).then_some(self.linger),
             ),
             capability: welcome.capability,
+            told: None,
+            look: Instant::now(),
         };
         Ok((session, requests))
     }
@@ -335,6 +355,39 @@ impl Uplink {
         tokio::task::spawn_blocking(move || spool.ack(sequence))
             .await
             .map_err(|_| SessionError::Task)??;
+        Ok(())
+    }
+
+    async fn status(&self) -> Result<SpoolStatus, SessionError> {
+        let spool = Arc::clone(&self.shared.spool);
+        let age = tokio::task::spawn_blocking(move || spool.oldest_age(SystemTime::now()));
+        let age = age.await.map_err(|_| SessionError::Task)??.unwrap_or_default();
+        let depth = self.shared.spool.depth();
+        Ok(SpoolStatus {
+            next_sequence: self.shared.spool.next_sequence(),
+            waiting_reports: depth.waiting,
+            waiting_bytes: depth.bytes,
+            oldest_age_micros: u64::try_from(age.as_micros()).unwrap_or(u64::MAX),
+            refused_reports: depth.refused,
+            dropped_reports: depth.dropped,
+        })
+    }
+
+    /// Tells how the spool stands if that moved or was not told for long. Never
+    /// waits: one that is left out is told the next time.
+    async fn tell_status(
+        &self,
+        session: &mut Session,
+        requests: &mpsc::Sender<ReportRequest>,
+    ) -> Result<(), SessionError> {
+        let status = self.status().await?;
+        let now = Instant::now();
+        session.look = now + STATUS_PAUSE;
+        let rests = |(told, at): &(SpoolStatus, Instant)| *told == status && now - *at < STATUS_REST;
+        let message = request(report_request::Message::Status(status));
+        if !session.told.as_ref().is_some_and(rests) && requests.try_send(message).is_ok() {
+            session.told = Some((status, now));
+        }
         Ok(())
     }
 

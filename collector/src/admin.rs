@@ -83,6 +83,13 @@ fn gauges(overview: &store::view::Overview, now: Instant) {
     for agent in &overview.agents {
         metrics::gauge!("marque_collector_agent_silent_seconds", "agent" => agent.agent.to_string())
             .set(now.seconds_since(agent.last_seen) as f64);
+        if let Some(spool) = agent.spool {
+            let age = spool.oldest.map_or(0, |at| now.seconds_since(at));
+            metrics::gauge!("marque_collector_agent_spool_reports", "agent" => agent.agent.to_string())
+                .set(spool.waiting as f64);
+            metrics::gauge!("marque_collector_agent_spool_oldest_seconds", "agent" => agent.agent.to_string())
+                .set(age as f64);
+        }
     }
     for severity in &overview.severities {
         metrics::gauge!("marque_collector_findings_open", "severity" => severity.word.clone())

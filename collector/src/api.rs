@@ -191,6 +191,8 @@ pub struct Ages {
     pub last_report: Option<u64>,
     /// The agent silent for longest.
     pub quietest_agent: Option<u64>,
+    /// The oldest report or gap in a spool, as agents told it.
+    pub spooled: Option<u64>,
 }
 
 fn summarise(overview: &Overview, now: Instant) -> Summary {
@@ -218,6 +220,12 @@ fn summarise(overview: &Overview, now: Instant) -> Summary {
                 .agents
                 .iter()
                 .map(|agent| now.seconds_since(agent.last_seen))
+                .max(),
+            spooled: overview
+                .agents
+                .iter()
+                .filter_map(|agent| agent.spool?.oldest)
+                .map(|at| now.seconds_since(at))
                 .max(),
         },
     }

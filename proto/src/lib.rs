@@ -24,10 +24,11 @@ pub const DESCRIPTORS: &[u8] = include_bytes!("generated/marque.v1.bin");
 /// The protocol this build speaks; sent in the greeting and only ever raised.
 ///
 /// 1: hello, dense sequences, cumulative acks with verdicts.
-/// 2: gaps among the sequences; many small reports in one message.
+/// 2: gaps among the sequences; many small reports in one message; how the
+/// spool stands.
 pub const CAPABILITY: u32 = 2;
 
-/// The first capability that knows gaps and batches.
+/// The first capability that knows gaps, batches and how the spool stands.
 pub const GAP_CAPABILITY: u32 = 2;
 
 /// No sequence goes beyond: far more than any agent reaches, and sums of it still count.

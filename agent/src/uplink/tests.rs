@@ -33,6 +33,7 @@ struct Collector {
     seen: mpsc::Sender<(u64, proto::v1::Report)>,
     hellos: mpsc::Sender<Hello>,
     gaps: mpsc::Sender<Gap>,
+    statuses: mpsc::Sender<SpoolStatus>,
     capability: u32,
 }
 
@@ -63,7 +64,7 @@ impl InventoryService for Collector {
             .send(Ok(response(report_response::Message::Welcome(welcome))))
             .await
             .unwrap();
-        let gaps = self.gaps.clone();
+        let (gaps, statuses) = (self.gaps.clone(), self.statuses.clone());
         tokio::spawn(async move {
             let mut taken = 0;
             while let Ok(Some(request)) = inbound.message().await {
@@ -82,6 +83,10 @@ impl InventoryService for Collector {
                         gaps.send(gap).await.unwrap();
                         gap.to
                     }
+                    report_request::Message::Status(status) => {
+                        statuses.send(status).await.unwrap();
+                        continue;
+                    }
                     report_request::Message::Hello(_) => panic!("a second hello"),
                 };
                 taken += reports.len();
@@ -92,8 +97,12 @@ impl InventoryService for Collector {
                 match session {
                     Session::Die(count) if taken >= count => return,
                     Session::Half if taken == 2 => {
-                        let third = timeout(Duration::from_millis(200), inbound.message()).await;
-                        assert!(third.is_err(), "more than the window was sent");
+                        let third = Duration::from_millis(200);
+                        while let Ok(more) = timeout(third, inbound.message()).await {
+                            let more = more.unwrap().unwrap().message;
+                            let status = matches!(more, Some(report_request::Message::Status(_)));
+                            assert!(status, "more than the window was sent");
+                        }
                         *acked.lock().unwrap() = 1;
                         let ack = Ack {
                             sequence: 1,
@@ -140,6 +149,7 @@ struct House {
     seen: mpsc::Receiver<(u64, proto::v1::Report)>,
     hellos: mpsc::Receiver<Hello>,
     gaps: mpsc::Receiver<Gap>,
+    statuses: mpsc::Receiver<SpoolStatus>,
     shared: Shared,
     limit: Arc<AtomicUsize>,
     stop: CancellationToken,
@@ -166,6 +176,7 @@ async fn house(sessions: &[Session], trusted: bool) -> House {
     let (saw, seen) = mpsc::channel(64);
     let (greeted, hellos) = mpsc::channel(64);
     let (declared, gaps) = mpsc::channel(64);
+    let (stood, statuses) = mpsc::channel(64);
     let to_come = Arc::new(Mutex::new(sessions.iter().copied().collect()));
     let collector = Collector {
         sessions: Arc::clone(&to_come),
@@ -173,6 +184,7 @@ async fn house(sessions: &[Session], trusted: bool) -> House {
         seen: saw,
         hellos: greeted,
         gaps: declared,
+        statuses: stood,
         capability: proto::CAPABILITY,
     };
     let service = InventoryServiceServer::new(collector)
@@ -207,6 +219,7 @@ async fn house(sessions: &[Session], trusted: bool) -> House {
         seen,
         hellos,
         gaps,
+        statuses,
         shared,
         limit,
         stop,
@@ -342,6 +355,17 @@ async fn a_full_spool_declares_a_gap_and_keeps_the_newest() {
     assert_eq!((gap.from, gap.to, gap.count), (1, 30 - waiting, 30 - waiting));
     assert_eq!(gap.reason(), GapReason::SpoolFull);
     assert!(gap.declared_micros > 1_600_000_000_000_000, "{gap:?}");
+    // How deep the spool is was told before the gap, and how old its oldest is.
+    let status = house.statuses.recv().await.unwrap();
+    assert_eq!((status.next_sequence, status.waiting_reports), (31, waiting));
+    assert_eq!(
+        (status.dropped_reports, status.refused_reports),
+        (30 - waiting, 0)
+    );
+    assert!(
+        status.waiting_bytes > 0 && status.oldest_age_micros > 0,
+        "{status:?}"
+    );
     house.is_acked(30).await;
     assert_eq!(house.shared.spool.first_sequence(), 31);
     assert!(house.gaps.try_recv().is_err(), "one gap, told once");

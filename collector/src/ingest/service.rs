@@ -1,13 +1,14 @@
 //! The inventory service: one task a stream, group commit of what is ready.
 
 use super::read;
+use super::uncommitted::Uncommitted;
 use futures_util::StreamExt as _;
 use model::{AgentId, Instant, SiteName};
 use proto::v1;
 use proto::v1::inventory_service_server::{InventoryService, InventoryServiceServer};
 use std::sync::Arc;
 use std::time::Duration;
-use store::record::{AgentHello, IncomingReport, ReportBody, Verdict};
+use store::record::{AgentHello, IncomingReport, ReportBody, SpoolStatus, Verdict};
 use store::{Store, StoreError};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -24,6 +25,9 @@ const BATCH: usize = 64;
 /// Reports committed in one transaction; an agent that keeps to the window never sends more at once.
 const COMMIT: usize = WINDOW as usize;
 
+/// A spool's standing is written down at most so often.
+const STATUS_PAUSE: Duration = Duration::from_secs(2);
+
 /// How long a new stream may stay silent before its greeting.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -35,6 +39,7 @@ pub struct Ingest {
     store: Arc<dyn Store>,
     clock: fn() -> Instant,
     stop: CancellationToken,
+    waiting: Uncommitted,
 }
 
 impl Ingest {
@@ -44,11 +49,18 @@ impl Ingest {
         clock: fn() -> Instant,
         stop: CancellationToken,
     ) -> InventoryServiceServer<Self> {
-        InventoryServiceServer::new(Self { store, clock, stop })
-            .accept_compressed(CompressionEncoding::Zstd)
-            .send_compressed(CompressionEncoding::Zstd)
-            .max_decoding_message_size(proto::MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(proto::MAX_MESSAGE_BYTES)
+        let waiting = Uncommitted::default();
+        tokio::spawn(waiting.clone().publish(stop.clone()));
+        InventoryServiceServer::new(Self {
+            store,
+            clock,
+            stop,
+            waiting,
+        })
+        .accept_compressed(CompressionEncoding::Zstd)
+        .send_compressed(CompressionEncoding::Zstd)
+        .max_decoding_message_size(proto::MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(proto::MAX_MESSAGE_BYTES)
     }
 }
 
@@ -97,6 +109,9 @@ impl InventoryService for Ingest {
             site,
             epoch: hello.epoch,
             next_sequence: hello.next_sequence,
+            status: None,
+            noted: None,
+            waiting: self.waiting.clone(),
         };
         tokio::spawn(serve_line(line, requests, responses, self.stop.clone()));
         Ok(Response::new(ReceiverStream::new(receiver)))
@@ -112,6 +127,11 @@ struct Line {
     epoch: String,
     /// The next sequence as the agent told it last: no gap reaches it.
     next_sequence: u64,
+    /// How its spool stands, not yet written down.
+    status: Option<SpoolStatus>,
+    /// When that was written down last.
+    noted: Option<std::time::Instant>,
+    waiting: Uncommitted,
 }
 
 async fn serve_line(
@@ -127,6 +147,7 @@ async fn serve_line(
             chunk = ready.next() => chunk,
         };
         let Some(chunk) = chunk else { break None };
+        let received = line.waiting.received();
         let (reports, fault) = line.collect(chunk);
         match line.commit_all(reports, &responses).await {
             Ok(true) => {}
@@ -135,6 +156,11 @@ async fn serve_line(
                 tracing::error!(agent.id = %line.agent, error = crate::admin::chain(&error), "reports not stored");
                 break Some(status(&error));
             }
+        }
+        drop(received);
+        if let Err(error) = line.note_status().await {
+            tracing::warn!(agent.id = %line.agent, error = crate::admin::chain(&error), "spool's standing not stored");
+            break Some(status(&error));
         }
         if let Some(fault) = fault {
             break Some(fault);
@@ -174,9 +200,33 @@ impl Line {
                 let gap = read::gap(&gap, self.next_sequence);
                 reports.push(gap.map_err(|error| Status::invalid_argument(error.to_string()))?);
             }
+            Some(v1::report_request::Message::Status(status)) => {
+                if status.next_sequence > proto::MAX_SEQUENCE {
+                    return Err(Status::invalid_argument("next_sequence is out of range"));
+                }
+                self.next_sequence = self.next_sequence.max(status.next_sequence);
+                self.status = Some(SpoolStatus {
+                    waiting: status.waiting_reports,
+                    bytes: status.waiting_bytes,
+                    oldest_age_micros: status.oldest_age_micros,
+                    refused: status.refused_reports,
+                    dropped: status.dropped_reports,
+                });
+            }
             Some(v1::report_request::Message::Hello(_)) | None => {
                 return Err(Status::invalid_argument("a report was expected"));
             }
+        }
+        Ok(())
+    }
+
+    async fn note_status(&mut self) -> Result<(), StoreError> {
+        if self.noted.is_some_and(|noted| noted.elapsed() < STATUS_PAUSE) {
+            return Ok(());
+        }
+        if let Some(status) = self.status.take() {
+            self.noted = Some(std::time::Instant::now());
+            self.store.note_spool(self.agent, status, (self.clock)()).await?;
         }
         Ok(())
     }

@@ -4,10 +4,12 @@
 
 use super::show::{self, Moment};
 use model::{Instant, Severity};
-use store::view::{AgentRow, Backlog, Overview, SiteRow};
+use store::view::{AgentRow, Backlog, Overview, SiteRow, SpoolRow};
 
 /// An agent silent for longer needs a look.
 const QUIET_SECONDS: u64 = 600;
+/// What waits longer in a spool is not being taken.
+const SPOOL_SECONDS: u64 = 600;
 /// So long after its last gap an agent needs a look.
 const GAP_SECONDS: u64 = 86_400;
 /// A clock further off makes times of sightings doubtful.
@@ -51,6 +53,10 @@ pub struct Agent {
     pub lost: u64,
     /// What it declared lost, in words.
     pub gaps: String,
+    /// What waits in its spool and since when, in words.
+    pub spool: String,
+    /// Further facts about the spool.
+    pub spool_more: String,
     /// What is wrong with it; empty is well.
     pub complaints: Vec<&'static str>,
 }
@@ -163,7 +169,36 @@ pub fn agent(row: &AgentRow, now: Instant) -> Agent {
         refused: show::number(row.refused),
         lost: row.lost,
         gaps: gaps(row),
+        spool: spool(row, now),
+        spool_more: row.spool.map_or(String::new(), |spool| {
+            format!(
+                "{} bytes; since its start {} too large, {} gone; told {} ago",
+                show::number(spool.bytes),
+                show::number(spool.refused),
+                show::number(spool.dropped),
+                show::span(now.seconds_since(spool.told)),
+            )
+        }),
         complaints: complaints(row, now),
+    }
+}
+
+/// `not told`, `empty`, `1 200 since 5 min`.
+fn spool(row: &AgentRow, now: Instant) -> String {
+    match row.spool {
+        None => "not told".to_owned(),
+        Some(SpoolRow {
+            oldest: Some(at),
+            waiting,
+            ..
+        }) => {
+            format!(
+                "{} since {}",
+                show::number(waiting),
+                show::span(now.seconds_since(at))
+            )
+        }
+        Some(_) => "empty".to_owned(),
     }
 }
 
@@ -187,6 +222,12 @@ pub fn complaints(row: &AgentRow, now: Instant) -> Vec<&'static str> {
             "clock off",
         ),
         (row.lost > 0, "lost reports"),
+        (
+            row.spool
+                .and_then(|spool| spool.oldest)
+                .is_some_and(|at| now.seconds_since(at) > SPOOL_SECONDS),
+            "reports wait",
+        ),
         (
             row.last_gap
                 .is_some_and(|at| now.seconds_since(at) <= GAP_SECONDS),
@@ -220,4 +261,74 @@ pub fn sites(rows: &[SiteRow]) -> Vec<SiteLine> {
         worst: row.worst,
     };
     rows.into_iter().take(60).map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::AgentId;
+
+    #[test]
+    fn what_waits_and_what_went_is_said_in_words() {
+        let now = Instant(1_000_000_000_000);
+        let ago = |seconds: i64| Instant(now.0 - seconds * 1_000_000);
+        let base = AgentRow {
+            agent: AgentId::generate(),
+            site: "berlin".parse().unwrap(),
+            version: "0.1.0".into(),
+            last_seen: now,
+            clock_skew_micros: 0,
+            acked: 100,
+            refused: 0,
+            lost: 0,
+            gaps: 0,
+            gap_sequences: 0,
+            gap_reports: 0,
+            last_gap: None,
+            spool: None,
+        };
+        let gone = |gaps, gap_reports, seconds| AgentRow {
+            gaps,
+            gap_reports,
+            gap_sequences: gap_reports.max(gaps),
+            last_gap: Some(ago(seconds)),
+            ..base.clone()
+        };
+        let deep = |waiting, oldest| AgentRow {
+            spool: Some(SpoolRow {
+                waiting,
+                bytes: 0,
+                oldest,
+                refused: 0,
+                dropped: 0,
+                told: ago(5),
+            }),
+            ..base.clone()
+        };
+        let nothing: &[&str] = &[];
+        for (row, gaps, spool, complaints) in [
+            (base.clone(), "none", "not told", nothing),
+            (
+                gone(1, 12, 100),
+                "12 in 1 gap",
+                "not told",
+                &["gap in the last day"],
+            ),
+            (gone(2, 12, 90_000), "12 in 2 gaps", "not told", nothing),
+            (gone(1, 0, 90_000), "unknown in 1 gap", "not told", nothing),
+            (deep(0, None), "none", "empty", nothing),
+            (deep(7, Some(ago(90))), "none", "7 since 1 min", nothing),
+            (
+                deep(7, Some(ago(601))),
+                "none",
+                "7 since 10 min",
+                &["reports wait"],
+            ),
+            (deep(0, Some(ago(3))), "none", "0 since 3 s", nothing),
+        ] {
+            let shown = agent(&row, now);
+            assert_eq!((shown.gaps.as_str(), shown.spool.as_str()), (gaps, spool));
+            assert_eq!(shown.complaints, complaints);
+        }
+    }
 }

@@ -16,8 +16,8 @@ pub use sqlite::SqliteStore;
 
 use model::{AgentId, Digest, ElementId, Instant, Site};
 use record::{
-    AgentHello, Declaration, IdentifiedEvidence, IncomingReport, JudgedElement, Stage, StageVersion, Subject,
-    Undone, Verdict,
+    AgentHello, Declaration, IdentifiedEvidence, IncomingReport, JudgedElement, SpoolStatus, Stage,
+    StageVersion, Subject, Undone, Verdict,
 };
 use view::{
     ElementFilter, ElementRow, ElementView, EvidenceRecord, FindingFilter, FindingRow, FindingView, Overview,
@@ -50,6 +50,9 @@ pub trait Store: Send + Sync + 'static {
         reports: Vec<IncomingReport>,
         now: Instant,
     ) -> Result<Vec<Verdict>, StoreError>;
+
+    /// Notes how an agent's spool stands; only the last word is kept.
+    async fn note_spool(&self, agent: AgentId, status: SpoolStatus, now: Instant) -> Result<(), StoreError>;
 
     // ── reconcile ──
 

@@ -102,6 +102,21 @@ impl GapReason {
     }
 }
 
+/// How an agent's spool stands, as it says itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SpoolStatus {
+    /// Reports waiting, those under way included.
+    pub waiting: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How long the oldest has waited, microseconds; 0 when nothing waits.
+    pub oldest_age_micros: u64,
+    /// Reports too large for the spool since the agent started.
+    pub refused: u64,
+    /// Reports that went when it was full, since the agent started.
+    pub dropped: u64,
+}
+
 /// A report as read by ingest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReadReport {

@@ -14,8 +14,8 @@ mod findings;
 mod elements;
 
 use crate::record::{
-    AgentHello, Declaration, IdentifiedEvidence, IncomingReport, JudgedElement, Stage, StageVersion, Subject,
-    Undone, Verdict,
+    AgentHello, Declaration, IdentifiedEvidence, IncomingReport, JudgedElement, SpoolStatus, Stage,
+    StageVersion, Subject, Undone, Verdict,
 };
 use crate::view::{
     ElementFilter, ElementRow, ElementView, EvidenceRecord, FindingFilter, FindingRow, FindingView, Overview,
@@ -128,6 +128,12 @@ impl Store for SqliteStore {
         let verdicts = ingest::commit_reports(&mut tx, agent, epoch, &compressed, now).await?;
         self.commit(tx).await?;
         Ok(verdicts)
+    }
+
+    async fn note_spool(&self, agent: AgentId, status: SpoolStatus, now: Instant) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        ingest::note_spool(&mut tx, agent, &status, now).await?;
+        self.commit(tx).await
     }
 
     async fn adopt_version(&self, version: &StageVersion, now: Instant) -> Result<bool, StoreError> {

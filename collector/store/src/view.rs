@@ -73,6 +73,25 @@ pub struct AgentRow {
     pub gap_reports: u64,
     /// When the last one was recorded.
     pub last_gap: Option<Instant>,
+    /// How its spool stood when it said so last; `None` before it ever did.
+    pub spool: Option<SpoolRow>,
+}
+
+/// An agent's spool, as the agent told it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SpoolRow {
+    /// Reports waiting.
+    pub waiting: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Since when the oldest waits.
+    pub oldest: Option<Instant>,
+    /// Reports too large for it since the agent started.
+    pub refused: u64,
+    /// Reports that went when it was full, since the agent started.
+    pub dropped: u64,
+    /// When this was told.
+    pub told: Instant,
 }
 
 /// Open findings of one jurisdiction and role.

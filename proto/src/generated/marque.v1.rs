@@ -130,7 +130,7 @@ impl Outcome {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ReportRequest {
-    #[prost(oneof = "report_request::Message", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "report_request::Message", tags = "1, 2, 3, 4, 5")]
     pub message: ::core::option::Option<report_request::Message>,
 }
 /// Nested message and enum types in `ReportRequest`.
@@ -149,6 +149,10 @@ pub mod report_request {
         /// Many small reports at once. From capability 2 on.
         #[prost(message, tag = "4")]
         Batch(super::SequencedBatch),
+        /// How the spool stands, now and then. It has no sequence and is not
+        /// acknowledged. From capability 2 on.
+        #[prost(message, tag = "5")]
+        Status(super::SpoolStatus),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -236,6 +240,26 @@ pub struct Gap {
     /// The agent's wall clock when the first of them went, microseconds since 1970.
     #[prost(int64, tag = "5")]
     pub declared_micros: i64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SpoolStatus {
+    /// Sequence the next report will get.
+    #[prost(uint64, tag = "1")]
+    pub next_sequence: u64,
+    /// Reports waiting, those under way included, and their bytes.
+    #[prost(uint64, tag = "2")]
+    pub waiting_reports: u64,
+    #[prost(uint64, tag = "3")]
+    pub waiting_bytes: u64,
+    /// How long the oldest of them, or the oldest gap, has waited.
+    #[prost(uint64, tag = "4")]
+    pub oldest_age_micros: u64,
+    /// Since the agent started: reports too large for the spool, and reports that
+    /// went when it was full.
+    #[prost(uint64, tag = "5")]
+    pub refused_reports: u64,
+    #[prost(uint64, tag = "6")]
+    pub dropped_reports: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Ack {

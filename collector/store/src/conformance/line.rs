@@ -134,6 +134,44 @@ async fn a_gap_moves_the_cursor_and_is_not_lost() {
 }
 
 #[tokio::test]
+async fn how_a_spool_stands_is_the_last_word_of_its_agent() {
+    let house = House::new().await;
+    house
+        .store
+        .greet(&house.hello(1, 30), Instant(900))
+        .await
+        .unwrap();
+    let spool = || async { house.store.overview().await.unwrap().agents[0].spool };
+    assert_eq!(spool().await, None);
+    let deep = SpoolStatus {
+        waiting: 7,
+        bytes: u64::MAX,
+        oldest_age_micros: 400,
+        refused: 1,
+        dropped: 2,
+    };
+    house
+        .store
+        .note_spool(house.agent, deep, Instant(1_000))
+        .await
+        .unwrap();
+    let told = spool().await.unwrap();
+    assert_eq!(
+        (told.waiting, told.oldest, told.told),
+        (7, Some(Instant(600)), Instant(1_000))
+    );
+    assert_eq!((told.refused, told.dropped, told.bytes), (1, 2, i64::MAX as u64));
+    let empty = SpoolStatus::default();
+    house
+        .store
+        .note_spool(house.agent, empty, Instant(2_000))
+        .await
+        .unwrap();
+    let told = spool().await.unwrap();
+    assert_eq!((told.waiting, told.oldest, told.told), (0, None, Instant(2_000)));
+}
+
+#[tokio::test]
 async fn a_gap_with_a_hole_before_it_is_refused_whole() {
     let house = House::new().await;
     house

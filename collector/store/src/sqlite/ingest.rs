@@ -7,7 +7,9 @@
 use super::declare::ensure_element;
 use super::{conclude, row};
 use crate::StoreError;
-use crate::record::{AgentHello, DeclaredGap, IncomingReport, ReadReport, ReportBody, Stage, Verdict};
+use crate::record::{
+    AgentHello, DeclaredGap, IncomingReport, ReadReport, ReportBody, SpoolStatus, Stage, Verdict,
+};
 use model::{AgentId, Completeness, Instant};
 use sqlx::{Row as _, Sqlite, Transaction};
 
@@ -193,6 +195,35 @@ async fn store_gap(tx: &mut Tx, line: &Line<'_>, gap: &DeclaredGap) -> Result<Ve
     .execute(&mut **tx)
     .await?;
     Ok(Verdict::Stored)
+}
+
+/// Notes how a spool stands.
+pub async fn note_spool(
+    tx: &mut Tx,
+    agent: AgentId,
+    status: &SpoolStatus,
+    now: Instant,
+) -> Result<(), StoreError> {
+    // Numbers of an agent's own: what fits no column is as much as fits.
+    let bounded = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let oldest =
+        (status.oldest_age_micros > 0).then(|| now.0.saturating_sub(bounded(status.oldest_age_micros)));
+    sqlx::query(
+        "INSERT INTO agent_spool (agent_id, waiting, bytes, oldest_at, refused, dropped, recorded_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (agent_id) DO UPDATE SET waiting = excluded.waiting, \
+         bytes = excluded.bytes, oldest_at = excluded.oldest_at, refused = excluded.refused, \
+         dropped = excluded.dropped, recorded_at = excluded.recorded_at",
+    )
+    .bind(agent.to_string())
+    .bind(bounded(status.waiting))
+    .bind(bounded(status.bytes))
+    .bind(oldest)
+    .bind(bounded(status.refused))
+    .bind(bounded(status.dropped))
+    .bind(now.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// Where one report stands in its agent's line.

@@ -3,10 +3,10 @@
 use super::row;
 use crate::StoreError;
 use crate::view::{
-    AgentRow, Backlog, ChangeRow, Count, DeadlineRow, ExposureCell, MakerRow, Overview, SiteRow,
+    AgentRow, Backlog, ChangeRow, Count, DeadlineRow, ExposureCell, MakerRow, Overview, SiteRow, SpoolRow,
 };
 use model::{AgentId, ElementId, FindingState, Instant, Severity, Site, SupplierRef};
-use sqlx::sqlite::SqlitePool;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row as _, Sqlite, Transaction};
 
 type Snapshot = Transaction<'static, Sqlite>;
@@ -67,7 +67,8 @@ async fn agents(tx: &mut Snapshot) -> Result<Vec<AgentRow>, StoreError> {
     let rows = sqlx::query(
         "SELECT a.*, COALESCE(c.acked, 0) AS acked, COALESCE(c.reports, 0) AS reports, \
          COALESCE(c.refused, 0) AS refused, COALESCE(g.gaps, 0) AS gaps, COALESCE(g.sequences, 0) AS gap_sequences, \
-         COALESCE(g.reports, 0) AS gap_reports, g.last_gap AS last_gap FROM agent a LEFT JOIN \
+         COALESCE(g.reports, 0) AS gap_reports, g.last_gap AS last_gap, s.waiting, s.bytes, s.oldest_at, s.refused AS spool_refused, s.dropped, \
+         s.recorded_at AS told_at FROM agent a LEFT JOIN agent_spool s ON s.agent_id = a.agent_id LEFT JOIN \
          (SELECT agent_id, SUM(acked_sequence - start_sequence + 1) AS acked, SUM(report_count) AS reports, \
          SUM(refused_count) AS refused FROM agent_cursor GROUP BY agent_id) c ON c.agent_id = a.agent_id LEFT JOIN \
          (SELECT agent_id, COUNT(*) AS gaps, SUM(to_sequence - from_sequence + 1) AS sequences, \
@@ -94,9 +95,24 @@ async fn agents(tx: &mut Snapshot) -> Result<Vec<AgentRow>, StoreError> {
                 gap_sequences,
                 gap_reports: row::count(r.try_get("gap_reports")?),
                 last_gap: row::instant(r.try_get("last_gap")?),
+                spool: spool(&r)?,
             })
         })
         .collect()
+}
+
+fn spool(r: &SqliteRow) -> Result<Option<SpoolRow>, StoreError> {
+    let Some(told) = row::instant(r.try_get("told_at")?) else {
+        return Ok(None);
+    };
+    Ok(Some(SpoolRow {
+        waiting: row::count(r.try_get("waiting")?),
+        bytes: row::count(r.try_get("bytes")?),
+        oldest: row::instant(r.try_get("oldest_at")?),
+        refused: row::count(r.try_get("spool_refused")?),
+        dropped: row::count(r.try_get("dropped")?),
+        told,
+    }))
 }
 
 async fn states(tx: &mut Snapshot) -> Result<Vec<Count>, StoreError> {
