@@ -424,12 +424,12 @@ fn damage_anywhere_is_seen_and_never_taken_for_a_report() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("spool");
     let options = Options {
-        quota_bytes: 1 << 20,
+        quota_bytes: 40 * 3064,
         move_damaged_aside: false,
     };
     {
         let (spool, _) = Spool::open(&path, &options).unwrap();
-        spool.append_all(vec![Bytes::from(vec![7; 3000]); 40]);
+        spool.append_all(vec![Bytes::from(vec![7; 3000]); 45]);
     }
     let whole = std::fs::read(&path).unwrap();
     let mut seen = 0;
@@ -443,7 +443,9 @@ fn damage_anywhere_is_seen_and_never_taken_for_a_report() {
                 seen += 1;
             }
             Ok((spool, _)) => {
-                let records = records(spool.read_from(0, 100, usize::MAX).unwrap());
+                let items = spool.read_from(0, 100, usize::MAX).unwrap();
+                assert_eq!((items[0].first(), items[0].last()), (1, 5), "{at}");
+                let records = records(items);
                 assert_eq!(records.len(), 40, "{at}");
                 let intact = |record: &Record| record.payload == vec![7; 3000];
                 assert!(records.iter().all(intact), "{at}");

@@ -238,6 +238,9 @@ mod tests {
         assert_eq!(line.turn(at(9)), Turn::Wait);
         assert_eq!(line.acked(12), Ok(12));
         assert_eq!(sends(&mut line, at(9)), [(14, 15)]);
+        assert_eq!(line.acked(15), Ok(15));
+        line.read(small(16..=18), at(10));
+        assert_eq!(sends(&mut line, at(10)), [(16, 18)]);
     }
 
     /// What happens to a line, and what must come of it.

@@ -11,6 +11,7 @@ use proto::v1::{Cost, Observation, ReportResponse, Verdict};
 use spool::{Options, Spool};
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicU32;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
@@ -34,7 +35,7 @@ struct Collector {
     hellos: mpsc::Sender<Hello>,
     gaps: mpsc::Sender<Gap>,
     statuses: mpsc::Sender<SpoolStatus>,
-    capability: u32,
+    capability: Arc<AtomicU32>,
 }
 
 #[tonic::async_trait]
@@ -55,7 +56,7 @@ impl InventoryService for Collector {
         let (acked, seen) = (Arc::clone(&self.acked), self.seen.clone());
         let (responses, outgoing) = mpsc::channel(16);
         let welcome = Welcome {
-            capability: self.capability,
+            capability: self.capability.load(Ordering::Relaxed),
             acked_sequence: *acked.lock().unwrap(),
             window: 2,
             max_report_bytes: 1 << 20,
@@ -143,6 +144,7 @@ fn response(message: report_response::Message) -> ReportResponse {
 
 /// An agent from its reports on, and the collector it talks to.
 struct House {
+    capability: Arc<AtomicU32>,
     sessions: Arc<Mutex<VecDeque<Session>>>,
     keeping: tokio::task::JoinHandle<Result<(), crate::keep::KeepError>>,
     reports: mpsc::Sender<Report>,
@@ -177,6 +179,7 @@ async fn house(sessions: &[Session], trusted: bool) -> House {
     let (greeted, hellos) = mpsc::channel(64);
     let (declared, gaps) = mpsc::channel(64);
     let (stood, statuses) = mpsc::channel(64);
+    let capability = Arc::new(AtomicU32::new(proto::CAPABILITY));
     let to_come = Arc::new(Mutex::new(sessions.iter().copied().collect()));
     let collector = Collector {
         sessions: Arc::clone(&to_come),
@@ -185,7 +188,7 @@ async fn house(sessions: &[Session], trusted: bool) -> House {
         hellos: greeted,
         gaps: declared,
         statuses: stood,
-        capability: proto::CAPABILITY,
+        capability: Arc::clone(&capability),
     };
     let service = InventoryServiceServer::new(collector)
         .accept_compressed(CompressionEncoding::Zstd)
@@ -213,6 +216,7 @@ async fn house(sessions: &[Session], trusted: bool) -> House {
     let again = uplink.clone();
     let uplink = tokio::spawn(uplink.run(stop.clone()));
     House {
+        capability,
         sessions: to_come,
         keeping,
         reports,
@@ -369,6 +373,59 @@ async fn a_full_spool_declares_a_gap_and_keeps_the_newest() {
     house.is_acked(30).await;
     assert_eq!(house.shared.spool.first_sequence(), 31);
     assert!(house.gaps.try_recv().is_err(), "one gap, told once");
+    // What went with the gap is not taken for stored, what was acknowledged is.
+    let (reports, received) = mpsc::channel(1);
+    house.reports = reports;
+    tokio::spawn(keep(received, house.shared.clone()));
+    for (host, full) in [(1, true), (30, false)] {
+        house.poll(host, host).await;
+        assert_eq!(house.sees().await.1.evidence.is_some(), full, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_collector_of_old_is_told_what_it_understands() {
+    let mut house = house(&[], true).await;
+    house.stop.cancel();
+    (&mut house.uplink).await.unwrap().unwrap();
+    house.capability.store(1, Ordering::Relaxed);
+    let say = |house: &House| {
+        let mut sessions = house.sessions.lock().unwrap();
+        sessions.push_back(Session::Say(VerdictKind::Stored));
+    };
+    // Reports come one by one, and nothing beside them.
+    for host in 1..=3 {
+        house.poll(host, host).await;
+    }
+    say(&house);
+    let stop = CancellationToken::new();
+    let again = house.again.clone();
+    let session = tokio::spawn({
+        let stop = stop.clone();
+        async move { again.session(&stop).await }
+    });
+    for sequence in 1..=3 {
+        assert_eq!(house.sees().await.0, sequence);
+    }
+    house.is_acked(3).await;
+    stop.cancel();
+    session.await.unwrap().unwrap();
+    assert!(house.statuses.try_recv().is_err());
+
+    // A gap it has no word for ends the session, and stays.
+    for host in 1..=30 {
+        house.poll(host, host).await;
+    }
+    house.reports = mpsc::channel(1).0;
+    (&mut house.keeping).await.unwrap().unwrap();
+    say(&house);
+    let never = CancellationToken::new();
+    let session = timeout(Duration::from_secs(20), house.again.session(&never));
+    let error = session.await.unwrap().unwrap_err();
+    assert!(matches!(error, SessionError::TooOld), "{error:?}");
+    assert!(house.gaps.try_recv().is_err());
+    let kept = house.shared.spool.read_from(0, 1, 1).unwrap();
+    assert!(matches!(kept[..], [Item::Gap(gap)] if gap.from == 4), "{kept:?}");
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ pub trait Store: Send + Sync + 'static {
         now: Instant,
     ) -> Result<Vec<Verdict>, StoreError>;
 
-    /// Notes how an agent's spool stands; only the last word is kept.
+    /// Notes how an agent's spool stands, and that the agent spoke; only the last word is kept.
     async fn note_spool(&self, agent: AgentId, status: SpoolStatus, now: Instant) -> Result<(), StoreError>;
 
     // ── reconcile ──

@@ -151,7 +151,7 @@ fn act(file: &File, cursor: Cursor, step: &Step) -> Cursor {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     #[test]
     fn a_stop_after_any_write_leaves_a_state_that_was(

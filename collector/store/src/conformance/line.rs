@@ -169,6 +169,8 @@ async fn how_a_spool_stands_is_the_last_word_of_its_agent() {
         .unwrap();
     let told = spool().await.unwrap();
     assert_eq!((told.waiting, told.oldest, told.told), (0, None, Instant(2_000)));
+    let overview = house.store.overview().await.unwrap();
+    assert_eq!(overview.agents[0].last_seen, Instant(2_000));
 }
 
 #[tokio::test]

@@ -169,12 +169,17 @@ pub async fn commit_reports(
         .execute(&mut **tx)
         .await?;
     }
+    heard(tx, &agent_text, now).await?;
+    Ok(verdicts)
+}
+
+async fn heard(tx: &mut Tx, agent: &str, now: Instant) -> Result<(), StoreError> {
     sqlx::query("UPDATE agent SET last_seen_at = $2 WHERE agent_id = $1")
-        .bind(&agent_text)
+        .bind(agent)
         .bind(now.0)
         .execute(&mut **tx)
         .await?;
-    Ok(verdicts)
+    Ok(())
 }
 
 async fn store_gap(tx: &mut Tx, line: &Line<'_>, gap: &DeclaredGap) -> Result<Verdict, StoreError> {
@@ -197,7 +202,7 @@ async fn store_gap(tx: &mut Tx, line: &Line<'_>, gap: &DeclaredGap) -> Result<Ve
     Ok(Verdict::Stored)
 }
 
-/// Notes how a spool stands.
+/// Notes how a spool stands, and that its agent spoke.
 pub async fn note_spool(
     tx: &mut Tx,
     agent: AgentId,
@@ -223,7 +228,7 @@ pub async fn note_spool(
     .bind(now.0)
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    heard(tx, &agent.to_string(), now).await
 }
 
 /// Where one report stands in its agent's line.
