@@ -44,6 +44,9 @@ enum Command {
         config: PathBuf,
     },
     /// Poll targets once and print what they answered, one line of JSON each.
+    ///
+    /// sysContact is asked for, but its value is removed: an observation with the outcome
+    /// `redacted` says so. sysUpTime stands under `readings`, outside the observations.
     Poll(poll::Args),
 }
 
@@ -96,5 +99,7 @@ fn log_to_stderr() {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        // It would say so on standard error, and panic when that is what failed.
+        .log_internal_errors(false)
         .try_init();
 }

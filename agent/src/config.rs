@@ -438,7 +438,18 @@ fn between<'de, const MIN: u64, const MAX: u64, D: Deserializer<'de>>(
 
 fn https<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let fine = text.starts_with("https://") && tonic::transport::Endpoint::from_shared(text.clone()).is_ok();
+    // The parser takes any text for a port; here it must be one.
+    let fine = text.parse::<tonic::transport::Uri>().is_ok_and(|uri| {
+        let named = uri.host().is_some_and(|host| !host.is_empty());
+        let plain = uri.authority().is_some_and(|all| !all.as_str().contains('@'));
+        let port = uri.port_u16().is_some_and(|port| port > 0);
+        uri.scheme_str() == Some("https")
+            && named
+            && plain
+            && port
+            && uri.path() == "/"
+            && uri.query().is_none()
+    });
     if fine {
         return Ok(text);
     }

@@ -16,7 +16,7 @@ use proto::v1::{Cost, Observation, Outcome, QuestionKind, Varbind};
 use socket::{Conversation, ExchangeError};
 use std::time::{Duration, SystemTime};
 use walk::{Manner, Walk};
-use wire::{Pdu, exception};
+use wire::Pdu;
 
 /// What one round may take.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub struct Round {
     pub cost: Cost,
     /// Whether the element answered anything.
     pub answered: bool,
-    /// Datagrams from the element that were no SNMPv2c.
+    /// Datagrams from the element that were no SNMPv2c, or for another community.
     pub undecodable: u32,
 }
 
@@ -267,7 +267,7 @@ impl<'a> Asking<'a> {
         result
     }
 
-    /// GET of exact instances; one that the element refuses is asked for alone.
+    /// GET of exact instances; one that the element refuses or passes over is asked for alone.
     async fn get(&mut self, names: &[Bytes], readings: &[Bytes]) -> (i32, Vec<Varbind>) {
         let all: Vec<Bytes> = names.iter().chain(readings).cloned().collect();
         let mut outcome = Outcome::Complete;
@@ -276,9 +276,23 @@ impl<'a> Asking<'a> {
         while let Some(part) = pending.pop() {
             let failed = match self.exchange(Pdu::Get, part).await {
                 Ok(response) if response.error_status == 0 => {
-                    let known = response.varbinds.into_iter().take(part.len());
-                    found.extend(known.filter(|varbind| part.contains(&varbind.oid)));
-                    continue;
+                    let mut passed_over = Vec::new();
+                    for name in part.chunks(1) {
+                        // The first answer counts.
+                        let answer = response.varbinds.iter().find(|one| name.contains(&one.oid));
+                        match answer {
+                            Some(varbind) => found.push(varbind.clone()),
+                            None => passed_over.push(name),
+                        }
+                    }
+                    if passed_over.is_empty() {
+                        continue;
+                    }
+                    if part.len() > 1 {
+                        pending.extend(passed_over.into_iter().rev());
+                        continue;
+                    }
+                    Outcome::Refused
                 }
                 Ok(_) if part.len() > 1 => {
                     let (left, right) = part.split_at(part.len() / 2);
@@ -300,8 +314,7 @@ impl<'a> Asking<'a> {
         for varbind in found {
             let (varbind, cut) = self.limits.cut(varbind);
             if readings.contains(&varbind.oid) {
-                let absent = [exception::NO_SUCH_OBJECT, exception::NO_SUCH_INSTANCE];
-                if !absent.contains(&varbind.tag) {
+                if !walk::is_exception(varbind.tag) {
                     self.readings.push(varbind);
                 }
                 continue;
@@ -346,9 +359,8 @@ impl<'a> Asking<'a> {
     async fn arcs(&mut self, root: &Bytes, limit: usize) -> (i32, Vec<Varbind>) {
         let mut found = Vec::new();
         let mut from = root.clone();
-        let mut least = 0;
         let outcome = loop {
-            let response = match self.exchange(Pdu::GetNext, &[from]).await {
+            let response = match self.exchange(Pdu::GetNext, std::slice::from_ref(&from)).await {
                 Ok(response) => response,
                 Err(failure) => break outcome_of(failure),
             };
@@ -360,13 +372,15 @@ impl<'a> Asking<'a> {
             let Some(varbind) = response.varbinds.into_iter().next() else {
                 break Outcome::Refused;
             };
-            let arc = oid::arc_below(&varbind.oid, root);
-            let Some(arc) = arc.filter(|_| varbind.tag != exception::END_OF_MIB_VIEW) else {
+            if walk::is_exception(varbind.tag) {
                 break Outcome::Complete;
-            };
-            if arc < least {
+            }
+            if oid::compare(&varbind.oid, &from).is_le() {
                 break Outcome::Looping;
             }
+            let Some(arc) = oid::arc_below(&varbind.oid, root) else {
+                break Outcome::Complete;
+            };
             let (varbind, _) = self.limits.cut(varbind);
             let bytes = row_bytes(&varbind);
             if found.len() >= limit || bytes > self.bytes_left {
@@ -375,10 +389,9 @@ impl<'a> Asking<'a> {
             self.bytes_left -= bytes;
             found.push(varbind);
             match arc.checked_add(1) {
-                Some(next) => least = next,
+                Some(next) => from = oid::child(root, next),
                 None => break Outcome::Complete,
             }
-            from = oid::child(root, least);
         };
         (outcome as i32, found)
     }

@@ -82,8 +82,10 @@ pub struct InvalidLine {
     pub reason: InvalidTarget,
 }
 
-/// Reads a list: one `ADDRESS[:PORT]` a line, `#` begins a comment, blank lines are nothing.
+/// Reads a list: one `ADDRESS[:PORT]` a line, `#` begins a comment, blank lines are
+/// nothing, and neither is a byte order mark at the start.
 pub fn read_list(text: &str) -> impl Iterator<Item = Result<Target, InvalidLine>> + '_ {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     text.lines().enumerate().filter_map(|(at, line)| {
         let line = line.split('#').next().unwrap_or_default().trim();
         if line.is_empty() {
@@ -140,5 +142,11 @@ mod tests {
                 Ok("192.0.2.2:1161".to_owned())
             ]
         );
+    }
+
+    #[test]
+    fn a_list_may_begin_with_a_byte_order_mark() {
+        let read: Vec<_> = read_list("\u{feff}192.0.2.1\n").collect();
+        assert_eq!(read, [Ok("192.0.2.1".parse().unwrap())]);
     }
 }

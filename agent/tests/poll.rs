@@ -4,6 +4,10 @@
 // So that the lints know the helpers for tests too.
 #![cfg(test)]
 
+mod poll {
+    mod strange;
+}
+
 use agent::credential::Credential;
 use agent::plan::{IfArc, Plan, Profile, oid};
 use agent::poll::socket::{Patience, Sockets};
@@ -168,6 +172,11 @@ fn limits(deadline: Duration) -> Limits {
 
 /// One round without the program around it.
 fn round(target: &str, plan: &Plan, limits: &Limits) -> Round {
+    round_at(target, plan, limits, 0)
+}
+
+/// The same, at so many packets a second.
+fn round_at(target: &str, plan: &Plan, limits: &Limits, rate: u32) -> Round {
     let patience = Patience {
         first_contact: Duration::from_secs(1),
         retries: 2,
@@ -178,7 +187,7 @@ fn round(target: &str, plan: &Plan, limits: &Limits) -> Round {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let sockets = Sockets::open(1, 0).unwrap();
+        let sockets = Sockets::open(1, rate).unwrap();
         let deadline = tokio::time::Instant::now() + limits.deadline;
         let conversation = sockets.converse(target.parse().unwrap(), &credential, patience, deadline);
         agent::poll::round(conversation, plan, limits, &mut Learned::nothing(limits)).await
@@ -272,56 +281,6 @@ fn element(mut behave: impl FnMut(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> St
         }
     });
     address
-}
-
-#[test]
-fn misbehaviour_is_named_and_bounded() {
-    fn id(request: &[u8]) -> i32 {
-        wire::decode(echo(request).into(), COMMUNITY)
-            .unwrap()
-            .unwrap()
-            .request_id
-    }
-    let descr = || oid::parse(SYS_DESCR).unwrap();
-    let silent = element(|_| Vec::new());
-    let garbage = element(|_| vec![b"hello".to_vec()]);
-    let looping = element(|request| vec![echo(request)]);
-    let wrong_id =
-        element(move |request| vec![answer(COMMUNITY, id(request) ^ 1, &[(descr(), b"x".to_vec())])]);
-    let stranger = element(move |request| vec![answer(b"other", id(request), &[(descr(), b"x".to_vec())])]);
-    let long = element(move |request| vec![answer(COMMUNITY, id(request), &[(descr(), vec![b'x'; 60_000])])]);
-    // Late and wrong ones before the right one do no harm.
-    let noisy = element(move |request| {
-        let wrong = answer(COMMUNITY, id(request) ^ 1, &[(descr(), b"wrong".to_vec())]);
-        vec![b"hello".to_vec(), wrong, echo(request), echo(request)]
-    });
-    let nobody = {
-        let gone = UdpSocket::bind("127.0.0.1:0").unwrap();
-        gone.local_addr().unwrap().to_string()
-    };
-    let walks = ["looping", "looping", "looping"];
-    for (target, completeness, get, others) in [
-        (&silent, "unreachable", "timed_out", ["skipped"; 3]),
-        (&garbage, "unreachable", "undecodable", ["skipped"; 3]),
-        (&nobody, "unreachable", "unreachable", ["skipped"; 3]),
-        (&wrong_id, "unreachable", "timed_out", ["skipped"; 3]),
-        (&stranger, "unreachable", "timed_out", ["skipped"; 3]),
-        (&looping, "partial", "complete", walks),
-        (&noisy, "partial", "complete", walks),
-    ] {
-        let report = poll(target, &["--profile", "inventory"]);
-        assert_eq!(report["completeness"], completeness, "{report}");
-        let outcomes = outcomes(&report);
-        assert_eq!((outcomes[0], &outcomes[1..4]), (get, &others[..]), "{report}");
-        let damaged = report["undecodable"].as_u64().unwrap();
-        assert_eq!(damaged > 0, target == &garbage || target == &noisy, "{report}");
-    }
-    let report = poll(&long, &["--profile", "inventory"]);
-    assert_eq!(outcomes(&report)[0], "truncated");
-    let value = report["observations"][0]["varbinds"][0]["value"]
-        .as_str()
-        .unwrap();
-    assert_eq!(value.len(), 2 * 8192, "hexadecimal of the limit");
 }
 
 #[test]
@@ -507,39 +466,90 @@ fn a_broken_configuration_is_one_line_and_code_78() {
 }
 
 #[test]
-fn an_element_that_falls_silent_has_its_deadline() {
-    let mut answers = 0;
-    let element = element(move |request| {
-        answers += 1;
-        if answers == 1 {
-            vec![echo(request)]
-        } else {
-            Vec::new()
+fn the_community_comes_from_the_nearest_place() {
+    let element = element(|request| vec![echo(request)]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("community");
+    std::fs::write(&file, "hunter2\n").unwrap();
+    let poll = |environment: &str, further: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_marque-agent"))
+            .args(["poll", &element, "--profile", "inventory"])
+            .args(further)
+            .env("MARQUE_COMMUNITY", environment)
+            .output()
+            .unwrap()
+    };
+    // `echo` knows no other community.
+    for environment in ["wrong", ""] {
+        for further in [
+            ["--community-file", file.to_str().unwrap()],
+            ["--community", "hunter2"],
+        ] {
+            let output = poll(environment, &further);
+            assert!(output.status.success(), "{output:?}");
+            assert_eq!(lines(&output)[0]["completeness"], "partial");
         }
-    });
-    let limits = limits(Duration::from_millis(600));
-    let round = round(&element, &Plan::of(Profile::Full), &limits);
-    let outcomes: Vec<_> = round.observations.iter().map(|one| one.outcome()).collect();
-    let silent = Outcome::TimedOut;
+    }
+    let output = poll("", &[]);
+    assert_eq!(output.status.code(), Some(1));
     assert_eq!(
-        outcomes,
-        [Outcome::Complete, silent, silent, silent, Outcome::Skipped]
+        String::from_utf8(output.stderr).unwrap(),
+        "marque-agent: MARQUE_COMMUNITY is set, but empty\n"
     );
-    assert!(round.answered && round.took >= limits.deadline && round.took < Duration::from_secs(5));
-    assert_eq!(
-        round.observations[0].varbinds.len(),
-        10,
-        "what was answered is kept"
-    );
+    let both = poll("", &["--community", "a", "--community-file", "b"]);
+    assert_eq!(both.status.code(), Some(64));
 }
 
 #[test]
-fn a_low_rate_takes_time_and_no_answers() {
-    let element = element(|request| vec![echo(request)]);
-    let began = std::time::Instant::now();
-    let report = poll(&element, &["--profile", "inventory", "--rate", "4"]);
-    assert_eq!(outcomes(&report)[0], "complete");
-    // Two requests, a quarter of a second apart less the burst of a tenth.
-    assert_eq!(report["requests"], 2);
-    assert!(began.elapsed() > Duration::from_millis(140));
+fn a_reader_that_leaves_early_ends_all_rounds() {
+    let (asked, requests) = mpsc::channel();
+    let quick = element(|request| vec![echo(request)]);
+    let late = element(|request| vec![echo(request)]);
+    // Silent for an hour, were it not for the reader.
+    let silent = element(move |_| {
+        let _ = asked.send(());
+        Vec::new()
+    });
+    let mut child = Ends(
+        Command::new(env!("CARGO_BIN_EXE_marque-agent"))
+            .args(["poll", &silent, &quick, &late, "--community", "hunter2"])
+            .args(["--timeout-ms", "60000", "--retries", "10"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    drop(child.0.stdout.take());
+    requests.recv_timeout(PATIENCE).unwrap();
+    let (ends, ended) = mpsc::channel();
+    let mut stderr = child.0.stderr.take().unwrap();
+    std::thread::spawn(move || ends.send(stderr.read_to_end(&mut Vec::new()).map(drop)));
+    ended.recv_timeout(PATIENCE).expect("it ends").unwrap();
+    assert!(child.0.wait().unwrap().success());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn standard_error_that_fails_ends_nothing() {
+    let (asked, requests) = mpsc::channel();
+    let element = element(move |request| {
+        let _ = asked.send(());
+        vec![echo(request)]
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let config = configuration(folder.path(), &element);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut child = Ends(
+        Command::new(env!("CARGO_BIN_EXE_marque-agent"))
+            .args(["run", "--config", &config])
+            .stderr(full)
+            .spawn()
+            .unwrap(),
+    );
+    // It said that it starts, in vain, and polls.
+    requests.recv_timeout(PATIENCE).expect("it polls");
+    let pid = child.0.id().to_string();
+    let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    assert!(sent.success());
+    assert_eq!(child.0.wait().unwrap().code(), Some(0));
 }

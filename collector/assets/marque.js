@@ -15,6 +15,7 @@
   let shown = null;         // revision fetched last
   let latest = null;        // revision at the server
   let pending = null;       // a fetched document that waits for the reader
+  let behind = 0;           // since when the page is older than the server says
   let fetching = false;
   let lastFetch = 0;
   let pointed = null;       // the live table or list under the pointer
@@ -61,7 +62,11 @@
     if (clock) clock.textContent = new Date(Date.now() + ahead).toISOString().replace("T", " ").slice(0, 19) + " UTC";
     if (!heard) return;
     const age = Math.floor((Date.now() - heard) / 1000);
-    if (age * 1000 >= STALE_MS) say("stalled", `stalled for ${span(age)}`);
+    if (latest === shown || document.hidden) behind = 0;
+    else behind ||= Date.now();
+    const late = behind ? Date.now() - behind : 0;
+    if (late >= STALE_MS) say("stalled", `old for ${span(Math.floor(late / 1000))}`);
+    else if (age * 1000 >= STALE_MS) say("stalled", `stalled for ${span(age)}`);
     else if (pending) say("waiting", fresh() ? `${fresh()} new, press .` : "changed, press .");
     else say("live", age < 6 ? "live" : `live, ${age} s ago`);
   };
@@ -106,7 +111,9 @@
     fetching = true;
     lastFetch = Date.now();
     try {
-      const answer = await fetch(location.href, { headers: { "x-marque-live": "1" }, credentials: "same-origin" });
+      const answer = await fetch(location.href, {
+        headers: { "x-marque-live": "1" }, credentials: "same-origin", signal: AbortSignal.timeout(STALE_MS),
+      });
       if (answer.ok) {
         pending = new DOMParser().parseFromString(await answer.text(), "text/html");
         shown = Number(pending.body.dataset.revision);

@@ -32,6 +32,8 @@ pub fn log_to_stderr() {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        // A closed standard error must not end the program.
+        .log_internal_errors(false)
         .try_init();
 }
 

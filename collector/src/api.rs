@@ -126,10 +126,13 @@ async fn elements(
     Ok(Json(api.store.elements(&filter).await?))
 }
 
-/// Alive and able to read: one look-up of a key that is not there.
-async fn healthz(State(api): State<Api>) -> Result<&'static str, Problem> {
+/// Able to read (one look-up of a key that is not there), and to write when it last tried.
+async fn healthz(State(api): State<Api>) -> Result<Response, Problem> {
     api.store.evidence(Digest([0; 32])).await?;
-    Ok("ok\n")
+    if !api.store.takes_writes() {
+        return Ok((StatusCode::SERVICE_UNAVAILABLE, "no room on the disk\n").into_response());
+    }
+    Ok("ok\n".into_response())
 }
 
 async fn metrics(State(api): State<Api>) -> Response {

@@ -115,7 +115,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("marque-collector: {}", failure.line);
+            let _ = writeln!(std::io::stderr(), "marque-collector: {}", failure.line);
             ExitCode::from(failure.code)
         }
     }
@@ -143,6 +143,10 @@ fn serve_until_signal(path: &Path) -> Result<(), Failure> {
     })
 }
 
+fn tag_mistake(path: &Path, error: &serve::ServeError) -> Failure {
+    Failure::configuration(&Config::tag_mistake(path, error.to_string()))
+}
+
 fn stop_on_signal(stop: CancellationToken) -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
@@ -162,7 +166,7 @@ fn check(path: &Path) -> Result<(), Failure> {
     let config = Config::read(path).map_err(|e| Failure::configuration(&e))?;
     let policies =
         serve::policies(config.policy.folder.as_deref()).map_err(|e| Failure::configuration(&e))?;
-    serve::check_tags(&policies, &config.operator.tags).map_err(|e| Failure::configuration(&e))?;
+    serve::check_tags(&policies, &config.operator.tags).map_err(|e| tag_mistake(path, &e))?;
     let declarations = config.operator.elements.as_deref().map(declare::read).transpose();
     let declarations = declarations
         .map_err(|e| Failure::configuration(&e))?
@@ -190,6 +194,15 @@ fn check(path: &Path) -> Result<(), Failure> {
         policies.rules().count(),
         policies.packs().len()
     );
+    let undeclared = serve::undeclared(&policies, &config);
+    if !undeclared.is_empty() {
+        println!(
+            "{}: note: operator.tags says nothing about {}: rules there bind nobody, and nothing they name is clear \
+             (declare a tag, or not:TAG)",
+            path.display(),
+            undeclared.join(", ")
+        );
+    }
     Ok(())
 }
 

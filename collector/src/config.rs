@@ -131,7 +131,20 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Reads and checks a file; paths inside are relative to the working folder.
+    /// A mistake in `operator.tags` of this file that only the loaded policies can tell.
+    #[must_use]
+    pub fn tag_mistake(path: &Path, message: String) -> ConfigError {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let offset = locate(&text, &[Step::Key("operator"), Step::Key("tags")]);
+        ConfigError::Key {
+            path: path.display().to_string(),
+            line: text.get(..offset).unwrap_or_default().matches('\n').count() + 1,
+            key: "operator.tags".to_owned(),
+            message,
+        }
+    }
+
+    /// Reads and checks a file; relative paths inside count from the folder of the file.
     ///
     /// # Errors
     /// [`ConfigError`] naming file, line and key.
@@ -141,7 +154,16 @@ impl Config {
             path: shown.clone(),
             source,
         })?;
-        Self::parse(&text, &shown)
+        let mut config = Self::parse(&text, &shown)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let inside = [Some(&mut config.store.path), Some(&mut config.identity.folder)];
+        let inside = inside
+            .into_iter()
+            .chain([config.operator.elements.as_mut(), config.policy.folder.as_mut()]);
+        for place in inside.flatten() {
+            *place = folder.join(&*place);
+        }
+        Ok(config)
     }
 
     fn parse(text: &str, path: &str) -> Result<Self, ConfigError> {
@@ -158,63 +180,107 @@ impl Config {
             let key = e.path().to_string();
             fail(start(e.inner()), key, one_line(e.inner().message()))
         })?;
-        config.check().map_err(|(key, message)| {
-            let last = key.rsplit('.').next().unwrap_or(key);
-            let offset = text
-                .lines()
-                .take_while(|l| !l.trim_start().starts_with(last))
-                .map(|l| l.len() + 1)
-                .sum();
-            fail(
-                if offset > text.len() { 0 } else { offset },
-                key.to_owned(),
-                message,
-            )
-        })?;
+        config
+            .check()
+            .map_err(|fault| fail(locate(text, &fault.path), shown(&fault.path), fault.message))?;
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), (&'static str, String)> {
+    fn check(&self) -> Result<(), Fault> {
+        use Step::{Index, Key};
         if !self.http.listen.ip().is_loopback() && !self.http.open_without_sign_in {
-            return Err((
-                "http.listen",
-                "there is no sign-in yet: only a loopback address, unless open_without_sign_in = true"
-                    .to_owned(),
-            ));
+            let words =
+                "there is no sign-in yet: only a loopback address, unless open_without_sign_in = true";
+            return Err(Fault::new(&[Key("http"), Key("listen")], words));
+        }
+        if self.store.path.as_os_str().is_empty() {
+            return Err(Fault::new(&[Key("store"), Key("path")], "is empty"));
         }
         let mut names = BTreeSet::new();
-        for site in &self.site {
+        for (number, site) in self.site.iter().enumerate() {
+            let fault = |key, message: String| Fault::new(&[Key("site"), Index(number), Key(key)], message);
             if !names.insert(&site.name) {
-                return Err(("site.name", format!("site {} is declared twice", site.name)));
+                return Err(fault("name", format!("site {} is declared twice", site.name)));
             }
-            if let Some(code) = site
-                .jurisdictions
-                .iter()
-                .find(|c| c.len() != 2 || !c.bytes().all(|b| b.is_ascii_uppercase()))
-            {
-                return Err((
-                    "site.jurisdictions",
-                    format!("{code:?} is not two capital letters (ISO 3166-1, or EU)"),
-                ));
+            let is_code = |code: &&String| code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase());
+            if let Some(code) = site.jurisdictions.iter().find(|code| !is_code(code)) {
+                let words = format!("{code:?} is not two capital letters (ISO 3166-1, or EU)");
+                return Err(fault("jurisdictions", words));
             }
-            let inside = |degrees: Option<f64>, limit: f64| degrees.is_none_or(|d| d.abs() <= limit);
-            if !inside(site.latitude, 90.0) || !inside(site.longitude, 180.0) {
-                return Err((
-                    "site.latitude",
-                    format!("site {} does not lie on Earth", site.name),
-                ));
+            for (key, degrees, limit) in [
+                ("latitude", site.latitude, 90.0),
+                ("longitude", site.longitude, 180.0),
+            ] {
+                if degrees.is_some_and(|d| d.abs() > limit) {
+                    return Err(fault(key, format!("site {} does not lie on Earth", site.name)));
+                }
             }
         }
-        if let Some(tag) = self
-            .operator
-            .tags
-            .iter()
-            .find(|t| t.is_empty() || t.contains(char::is_whitespace))
-        {
-            return Err(("operator.tags", format!("tag {tag:?} is empty or holds a blank")));
+        let blank = |tag: &&String| tag.is_empty() || tag.contains(char::is_whitespace);
+        if let Some(tag) = self.operator.tags.iter().find(blank) {
+            let words = format!("tag {tag:?} is empty or holds a blank");
+            return Err(Fault::new(&[Key("operator"), Key("tags")], words));
         }
         Ok(())
     }
+}
+
+/// One step on the way to a key.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// Of a table.
+    Key(&'static str),
+    /// Of an array, from 0.
+    Index(usize),
+}
+
+/// A value that cannot be meant.
+struct Fault {
+    path: Vec<Step>,
+    message: String,
+}
+
+impl Fault {
+    fn new(path: &[Step], message: impl Into<String>) -> Self {
+        Self {
+            path: path.to_vec(),
+            message: message.into(),
+        }
+    }
+}
+
+fn shown(path: &[Step]) -> String {
+    let mut text = String::new();
+    for step in path {
+        match step {
+            Step::Key(key) if text.is_empty() => text.push_str(key),
+            Step::Key(key) => text.push_str(&format!(".{key}")),
+            Step::Index(number) => text.push_str(&format!("[{number}]")),
+        }
+    }
+    text
+}
+
+/// Where the value at `path` stands in the text; the nearest thing around it if it is absent.
+fn locate(text: &str, path: &[Step]) -> usize {
+    use toml::de::DeValue;
+    let Ok(table) = toml::de::DeTable::parse(text) else {
+        return 0;
+    };
+    let mut offset = 0;
+    let mut here: Option<&DeValue<'_>> = None;
+    for step in path {
+        let next = match (step, here) {
+            (Step::Key(key), None) => table.get_ref().get(*key),
+            (Step::Key(key), Some(DeValue::Table(table))) => table.get(*key),
+            (Step::Index(number), Some(DeValue::Array(array))) => array.get(*number),
+            _ => None,
+        };
+        let Some(next) = next else { break };
+        offset = next.span().start;
+        here = Some(next.get_ref());
+    }
+    offset
 }
 
 fn one_line(message: &str) -> String {
@@ -237,6 +303,16 @@ mod tests {
     }
 
     #[test]
+    fn relative_paths_count_from_the_folder_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.toml");
+        std::fs::write(&path, format!("{LEAST}[operator]\nelements = \"/etc/e.csv\"\n")).unwrap();
+        let config = Config::read(&path).unwrap();
+        assert_eq!(config.store.path, folder.path().join("c.db"));
+        assert_eq!(config.operator.elements, Some(PathBuf::from("/etc/e.csv")));
+    }
+
+    #[test]
     fn a_mistake_is_told_with_file_line_and_key() {
         for (addition, expected) in [
             (
@@ -248,16 +324,28 @@ mod tests {
                 "c.toml:6: grpc.port: unknown field `port`, expected `listen`",
             ),
             (
-                "[http]\nlisten = \"0.0.0.0:80\"\n",
-                "c.toml:6: http.listen: there is no sign-in yet",
+                "[grpc]\nlisten = \"127.0.0.1:1\"\n[http]\nlisten = \"0.0.0.0:80\"\n",
+                "c.toml:8: http.listen: there is no sign-in yet",
             ),
             (
                 "[[site]]\nname = \"A B\"\njurisdictions = []\n",
                 "c.toml:6: site[0].name: site name \"A B\" must be",
             ),
             (
-                "[[site]]\nname = \"a\"\njurisdictions = [\"Germany\"]\n",
-                "c.toml:7: site.jurisdictions: \"Germany\" is not",
+                "[[site]]\nname = \"a\"\njurisdictions = [\"DE\"]\n[[site]]\nname = \"a\"\njurisdictions = []\n",
+                "c.toml:9: site[1].name: site a is declared twice",
+            ),
+            (
+                "[[site]]\r\nname = \"a\"\r\njurisdictions = [\"Germany\"]\r\n",
+                "c.toml:7: site[0].jurisdictions: \"Germany\" is not",
+            ),
+            (
+                "[[site]]\nname = \"a\"\njurisdictions = []\nlongitude = 500.0\n",
+                "c.toml:8: site[0].longitude: site a does not lie on Earth",
+            ),
+            (
+                "[operator]\nname = \"x\"\ntags = [\"a b\"]\n",
+                "c.toml:7: operator.tags: tag \"a b\" is empty",
             ),
             ("[operator\n", "c.toml:5: .: unclosed table"),
         ] {

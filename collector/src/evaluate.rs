@@ -2,9 +2,12 @@
 //!
 //! Invariant: a partial walk may add facts, never remove them; silence removes nothing.
 
-use model::{Completeness, ElementId, Identification, Instant, ResultClass, RuleResult, UnitIdentity};
+use model::{
+    Completeness, ComponentIdentity, ElementId, Identification, Instant, ResultClass, RuleResult,
+    UnitIdentity,
+};
 use policy::lifecycle::{self, Step};
-use policy::{Part, Policies, Situation};
+use policy::{Part, PartialDate, Policies, Situation};
 use std::collections::{BTreeMap, BTreeSet};
 use store::record::{
     FindingStep, FoundUnit, IdentifiedSighting, Judged, JudgedElement, Stage, Subject, TenureStep, Undone,
@@ -17,6 +20,12 @@ const BATCH: u32 = 64;
 
 /// Longest display name taken from a device, in characters.
 const NAME_CHARS: usize = 100;
+
+/// Who has not answered for so many days is no longer known to be as it was.
+const STALE_DAYS: i64 = 7;
+
+/// A maker named with less than this is not known well enough to clear an element.
+const KNOWN: f64 = 0.5;
 
 /// What every judgement of one pass rests on.
 #[derive(Clone, Copy)]
@@ -52,7 +61,9 @@ pub async fn step(store: &dyn Store, law: Law<'_>, now: Instant) -> Result<usize
 
 fn judge(undone: Undone, mut subject: Subject, law: Law<'_>) -> JudgedElement {
     subject.place.tags.extend(law.operator_tags.iter().cloned());
-    let parts = parts(&subject);
+    let present = subject.complete.as_ref().or(subject.partial.as_ref());
+    let tenure = tenure_step(&subject, present);
+    let parts = parts(&subject, acquired(&subject, &tenure));
     let results = policy::evaluate(
         &Situation {
             place: &subject.place,
@@ -61,11 +72,12 @@ fn judge(undone: Undone, mut subject: Subject, law: Law<'_>) -> JudgedElement {
         law.policies,
         law.as_of,
     );
-    let present = subject.complete.as_ref().or(subject.partial.as_ref());
-    let maker_known = parts.iter().any(|p| p.component.is_none() && p.maker.is_some());
-    let complete = subject.latest == Some(Completeness::Complete) && subject.complete.is_some();
+    let maker_known = present.is_some_and(|p| is_known(&p.identification));
+    let complete = subject.latest == Some(Completeness::Complete)
+        && subject.complete.is_some()
+        && is_fresh(subject.last_answer, law.as_of);
     let judged = Judged {
-        standing: policy::standing(&results, maker_known, complete)
+        standing: policy::standing(&subject.place, law.policies, &results, maker_known, complete)
             .as_str()
             .to_owned(),
         policies: law.policies.version().to_owned(),
@@ -80,46 +92,110 @@ fn judge(undone: Undone, mut subject: Subject, law: Law<'_>) -> JudgedElement {
         element: subject.place.element,
         name: name(&subject, present),
         findings: finding_steps(&subject, &results, complete),
-        tenure: tenure_step(&subject, present),
+        tenure,
         cause: cause(&subject, &judged),
         judged,
         results,
     }
 }
 
+/// Whether the maker of the unit is told clearly, and by nothing contradicted.
+fn is_known(identification: &Identification) -> bool {
+    let contradicted = identification
+        .doubts
+        .iter()
+        .any(|doubt| doubt.subject == model::Subject::Unit && doubt.code == "contradiction");
+    identification
+        .maker
+        .as_ref()
+        .is_some_and(|maker| maker.confidence >= KNOWN)
+        && !contradicted
+}
+
+/// Whether it answered within [`STALE_DAYS`] before the end of the day judged for.
+fn is_fresh(last_answer: Option<Instant>, as_of: Date) -> bool {
+    last_answer
+        .and_then(Instant::date)
+        .is_some_and(|day| (as_of - day).whole_days() <= STALE_DAYS)
+}
+
+/// The day the unit was acquired: as declared, unless it was seen to take another one's place since.
+fn acquired(subject: &Subject, tenure: &TenureStep) -> Option<PartialDate> {
+    let declared = subject
+        .place
+        .acquired
+        .as_deref()
+        .and_then(|text| text.parse::<PartialDate>().ok());
+    let moved_in = match tenure {
+        TenureStep::Swap(_, found) => Some(found.from),
+        _ => subject
+            .tenure
+            .as_ref()
+            .filter(|tenure| tenure.swapped)
+            .map(|tenure| tenure.from),
+    };
+    let moved_in = moved_in
+        .and_then(Instant::date)
+        .and_then(|day| day.to_string().parse::<PartialDate>().ok());
+    match (declared, moved_in) {
+        (Some(declared), Some(moved_in)) if moved_in.first() > declared.last() => Some(moved_in),
+        (None, moved_in) => moved_in,
+        (declared, _) => declared,
+    }
+}
+
 /// Unit and components that name somebody; a later partial walk adds to the complete one.
-fn parts(subject: &Subject) -> Vec<Part> {
+fn parts(subject: &Subject, acquired: Option<PartialDate>) -> Vec<Part> {
+    // Parts that stood in the unit when it was first seen are as old as the unit is declared to be.
+    let initial = subject
+        .initial
+        .as_ref()
+        .map(|first| first.components.iter().map(part_key).collect::<BTreeSet<_>>());
     let mut parts = BTreeMap::new();
     for sighting in [&subject.partial, &subject.complete].into_iter().flatten() {
-        for part in named(&sighting.identification) {
+        let identification = &sighting.identification;
+        let seen = sighting.from.date().and_then(|day| day.to_string().parse().ok());
+        parts.insert(None, unit(identification, acquired));
+        for component in &identification.components {
+            let came_later = initial
+                .as_ref()
+                .is_some_and(|first| !first.contains(&part_key(component)));
+            let part = Part {
+                component: Some(component.index.clone()),
+                class: Some(component.class),
+                label: if component.name.is_empty() {
+                    &component.description
+                } else {
+                    &component.name
+                }
+                .clone(),
+                maker: component.maker.clone(),
+                brand: component.brand.clone(),
+                acquired: if came_later { seen } else { acquired },
+            };
             parts.insert(part.component.clone(), part);
         }
     }
-    parts.into_values().collect()
+    parts
+        .into_values()
+        .filter(|part| part.maker.is_some() || part.brand.is_some())
+        .collect()
 }
 
-fn named(identification: &Identification) -> impl Iterator<Item = Part> {
-    let unit = Part {
+fn unit(identification: &Identification, acquired: Option<PartialDate>) -> Part {
+    Part {
         component: None,
         class: None,
         label: identification.unit.model.clone().unwrap_or_default(),
         maker: identification.maker.clone(),
         brand: identification.brand.clone(),
-    };
-    let components = identification.components.iter().map(|c| Part {
-        component: Some(c.index.clone()),
-        class: Some(c.class),
-        label: if c.name.is_empty() {
-            c.description.clone()
-        } else {
-            c.name.clone()
-        },
-        maker: c.maker.clone(),
-        brand: c.brand.clone(),
-    });
-    std::iter::once(unit)
-        .chain(components)
-        .filter(|p| p.maker.is_some() || p.brand.is_some())
+        acquired,
+    }
+}
+
+/// What tells a part from the one that stood in its place before.
+fn part_key(component: &ComponentIdentity) -> (&str, &str, &str) {
+    (&component.index, &component.serial, &component.model)
 }
 
 fn name(subject: &Subject, present: Option<&IdentifiedSighting>) -> String {

@@ -22,6 +22,14 @@ use tonic::transport::Server;
 /// Both ends ping an idle connection this often and give it this long to answer.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
 
+/// Streams of one connection: an agent needs one, and a health check beside it.
+const STREAMS: u32 = 8;
+
+type Inventory = proto::v1::inventory_service_server::InventoryServiceServer<Ingest>;
+
+/// How often health is looked at.
+const HEALTH: Duration = Duration::from_secs(2);
+
 /// How long open requests may take after a stop before they are cut.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -31,6 +39,18 @@ pub enum ServeError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Another collector has this store.
+    #[error("{0} is held by another collector")]
+    Locked(String),
+    /// The lock file.
+    #[error("{path}: cannot be locked")]
+    Lock {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// Keys and certificates.
     #[error(transparent)]
     Enrol(#[from] EnrolError),
@@ -47,7 +67,7 @@ pub enum ServeError {
     #[error(transparent)]
     Knowledge(#[from] identify::KnowledgeError),
     /// A tag of the operator that no rule speaks of would bind nobody, in silence.
-    #[error("operator.tags: no rule of the loaded policies speaks of {0:?}")]
+    #[error("no rule of the loaded policies speaks of {0:?}")]
     Tag(String),
     /// A socket.
     #[error("cannot listen on {address}")]
@@ -99,6 +119,36 @@ pub fn check_tags(policies: &Policies, tags: &BTreeSet<String>) -> Result<(), Se
         .map_or(Ok(()), |tag| Err(ServeError::Tag(tag.clone())))
 }
 
+/// Jurisdictions of the sites for which the operator declares nothing: their rules bind nobody, and nothing a rule
+/// could meet there is ever clear.
+#[must_use]
+pub fn undeclared(policies: &Policies, config: &Config) -> Vec<String> {
+    let jurisdictions = config
+        .site
+        .iter()
+        .flat_map(|site| site.jurisdictions.iter().cloned())
+        .collect();
+    policies.undeclared(&config.operator.tags, &jurisdictions)
+}
+
+/// Holds `STORE.lock` as long as this collector runs: two on one store would each tell half.
+fn lock(store: &Path) -> Result<std::fs::File, ServeError> {
+    let path = store.with_added_extension("lock");
+    let file = std::fs::File::options().create(true).append(true).open(&path);
+    let file = file.map_err(|source| ServeError::Lock {
+        path: path.display().to_string(),
+        source,
+    })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(ServeError::Locked(path.display().to_string())),
+        Err(std::fs::TryLockError::Error(source)) => Err(ServeError::Lock {
+            path: path.display().to_string(),
+            source,
+        }),
+    }
+}
+
 /// Runs until `stop`. `ready` is called once with the bound gRPC and HTTP addresses.
 ///
 /// # Errors
@@ -111,6 +161,13 @@ pub async fn serve(
     let knowledge = Knowledge::built_in()?;
     let policies = Arc::new(policies(config.policy.folder.as_deref())?);
     check_tags(&policies, &config.operator.tags)?;
+    let undeclared = undeclared(&policies, &config);
+    if !undeclared.is_empty() {
+        tracing::warn!(
+            policy.jurisdictions = undeclared.join(" "),
+            "operator declares no tag for these jurisdictions"
+        );
+    }
     let declarations = config
         .operator
         .elements
@@ -120,6 +177,7 @@ pub async fn serve(
         .unwrap_or_default();
     let authority = Authority::open(&config.identity.folder, OffsetDateTime::now_utc())?;
     let bundle = proto::tls::Bundle::from_pem(authority.collector_bundle(OffsetDateTime::now_utc())?);
+    let _only_us = lock(&config.store.path)?;
     let store = Arc::new(SqliteStore::open(&config.store.path).await?);
     store.declare(&config.site, &declarations, clock()).await?;
 
@@ -153,9 +211,6 @@ pub async fn serve(
     };
 
     let (health, health_service) = tonic_health::server::health_reporter();
-    health
-        .set_serving::<proto::v1::inventory_service_server::InventoryServiceServer<Ingest>>()
-        .await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -164,7 +219,7 @@ pub async fn serve(
     let grpc_server = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE.0))
         .http2_keepalive_timeout(Some(KEEPALIVE.1))
-        .tcp_nodelay(true)
+        .max_concurrent_streams(STREAMS)
         .add_service(Ingest::server(Arc::clone(&shared), clock, stop.clone()))
         .add_service(health_service)
         .add_service(reflection)
@@ -188,6 +243,13 @@ pub async fn serve(
         ("metrics", Ok(()))
     });
 
+    health.set_serving::<Inventory>().await;
+    let (watched, until) = (Arc::clone(&shared), stop.clone());
+    tasks.spawn(async move {
+        tell_health(watched, health, until).await;
+        ("health", Ok(()))
+    });
+
     ready(grpc, http);
     tracing::info!(grpc.address = %grpc, http.address = %http, "collector serves");
     let outcome = supervise(&mut tasks, &stop).await;
@@ -196,6 +258,25 @@ pub async fn serve(
     tasks.shutdown().await;
     store.close().await;
     outcome
+}
+
+/// Tells gRPC health checks whether reports can be stored.
+async fn tell_health(
+    store: Arc<dyn Store>,
+    health: tonic_health::server::HealthReporter,
+    stop: CancellationToken,
+) {
+    loop {
+        if store.takes_writes() {
+            health.set_serving::<Inventory>().await;
+        } else {
+            health.set_not_serving::<Inventory>().await;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(HEALTH) => {}
+        }
+    }
 }
 
 /// Waits for the stop; any task that ends before it ends the program, by name.

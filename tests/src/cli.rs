@@ -10,7 +10,8 @@ mod progress;
 use crate::house::LEAVE_WITH_PARENT;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
-use std::io::Read;
+use std::fmt::Display;
+use std::io::{Read, Write};
 use std::process::ExitCode;
 
 /// A simulated operator network with Marque running on it.
@@ -67,8 +68,20 @@ fn own(args: Args) -> ExitCode {
 }
 
 fn failed(why: &str) -> ExitCode {
-    eprintln!("lab: {why}");
+    note(&format_args!("lab: {why}"));
     ExitCode::FAILURE
+}
+
+/// One line on standard error; where nobody listens, that is no trouble.
+fn note(line: &dyn Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Lines on standard output, which are what was asked for.
+fn print(lines: &dyn Display) -> Result<(), String> {
+    let mut out = std::io::stdout().lock();
+    let written = writeln!(out, "{lines}").and_then(|()| out.flush());
+    written.map_err(|error| format!("cannot write to standard output: {error}"))
 }
 
 /// Ends this process when whoever started it is gone, if it asked for that.

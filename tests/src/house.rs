@@ -72,10 +72,38 @@ pub enum HouseError {
     #[error(transparent)]
     Network(#[from] NetworkError),
     /// A file cannot be written.
-    #[error("{path}: {source}")]
+    #[error("{path}: cannot be written")]
     File {
         /// Which.
         path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The data belongs to elements at another port.
+    #[error(
+        "{path}: the elements of this data are at UDP port {last}, not {asked}; take that port or other data"
+    )]
+    Port {
+        /// The data folder.
+        path: PathBuf,
+        /// The port it remembers.
+        last: u16,
+        /// The port asked for.
+        asked: u16,
+    },
+    /// Two houses cannot share data.
+    #[error("{path}: in use by another lab")]
+    InUse {
+        /// The data folder.
+        path: PathBuf,
+    },
+    /// An address is taken or not ours.
+    #[error("cannot listen on {address} for {who}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Who would connect there.
+        who: &'static str,
         /// What the system says.
         source: std::io::Error,
     },
@@ -128,7 +156,22 @@ impl House {
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
         let folder = Folder::new(spec.data)?;
         // The same data again means the same elements, and a port is part of where they are.
-        let network = Network::start(spec.plan, spec.snmp.or_else(|| folder.last_port()))?;
+        let last = folder.last_port();
+        if let (Some(last), Some(asked)) = (last, spec.snmp.filter(|asked| last != Some(*asked))) {
+            let path = folder.root().to_owned();
+            return Err(HouseError::Port { path, last, asked });
+        }
+        for (address, who) in [(spec.http, "browsers"), (spec.grpc, "agents")] {
+            if let Some(address) = address {
+                // Closed again at once; a taken one would be told by the collector's log only.
+                std::net::TcpListener::bind(address).map_err(|source| HouseError::Listen {
+                    address,
+                    who,
+                    source,
+                })?;
+            }
+        }
+        let network = Network::start(spec.plan, spec.snmp.or(last))?;
         let mut house = Self {
             binary: spec.binary,
             network,
@@ -399,4 +442,50 @@ impl House {
 struct Ready {
     http: SocketAddr,
     grpc: SocketAddr,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Why a house with no processes does not start.
+    async fn refused(change: impl FnOnce(&mut HouseSpec)) -> HouseError {
+        let mut spec = HouseSpec::new("/nonexistent", Plan::small());
+        change(&mut spec);
+        House::start(spec).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn data_stays_with_its_port() {
+        let data = tempfile::tempdir().unwrap();
+        std::fs::write(data.path().join("snmp.port"), "5000\n").unwrap();
+        let error = refused(|spec| {
+            spec.data = Some(data.path().to_owned());
+            spec.snmp = Some(5001);
+        })
+        .await;
+        let port = matches!(
+            error,
+            HouseError::Port {
+                last: 5000,
+                asked: 5001,
+                ..
+            }
+        );
+        assert!(port, "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_taken_is_named() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = taken.local_addr().unwrap();
+        for who in ["browsers", "agents"] {
+            let error = refused(|spec| match who {
+                "browsers" => spec.http = Some(at),
+                _ => spec.grpc = Some(at),
+            })
+            .await;
+            assert_eq!(error.to_string(), format!("cannot listen on {at} for {who}"));
+        }
+    }
 }

@@ -28,7 +28,7 @@ pub enum NetworkError {
     #[error("network data: {0}")]
     Data(String),
     /// An address or port is not to be had.
-    #[error("cannot listen on {address}:{port}: {source}")]
+    #[error("cannot listen on {address}:{port}")]
     Listen {
         /// The element's address.
         address: Ipv4Addr,

@@ -2,7 +2,8 @@
 //!
 //! Tags are decimal (2 INTEGER, 4 OCTET STRING, 5 NULL, 6 OBJECT IDENTIFIER, 64 IpAddress,
 //! 65 Counter32, 66 Gauge32, 67 TimeTicks, 68 Opaque, 70 Counter64); a tag that ends in `x`
-//! has its content octets in hexadecimal. Blank lines and lines of `#` are passed over.
+//! has its content octets in hexadecimal. Blank lines and lines of `#` are passed over, and so
+//! are lines whose value a simulator would make when asked (`67:numeric`, `4e`).
 
 use model::{Oid, Value};
 
@@ -23,7 +24,7 @@ pub struct BadLine {
 pub fn parse(text: &str) -> Result<Vec<(Oid, Value)>, BadLine> {
     let mut rows = Vec::new();
     for (position, line) in text.lines().enumerate() {
-        if line.trim().is_empty() || line.starts_with('#') {
+        if line.trim().is_empty() || line.starts_with('#') || is_generated(line) {
             continue;
         }
         rows.push(row(line).map_err(|why| BadLine {
@@ -32,6 +33,22 @@ pub fn parse(text: &str) -> Result<Vec<(Oid, Value)>, BadLine> {
         })?);
     }
     Ok(rows)
+}
+
+/// The lines, counted from 1, that are passed over because a simulator makes their values.
+pub fn generated(text: &str) -> impl Iterator<Item = usize> + '_ {
+    let lines = text.lines().enumerate();
+    lines.filter_map(|(position, line)| is_generated(line).then_some(position + 1))
+}
+
+/// Whether the tag is a number and more than this module knows: `e` or `:` and a module's name.
+fn is_generated(line: &str) -> bool {
+    let tag = line.split('|').nth(1).unwrap_or_default();
+    let module = tag
+        .split_once(':')
+        .map(|(tag, _)| tag.trim_end_matches(['e', 'x']));
+    let number = module.or_else(|| tag.strip_suffix('e'));
+    !line.starts_with('#') && number.is_some_and(|number| number.parse::<u8>().is_ok())
 }
 
 /// Reads one line.
@@ -156,8 +173,24 @@ mod tests {
             ("1.3.6|4x|0", 1),
             ("1.3.6|4x|zz", 1),
             ("1.3.6|64|1.2.3", 1),
+            ("1.3.6|e|x", 1),
+            ("1.3.6|:numeric|x", 1),
+            ("1.3.6|four:numeric|x", 1),
         ] {
             assert_eq!(parse(text).unwrap_err().line, line, "{text}");
         }
+    }
+
+    #[test]
+    fn what_a_simulator_makes_is_passed_over() {
+        let text = "#1.3.6.1|4e|x\n1.3.6.1.2.1|4e|a\\x00\n1.3.6.1.2.2|4|b\n1.3.6.1.2.3|67:numeric|rate=100\n\
+                    1.3.6.1.2.4|4x:writecache|value=00\n";
+        let kept: Vec<_> = parse(text)
+            .unwrap()
+            .into_iter()
+            .map(|(_, value)| value.octets)
+            .collect();
+        assert_eq!(kept, [b"b"]);
+        assert_eq!(generated(text).collect::<Vec<_>>(), [2, 4, 5]);
     }
 }

@@ -11,6 +11,7 @@ mod house {
     pub mod programs;
     pub mod architecture;
     pub mod tidy;
+    pub mod facts;
     pub mod commands;
     pub mod path;
     pub mod line;

@@ -6,7 +6,7 @@
 
 use super::json;
 use crate::config::{PollConfig, RedactConfig};
-use crate::credential::{Credential, CredentialError};
+use crate::credential::{Credential, CredentialError, SecretSource};
 use crate::plan::{Plan, Profile};
 use crate::poll::socket::Sockets;
 use crate::poll::{self, Learned, Limits};
@@ -26,6 +26,8 @@ use tokio::time::Instant;
 
 /// Reports that may wait for a slow reader of standard output.
 const QUEUE: usize = 256;
+/// Where the community is read from when no option says so.
+const COMMUNITY: &str = "MARQUE_COMMUNITY";
 /// Bytes of lines written at once.
 const WRITE: usize = 1 << 17;
 
@@ -38,8 +40,9 @@ pub struct Args {
     /// Read further targets from a file, one a line; - is standard input.
     #[arg(long = "targets", value_name = "FILE")]
     list: Option<PathBuf>,
-    /// The community; visible to other users of this machine, prefer the other ways.
-    #[arg(long, env = "MARQUE_COMMUNITY", hide_env_values = true, value_parser = secret)]
+    /// The community; visible to other users of this machine, prefer the file, or the
+    /// environment variable MARQUE_COMMUNITY, which counts when neither option is given.
+    #[arg(long, value_parser = secret)]
     community: Option<SecretString>,
     /// Read the community from the first line of a file.
     #[arg(long, value_name = "FILE", conflicts_with = "community")]
@@ -70,6 +73,9 @@ pub enum PollError {
     /// Nothing to open a conversation with.
     #[error("no community given; use --community-file, MARQUE_COMMUNITY or --community")]
     NoCommunity,
+    /// Set in vain.
+    #[error("{COMMUNITY} is set, but empty")]
+    EmptyCommunity,
     /// The community cannot be read.
     #[error("the community cannot be used")]
     Community(#[source] CredentialError),
@@ -92,7 +98,11 @@ impl Args {
         match (&self.community_file, &self.community) {
             (Some(path), _) => Credential::from_file(path),
             (None, Some(value)) => Credential::from_value(value.expose_secret(), "the command line"),
-            (None, None) => return Err(PollError::NoCommunity),
+            (None, None) => match std::env::var_os(COMMUNITY) {
+                None => return Err(PollError::NoCommunity),
+                Some(value) if value.is_empty() => return Err(PollError::EmptyCommunity),
+                Some(_) => Credential::read(&SecretSource::Environment(COMMUNITY.to_owned())),
+            },
         }
         .map_err(PollError::Community)
     }
@@ -207,11 +217,16 @@ async fn poll_all(
     for _ in 0..in_flight {
         workers.spawn(work(Arc::clone(&shared), reports.clone()));
     }
-    drop(reports);
-    while let Some(ended) = workers.join_next().await {
-        ended.map_err(|_| PollError::Task)?;
+    loop {
+        tokio::select! {
+            ended = workers.join_next() => match ended {
+                Some(ended) => ended.map_err(|_| PollError::Task)?,
+                None => return Ok(()),
+            },
+            // Nobody reads any more: what is under way ends with its tasks.
+            () = reports.closed() => return Ok(()),
+        }
     }
-    Ok(())
 }
 
 /// Polls targets until there are no more or nobody reads.

@@ -96,8 +96,8 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::System)?;
     // From here on a signal ends cleanly.
     tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
-        targets = loaded.assignments.len(),
+        agent.version = env!("CARGO_PKG_VERSION"),
+        target.count = loaded.assignments.len(),
         spool.waiting = opened.waiting,
         spool.created = opened.created,
         "agent starts"
@@ -115,7 +115,7 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
                 .await
                 .map_err(|error| RunError::Listen(admin.listen, error))?;
             if let Ok(address) = listener.local_addr() {
-                tracing::info!(%address, "serving metrics");
+                tracing::info!(admin.address = %address, "serving metrics");
             }
             Some(tokio::spawn(admin::serve(
                 listener,
@@ -187,6 +187,6 @@ async fn finish<T>(name: &'static str, task: JoinHandle<T>) {
     if !task.is_finished()
         && let Err(error) = task.await
     {
-        tracing::error!(task = name, %error, "task failed while ending");
+        tracing::error!(task.name = name, %error, "task failed while ending");
     }
 }

@@ -76,6 +76,18 @@ fn a_broken_file_names_file_line_and_key() {
             "agent.toml:2: address: must be https://NAME:PORT",
         ),
         (
+            "[collector]\naddress = 'https://127.0.0.1:x7443'\n",
+            "agent.toml:2: address: must be https://NAME:PORT",
+        ),
+        (
+            "[collector]\naddress = 'https://c'\n",
+            "agent.toml:2: address: must be https://NAME:PORT",
+        ),
+        (
+            "[collector]\naddress = 'https://c:1/path'\n",
+            "agent.toml:2: address: must be https://NAME:PORT",
+        ),
+        (
             "[collector]\naddress = 'https://c:1'\n",
             "agent.toml:1: [collector]: missing field `identity`",
         ),

@@ -119,4 +119,17 @@ mod tests {
         );
         assert!(Pace::new(0).reserve(|| start).is_none());
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_packet_waits_its_turn() {
+        let pace = Pace::new(4);
+        let start = Instant::now();
+        let mut left = Vec::new();
+        for _ in 0..4 {
+            pace.turn().await;
+            left.push(start.elapsed().as_millis());
+        }
+        // A quarter of a second apart, less the burst of a tenth.
+        assert_eq!(left, [0, 150, 400, 650]);
+    }
 }

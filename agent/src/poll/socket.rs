@@ -55,7 +55,7 @@ pub enum ExchangeError {
     /// The network says that nobody is there.
     #[error("nobody is there")]
     Unreachable,
-    /// Something answered, but not SNMPv2c.
+    /// Something answered, but not SNMPv2c or not for the community asked with.
     #[error("the answer cannot be decoded")]
     Undecodable,
     /// The element's time is up.
@@ -93,7 +93,7 @@ impl Sockets {
         };
         let v4 = open(Domain::IPV4)?;
         let v6 = open(Domain::IPV6).unwrap_or_else(|error| {
-            tracing::info!(%error, "no IPv6 here");
+            tracing::info!(%error, "ipv6 not available");
             Vec::new()
         });
         let mut receivers = JoinSet::new();
@@ -227,7 +227,7 @@ pub struct Conversation<'s> {
     answered: bool,
     /// So far.
     pub cost: Cost,
-    /// Datagrams from the element that were no SNMPv2c.
+    /// Datagrams from the element that were no SNMPv2c, or for another community.
     pub undecodable: u32,
 }
 
@@ -310,7 +310,7 @@ impl Conversation<'_> {
 
     fn read(&mut self, datagram: Bytes, id: i32) -> Option<Response> {
         match wire::decode(datagram, self.credential.community()) {
-            Ok(Some(response)) if response.request_id == id => Some(response),
+            Ok(response) if response.request_id == id => Some(response),
             Ok(_) => {
                 metrics::counter!("marque_agent_datagram_dropped_total", "reason" => "late").increment(1);
                 None
@@ -339,13 +339,15 @@ impl Conversation<'_> {
                 return Err(ExchangeError::Unreachable);
             }
         }
-        let mut buffer = vec![0; MAX_DATAGRAM + 1];
+        // Neither filled with zeros nor touched beyond what arrives.
+        let mut buffer = Vec::with_capacity(MAX_DATAGRAM + 1);
         loop {
+            buffer.clear();
             // A late answer to an earlier sending arrives at the shared socket.
             let datagram = tokio::select! {
                 late = self.answers.recv() => late,
-                here = udp.recv(&mut buffer) => match here {
-                    Ok(length) => buffer.get(..length).map(Bytes::copy_from_slice),
+                here = udp.recv_buf(&mut buffer) => match here {
+                    Ok(_) => Some(Bytes::copy_from_slice(&buffer)),
                     Err(error) if nobody_there(&error) => return Err(ExchangeError::Unreachable),
                     Err(_) => None,
                 },

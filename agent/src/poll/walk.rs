@@ -4,7 +4,8 @@
 //! Adjacent columns of one table are one span with one cursor, and one request
 //! carries the cursors of several spans. Invariants: within a span names only
 //! increase; every step either moves a cursor, ends a span or asks more gently,
-//! so a walk ends whatever the element answers; rows received are kept.
+//! so a walk ends whatever the element answers; rows received are kept; no table
+//! is called complete because a GETBULK was answered against RFC 3416.
 
 use super::socket::ExchangeError;
 use super::wire::{Pdu, Response, error, exception};
@@ -27,11 +28,14 @@ pub struct Manner {
     /// GETBULK with at most so many bindings in an answer; GETNEXT if [`None`].
     bulk: Option<u32>,
     pack: usize,
+    /// GETBULK was answered with some object in this round, or GETNEXT bore it out.
+    proven: bool,
 }
 
 const GENTLE: Manner = Manner {
     bulk: Some(GENTLE_REPETITIONS),
     pack: 1,
+    proven: false,
 };
 
 impl Manner {
@@ -41,6 +45,7 @@ impl Manner {
         Self {
             bulk: Some(limits.max_repetitions),
             pack: MAX_PACK,
+            proven: false,
         }
     }
 
@@ -53,6 +58,7 @@ impl Manner {
                 .bulk
                 .map(|bindings| bindings.saturating_mul(2).min(limits.max_repetitions)),
             pack: (self.pack * 2).min(MAX_PACK),
+            proven: false,
         }
     }
 }
@@ -77,6 +83,8 @@ struct Span {
     root: Bytes,
     rows: Vec<Varbind>,
     cut: bool,
+    /// Ended by an answer to GETBULK that GETNEXT must bear out.
+    doubted: bool,
     outcome: Option<Outcome>,
 }
 
@@ -124,6 +132,7 @@ impl<'l> Walk<'l> {
                         root: root.clone(),
                         rows: Vec::new(),
                         cut: false,
+                        doubted: false,
                         outcome: None,
                     }),
                 }
@@ -147,21 +156,23 @@ impl<'l> Walk<'l> {
     pub fn next_request(&mut self) -> Option<(Pdu, &[Bytes])> {
         self.asked.clear();
         self.names.clear();
+        let doubted = |span: &Span| span.doubted && span.outcome.is_none();
+        let doubting = self.spans.iter().any(doubted);
         let live = self
             .spans
             .iter()
             .enumerate()
-            .filter(|(_, span)| span.outcome.is_none());
+            .filter(|(_, span)| span.outcome.is_none() && span.doubted == doubting);
         for (at, span) in live.take(self.manner.pack.max(1)) {
             self.asked.push(at);
             self.names.push(span.cursor().clone());
         }
         let count = u32::try_from(self.asked.len()).unwrap_or(u32::MAX);
         self.pdu = match self.manner.bulk {
-            Some(bindings) => Pdu::GetBulk {
+            Some(bindings) if !doubting => Pdu::GetBulk {
                 repetitions: bindings.checked_div(count)?.max(1),
             },
-            None => Pdu::GetNext,
+            _ => Pdu::GetNext,
         };
         (count > 0).then_some((self.pdu, self.names.as_slice()))
     }
@@ -172,20 +183,77 @@ impl<'l> Walk<'l> {
         if response.error_status != 0 {
             return self.refused(response.error_status, response.error_index);
         }
-        let mut moved = false;
-        let width = self.asked.len().max(1);
-        for (at, varbind) in response.varbinds.into_iter().enumerate() {
-            let span = self.asked.get(at % width).and_then(|&at| self.spans.get_mut(at));
-            if let Some(span) = span.filter(|span| span.outcome.is_none()) {
-                span.take(varbind, self.limits, &mut self.bytes_left);
-                moved = true;
-            }
-        }
-        if !moved {
+        let bulk = self.pdu != Pdu::GetNext;
+        // An element that says what comes after a table is believed when it says that nothing does.
+        self.manner.proven |= bulk && response.varbinds.iter().any(|one| !is_exception(one.tag));
+        let (moved, misplaced) = self.take(response.varbinds);
+        if misplaced {
+            self.manner.pack = 1;
+            self.worked = self.worked.map(|worked| Manner { pack: 1, ..worked });
+        } else if !moved {
             self.more_gently(Outcome::Refused);
-        } else if self.manner.bulk.is_some() {
+        } else if bulk {
             self.worked = Some(self.manner);
         }
+    }
+
+    /// Takes in the bindings of a reply, row by row; says whether any was for a
+    /// span, and whether one was not where it belongs, so that the rest was dropped.
+    fn take(&mut self, varbinds: Vec<Varbind>) -> (bool, bool) {
+        let repetitions = match self.pdu {
+            Pdu::GetBulk { repetitions } => usize::try_from(repetitions).unwrap_or(usize::MAX),
+            _ => 1,
+        };
+        let verifying = self.pdu == Pdu::GetNext;
+        let width = self.asked.len().max(1);
+        let mut columns: Vec<Column> = self.names.iter().cloned().map(Column::from).collect();
+        let mut moved = false;
+        for (at, varbind) in varbinds
+            .into_iter()
+            .take(width.saturating_mul(repetitions))
+            .enumerate()
+        {
+            let (Some(&which), Some(column)) = (self.asked.get(at % width), columns.get_mut(at % width))
+            else {
+                break;
+            };
+            let fits = column.fits(&varbind) && (at < width || !self.belongs_elsewhere(which, &varbind));
+            let live = |span: &&mut Span| span.outcome.is_none() && (verifying || !span.doubted);
+            let span = self.spans.get_mut(which).filter(live);
+            match (fits, span) {
+                (true, Some(span)) => {
+                    span.take(varbind, self.pdu, self.manner, self.limits, &mut self.bytes_left);
+                    if verifying && span.doubted {
+                        span.doubted = false;
+                        if span.outcome == Some(Outcome::Complete) {
+                            self.manner.proven = true;
+                        } else {
+                            // There was more: this element's GETBULK cannot be used.
+                            (self.manner.bulk, self.begun.bulk, self.worked) = (None, None, None);
+                        }
+                    }
+                }
+                (true, None) => continue,
+                (false, _) if width > 1 => return (true, true),
+                (false, Some(span)) => span.outcome = Some(Outcome::Looping),
+                (false, None) => break,
+            }
+            moved = true;
+        }
+        (moved, false)
+    }
+
+    /// Whether a binding continues another span of the request than the one it
+    /// stands for, as when an element leaves out columns that ended. An honest
+    /// column that runs on into the next table stays behind that table's cursor.
+    fn belongs_elsewhere(&self, which: usize, varbind: &Varbind) -> bool {
+        let others = self.asked.iter().filter(|&&at| at != which);
+        !self.spans.get(which).is_some_and(|span| span.holds(&varbind.oid))
+            && others.filter_map(|&at| self.spans.get(at)).any(|span| {
+                span.outcome.is_none()
+                    && span.holds(&varbind.oid)
+                    && oid::compare(&varbind.oid, span.cursor()).is_gt()
+            })
     }
 
     /// Takes in that no response came.
@@ -244,7 +312,11 @@ impl<'l> Walk<'l> {
             .and_then(|at| self.asked.get(at))
             .and_then(|&at| self.spans.get_mut(at));
         match span {
-            Some(span) if status == error::NO_SUCH_NAME => span.outcome = Some(Outcome::Complete),
+            Some(span) if status == error::NO_SUCH_NAME && self.pdu == Pdu::GetNext => {
+                span.outcome = Some(Outcome::Complete);
+            }
+            // Not an answer to GETBULK (RFC 3416, 4.2.3), but some elements end so.
+            Some(span) if status == error::NO_SUCH_NAME => span.doubted = true,
             Some(span) if self.pdu == Pdu::GetNext && status != error::TOO_BIG => {
                 span.outcome = Some(Outcome::Refused);
             }
@@ -271,13 +343,12 @@ impl<'l> Walk<'l> {
     fn more_gently(&mut self, outcome: Outcome) {
         match self.pdu {
             Pdu::GetBulk { repetitions } if repetitions > GENTLE_REPETITIONS || self.asked.len() > 1 => {
-                self.manner = Manner {
-                    bulk: Some(repetitions.min(GENTLE_REPETITIONS)),
-                    ..GENTLE
-                };
+                self.manner.bulk = Some(repetitions.min(GENTLE_REPETITIONS));
+                self.manner.pack = 1;
             }
             Pdu::GetBulk { .. } => {
-                self.manner = Manner { bulk: None, ..GENTLE };
+                self.manner.bulk = None;
+                self.manner.pack = 1;
             }
             _ if self.asked.len() > 1 => self.manner.pack = 1,
             _ => {
@@ -317,19 +388,24 @@ impl Span {
         self.rows.last().map_or(&self.root, |row| &row.oid)
     }
 
-    fn take(&mut self, varbind: Varbind, limits: &Limits, bytes_left: &mut usize) {
-        let inside = oid::arc_below(&varbind.oid, &self.parent)
-            .is_some_and(|arc| (self.first..=self.last).contains(&arc));
-        let none = matches!(
-            varbind.tag,
-            exception::NO_SUCH_OBJECT | exception::NO_SUCH_INSTANCE | exception::END_OF_MIB_VIEW
-        );
-        if none || !inside {
-            self.outcome = Some(Outcome::Complete);
+    fn holds(&self, name: &[u8]) -> bool {
+        oid::arc_below(name, &self.parent).is_some_and(|arc| (self.first..=self.last).contains(&arc))
+    }
+
+    fn take(&mut self, varbind: Varbind, pdu: Pdu, manner: Manner, limits: &Limits, bytes_left: &mut usize) {
+        if is_exception(varbind.tag) {
+            // Only endOfMibView is an answer to GETBULK, and one that never says else is no proof.
+            let illegal = varbind.tag != exception::END_OF_MIB_VIEW;
+            let unproven = self.rows.is_empty() && !manner.proven;
+            if pdu != Pdu::GetNext && (illegal || unproven) {
+                self.doubted = true;
+            } else {
+                self.outcome = Some(Outcome::Complete);
+            }
             return;
         }
-        if oid::compare(&varbind.oid, self.cursor()) != Ordering::Greater {
-            self.outcome = Some(Outcome::Looping);
+        if !self.holds(&varbind.oid) {
+            self.outcome = Some(Outcome::Complete);
             return;
         }
         let (varbind, cut) = limits.cut(varbind);
@@ -342,6 +418,39 @@ impl Span {
         *bytes_left -= bytes;
         self.rows.push(varbind);
     }
+}
+
+/// One column of a reply: what its next binding must come after.
+struct Column {
+    last: Bytes,
+    ended: bool,
+}
+
+impl From<Bytes> for Column {
+    fn from(last: Bytes) -> Self {
+        Self { last, ended: false }
+    }
+}
+
+impl Column {
+    /// RFC 3416, 4.2.3: names increase down to endOfMibView, after which nothing else comes.
+    fn fits(&mut self, varbind: &Varbind) -> bool {
+        if is_exception(varbind.tag) {
+            self.ended |= varbind.tag == exception::END_OF_MIB_VIEW;
+            return true;
+        }
+        let fits = !self.ended && oid::compare(&varbind.oid, &self.last) == Ordering::Greater;
+        self.last.clone_from(&varbind.oid);
+        fits
+    }
+}
+
+/// RFC 3416, 3: whether a value says that there is none.
+pub(super) fn is_exception(tag: u32) -> bool {
+    matches!(
+        tag,
+        exception::NO_SUCH_OBJECT | exception::NO_SUCH_INSTANCE | exception::END_OF_MIB_VIEW
+    )
 }
 
 #[cfg(test)]

@@ -42,9 +42,9 @@ pub struct Response {
     pub varbinds: Vec<Varbind>,
 }
 
-/// Octets that are no SNMPv2c response.
+/// Octets that are no SNMPv2c response, or one for another community.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an SNMPv2c response")]
+#[error("not an SNMPv2c response for this community")]
 pub struct Undecodable;
 
 /// RFC 3416, 3: the error codes that mean something to the poller.
@@ -104,13 +104,13 @@ pub fn encode(community: &[u8], request_id: i32, pdu: Pdu, names: &[Bytes]) -> O
     Some(buf.finish_vec())
 }
 
-/// Decodes a response; [`None`] when it is one, but for another community.
+/// Decodes a response for this community.
 ///
 /// Octets after the message are ignored, as elements are known to pad.
 ///
 /// # Errors
 /// [`Undecodable`] when it is anything else.
-pub fn decode(datagram: Bytes, community: &[u8]) -> Result<Option<Response>, Undecodable> {
+pub fn decode(datagram: Bytes, community: &[u8]) -> Result<Response, Undecodable> {
     let size = datagram.len();
     let mut message = Decoder::new(datagram);
     let length = message.expect_tag(tag::universal::SEQUENCE).map_err(drop_cause)?;
@@ -123,7 +123,7 @@ pub fn decode(datagram: Bytes, community: &[u8]) -> Result<Option<Response>, Und
     let error_status = pdu.read_integer().map_err(drop_cause)?;
     let error_index = pdu.read_integer().map_err(drop_cause)?;
     if echoed != community {
-        return Ok(None);
+        return Err(Undecodable);
     }
     let mut list = pdu.read_sequence().map_err(drop_cause)?;
     // A binding takes some 30 octets in practice.
@@ -131,12 +131,12 @@ pub fn decode(datagram: Bytes, community: &[u8]) -> Result<Option<Response>, Und
     while !list.is_empty() {
         varbinds.push(varbind(&mut list)?);
     }
-    Ok(Some(Response {
+    Ok(Response {
         request_id,
         error_status,
         error_index,
         varbinds,
-    }))
+    })
 }
 
 fn varbind(list: &mut Decoder<'_>) -> Result<Varbind, Undecodable> {
@@ -232,7 +232,7 @@ mod tests {
         ];
         let mut octets = response(b"public", 7, &bindings);
         octets.extend([0, 0, 0]);
-        let read = decode(octets.into(), b"public").unwrap().unwrap();
+        let read = decode(octets.into(), b"public").unwrap();
         assert_eq!(read.request_id, 7);
         for (varbind, (name, value_tag, value)) in read.varbinds.iter().zip(bindings) {
             assert_eq!(varbind.oid, oid::parse(name).unwrap());
@@ -245,9 +245,9 @@ mod tests {
     }
 
     #[test]
-    fn another_community_is_no_answer_and_noise_is_none() {
+    fn another_community_and_noise_are_no_answer() {
         let octets = response(b"other", 7, &[]);
-        assert_eq!(decode(octets.into(), b"public"), Ok(None));
+        assert_eq!(decode(octets.into(), b"public"), Err(Undecodable));
         for noise in [&b""[..], b"hello", &[0x30, 0x80], &[0x30, 0x02, 0x02, 0x00]] {
             assert_eq!(decode(Bytes::copy_from_slice(noise), b"public"), Err(Undecodable));
         }
@@ -261,7 +261,7 @@ mod tests {
         ) {
             if let Some(slot) = octets.get_mut(at) { *slot = octet; }
             octets.truncate(octets.len().saturating_sub(cut));
-            if let Ok(Some(read)) = decode(octets.into(), b"public") {
+            if let Ok(read) = decode(octets.into(), b"public") {
                 prop_assert!(read.varbinds.iter().all(|varbind| oid::is_valid(&varbind.oid)));
             }
         }

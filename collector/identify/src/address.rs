@@ -1,12 +1,13 @@
 //! What the element's own hardware addresses say, by their IEEE prefix.
 //!
-//! Invariants: locally administered, group, zero and broadcast addresses say nothing; at most
-//! three organisations are claimed, each once with its count; makers of boards, chips and
-//! network cards never name the unit alone, nor does a minority (a plugged-in modem has an address too).
+//! Invariants: locally administered, group, zero and broadcast addresses name nobody, the first
+//! count among all; at most three organisations are claimed, each once with its count; makers of
+//! boards, chips and network cards never name the unit alone, nor does half of the addresses or
+//! less (a plugged-in modem has an address too), nor an interface of a peripheral.
 
 use crate::index::{Index, evidence_of};
 use crate::knowledge::{Knowledge, Named, SupplierRole};
-use crate::weigh::{Findings, Vote};
+use crate::weigh::{Findings, Standing, Vote};
 use model::{Aspect, EvidenceRef, Signal, Subject, Varbind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,16 +28,69 @@ fn is_assigned(address: [u8; 6]) -> bool {
     first & 0x03 == 0 && (first, second, third) != (0, 0, 0)
 }
 
+/// Locally administered addresses, which somebody else's hardware may hide behind. Those that only
+/// have the local bit set in a prefix of the unit's own (second networks of a radio, bridges) count for nothing.
+fn foreign_local<'a>(index: &Index<'a>) -> BTreeSet<&'a [u8]> {
+    let own: BTreeSet<[u8; 3]> = index
+        .addresses
+        .iter()
+        .filter_map(|v| assigned(v))
+        .map(|[a, b, c, ..]| [a, b, c])
+        .collect();
+    let octets = index.addresses.iter().map(|v| v.value.octets.as_slice());
+    octets
+        .filter(|octets| match octets {
+            [a, b, c, _, _, _] => a & 0x03 == 0x02 && !own.contains(&[a & !0x02, *b, *c]),
+            _ => false,
+        })
+        .collect()
+}
+
 /// Reads all addresses of interfaces, bridge and chassis.
 pub(crate) fn read(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings) {
+    let local = foreign_local(index);
     let mut seen = BTreeSet::new();
-    let mut holders: BTreeMap<String, (usize, Named, String, &Varbind)> = BTreeMap::new();
-    let mut total = 0_usize;
-    for varbind in &index.addresses {
+    let own = holders(&index.addresses, &mut seen, knowledge);
+    let total = seen.len() + local.len();
+    let aside = holders(&index.peripheral_addresses, &mut seen, knowledge);
+    for (holders, total, peripheral) in [(own, total, false), (aside, seen.len() + local.len(), true)] {
+        for (count, named, prefix, varbind) in holders {
+            let evidence = evidence_of(varbind);
+            let place = if peripheral { ", on a peripheral" } else { "" };
+            let shown = format!("{} ({count} of {total} addresses{place})", evidence.shown);
+            let share = f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+                / f64::from(u32::try_from(total.max(1)).unwrap_or(u32::MAX));
+            let found = Found {
+                standing: match named.role {
+                    _ if share <= 0.5 || peripheral => Standing::Slight,
+                    SupplierRole::Maker => Standing::Alone,
+                    SupplierRole::Computer if findings.controller => Standing::Alone,
+                    SupplierRole::Computer | SupplierRole::Board => Standing::Hardware,
+                    SupplierRole::Chip | SupplierRole::Software => Standing::Slight,
+                },
+                named,
+                prefix,
+                share,
+            };
+            vote(found, Signal::Oui, EvidenceRef { shown, ..evidence }, findings);
+        }
+    }
+}
+
+/// An organisation that holds addresses: how many, who, the prefix and the first address.
+type Holder<'a> = (usize, Named, String, &'a Varbind);
+
+/// The organisations that hold most of the addresses not seen before.
+fn holders<'a>(
+    addresses: &[&'a Varbind],
+    seen: &mut BTreeSet<[u8; 6]>,
+    knowledge: &Knowledge,
+) -> Vec<Holder<'a>> {
+    let mut holders: BTreeMap<String, Holder<'a>> = BTreeMap::new();
+    for varbind in addresses {
         let Some(address) = assigned(varbind).filter(|address| seen.insert(*address)) else {
             continue;
         };
-        total += 1;
         let Some((organisation, prefix)) = knowledge.holder(address) else {
             continue;
         };
@@ -50,20 +104,8 @@ pub(crate) fn read(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Find
     }
     let mut holders: Vec<_> = holders.into_values().collect();
     holders.sort_by_key(|holder| std::cmp::Reverse(holder.0));
-    for (count, named, prefix, varbind) in holders.into_iter().take(MAX_CLAIMS) {
-        let evidence = evidence_of(varbind);
-        let shown = format!("{} ({count} of {total} addresses)", evidence.shown);
-        let share = f64::from(u32::try_from(count).unwrap_or(u32::MAX))
-            / f64::from(u32::try_from(total.max(1)).unwrap_or(u32::MAX));
-        vote(
-            named,
-            prefix,
-            share,
-            Signal::Oui,
-            EvidenceRef { shown, ..evidence },
-            findings,
-        );
-    }
+    holders.truncate(MAX_CLAIMS);
+    holders
 }
 
 /// An address within snmpEngineID.
@@ -75,26 +117,31 @@ pub(crate) fn engine(address: [u8; 6], varbind: &Varbind, knowledge: &Knowledge,
         return;
     };
     if let Some(named) = knowledge.named(organisation) {
-        vote(
+        let found = Found {
             named,
             prefix,
-            0.5,
-            Signal::EngineId,
-            evidence_of(varbind),
-            findings,
-        );
+            share: 0.5,
+            standing: Standing::Slight,
+        };
+        vote(found, Signal::EngineId, evidence_of(varbind), findings);
     }
 }
 
-fn vote(
+/// Who holds addresses, and how much that says.
+struct Found {
     named: Named,
     prefix: String,
     share: f64,
-    signal: Signal,
-    evidence: EvidenceRef,
-    findings: &mut Findings,
-) {
-    let alone = named.role == SupplierRole::Maker && share >= 0.5;
+    standing: Standing,
+}
+
+fn vote(found: Found, signal: Signal, evidence: EvidenceRef, findings: &mut Findings) {
+    let Found {
+        named,
+        prefix,
+        share,
+        standing,
+    } = found;
     if named.role == SupplierRole::Software && share >= 0.5 {
         let text = format!(
             "addresses of {}: virtual or software-made hardware",
@@ -107,7 +154,7 @@ fn vote(
         weight: WEIGHT * share * if named.listed { 1.0 } else { 0.8 },
         named,
         signal,
-        alone,
+        standing,
         evidence,
         knowledge: format!("oui:{prefix}"),
         source: SOURCE.to_owned(),

@@ -5,8 +5,9 @@
 
 use crate::index::{Index, Row, column, evidence_of};
 use crate::knowledge::{Knowledge, Named};
-use crate::text::{Field, first_phrase, maker_of, part_text};
-use crate::weigh::Findings;
+use crate::maker_field::{Field, for_another, maker_of};
+use crate::text::{first_phrase, part_text};
+use crate::weigh::{Findings, Standing};
 use model::{ComponentClass, EvidenceRef, Signal, Subject};
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ const MAX_CHASSIS: usize = 16;
 /// Reads the chassis, else the stack, then the boards.
 pub(crate) fn read(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings) {
     let chassis = rows(index, &[ComponentClass::Chassis, ComponentClass::Stack]);
-    if names(&chassis, 0.8, true, knowledge, findings) {
+    if names(&chassis, 0.8, Standing::Alone, knowledge, findings) {
         return;
     }
     begins(&chassis, knowledge, findings);
@@ -30,7 +31,7 @@ pub(crate) fn read(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Find
             ComponentClass::Other,
         ],
     );
-    names(&boards, 0.45, false, knowledge, findings);
+    names(&boards, 0.45, Standing::Hardware, knowledge, findings);
 }
 
 fn rows<'r, 'a>(index: &'r Index<'a>, classes: &[ComponentClass]) -> Vec<&'r Row<'a>> {
@@ -50,7 +51,7 @@ fn rows<'r, 'a>(index: &'r Index<'a>, classes: &[ComponentClass]) -> Vec<&'r Row
 fn names(
     rows: &[&Row<'_>],
     weight: f64,
-    alone: bool,
+    standing: Standing,
     knowledge: &Knowledge,
     findings: &mut Findings,
 ) -> bool {
@@ -58,14 +59,17 @@ fn names(
     let mut total = 0_usize;
     for varbind in rows.iter().filter_map(|row| row.get(column::MFG_NAME)) {
         let text = varbind.value.text(255).unwrap_or_default();
-        let Some((maker, brand)) = maker_of(&text, knowledge) else {
-            continue;
-        };
+        let field = maker_of(&text, knowledge);
+        if field.for_another && standing == Standing::Alone {
+            let (code, text) = for_another(&text);
+            findings.doubt_once(code, text, Some(evidence_of(varbind)));
+        }
+        let Some(maker) = field.maker else { continue };
         total += 1;
-        let first = || (0, maker.clone(), brand, evidence_of(varbind));
+        let first = || (0, maker.clone(), field.brand, evidence_of(varbind));
         votes.entry(maker.supplier.id.clone()).or_insert_with(first).0 += 1;
     }
-    if votes.len() > 1 && alone {
+    if votes.len() > 1 && standing == Standing::Alone {
         let names: Vec<&str> = votes
             .values()
             .map(|vote| vote.1.supplier.name.as_str())
@@ -83,7 +87,7 @@ fn names(
         let field = Field {
             signal: Signal::MfgName,
             weight,
-            alone,
+            standing,
             evidence,
             source: MFG_NAME,
         };
@@ -108,7 +112,7 @@ fn begins(chassis: &[&Row<'_>], knowledge: &Knowledge, findings: &mut Findings) 
                 let field = Field {
                     signal: Signal::EntityText,
                     weight,
-                    alone: true,
+                    standing: Standing::Alone,
                     evidence,
                     source: phrase.source,
                 };

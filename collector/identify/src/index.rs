@@ -11,6 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) const MAX_PARTS: usize = 20_000;
 /// Most own addresses looked at.
 const MAX_ADDRESSES: usize = 20_000;
+/// What names of interfaces begin with that come and go with something plugged in or set up.
+const PERIPHERALS: [&str; 12] = [
+    "usb", "wwan", "wwp", "wwx", "ppp", "tun", "tap", "docker", "veth", "virbr", "vnet", "lxc",
+];
 /// Most enterprise numbers remembered.
 const MAX_NUMBERS: usize = 4_096;
 /// Most different places remembered below one enterprise number.
@@ -62,6 +66,10 @@ pub(crate) struct Index<'a> {
     pub(crate) identification: Vec<(&'a Varbind, &'static str)>,
     /// Addresses of interfaces, bridge and local chassis.
     pub(crate) addresses: Vec<&'a Varbind>,
+    /// Addresses of interfaces that are evidently peripherals or made by software.
+    pub(crate) peripheral_addresses: Vec<&'a Varbind>,
+    /// ifIndex values of such interfaces.
+    peripherals: BTreeSet<u32>,
     /// Enterprise numbers that answer, each with up to three arcs below it and the first varbind there.
     pub(crate) arcs: BTreeMap<u32, BTreeMap<&'a [u32], &'a Varbind>>,
     /// entPhysicalTable by entPhysicalIndex.
@@ -91,6 +99,14 @@ impl<'a> Index<'a> {
                 index.add(varbind, knowledge);
             }
         }
+        let addresses = std::mem::take(&mut index.addresses);
+        (index.peripheral_addresses, index.addresses) =
+            addresses
+                .into_iter()
+                .partition(|varbind| match varbind.oid.arcs() {
+                    [1, 3, 6, 1, 2, 1, 2, 2, 1, 6, interface] => index.peripherals.contains(interface),
+                    _ => false,
+                });
         index
     }
 
@@ -113,6 +129,9 @@ impl<'a> Index<'a> {
             [1, 3, 6, 1, 2, 1, 2, 2, 1, 6, _]
             | [1, 3, 6, 1, 2, 1, 17, 1, 1, 0]
             | [1, 0, 8802, 1, 1, 2, 1, 3, 2, 0] => self.address(varbind),
+            [1, 3, 6, 1, 2, 1, 2, 2, 1, 2, interface] | [1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 1, interface] => {
+                self.interface(*interface, varbind);
+            }
             [1, 3, 6, 1, 2, 1, 47, 1, 1, 1, 1, column, entity] => self.entity(*entity, *column, varbind),
             [1, 3, 6, 1, 4, 1, below @ ..] => self.private(below, varbind, knowledge),
             _ => {}
@@ -122,6 +141,14 @@ impl<'a> Index<'a> {
     fn address(&mut self, varbind: &'a Varbind) {
         if self.addresses.len() < MAX_ADDRESSES {
             self.addresses.push(varbind);
+        }
+    }
+
+    /// ifDescr (RFC 2863, ifTable) or ifName of an interface.
+    fn interface(&mut self, interface: u32, varbind: &Varbind) {
+        let name = varbind.value.text(32).unwrap_or_default().to_ascii_lowercase();
+        if self.peripherals.len() < MAX_ADDRESSES && PERIPHERALS.iter().any(|start| name.starts_with(start)) {
+            self.peripherals.insert(interface);
         }
     }
 

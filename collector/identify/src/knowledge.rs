@@ -10,7 +10,7 @@ pub(crate) use names::normalised;
 
 use aho_corasick::AhoCorasick;
 use model::SupplierRef;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 /// Why knowledge files cannot be used.
@@ -67,6 +67,19 @@ pub(crate) enum EnterpriseKind {
     Generic,
     /// Names the system, not the maker.
     Software,
+    /// Comes with a management controller within other makers' computers: names only beside other evidence.
+    Controller,
+}
+
+/// A supplier whose name on another maker's equipment is a brand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Label {
+    /// Whose name it is.
+    pub(crate) name: usize,
+    /// Which brand it then means.
+    pub(crate) brand: usize,
+    /// The year from which on the supplier's own signature speaks against it.
+    pub(crate) before: Option<u32>,
 }
 
 /// One row about an object identifier.
@@ -75,8 +88,7 @@ pub(crate) struct Enterprise {
     pub(crate) prefix: Vec<u32>,
     pub(crate) kind: EnterpriseKind,
     pub(crate) supplier: Option<usize>,
-    /// Suppliers whose name on this maker's equipment is a brand, and which brand it then means.
-    pub(crate) labels: Vec<(usize, usize)>,
+    pub(crate) labels: Vec<Label>,
     pub(crate) weight: f64,
     pub(crate) doubts: Vec<&'static str>,
     pub(crate) source: &'static str,
@@ -85,12 +97,23 @@ pub(crate) struct Enterprise {
 /// Where a product word counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// sysDescr.0 without a Unix node name.
+    /// sysDescr.0 without the element's own name.
     Descr,
-    /// The node name in a Unix sysDescr.0.
-    Host,
+    /// The element's own name in the sysDescr.0 of a Unix.
+    OwnName,
     /// sysDescr.0 and the texts of parts.
     Any,
+}
+
+/// How sure a phrase names a supplier, since operators can write sysDescr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strength {
+    /// So specific that it names the maker wherever it stands.
+    Specific,
+    /// Names the maker where the text opens with it, elsewhere only beside other evidence.
+    Opening,
+    /// Also an ordinary word: counts only beside other evidence.
+    Ambiguous,
 }
 
 /// One phrase that names a supplier.
@@ -98,6 +121,7 @@ pub(crate) enum Place {
 pub(crate) struct Phrase {
     pub(crate) key: String,
     pub(crate) place: Place,
+    pub(crate) strength: Strength,
     pub(crate) brand: bool,
     pub(crate) supplier: usize,
     pub(crate) weight: f64,
@@ -157,6 +181,7 @@ pub struct Knowledge {
     phrases: Vec<Phrase>,
     matcher: AhoCorasick,
     tables: Vec<PartTable>,
+    sellers: HashSet<usize>,
 }
 
 /// Who stands behind a spelling.
@@ -225,6 +250,13 @@ impl Knowledge {
             role: SupplierRole::Maker,
             listed: false,
         })
+    }
+
+    /// Whether a supplier sells equipment of several builders under its own name.
+    pub(crate) fn is_seller(&self, supplier: &SupplierRef) -> bool {
+        self.by_id
+            .get(supplier.id.as_str())
+            .is_some_and(|at| self.sellers.contains(at))
     }
 
     fn alias(&self, plain: &str) -> Option<usize> {

@@ -9,6 +9,7 @@ pub mod recording;
 mod index;
 mod tree;
 mod object_id;
+mod maker_field;
 mod text;
 mod chassis;
 mod address;

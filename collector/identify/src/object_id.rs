@@ -1,12 +1,14 @@
 //! What object identifiers say: sysObjectID, vendor types, engine ID, enterprise arcs that answer.
 //!
 //! Invariants: a generic number never names a maker; arcs count only where sysObjectID
-//! does not decide, because elements answer to tables of other makers too.
+//! does not decide, because elements answer to tables of other makers too; snmpEngineID, which
+//! an operator can set, names nobody by itself.
 
 use crate::address;
 use crate::index::{Index, column, evidence_of};
 use crate::knowledge::{EnterpriseKind, Knowledge, SupplierRole};
-use crate::weigh::{Findings, Vote};
+use crate::text::signed_since;
+use crate::weigh::{Findings, Standing, Vote};
 use model::{Aspect, ComponentClass, Signal, Subject, Varbind};
 use std::collections::BTreeSet;
 
@@ -40,9 +42,15 @@ fn system(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings) -> 
     };
     let oid = varbind.value.oid().unwrap_or_default();
     match oid.arcs().strip_prefix(&[1, 3, 6, 1, 4, 1]) {
-        Some(below @ [number, ..]) if *number != 0 => {
-            number_says(below, 1.0, Signal::SysObjectId, varbind, knowledge, findings)
-        }
+        Some(below @ [number, ..]) if *number != 0 => number_says(
+            below,
+            1.0,
+            Signal::SysObjectId,
+            varbind,
+            index,
+            knowledge,
+            findings,
+        ),
         _ => {
             let text = "sysObjectID lies not below an enterprise number".to_owned();
             findings.doubt(
@@ -62,6 +70,7 @@ fn number_says(
     scale: f64,
     signal: Signal,
     varbind: &Varbind,
+    index: &Index<'_>,
     knowledge: &Knowledge,
     findings: &mut Findings,
 ) -> bool {
@@ -143,9 +152,12 @@ fn number_says(
         for code in curated.map(|entry| entry.doubts.as_slice()).unwrap_or_default() {
             findings.known_doubt(code, Some(evidence()));
         }
-        let labels = curated.map(|entry| entry.labels.as_slice()).unwrap_or_default();
-        for &(name, brand) in labels {
-            if let (Some(name), Some(brand)) = (knowledge.reference(name), knowledge.reference(brand)) {
+        findings.controller = kind == EnterpriseKind::Controller;
+        for label in curated.map(|entry| entry.labels.as_slice()).unwrap_or_default() {
+            let (name, brand) = (knowledge.reference(label.name), knowledge.reference(label.brand));
+            if let (Some(name), Some(brand)) = (name, brand)
+                && !label.before.is_some_and(|year| signed_since(index, &name, year))
+            {
                 findings.labels.push((name.id, brand));
             }
         }
@@ -155,12 +167,18 @@ fn number_says(
         named,
         signal,
         weight: weight * scale,
-        alone: signal != Signal::VendorType,
+        standing: match signal {
+            _ if kind == EnterpriseKind::Controller => Standing::Told,
+            Signal::EngineId => Standing::Told,
+            Signal::VendorType => Standing::Hardware,
+            _ => Standing::Alone,
+        },
         evidence: evidence(),
         knowledge: key,
         source,
     });
-    aspect == Aspect::Maker && kind != EnterpriseKind::Weak && weight >= 0.5
+    let decides = !matches!(kind, EnterpriseKind::Weak | EnterpriseKind::Controller);
+    aspect == Aspect::Maker && decides && weight >= 0.5
 }
 
 /// entPhysicalVendorType of the chassis.
@@ -178,7 +196,15 @@ fn vendor_type(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings
         };
         let oid = varbind.value.oid().unwrap_or_default();
         if let Some(below @ [_, ..]) = oid.arcs().strip_prefix(&[1, 3, 6, 1, 4, 1]) {
-            number_says(below, 0.5, Signal::VendorType, varbind, knowledge, findings);
+            number_says(
+                below,
+                0.5,
+                Signal::VendorType,
+                varbind,
+                index,
+                knowledge,
+                findings,
+            );
             return;
         }
     }
@@ -192,7 +218,15 @@ fn engine(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings) {
     };
     let number = u32::from_be_bytes([a & 0x7f, *b, *c, *d]);
     if number != 0 {
-        number_says(&[number], 0.4, Signal::EngineId, varbind, knowledge, findings);
+        number_says(
+            &[number],
+            0.4,
+            Signal::EngineId,
+            varbind,
+            index,
+            knowledge,
+            findings,
+        );
     }
     if let ([3, address @ ..], true) = (rest, a & 0x80 != 0)
         && let Ok(address) = <[u8; 6]>::try_from(address)
@@ -206,7 +240,15 @@ fn arcs(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings) {
     let mut seen = BTreeSet::new();
     for (arcs, varbind) in index.arcs.values().flatten() {
         let before = findings.votes.len();
-        number_says(arcs, 0.55, Signal::EnterpriseArc, varbind, knowledge, findings);
+        number_says(
+            arcs,
+            0.55,
+            Signal::EnterpriseArc,
+            varbind,
+            index,
+            knowledge,
+            findings,
+        );
         let repeated = findings
             .votes
             .get(before)

@@ -4,33 +4,40 @@
 
 use crate::index::{Index, MAX_PARTS, Row, column, evidence_of};
 use crate::knowledge::{Knowledge, Named, PartTable, TableIndex};
-use crate::text::{first_phrase, is_name, maker_of, part_text};
-use crate::tree::Node;
+use crate::maker_field::{for_another, maker_of};
+use crate::text::{first_phrase, part_text};
+use crate::tree::Placed;
 use crate::weigh::Findings;
 use model::{
-    Aspect, Attribution, Claim, ComponentClass, ComponentIdentity, EvidenceRef, Signal, Subject, Varbind,
+    Aspect, Attribution, Claim, ComponentClass, ComponentIdentity, Doubt, EvidenceRef, Signal, Subject,
+    Varbind,
 };
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// Parts and the claims about them.
 #[derive(Debug, Default)]
 pub(crate) struct Parts {
     pub(crate) components: Vec<ComponentIdentity>,
     pub(crate) claims: Vec<Claim>,
+    /// Where the claims of each part of ENTITY-MIB stand, in the order of the parts.
+    claims_of: Vec<Range<usize>>,
+    /// Doubts about single parts.
+    pub(crate) doubts: Vec<Doubt>,
 }
 
 /// Reads ENTITY-MIB in tree order, then the private tables.
 pub(crate) fn read(
-    nodes: Vec<Node>,
+    tree: Vec<Placed>,
     index: &Index<'_>,
     knowledge: &Knowledge,
     findings: &mut Findings,
 ) -> Parts {
     let mut parts = Parts::default();
     let mut oem = Unnamed::default();
-    for node in nodes {
-        if let Some(row) = index.entities.get(&node.entity) {
-            entity(node, row, knowledge, &mut parts, &mut oem);
+    for placed in tree {
+        if let Some(row) = index.entities.get(&placed.entity) {
+            entity(placed, row, knowledge, &mut parts, &mut oem);
         }
     }
     let places: HashMap<String, usize> = parts
@@ -49,6 +56,17 @@ pub(crate) fn read(
         findings.doubt(Subject::Unit, "unnamed_maker", text, oem.evidence);
     }
     parts
+}
+
+impl Parts {
+    fn doubt(&mut self, part: &ComponentIdentity, code: &str, text: String, evidence: EvidenceRef) {
+        self.doubts.push(Doubt {
+            subject: Subject::Component(part.index.clone()),
+            code: code.to_owned(),
+            text,
+            evidence: Some(evidence),
+        });
+    }
 }
 
 /// Parts whose maker field holds something that is no name.
@@ -70,15 +88,15 @@ impl Unnamed {
     }
 }
 
-fn entity(node: Node, row: &Row<'_>, knowledge: &Knowledge, parts: &mut Parts, unnamed: &mut Unnamed) {
+fn entity(placed: Placed, row: &Row<'_>, knowledge: &Knowledge, parts: &mut Parts, unnamed: &mut Unnamed) {
     let class = row
         .get(column::CLASS)
         .and_then(|v| v.value.integer())
         .map_or(ComponentClass::Unknown, ComponentClass::from_integer);
     let revisions = [column::FIRMWARE, column::SOFTWARE, column::HARDWARE].map(|column| row.text(column));
     let mut part = ComponentIdentity {
-        index: node.entity.to_string(),
-        parent: node.parent.map(|parent| parent.to_string()),
+        index: placed.entity.to_string(),
+        parent: placed.parent.map(|parent| parent.to_string()),
         class,
         name: row.text(column::NAME),
         description: row.text(column::DESCR),
@@ -91,7 +109,8 @@ fn entity(node: Node, row: &Row<'_>, knowledge: &Knowledge, parts: &mut Parts, u
         maker: None,
         brand: None,
     };
-    if let Some(varbind) = row.get(column::MFG_NAME) {
+    let first_claim = parts.claims.len();
+    let for_another = row.get(column::MFG_NAME).is_some_and(|varbind| {
         field(
             &mut part,
             varbind,
@@ -100,17 +119,20 @@ fn entity(node: Node, row: &Row<'_>, knowledge: &Knowledge, parts: &mut Parts, u
             knowledge,
             parts,
             unnamed,
-        );
-    }
-    if part.maker.is_none() {
+        )
+    });
+    if part.maker.is_none() && !for_another {
         words(&mut part, row, knowledge, parts);
     }
     parts.components.push(part);
+    parts.claims_of.push(first_claim..parts.claims.len());
 }
 
+/// Confidence in a private table that ENTITY-MIB contradicts.
+const CONTRADICTED: f64 = 0.65;
 const MFG_SOURCE: &str = "ENTITY-MIB entPhysicalMfgName, RFC 6933";
 
-/// A field that holds the maker's name.
+/// A field that holds the maker's name; whether it says that the part is made for another's equipment.
 fn field(
     part: &mut ComponentIdentity,
     varbind: &Varbind,
@@ -119,14 +141,20 @@ fn field(
     knowledge: &Knowledge,
     parts: &mut Parts,
     unnamed: &mut Unnamed,
-) {
+) -> bool {
     let text = varbind.value.text(255).unwrap_or_default();
-    let Some((maker, brand)) = maker_of(&text, knowledge) else {
-        if !is_name(&text) && text.eq_ignore_ascii_case("oem") {
+    let named = maker_of(&text, knowledge);
+    if named.for_another {
+        let (code, text) = for_another(&text);
+        parts.doubt(part, code, text, evidence_of(varbind));
+    }
+    let Some(maker) = named.maker else {
+        if text.eq_ignore_ascii_case("oem") {
             unnamed.add(varbind);
         }
-        return;
+        return named.for_another;
     };
+    let brand = named.brand;
     let confidence = if maker.listed { 0.85 } else { 0.65 };
     let key = format!("supplier:{}", maker.supplier.id);
     let evidence = evidence_of(varbind);
@@ -162,6 +190,7 @@ fn field(
         key,
         source,
     ));
+    named.for_another
 }
 
 /// The word a text of the part begins with. Names of ports and sensors are chosen by operators and by place.
@@ -240,16 +269,13 @@ fn table_row(
         .get(&dotted)
         .copied()
         .filter(|_| table.index == TableIndex::Entity);
-    let host = place.and_then(|place| parts.components.get(place));
-    if host.is_some_and(|host| host.maker.is_some()) {
-        return;
+    if let Some(component) = place.and_then(|place| parts.components.get(place)) {
+        part.index.clone_from(&component.index);
     }
-    if let Some(host) = host {
-        part.index.clone_from(&host.index);
-    }
+    let first_claim = parts.claims.len();
     if let Some(varbind) = row.get(table.maker) {
         let mut elsewhere = Unnamed::default();
-        let unnamed = if host.is_some() { &mut elsewhere } else { unnamed };
+        let unnamed = if place.is_some() { &mut elsewhere } else { unnamed };
         field(
             &mut part,
             varbind,
@@ -260,20 +286,76 @@ fn table_row(
             unnamed,
         );
     }
-    let full = parts.components.len() >= MAX_PARTS;
-    match place.and_then(|place| parts.components.get_mut(place)) {
-        Some(host) => {
-            host.maker = part.maker;
-            host.brand = part.brand;
-            for (kept, told) in [(&mut host.model, part.model), (&mut host.serial, part.serial)] {
-                if kept.is_empty() {
-                    *kept = told;
-                }
-            }
-        }
-        None if full => {}
+    match place {
+        Some(place) => merge(place, part, first_claim, parts),
+        None if parts.components.len() >= MAX_PARTS => {}
         None => parts.components.push(part),
     }
+}
+
+/// Brings what a private table tells of a component to what ENTITY-MIB told of it. Where they name
+/// different makers the table is believed, but less: it repeats what the part itself holds.
+fn merge(place: usize, told: ComponentIdentity, first_claim: usize, parts: &mut Parts) {
+    let Some(component) = parts.components.get_mut(place) else {
+        return;
+    };
+    for (kept, told) in [
+        (&mut component.model, &told.model),
+        (&mut component.serial, &told.serial),
+    ] {
+        if kept.is_empty() {
+            kept.clone_from(told);
+        }
+    }
+    let Some(mut maker) = told.maker.clone() else {
+        return;
+    };
+    let Some(former) = component.maker.clone() else {
+        component.maker = Some(maker);
+        component.brand = told.brand;
+        return;
+    };
+    if former.supplier == maker.supplier {
+        if former.confidence < maker.confidence {
+            component.maker = Some(maker);
+        }
+        return;
+    }
+    maker.confidence = CONTRADICTED;
+    let text = format!(
+        "ENTITY-MIB names {}, the table of optics or modules {}; the table is closer to the part",
+        former.supplier.name, maker.supplier.name
+    );
+    let branded = told
+        .brand
+        .as_ref()
+        .filter(|brand| brand.supplier != maker.supplier);
+    let brand = Attribution {
+        confidence: CONTRADICTED,
+        ..branded.or(component.brand.as_ref()).unwrap_or(&former).clone()
+    };
+    component.maker = Some(maker);
+    component.brand = Some(brand.clone());
+    let mut brand_claim = None;
+    let own = parts.claims_of.get(place).cloned().unwrap_or_default();
+    for claim in parts.claims.get_mut(own).unwrap_or_default() {
+        claim.won = claim.aspect == Aspect::Brand && claim.supplier == brand.supplier;
+        if claim.aspect == Aspect::Maker && claim.supplier == brand.supplier {
+            brand_claim = Some(Claim {
+                aspect: Aspect::Brand,
+                won: true,
+                ..claim.clone()
+            });
+        }
+    }
+    let evidence = parts.claims.get(first_claim).map(|claim| claim.evidence.clone());
+    parts.claims.extend(brand_claim);
+    parts.doubts.push(Doubt {
+        subject: Subject::Component(told.index),
+        code: "contradiction".to_owned(),
+        text,
+        evidence,
+    });
 }
 
 #[expect(clippy::too_many_arguments, reason = "a claim has this many sides")]

@@ -1,46 +1,34 @@
 //! What texts say: sysDescr and standard identification objects.
 //!
-//! Invariants: a word counts only as a whole word in its own case; the node name in a Unix
-//! sysDescr is an operator's choice and counts only for phrases meant for it; noise is no name.
+//! Invariants: a word counts only as a whole word in its own case; the element's own name in
+//! the sysDescr of a Unix is an operator's choice and counts only for phrases meant for it; a
+//! name in passing, which operators can write too, needs other evidence beside it.
 
 use crate::index::{Index, evidence_of};
-use crate::knowledge::{Knowledge, Named, Phrase, Place, SupplierRole, normalised};
-use crate::weigh::{Findings, Vote};
-use model::{Aspect, EvidenceRef, Signal, Varbind};
+use crate::knowledge::{Knowledge, Phrase, Place, Strength, SupplierRole};
+use crate::maker_field::{Field, for_another, maker_of};
+use crate::weigh::{Findings, Standing, Vote};
+use model::{Aspect, EvidenceRef, Signal, Subject, SupplierRef, Varbind};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Most characters of a text that are searched.
 const MAX_CHARS: usize = 2_000;
-/// Words that stand where a maker's name is missing.
-const NOISE: [&str; 26] = [
-    "n a",
-    "na",
-    "none",
-    "null",
-    "nil",
-    "unknown",
-    "unknow",
-    "oem",
-    "generic",
-    "default",
-    "not available",
-    "not applicable",
-    "not specified",
-    "unspecified",
-    "invalid",
-    "vendor",
-    "manufacturer",
-    "mfg",
-    "sfp",
-    "sfp+",
-    "qsfp",
-    "noname",
-    "no name",
-    "other",
-    "empty",
-    "to be filled by o e m",
+/// Words before a name that say somebody else made it.
+const BEFORE_ANOTHER: [&str; 10] = [
+    "for",
+    "with",
+    "to",
+    "from",
+    "of",
+    "behind",
+    "like",
+    "replaces",
+    "replacing",
+    "non",
 ];
+/// Words after a name that say somebody else made it.
+const AFTER_ANOTHER: [&str; 5] = ["compatible", "replacement", "equivalent", "clone", "alternative"];
 
 /// Reads all texts of the unit.
 pub(crate) fn read(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings) {
@@ -54,17 +42,22 @@ pub(crate) fn read(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Find
     }
     for (varbind, standard) in &index.identification {
         let text = varbind.value.text(255).unwrap_or_default();
-        if let Some((maker, brand)) = maker_of(&text, knowledge) {
+        let named = maker_of(&text, knowledge);
+        if named.for_another {
+            let (code, text) = for_another(&text);
+            findings.doubt(Subject::Unit, code, text, Some(evidence_of(varbind)));
+        }
+        if let Some(maker) = named.maker {
             let weight = if maker.listed { 0.7 } else { 0.5 };
             let evidence = evidence_of(varbind);
             let field = Field {
                 signal: Signal::IdentObject,
                 weight,
-                alone: true,
+                standing: Standing::Alone,
                 evidence,
                 source: standard,
             };
-            field.votes(maker, brand, findings);
+            field.votes(maker, named.brand, findings);
         }
     }
 }
@@ -89,29 +82,38 @@ pub(crate) fn plain(octets: &[u8]) -> String {
 
 /// Votes of the words in sysDescr, the strongest one for each supplier.
 fn describe(text: &str, evidence: &EvidenceRef, knowledge: &Knowledge, findings: &mut Findings) {
-    let node = node_name(text);
-    let mut best: BTreeMap<(Aspect, usize), (f64, &Phrase)> = BTreeMap::new();
-    for (range, phrase) in phrases(text, knowledge) {
-        let inside = node
+    let own = own_name(text);
+    let mut found = phrases(text, knowledge);
+    found.retain(|(range, phrase)| {
+        let inside = own
             .as_ref()
-            .is_some_and(|node| range.start < node.end && node.start < range.end);
-        let at_node = node.as_ref().is_some_and(|node| range.start == node.start);
-        if (phrase.place == Place::Host && !at_node) || (phrase.place != Place::Host && inside) {
-            continue;
+            .is_some_and(|own| range.start < own.end && own.start < range.end);
+        let at_own = own.as_ref().is_some_and(|own| range.start == own.start);
+        if phrase.place == Place::OwnName {
+            at_own
+        } else {
+            !inside
         }
-        let first = range.start == 0 && phrase.place != Place::Host && !phrase.at_start;
+    });
+    let mut best: BTreeMap<(Aspect, usize), (Standing, f64, &Phrase)> = BTreeMap::new();
+    for (range, phrase) in &found {
+        let opens = range.start == 0 && phrase.place != Place::OwnName;
+        let first = opens && !phrase.at_start;
         let weight = (phrase.weight + if first { 0.1 } else { 0.0 }).min(0.85);
+        let standing = standing(text, range, phrase, &found, knowledge);
         let aspect = if phrase.brand {
             Aspect::Brand
         } else {
             Aspect::Maker
         };
-        let entry = best.entry((aspect, phrase.supplier)).or_insert((weight, phrase));
-        if entry.0 < weight {
-            *entry = (weight, phrase);
+        let entry = best
+            .entry((aspect, phrase.supplier))
+            .or_insert((standing, weight, phrase));
+        if (entry.0, entry.1) < (standing, weight) {
+            *entry = (standing, weight, phrase);
         }
     }
-    for ((aspect, supplier), (weight, phrase)) in best {
+    for ((aspect, supplier), (standing, weight, phrase)) in best {
         let Some(named) = knowledge.named_at(supplier) else {
             continue;
         };
@@ -120,6 +122,13 @@ fn describe(text: &str, evidence: &EvidenceRef, knowledge: &Knowledge, findings:
             SupplierRole::Software => Aspect::Brand,
             _ => aspect,
         };
+        if named.role == SupplierRole::Software && standing == Standing::Alone {
+            let text = format!(
+                "sysDescr names the system ({}), not the hardware",
+                named.supplier.name
+            );
+            findings.doubt_once("software_only", text, Some(evidence.clone()));
+        }
         for code in &phrase.doubts {
             findings.known_doubt(code, Some(evidence.clone()));
         }
@@ -128,12 +137,71 @@ fn describe(text: &str, evidence: &EvidenceRef, knowledge: &Knowledge, findings:
             named,
             signal: Signal::SysDescr,
             weight,
-            alone: true,
+            standing,
             evidence: evidence.clone(),
             knowledge: phrase.key.clone(),
             source: phrase.source.to_owned(),
         });
     }
+}
+
+/// Whether a phrase at this place names its supplier, since operators can write sysDescr.
+fn standing(
+    text: &str,
+    range: &Range<usize>,
+    phrase: &Phrase,
+    found: &[(Range<usize>, &Phrase)],
+    knowledge: &Knowledge,
+) -> Standing {
+    let makes = |phrase: &Phrase| {
+        let role = knowledge.named_at(phrase.supplier).map(|named| named.role);
+        !phrase.brand && !matches!(role, None | Some(SupplierRole::Chip | SupplierRole::Software))
+    };
+    let others = || {
+        found.iter().any(|(_, other)| {
+            other.supplier != phrase.supplier
+                && other.strength == Strength::Opening
+                && makes(phrase)
+                && makes(other)
+        })
+    };
+    let opens = text
+        .get(..range.start)
+        .is_some_and(|before| !before.contains(char::is_alphanumeric));
+    let names = !in_passing(text, range)
+        && match phrase.strength {
+            Strength::Specific => true,
+            Strength::Opening => opens && !others(),
+            Strength::Ambiguous => false,
+        };
+    if names { Standing::Alone } else { Standing::Told }
+}
+
+/// Whether the words beside a name say that somebody else made it: `for X`, `X compatible`.
+fn in_passing(text: &str, range: &Range<usize>) -> bool {
+    let is_word = |word: &&str| !word.is_empty();
+    let before = text.get(..range.start).unwrap_or_default();
+    let after = text.get(range.end..).unwrap_or_default();
+    let last = before.split(|c: char| !c.is_alphanumeric()).rfind(is_word);
+    let next = after.split(|c: char| !c.is_alphanumeric()).find(is_word);
+    let among = |word: Option<&str>, words: &[&str]| {
+        word.is_some_and(|word| words.contains(&word.to_ascii_lowercase().as_str()))
+    };
+    among(last, &BEFORE_ANOTHER) || among(last, &AFTER_ANOTHER) || among(next, &AFTER_ANOTHER)
+}
+
+/// Whether sysDescr bears the name of the supplier's company (`Huawei Technologies`) and a year from `year` on.
+pub(crate) fn signed_since(index: &Index<'_>, supplier: &SupplierRef, year: u32) -> bool {
+    let text = index
+        .sys_descr
+        .map(|v| plain(&v.value.octets).to_lowercase())
+        .unwrap_or_default();
+    let dated = text
+        .split(|c: char| !c.is_ascii_digit())
+        .filter(|digits| digits.len() == 4)
+        .filter_map(|digits| digits.parse::<u32>().ok())
+        .any(|found| (year..2100).contains(&found));
+    dated && text.contains(&format!("{} tech", supplier.name.to_lowercase()))
 }
 
 /// A text of a part, which has at most 255 octets (RFC 6933, SnmpAdminString).
@@ -147,6 +215,7 @@ pub(crate) fn first_phrase<'a>(text: &'a str, knowledge: &'a Knowledge) -> Optio
     phrases(text, knowledge)
         .into_iter()
         .filter(|(range, phrase)| range.start == 0 && phrase.place == Place::Any && !phrase.brand)
+        .filter(|(range, _)| !in_passing(text, range))
         .max_by_key(|(range, _)| range.end)
         .map(|(_, phrase)| phrase)
 }
@@ -190,8 +259,8 @@ fn stands(text: &str, start: usize, end: usize, phrase: &Phrase) -> bool {
         && (!phrase.at_end || after.is_empty())
 }
 
-/// Where the node name stands in the sysDescr of a Unix (`uname -a`).
-pub(crate) fn node_name(text: &str) -> Option<Range<usize>> {
+/// Where the element's own name stands in the sysDescr of a Unix (`uname -a`).
+pub(crate) fn own_name(text: &str) -> Option<Range<usize>> {
     let (system, rest) = text.split_once(' ')?;
     if ![
         "Linux", "FreeBSD", "OpenBSD", "NetBSD", "SunOS", "AIX", "HP-UX", "Darwin",
@@ -200,85 +269,12 @@ pub(crate) fn node_name(text: &str) -> Option<Range<usize>> {
     {
         return None;
     }
-    let node = rest
+    let name = rest
         .split(' ')
         .next()
-        .filter(|node| !node.is_empty() && *node != "Kernel")?;
+        .filter(|name| !name.is_empty() && *name != "Kernel")?;
     let start = system.len() + 1;
-    Some(start..start + node.len())
-}
-
-/// The maker's name a field holds, with the brand when it holds both (`CISCO-ACCELINK`).
-/// `None` when it holds noise.
-pub(crate) fn maker_of(text: &str, knowledge: &Knowledge) -> Option<(Named, Option<Named>)> {
-    let text = text.trim().trim_matches('"').trim();
-    if !is_name(text) {
-        return None;
-    }
-    let whole = knowledge.named(text)?;
-    if let Some((left, right)) = text.split_once('-')
-        && let (Some(brand), Some(maker)) = (knowledge.named(left), knowledge.named(right))
-        && brand.listed
-        && maker.listed
-        && brand.supplier != maker.supplier
-        && (!whole.listed || whole.supplier == brand.supplier)
-    {
-        return Some((maker, Some(brand)));
-    }
-    let code = text.chars().rev().take_while(char::is_ascii_digit).count() >= 2;
-    let marks = text.contains(['@', '<', '=', '/', '\\', '{', ':']);
-    (whole.listed || !(code || marks)).then_some((whole, None))
-}
-
-/// Whether a field that should hold a maker's name holds one.
-pub(crate) fn is_name(text: &str) -> bool {
-    let letters = text.chars().filter(|c| c.is_alphabetic()).count();
-    let plain = normalised(text);
-    let revision = ["v", "rev", "ver", "version", "revision", "r"]
-        .iter()
-        .any(|word| {
-            plain
-                .strip_prefix(word)
-                .is_some_and(|rest| rest.trim_start().starts_with(|c: char| c.is_ascii_digit()))
-        });
-    letters >= 2
-        && text.chars().count() <= 64
-        && !NOISE.contains(&plain.as_str())
-        && !revision
-        && !plain.starts_with("0x")
-}
-
-/// A field that holds a maker's name.
-pub(crate) struct Field<'a> {
-    pub(crate) signal: Signal,
-    pub(crate) weight: f64,
-    pub(crate) alone: bool,
-    pub(crate) evidence: EvidenceRef,
-    pub(crate) source: &'a str,
-}
-
-impl Field<'_> {
-    /// Votes for the maker it names, and for the brand when it names both.
-    pub(crate) fn votes(self, maker: Named, brand: Option<Named>, findings: &mut Findings) {
-        let aspect = match maker.role {
-            SupplierRole::Chip => return,
-            SupplierRole::Software => Aspect::Brand,
-            _ => Aspect::Maker,
-        };
-        for (aspect, named) in [(aspect, Some(maker)), (Aspect::Brand, brand)] {
-            let Some(named) = named else { continue };
-            findings.votes.push(Vote {
-                aspect,
-                knowledge: format!("supplier:{}", named.supplier.id),
-                named,
-                signal: self.signal,
-                weight: self.weight,
-                alone: self.alone,
-                evidence: self.evidence.clone(),
-                source: self.source.to_owned(),
-            });
-        }
-    }
+    Some(start..start + name.len())
 }
 
 #[cfg(test)]
@@ -286,45 +282,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn maker_fields_hold_makers_or_noise() {
-        let knowledge = Knowledge::built_in().unwrap();
-        let cases = [
-            ("Huawei Technologies Co., Ltd.", Some(("huawei", None))),
-            ("HUAWEI          ", Some(("huawei", None))),
-            ("CISCO-ACCELINK  ", Some(("accelink", Some("cisco")))),
-            ("Alcatel-Lucent", Some(("nokia", None))),
-            ("Huawei-3Com", Some(("h3c", None))),
-            ("FIBERLAND", Some(("fiberland", None))),
-            ("4LAN_HW", Some(("4lan_hw", None))),
-            ("N/A", None),
-            ("OEM", None),
-            ("", None),
-            ("0x8086", None),
-            ("8086:1533", None),
-            ("V1.2", None),
-            ("Rev. 3", None),
-            ("DNT00", None),
-            ("a=b", None),
-        ];
-        for (text, expected) in cases {
-            let found = maker_of(text, knowledge);
-            let found = found.map(|(maker, brand)| (maker.supplier.id, brand.map(|brand| brand.supplier.id)));
-            let found = found
-                .as_ref()
-                .map(|(maker, brand)| (maker.as_str(), brand.as_deref()));
-            assert_eq!(found, expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn node_names_are_found() {
-        let node = |text: &'static str| node_name(text).map(|range| &text[range]);
-        assert_eq!(node("Linux core-1 5.0.0 #1"), Some("core-1"));
-        assert_eq!(node("Linux GSE"), Some("GSE"));
-        assert_eq!(node("Darwin Kernel Version 16"), None);
-        assert_eq!(node("Linux"), None);
-        assert_eq!(node("Linux  double"), None);
-        assert_eq!(node("Cumulus Linux 3"), None);
+    fn own_names_are_found() {
+        let name = |text: &'static str| own_name(text).map(|range| &text[range]);
+        assert_eq!(name("Linux core-1 5.0.0 #1"), Some("core-1"));
+        assert_eq!(name("Linux GSE"), Some("GSE"));
+        assert_eq!(name("Darwin Kernel Version 16"), None);
+        assert_eq!(name("Linux"), None);
+        assert_eq!(name("Linux  double"), None);
+        assert_eq!(name("Cumulus Linux 3"), None);
     }
 
     #[test]

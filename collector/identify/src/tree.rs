@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// One part in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Node {
+pub(crate) struct Placed {
     /// entPhysicalIndex.
     pub(crate) entity: u32,
     /// entPhysicalIndex of the part it sits in.
@@ -18,7 +18,7 @@ pub(crate) struct Node {
 }
 
 /// Orders the parts and notes what is wrong with their tree.
-pub(crate) fn build(index: &Index<'_>, findings: &mut Findings) -> Vec<Node> {
+pub(crate) fn build(index: &Index<'_>, findings: &mut Findings) -> Vec<Placed> {
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     let mut roots = Vec::new();
     let mut orphans = 0_usize;
@@ -38,16 +38,16 @@ pub(crate) fn build(index: &Index<'_>, findings: &mut Findings) -> Vec<Node> {
             }
         }
     }
-    let mut nodes = Vec::with_capacity(index.entities.len());
+    let mut order = Vec::with_capacity(index.entities.len());
     let mut placed = BTreeSet::new();
     for root in roots {
-        place(root, &children, &mut placed, &mut nodes);
+        place(root, &children, &mut placed, &mut order);
     }
     let mut cycles = 0_usize;
     for &entity in index.entities.keys() {
         if !placed.contains(&entity) {
             cycles += 1;
-            place(entity, &children, &mut placed, &mut nodes);
+            place(entity, &children, &mut placed, &mut order);
         }
     }
     let mut note = |count: usize, code: &str, text: &str| {
@@ -75,24 +75,24 @@ pub(crate) fn build(index: &Index<'_>, findings: &mut Findings) -> Vec<Node> {
         "components_cut",
         "limit of parts reached; the rest is left out",
     );
-    nodes
+    order
 }
 
 /// Puts a part and all below it behind each other, without recursion.
-fn place(root: u32, children: &BTreeMap<u32, Vec<u32>>, placed: &mut BTreeSet<u32>, nodes: &mut Vec<Node>) {
-    let mut waiting = vec![Node {
+fn place(root: u32, children: &BTreeMap<u32, Vec<u32>>, placed: &mut BTreeSet<u32>, order: &mut Vec<Placed>) {
+    let mut waiting = vec![Placed {
         entity: root,
         parent: None,
     }];
-    while let Some(node) = waiting.pop() {
-        if !placed.insert(node.entity) {
+    while let Some(part) = waiting.pop() {
+        if !placed.insert(part.entity) {
             continue;
         }
-        nodes.push(node);
-        let below = children.get(&node.entity).map(Vec::as_slice).unwrap_or_default();
-        waiting.extend(below.iter().rev().map(|&entity| Node {
+        order.push(part);
+        let below = children.get(&part.entity).map(Vec::as_slice).unwrap_or_default();
+        waiting.extend(below.iter().rev().map(|&entity| Placed {
             entity,
-            parent: Some(node.entity),
+            parent: Some(part.entity),
         }));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::address;
 use crate::index::{Index, Row, column};
-use crate::text::{node_name, plain};
+use crate::text::{own_name, plain};
 use model::{ComponentClass, UnitIdentity};
 
 /// Reads the unit's identity.
@@ -82,7 +82,7 @@ fn cut(text: &str) -> String {
 /// A sysDescr so short that it is the model; what `uname` prints is none.
 fn short_model(text: &str) -> Option<String> {
     let fits = text.chars().count() <= 40 && text.chars().any(|c| c.is_ascii_digit());
-    (fits && node_name(text).is_none()).then(|| text.to_owned())
+    (fits && own_name(text).is_none()).then(|| text.to_owned())
 }
 
 /// The word after `Version`, when it begins like one.

@@ -1,7 +1,8 @@
 //! From votes to the answer: who wins, how sure, and what speaks against it.
 //!
 //! Invariants: losing claims stay, marked; confidence lies in 0 to 1 and falls with every
-//! contradiction; without a vote that may name a maker alone the maker is unknown.
+//! contradiction; snmpEngineID and names in passing, which operators can write, name nobody
+//! unless the hardware agrees; without a vote that may name a maker the maker is unknown.
 
 use crate::index::Index;
 use crate::knowledge::{Knowledge, Named, SupplierRole};
@@ -17,6 +18,19 @@ const MOST_CONFIDENCE: f64 = 0.98;
 /// How much of a rival's probability is taken off.
 const CONTRADICTION: f64 = 0.6;
 
+/// How far a vote carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Standing {
+    /// Too little to name anybody, whatever stands beside it.
+    Slight,
+    /// An operator could have written it: names only beside [`Standing::Hardware`] of another kind.
+    Told,
+    /// Of the hardware, but maybe of a part: names only beside [`Standing::Told`] of another kind.
+    Hardware,
+    /// Names the supplier without other evidence.
+    Alone,
+}
+
 /// One piece of evidence for one supplier of the unit.
 #[derive(Debug, Clone)]
 pub(crate) struct Vote {
@@ -24,8 +38,7 @@ pub(crate) struct Vote {
     pub(crate) named: Named,
     pub(crate) signal: Signal,
     pub(crate) weight: f64,
-    /// Whether it may name the supplier without other evidence.
-    pub(crate) alone: bool,
+    pub(crate) standing: Standing,
     pub(crate) evidence: EvidenceRef,
     pub(crate) knowledge: String,
     pub(crate) source: String,
@@ -38,6 +51,8 @@ pub(crate) struct Findings {
     pub(crate) doubts: Vec<Doubt>,
     /// Keys of suppliers whose name on this equipment is a label, and the brand it means.
     pub(crate) labels: Vec<(String, SupplierRef)>,
+    /// Whether sysObjectID is of a controller soldered to the board it manages.
+    pub(crate) controller: bool,
 }
 
 impl Findings {
@@ -59,8 +74,14 @@ impl Findings {
 
     /// Adds a doubt about the unit that a row of the knowledge names, once.
     pub(crate) fn known_doubt(&mut self, code: &str, evidence: Option<EvidenceRef>) {
-        if !self.doubts.iter().any(|doubt| doubt.code == code) {
-            self.doubt(Subject::Unit, code, meaning(code).to_owned(), evidence);
+        self.doubt_once(code, meaning(code).to_owned(), evidence);
+    }
+
+    /// Adds a doubt about the unit, unless there is one with this code.
+    pub(crate) fn doubt_once(&mut self, code: &str, text: String, evidence: Option<EvidenceRef>) {
+        let known = |doubt: &Doubt| doubt.subject == Subject::Unit && doubt.code == code;
+        if !self.doubts.iter().any(known) {
+            self.doubt(Subject::Unit, code, text, evidence);
         }
     }
 }
@@ -87,7 +108,9 @@ pub(crate) fn meaning(code: &str) -> &'static str {
         "shared_name" => {
             "two companies of this name share the number; which of them built it the evidence does not tell"
         }
-        "host_name_only" => "the model stands only in the node name, which an operator can change",
+        "element_name_only" => {
+            "the model stands only in the element's own name, which an operator can change"
+        }
         _ => "a doubt the knowledge names",
     }
 }
@@ -104,6 +127,7 @@ pub(crate) fn conclude(
         if let Some((_, brand)) = labels.iter().find(|(name, _)| *name == vote.named.supplier.id) {
             vote.aspect = Aspect::Brand;
             vote.named.supplier = brand.clone();
+            vote.standing = Standing::Alone;
         }
     }
     let maker = weighed(&findings.votes, Aspect::Maker);
@@ -143,6 +167,7 @@ pub(crate) fn conclude(
             .unwrap_or(std::cmp::Ordering::Equal)
     });
     claims.extend(parts.claims);
+    findings.doubts.extend(parts.doubts);
     Identification {
         knowledge: knowledge.version().to_owned(),
         maker: maker.winner,
@@ -159,8 +184,8 @@ struct Weighed {
     winner: Option<Attribution>,
     /// The strongest other supplier that may be named.
     rival: Option<(SupplierRef, f64)>,
-    /// Whether all that spoke may not name a maker alone.
-    only_supporting: Option<SupplierRole>,
+    /// What spoke, when nothing of it may name a maker.
+    too_little: Vec<(Signal, SupplierRole, String)>,
 }
 
 fn weighed(votes: &[Vote], aspect: Aspect) -> Weighed {
@@ -168,10 +193,9 @@ fn weighed(votes: &[Vote], aspect: Aspect) -> Weighed {
     for vote in votes.iter().filter(|vote| vote.aspect == aspect) {
         groups.entry(&vote.named.supplier).or_default().push(vote);
     }
-    let only_supporting = groups.values().flatten().next().map(|vote| vote.named.role);
     let mut ranked: Vec<(&SupplierRef, f64)> = groups
         .iter()
-        .filter(|(_, votes)| votes.iter().any(|vote| vote.alone))
+        .filter(|(_, votes)| may_name(votes))
         .map(|(&supplier, votes)| (supplier, together(votes)))
         .collect();
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -186,11 +210,23 @@ fn weighed(votes: &[Vote], aspect: Aspect) -> Weighed {
             confidence,
         })
     });
+    let too_little = groups.into_values().flatten().filter(|_| ranked.is_empty());
     Weighed {
         winner,
         rival,
-        only_supporting: only_supporting.filter(|_| ranked.is_empty()),
+        too_little: too_little
+            .map(|vote| (vote.signal, vote.named.role, vote.named.supplier.name.clone()))
+            .collect(),
     }
+}
+
+/// Whether votes for one supplier are enough to name it: one that stands alone, or what somebody
+/// could have written together with what the hardware shows.
+fn may_name(votes: &[&Vote]) -> bool {
+    let with = |standing: Standing| votes.iter().filter(move |vote| vote.standing == standing);
+    with(Standing::Alone).next().is_some()
+        || with(Standing::Told)
+            .any(|told| with(Standing::Hardware).any(|seen| family(seen.signal) != family(told.signal)))
 }
 
 /// Independent signals multiply doubt away; a second signal of one family counts half.
@@ -214,10 +250,11 @@ fn together(votes: &[&Vote]) -> f64 {
 
 fn family(signal: Signal) -> u8 {
     match signal {
-        Signal::SysObjectId | Signal::VendorType | Signal::EnterpriseArc | Signal::EngineId => 0,
+        Signal::SysObjectId | Signal::VendorType | Signal::EnterpriseArc => 0,
         Signal::SysDescr => 1,
         Signal::MfgName | Signal::EntityText | Signal::IdentObject | Signal::PrivateTable => 2,
         Signal::Oui => 3,
+        Signal::EngineId => 4,
     }
 }
 
@@ -253,38 +290,58 @@ fn rests_on(maker: &Weighed, findings: &mut Findings) {
 
 /// Doubts that only the whole shows.
 fn note(index: &Index<'_>, maker: &Weighed, findings: &mut Findings) {
-    let mut unit = |code: &str, text: String| findings.doubt(Subject::Unit, code, text, None);
     match (&maker.winner, &maker.rival) {
         (Some(winner), Some((rival, weight))) if *weight >= 0.2 => {
-            unit(
-                "contradiction",
-                format!(
-                    "evidence for {} stands against {}",
-                    rival.name, winner.supplier.name
-                ),
+            let text = format!(
+                "evidence for {} stands against {}",
+                rival.name, winner.supplier.name
             );
+            findings.doubt(Subject::Unit, "contradiction", text, None);
         }
-        (None, Some(_)) => unit(
-            "contradiction",
-            "the evidence names several makers, none of them clearly".to_owned(),
-        ),
-        (None, None) => match maker.only_supporting {
-            Some(role) => unit(
-                "board_address_only",
-                match role {
-                    SupplierRole::Software => "only virtual hardware is seen".to_owned(),
-                    _ => "only a maker of boards, chips or network cards is seen; the unit's maker is not"
-                        .to_owned(),
-                },
-            ),
-            None => unit("no_evidence", "nothing that answered names a maker".to_owned()),
-        },
+        (None, Some(_)) => {
+            let text = "the evidence names several makers, none of them clearly".to_owned();
+            findings.doubt(Subject::Unit, "contradiction", text, None);
+        }
+        (None, None) => too_little(&maker.too_little, findings),
         _ => {}
     }
     if index.unanswered > 0 {
-        unit(
-            "partial_evidence",
-            format!("{} questions did not end complete", index.unanswered),
-        );
+        let text = format!("{} questions did not end complete", index.unanswered);
+        findings.doubt(Subject::Unit, "partial_evidence", text, None);
     }
+}
+
+/// Why what spoke names nobody: one doubt for each kind.
+fn too_little(spoke: &[(Signal, SupplierRole, String)], findings: &mut Findings) {
+    let mut said = false;
+    for (code, signal, text) in [
+        (
+            "needs_corroboration",
+            Signal::EngineId,
+            "only snmpEngineID names it, which an operator can set; it needs corroboration",
+        ),
+        (
+            "description_only",
+            Signal::SysDescr,
+            "only words in passing in sysDescr name it; operators can write them",
+        ),
+    ] {
+        if let Some((.., name)) = spoke.iter().find(|(of, ..)| *of == signal) {
+            findings.doubt(Subject::Unit, code, format!("{name}: {text}"), None);
+            said = true;
+        }
+    }
+    let rest = spoke
+        .iter()
+        .find(|(of, ..)| !matches!(of, Signal::EngineId | Signal::SysDescr | Signal::SysObjectId));
+    let (code, text) = match rest {
+        Some((_, SupplierRole::Software, _)) => ("board_address_only", "only virtual hardware is seen"),
+        Some(_) => (
+            "board_address_only",
+            "only a maker of boards, chips, network cards or other parts is seen; the unit's maker is not",
+        ),
+        None if said => return,
+        None => ("no_evidence", "nothing that answered names a maker"),
+    };
+    findings.doubt(Subject::Unit, code, text.to_owned(), None);
 }

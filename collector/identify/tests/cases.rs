@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may stop the test")]
 
 use identify::{Knowledge, identify, recording};
-use model::{ComponentIdentity, Identification, Signal, Subject};
+use model::{Aspect, ComponentIdentity, Identification, Signal, Subject};
 
 fn answer(name: &str) -> Identification {
     let path = format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -29,7 +29,7 @@ type Case = (
     &'static [&'static str],
 );
 
-const CASES: [Case; 29] = [
+const CASES: [Case; 54] = [
     ("huawei_switch.snmprec", "huawei", "huawei", 0.95, 1.0, &[]),
     ("walk.txt", "huawei", "huawei", 0.95, 1.0, &[]),
     (
@@ -172,7 +172,7 @@ const CASES: [Case; 29] = [
         "teltonika",
         0.7,
         0.95,
-        &["host_name_only"],
+        &["element_name_only"],
     ),
     (
         "broken_tree.snmprec",
@@ -192,6 +192,199 @@ const CASES: [Case; 29] = [
         &["generic_enterprise", "no_evidence"],
     ),
     ("registry_only.snmprec", "alcoma", "alcoma", 0.5, 0.9, &[]),
+    (
+        "engine_id_alone.snmprec",
+        "-",
+        "-",
+        0.00,
+        0.00,
+        &["generic_enterprise", "needs_corroboration"],
+    ),
+    (
+        "engine_id_beside_arc.snmprec",
+        "huawei",
+        "huawei",
+        0.50,
+        0.75,
+        &["generic_enterprise"],
+    ),
+    (
+        "engine_id_beside_boards.snmprec",
+        "huawei",
+        "huawei",
+        0.50,
+        0.75,
+        &["generic_enterprise"],
+    ),
+    (
+        "word_in_passing.snmprec",
+        "-",
+        "-",
+        0.00,
+        0.00,
+        &["description_only"],
+    ),
+    (
+        "word_ordinary.snmprec",
+        "-",
+        "-",
+        0.00,
+        0.00,
+        &["description_only"],
+    ),
+    (
+        "word_ordinary_in_passing.snmprec",
+        "-",
+        "-",
+        0.00,
+        0.00,
+        &["description_only"],
+    ),
+    (
+        "word_opens_ordinary.snmprec",
+        "-",
+        "-",
+        0.00,
+        0.00,
+        &["description_only"],
+    ),
+    (
+        "word_of_a_rival.snmprec",
+        "-",
+        "-",
+        0.00,
+        0.00,
+        &["description_only"],
+    ),
+    (
+        "words_of_two.snmprec",
+        "-",
+        "-",
+        0.00,
+        0.00,
+        &["description_only"],
+    ),
+    (
+        "word_opens.snmprec",
+        "huawei",
+        "huawei",
+        0.60,
+        0.80,
+        &["description_only"],
+    ),
+    (
+        "word_specific.snmprec",
+        "huawei",
+        "huawei",
+        0.50,
+        0.70,
+        &["description_only"],
+    ),
+    ("word_beside_arc.snmprec", "huawei", "huawei", 0.70, 0.90, &[]),
+    (
+        "word_beside_computer_address.snmprec",
+        "supermicro",
+        "supermicro",
+        0.70,
+        0.90,
+        &[],
+    ),
+    (
+        "peripheral_modem.snmprec",
+        "-",
+        "-",
+        0.00,
+        0.00,
+        &["board_address_only"],
+    ),
+    (
+        "peripheral_modem_only.snmprec",
+        "-",
+        "-",
+        0.00,
+        0.00,
+        &["board_address_only"],
+    ),
+    (
+        "half_of_addresses.snmprec",
+        "-",
+        "-",
+        0.00,
+        0.00,
+        &["board_address_only"],
+    ),
+    (
+        "controller_of_another.snmprec",
+        "supermicro",
+        "supermicro",
+        0.50,
+        0.60,
+        &["needs_corroboration", "address_only"],
+    ),
+    (
+        "controller_alone.snmprec",
+        "-",
+        "-",
+        0.00,
+        0.00,
+        &["needs_corroboration"],
+    ),
+    (
+        "controller_of_its_own.snmprec",
+        "aten",
+        "aten",
+        0.70,
+        0.85,
+        &["needs_corroboration"],
+    ),
+    (
+        "firewall_software.snmprec",
+        "-",
+        "pfsense",
+        0.00,
+        0.00,
+        &["software_only", "no_evidence"],
+    ),
+    (
+        "firewall_software_on_hardware.snmprec",
+        "netgate",
+        "opnsense",
+        0.75,
+        0.85,
+        &["software_only"],
+    ),
+    (
+        "router_software.snmprec",
+        "-",
+        "vyos",
+        0.00,
+        0.00,
+        &["software_only", "no_evidence"],
+    ),
+    (
+        "joint_venture_name.snmprec",
+        "h3c",
+        "huawei",
+        0.55,
+        0.65,
+        &["inherited_subtree"],
+    ),
+    (
+        "joint_venture_signed.snmprec",
+        "huawei",
+        "huawei",
+        0.40,
+        0.60,
+        &["inherited_subtree", "contradiction"],
+    ),
+    (
+        "chassis_made_for_another.snmprec",
+        "-",
+        "-",
+        0.00,
+        0.00,
+        &["made_for_another", "no_evidence"],
+    ),
 ];
 
 #[test]
@@ -254,13 +447,68 @@ fn losing_claims_are_kept() {
         .map(|claim| claim.supplier.id.as_str())
         .collect();
     assert_eq!(lost, ["hikvision"]);
-    let modem = answer("plugged_in_modem.snmprec");
-    assert!(
-        modem
-            .claims
-            .iter()
-            .any(|claim| claim.supplier.id == "huawei" && !claim.won)
+    for (file, supplier, signal) in [
+        ("plugged_in_modem.snmprec", "huawei", Signal::Oui),
+        ("peripheral_modem.snmprec", "zte", Signal::Oui),
+        ("half_of_addresses.snmprec", "zte", Signal::Oui),
+        ("engine_id_alone.snmprec", "huawei", Signal::EngineId),
+        ("word_in_passing.snmprec", "huawei", Signal::SysDescr),
+        ("controller_of_another.snmprec", "aten", Signal::SysObjectId),
+    ] {
+        let lost = |claim: &model::Claim| {
+            claim.supplier.id == supplier && claim.signal == signal && !claim.won && claim.confidence > 0.0
+        };
+        assert!(answer(file).claims.iter().any(lost), "{file}");
+    }
+}
+
+#[test]
+fn what_a_table_reads_from_an_optic_beats_entity_mib() {
+    let found = answer("optic_contradicted.snmprec");
+    let optic = part(&found, "2");
+    assert_eq!((id(&optic.maker), id(&optic.brand)), ("finisar", "huawei"));
+    assert!(optic.maker.as_ref().unwrap().confidence < 0.7);
+    let claims: Vec<_> = found
+        .claims
+        .iter()
+        .filter(|claim| claim.subject == Subject::Component("2".to_owned()))
+        .map(|claim| (claim.aspect, claim.supplier.id.as_str(), claim.signal, claim.won))
+        .collect();
+    assert_eq!(
+        claims,
+        [
+            (Aspect::Maker, "huawei", Signal::MfgName, false),
+            (Aspect::Maker, "finisar", Signal::PrivateTable, true),
+            (Aspect::Brand, "huawei", Signal::MfgName, true),
+        ]
     );
+    for index in ["3", "4"] {
+        assert_eq!(id(&part(&found, index).maker), "huawei", "{index}");
+    }
+    let doubted: Vec<_> = found
+        .doubts
+        .iter()
+        .filter(|doubt| doubt.code == "contradiction")
+        .map(|doubt| &doubt.subject)
+        .collect();
+    assert_eq!(doubted, [&Subject::Component("2".to_owned())]);
+}
+
+#[test]
+fn a_part_made_for_anothers_equipment_is_not_anothers() {
+    let found = answer("made_for_another.snmprec");
+    for (index, maker, doubted) in [
+        ("1", "-", true),
+        ("2", "-", true),
+        ("3", "-", true),
+        ("4", "fs_com", true),
+        ("5", "-", false),
+    ] {
+        assert_eq!(id(&part(&found, index).maker), maker, "{index}");
+        let subject = Subject::Component(index.to_owned());
+        let doubt = |doubt: &&model::Doubt| doubt.subject == subject && doubt.code == "made_for_another";
+        assert_eq!(found.doubts.iter().find(doubt).is_some(), doubted, "{index}");
+    }
 }
 
 #[test]
@@ -334,5 +582,7 @@ fn the_unit_is_told_from_others() {
         "{}",
         address.evidence.shown
     );
+    let modem = answer("peripheral_modem.snmprec");
+    assert_eq!(modem.unit.base_mac, None, "what is plugged in is not the unit");
     assert_eq!(answer("walk.txt").unit.software.as_deref(), Some("9.9"));
 }

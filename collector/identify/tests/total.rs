@@ -24,7 +24,7 @@ fn evidence(varbinds: Vec<Varbind>) -> Evidence {
 fn name() -> impl Strategy<Value = Oid> {
     const ROOTS: [&str; 8] = [
         "1.3.6.1.2.1.1",
-        "1.3.6.1.2.1.2.2.1.6",
+        "1.3.6.1.2.1.2.2.1",
         "1.3.6.1.2.1.47.1.1.1.1",
         "1.3.6.1.6.3.10.2.1.1",
         "1.3.6.1.2.1.33.1.1.1",
@@ -44,6 +44,18 @@ fn value() -> impl Strategy<Value = Value> {
         (any::<u8>(), proptest::collection::vec(any::<u8>(), 0..40))
             .prop_map(|(tag, octets)| Value { tag, octets }),
         "[A-Za-z0-9 \u{00e9}\u{4e2d}.,()#-]{0,60}".prop_map(|text| Value::octet_string(text.into_bytes())),
+        proptest::sample::select(
+            &[
+                "usb0",
+                "for Huawei",
+                "compatible",
+                "with",
+                "FS-HUAWEI",
+                "-",
+                "Cisco replacement for Huawei"
+            ][..]
+        )
+        .prop_map(|text| Value::octet_string(text.as_bytes())),
         (0_i64..14).prop_map(|n| Value {
             tag: Value::INTEGER,
             octets: vec![u8::try_from(n).unwrap()]

@@ -7,12 +7,12 @@
 
 use crate::affiliation::Link;
 use crate::date::PartialDate;
-use crate::pack::{Affiliates, Grade, Mode, Rule, Status};
+use crate::pack::{Affiliates, Grade, Mode, Pack, Rule, Status};
 use crate::policies::Policies;
 use crate::rule::{Force, Outcome, force, outcome, severity};
 use crate::scope::{Depth, Holds, bound, thing};
 use model::{Attribution, ComponentClass, Place, ResultClass, RuleResult, Severity, Standing};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use time::Date;
 
 /// A unit or one of its components, as identified.
@@ -28,6 +28,8 @@ pub struct Part {
     pub maker: Option<Attribution>,
     /// Whose name is on it, if that is known.
     pub brand: Option<Attribution>,
+    /// Day this very part was acquired, if that is known; what replaced another has a day of its own.
+    pub acquired: Option<PartialDate>,
 }
 
 /// What is judged: a place and what was found there.
@@ -39,8 +41,11 @@ pub struct Situation<'a> {
     pub parts: &'a [Part],
 }
 
-/// Rules the unit meets, each with the listed supplier it meets it through.
-type Met = BTreeSet<(String, String)>;
+/// Rules the unit meets, each with the listed supplier it meets it through: as what, and acquired when.
+type Met = BTreeMap<(String, String), (ResultClass, Option<PartialDate>)>;
+
+/// Below this confidence a result is an open question, whatever its class.
+const WEAK: f64 = 0.5;
 
 /// Longest label quoted, in characters.
 const LABEL_CHARS: usize = 80;
@@ -49,19 +54,16 @@ const LABEL_CHARS: usize = 80;
 #[must_use]
 pub fn evaluate(situation: &Situation<'_>, policies: &Policies, as_of: Date) -> Vec<RuleResult> {
     let place = situation.place;
-    let acquired = place
-        .acquired
-        .as_deref()
-        .and_then(|text| text.parse::<PartialDate>().ok());
     let mut results = Vec::new();
     if place.jurisdictions.is_empty() {
         results.push(no_pack("", policies));
     }
     for code in &place.jurisdictions {
-        if policies.pack(code).is_none() {
+        let Some(pack) = policies.pack(code) else {
             results.push(no_pack(code, policies));
             continue;
-        }
+        };
+        results.extend(none_found(pack, policies));
         let mut met_by_unit = Met::new();
         for is_unit in [true, false] {
             for part in situation
@@ -73,13 +75,13 @@ pub fn evaluate(situation: &Situation<'_>, policies: &Policies, as_of: Date) -> 
                     place,
                     part,
                     policies,
-                    acquired,
                     as_of,
                 };
                 let judged = view.judge(code, &met_by_unit);
                 if is_unit {
                     for result in &judged {
-                        met_by_unit.insert((result.rule.clone(), result.supplier.clone()));
+                        let key = (result.rule.clone(), result.supplier.clone());
+                        met_by_unit.insert(key, (result.class, part.acquired));
                     }
                 }
                 results.extend(judged);
@@ -94,29 +96,47 @@ pub fn evaluate(situation: &Situation<'_>, policies: &Policies, as_of: Date) -> 
 
 /// The one word for an element: its most urgent result. Clear only if the maker
 /// is known, the evidence complete, every jurisdiction has rules, and no result
-/// stays open; anything less is unknown.
+/// stays open; anything less is unknown. Nor is it clear where rules bind nobody
+/// only because the operator declares nothing about that jurisdiction.
 #[must_use]
-pub fn standing(results: &[RuleResult], maker_known: bool, complete: bool) -> Standing {
+pub fn standing(
+    place: &Place,
+    policies: &Policies,
+    results: &[RuleResult],
+    maker_known: bool,
+    complete: bool,
+) -> Standing {
+    let undeclared = policies.undeclared(&place.tags, &place.jurisdictions);
+    let silent = results.iter().any(|result| match result.class {
+        ResultClass::NoRuleKnown => true,
+        ResultClass::NotBound => undeclared.contains(&result.jurisdiction),
+        _ => false,
+    });
+    let quiet = if maker_known && complete && !silent {
+        Standing::Clear
+    } else {
+        Standing::Unknown
+    };
+    let opening = results.iter().filter(|result| result.class.opens_finding());
+    opening.map(standing_of).min().unwrap_or(quiet)
+}
+
+/// What one open result makes of its element; a weak one presses no more than an open question.
+fn standing_of(result: &RuleResult) -> Standing {
     use ResultClass as C;
-    let opening = results
-        .iter()
-        .map(|result| result.class)
-        .filter(|class| class.opens_finding());
-    let worst = opening.map(|class| match class {
+    let sure = match result.class {
         C::Violation => Standing::Violation,
         C::Overdue => Standing::Overdue,
         C::Due => Standing::Due,
         C::OverCap | C::ApprovalMissing | C::NoNew => Standing::Restricted,
         C::Review | C::Watch => Standing::Watch,
         _ => Standing::Undecided,
-    });
-    let lawless = results.iter().any(|result| result.class == C::NoRuleKnown);
-    let quiet = if maker_known && complete && !lawless {
-        Standing::Clear
-    } else {
-        Standing::Unknown
     };
-    worst.min().unwrap_or(quiet)
+    if result.confidence < WEAK {
+        sure.max(Standing::Undecided)
+    } else {
+        sure
+    }
 }
 
 fn no_pack(code: &str, policies: &Policies) -> RuleResult {
@@ -149,13 +169,53 @@ fn no_pack(code: &str, policies: &Policies) -> RuleResult {
     }
 }
 
+/// Where rules were looked for and none was found: said once, for it is no clearance.
+fn none_found(pack: &Pack, policies: &Policies) -> Option<RuleResult> {
+    let empty = |rule: &Rule| matches!(rule.status, Status::NoneFound | Status::Unproven);
+    if !pack.rules.iter().all(empty) {
+        return None;
+    }
+    let words = format!(
+        "Looked for an instrument of {} that restricts suppliers and found none; that is not the same as no restriction",
+        pack.name
+    );
+    let (rule, citation) = match pack.rules.first() {
+        Some(rule) => (rule.id.clone(), rule.citation.clone()),
+        None => (format!("{}-NO-RULE", pack.code.as_str()), String::new()),
+    };
+    let mut explanation = vec![words];
+    explanation.extend(pack.rules.iter().map(|rule| {
+        format!(
+            "Rule {} records: {}; {} ({})",
+            rule.id, rule.title, rule.detail, rule.citation
+        )
+    }));
+    explanation.push(format!(
+        "Evidence: nothing after {} was seen (packs {})",
+        pack.horizon,
+        policies.version()
+    ));
+    Some(RuleResult {
+        rule,
+        jurisdiction: pack.code.as_str().to_owned(),
+        title: format!("No rule of {} is known", pack.name),
+        citation,
+        component: None,
+        supplier: String::new(),
+        class: ResultClass::NoRuleKnown,
+        severity: Severity::Indeterminate,
+        deadline: None,
+        confidence: 1.0,
+        explanation,
+    })
+}
+
 /// One part at one place on one day.
 #[derive(Clone, Copy)]
 struct View<'a> {
     place: &'a Place,
     part: &'a Part,
     policies: &'a Policies,
-    acquired: Option<PartialDate>,
     as_of: Date,
 }
 
@@ -188,29 +248,30 @@ impl<'a> View<'a> {
                 .candidates(code, &attribution.supplier.id, any_maker)
             {
                 if found.iter().all(|other| other.rule != rule.id) {
-                    found.extend(self.apply(rule, attribution, via, met_by_unit));
+                    let result = self.apply(rule, attribution, via);
+                    found.extend(result.filter(|result| self.adds_to(met_by_unit, result)));
                 }
             }
         }
         found
     }
 
-    fn apply(
-        &self,
-        rule: &Rule,
-        attribution: &Attribution,
-        via: Via,
-        met_by_unit: &Met,
-    ) -> Option<RuleResult> {
+    /// Whether a result says more than the unit's own.
+    fn adds_to(&self, met_by_unit: &Met, result: &RuleResult) -> bool {
+        let key = (result.rule.clone(), result.supplier.clone());
+        self.part.component.is_none()
+            || met_by_unit
+                .get(&key)
+                .is_none_or(|&(class, acquired)| acquired != self.part.acquired && result.class < class)
+    }
+
+    fn apply(&self, rule: &Rule, attribution: &Attribution, via: Via) -> Option<RuleResult> {
         let force = force(rule, self.as_of);
         if force == Force::Silent {
             return None;
         }
         let link = self.link(rule, &attribution.supplier.id)?;
         let is_unit = self.part.component.is_none();
-        if !is_unit && met_by_unit.contains(&(rule.id.clone(), link.listed.to_owned())) {
-            return None;
-        }
         let label: String = self
             .part
             .label
@@ -225,11 +286,11 @@ impl<'a> View<'a> {
                 .as_ref()
                 .map(|_| (self.part.class, label.as_str())),
         };
-        let thing = thing(rule, self.place, depth, link.listed, self.acquired);
+        let thing = thing(rule, self.place, depth, link.listed, self.part.acquired);
         if thing.holds == Holds::No {
             return None;
         }
-        let follows = outcome(rule, self.place, self.acquired, is_unit, self.as_of)?;
+        let follows = outcome(rule, self.place, self.part.acquired, is_unit, self.as_of)?;
         let bound = bound(rule, self.place);
         let by_brand = via != Via::Maker && rule.matching.affiliates != Affiliates::Brand;
         let open = thing.holds == Holds::Unknown || !link.sure || (by_brand && via == Via::BrandBeside);
@@ -238,8 +299,6 @@ impl<'a> View<'a> {
         words.push(supplier_words(rule, attribution, &link, via));
         words.extend(thing.words);
         let (class, deadline) = conclude(rule, force, bound.holds, open, &follows, &mut words);
-        words.extend(self.closing(rule, class));
-
         let mut confidence = attribution.confidence.clamp(0.0, 1.0);
         let caps = [
             (true, link.certainty),
@@ -253,6 +312,14 @@ impl<'a> View<'a> {
         for (_, cap) in caps.into_iter().filter(|(met, _)| *met) {
             confidence = confidence.min(cap);
         }
+        let mut severity = severity(class, deadline, rule.binding, self.as_of);
+        if confidence < WEAK {
+            severity = severity.max(Severity::Indeterminate);
+            words.push(
+                "Confidence: below one half, so this is an open question until it is confirmed".to_owned(),
+            );
+        }
+        words.extend(self.closing(rule, class));
         Some(RuleResult {
             rule: rule.id.clone(),
             jurisdiction: rule.jurisdiction.clone(),
@@ -261,7 +328,7 @@ impl<'a> View<'a> {
             component: self.part.component.clone(),
             supplier: link.listed.to_owned(),
             class,
-            severity: severity(class, deadline, rule.binding, self.as_of),
+            severity,
             deadline: deadline.map(|date| date.to_string()),
             confidence,
             explanation: words,
@@ -299,13 +366,13 @@ impl<'a> View<'a> {
                     .and_then(|company| company.control.as_ref());
                 match control.filter(|control| matching.country.as_ref() == Some(*control)) {
                     Some(country) => certain(format!("is recorded as controlled from {}", country.as_str())),
-                    None => affiliations.link(matching, supplier, self.acquired, self.as_of),
+                    None => affiliations.link(matching, supplier, self.part.acquired, self.as_of),
                 }
             }
             Mode::Ownership => affiliations
-                .link(matching, supplier, self.acquired, self.as_of)
+                .link(matching, supplier, self.part.acquired, self.as_of)
                 .filter(|link| link.listed != supplier),
-            _ => affiliations.link(matching, supplier, self.acquired, self.as_of),
+            _ => affiliations.link(matching, supplier, self.part.acquired, self.as_of),
         }
     }
 
@@ -323,17 +390,21 @@ impl<'a> View<'a> {
             .map(|pack| pack.horizon.to_string())
             .unwrap_or_default();
         let verdict = match class {
-            ResultClass::NotBound => format!("Rule {id} exists and does not bind you"),
-            ResultClass::WhatIf => format!("Would match rule {id}"),
-            ResultClass::ApprovedUntil => format!("Meets rule {id}"),
-            _ => format!("Matches rule {id}"),
+            ResultClass::NotBound => format!("Rule {id} exists and does not bind you on these facts"),
+            ResultClass::ApprovedUntil => format!("Meets rule {id} on these facts"),
+            ResultClass::ConditionUnknown
+            | ResultClass::Undecided
+            | ResultClass::StaleRecheck
+            | ResultClass::Future
+            | ResultClass::WhatIf => format!("Would match rule {id} if the open facts hold"),
+            _ => format!("Matches rule {id} on these facts"),
         };
         [
             format!(
                 "Evidence: {read} of {} facts read in a source; nothing after {horizon} was seen",
                 rule.sources.len()
             ),
-            format!("{verdict} on these facts as of {as_of} (packs {version}); this is not legal advice"),
+            format!("{verdict} as of {as_of} (packs {version}); this is not legal advice"),
         ]
     }
 }
@@ -419,8 +490,11 @@ fn conclude(
             );
             (ResultClass::StaleRecheck, None)
         }
-        _ if open && !soft => {
+        _ if open && follows.class != ResultClass::ApprovedUntil => {
             words.push(format!("If the open facts are met: {would_be}"));
+            if soft && rule.matching.mode.any_maker() {
+                return (ResultClass::WhatIf, None);
+            }
             (ResultClass::ConditionUnknown, follows.deadline)
         }
         _ => (follows.class, follows.deadline),

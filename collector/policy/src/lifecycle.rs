@@ -1,7 +1,8 @@
-//! The life of a finding: which step facts cause, which an operator may take.
+//! The life of a finding: which step new facts cause.
 //!
-//! Invariants: only facts open and close; an operator acknowledges, assigns and
-//! waives. Incomplete evidence may open or change a finding, never close one.
+//! Invariants: an operator's state (acknowledged, assigned, waived) changes no
+//! step but that a closed finding opens again. Incomplete evidence may open or
+//! change a finding, never close one.
 
 use model::{FindingState, ResultClass};
 
@@ -40,18 +41,6 @@ pub fn step(before: Option<(FindingState, ResultClass)>, now: Option<ResultClass
     }
 }
 
-/// Whether an operator may move a finding so. Nobody closes one by hand, and a
-/// closed one opens only when the rule is met again.
-#[must_use]
-pub fn may_move(from: FindingState, to: FindingState) -> bool {
-    use FindingState as S;
-    match (from, to) {
-        (S::Closed, _) | (_, S::Closed) => false,
-        (S::Assigned, S::Assigned) => true,
-        _ => from != to,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,15 +69,5 @@ mod tests {
                 "{before:?} {now:?} {complete}"
             );
         }
-    }
-
-    #[test]
-    fn nobody_closes_or_reopens_by_hand() {
-        for &state in S::ALL {
-            assert!(!may_move(state, S::Closed), "{state}");
-            assert!(!may_move(S::Closed, state), "{state}");
-        }
-        assert!(may_move(S::Open, S::Acknowledged) && may_move(S::Waived, S::Open));
-        assert!(may_move(S::Assigned, S::Assigned) && !may_move(S::Open, S::Open));
     }
 }

@@ -254,6 +254,17 @@ choice!(
     }
 );
 
+impl Mode {
+    /// Whether it asks something of every maker's goods, and so of nobody in particular.
+    #[must_use]
+    pub fn any_maker(self) -> bool {
+        matches!(
+            self,
+            Self::ApprovalList | Self::CountryOfHeadquarters | Self::CountryOfProduction
+        )
+    }
+}
+
 choice!(
     /// Which affiliation edges a rule counts. Brand and OEM customer edges never count.
     #[derive(Default)]

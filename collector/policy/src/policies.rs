@@ -8,7 +8,7 @@ use crate::affiliation::Affiliations;
 use crate::pack::{Effect, Mode, Pack, Rule};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 /// File name of the affiliations, beside the packs.
@@ -192,9 +192,25 @@ impl Policies {
             _ => self.rules().any(|rule| {
                 let level = rule.thing.level.is_some_and(|level| level.as_str() == fact);
                 let need = rule.thing.needs.iter().any(|need| need == fact);
-                level || need || (fact == tag && rule.bound.tags.iter().any(|bound| bound == fact))
+                level || need || rule.bound.tags.iter().any(|bound| bound == fact)
             }),
         }
+    }
+
+    /// Which of the jurisdictions bind operators by tags of which `tags` holds none,
+    /// neither the tag nor `not:` before it: their rules then bind nobody in silence.
+    #[must_use]
+    pub fn undeclared(&self, tags: &BTreeSet<String>, jurisdictions: &BTreeSet<String>) -> Vec<String> {
+        let told: BTreeSet<&str> = tags
+            .iter()
+            .map(|tag| tag.strip_prefix("not:").unwrap_or(tag))
+            .collect();
+        let asks_in_vain = |code: &&String| {
+            let rules = self.pack(code).into_iter().flat_map(|pack| &pack.rules);
+            let mut asked = rules.flat_map(|rule| &rule.bound.tags).peekable();
+            asked.peek().is_some() && !asked.any(|tag| told.contains(tag.as_str()))
+        };
+        jurisdictions.iter().filter(asks_in_vain).cloned().collect()
     }
 
     /// Rules of a jurisdiction that could speak about a supplier, and those that speak about any.
@@ -298,12 +314,7 @@ impl Policies {
             if rule.effect == Effect::None || rule.matching.mode == Mode::NoneNamed {
                 continue;
             }
-            let any = [
-                Mode::ApprovalList,
-                Mode::CountryOfHeadquarters,
-                Mode::CountryOfProduction,
-            ];
-            if any.contains(&rule.matching.mode) {
+            if rule.matching.mode.any_maker() {
                 index.any_maker.push(position);
                 continue;
             }

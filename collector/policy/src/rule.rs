@@ -110,11 +110,14 @@ pub fn outcome(
         return Some(Outcome::new(ResultClass::Watch, words));
     }
     let newness = newness(start(rule), acquired);
+    let turns_on_day = rule.effect_installed.is_some()
+        || (rule.effect == Effect::Review && rule.thing.state == State::New)
+        || (rule.effect == Effect::RemoveBy && rule.thing.state == State::Both);
     let effect = match rule.effect_installed {
         Some(softer) if newness != Newness::New => softer,
         _ => rule.effect,
     };
-    let found = match effect {
+    let mut found = match effect {
         Effect::None => return None,
         Effect::Watch => Outcome::new(ResultClass::Watch, format!("Act: {}", rule.detail)),
         Effect::Review if rule.thing.state == State::New && newness != Newness::New => Outcome::new(
@@ -128,9 +131,9 @@ pub fn outcome(
         Effect::Review => Outcome::new(ResultClass::Review, format!("Act: {}", rule.detail)),
         Effect::Cap if !is_unit => return None,
         Effect::Cap => share(rule),
-        Effect::NeedsApproval => approval(rule, place, newness, as_of)?,
+        Effect::NeedsApproval => approval(rule, place, newness, acquired, is_unit, as_of)?,
         Effect::NoNew | Effect::Prohibited if effect == Effect::NoNew || rule.thing.state == State::New => {
-            only_new(rule, newness, acquired)
+            only_new(rule, newness, acquired, is_unit)
         }
         Effect::NoNew | Effect::Prohibited => Outcome::new(
             ResultClass::Violation,
@@ -149,7 +152,35 @@ pub fn outcome(
         ),
         Effect::RemoveBy => removal(rule, place, as_of),
     };
+    if turns_on_day && newness == Newness::Undeclared {
+        let stricter = format!(
+            "When: for what is new since {} it asks for more; ",
+            opt(start(rule))
+        );
+        found.words.push(stricter + &open_day(acquired));
+        if matches!(found.class, ResultClass::Review | ResultClass::Watch) {
+            found.class = undated(is_unit, found.class);
+        }
+    }
     Some(if rule.binding { found } else { soften(found) })
+}
+
+/// The class where the day of acquisition would settle it: a part may have come after the
+/// unit did, so nothing can be presumed of its day.
+fn undated(is_unit: bool, class: ResultClass) -> ResultClass {
+    if is_unit {
+        class
+    } else {
+        ResultClass::ConditionUnknown
+    }
+}
+
+/// Why it is not settled whether something is new.
+fn open_day(acquired: Option<PartialDate>) -> String {
+    match acquired {
+        None => "its own day of acquisition is not declared".to_owned(),
+        Some(day) => format!("acquired {day}, and which of the two came first cannot be told"),
+    }
 }
 
 /// Advice and stated policy bind nobody: a would-be breach becomes a review.
@@ -175,7 +206,7 @@ fn newness(start: Option<PartialDate>, acquired: Option<PartialDate>) -> Newness
     }
 }
 
-fn only_new(rule: &Rule, newness: Newness, acquired: Option<PartialDate>) -> Outcome {
+fn only_new(rule: &Rule, newness: Newness, acquired: Option<PartialDate>, is_unit: bool) -> Outcome {
     let since = opt(start(rule));
     match newness {
         Newness::New => Outcome::new(
@@ -188,14 +219,15 @@ fn only_new(rule: &Rule, newness: Newness, acquired: Option<PartialDate>) -> Out
         Newness::Earlier => Outcome::new(
             ResultClass::NoNew,
             format!(
-                "When: acquired {}, before the restriction on new equipment began ({since}); it may stay, no more may come",
+                "When: acquired {}, before the restriction on new equipment began ({since}); this rule lets it stay, no more may come",
                 opt(acquired)
             ),
         ),
         Newness::Undeclared => Outcome::new(
-            ResultClass::NoNew,
+            undated(is_unit, ResultClass::NoNew),
             format!(
-                "When: only what is new since {since} is restricted; declare the day of acquisition to settle it"
+                "When: only what is new since {since} is restricted; {}",
+                open_day(acquired)
             ),
         ),
     }
@@ -213,7 +245,14 @@ fn share(rule: &Rule) -> Outcome {
     )
 }
 
-fn approval(rule: &Rule, place: &Place, newness: Newness, as_of: Date) -> Option<Outcome> {
+fn approval(
+    rule: &Rule,
+    place: &Place,
+    newness: Newness,
+    acquired: Option<PartialDate>,
+    is_unit: bool,
+    as_of: Date,
+) -> Option<Outcome> {
     let approved = place
         .tags
         .iter()
@@ -247,10 +286,11 @@ fn approval(rule: &Rule, place: &Place, newness: Newness, as_of: Date) -> Option
     match (rule.thing.state, newness) {
         (State::New, Newness::Earlier) => None,
         (State::New, Newness::Undeclared) => Some(Outcome::new(
-            ResultClass::NoNew,
+            undated(is_unit, ResultClass::NoNew),
             format!(
-                "When: only what is new since {} needs an approval; declare the day of acquisition",
-                opt(start(rule))
+                "When: only what is new since {} needs an approval; {}",
+                opt(start(rule)),
+                open_day(acquired)
             ),
         )),
         _ => Some(Outcome::new(

@@ -1,6 +1,11 @@
 //! Who is bound, and which thing: what the operator declares against what a rule asks.
 //!
-//! Invariant: a fact nobody declared makes the answer unknown, never no.
+//! Invariant: a fact about the thing that nobody declared makes the answer unknown,
+//! never no. Who is bound is asked otherwise: a rule binds whoever declares its
+//! tag and nobody else, so that an operator is not asked about every law there is.
+//! That answer rests on nothing where the operator declares no tag of the pack at
+//! all; [`Policies::undeclared`](crate::Policies::undeclared) tells where, and
+//! [`standing`](crate::standing) calls nothing clear there.
 //!
 //! Tags of a place that settle an answer:
 //!
@@ -78,14 +83,20 @@ pub fn bound(rule: &Rule, place: &Place) -> Answer {
             format!("Bound: you declared tag {tag} ({})", rule.bound.words),
         );
     } else {
-        let tags = rule.bound.tags.join(" or ");
-        answer.and(
-            Holds::No,
-            format!(
-                "Bound: it binds {}; if that is you, declare tag {tags}",
-                rule.bound.words
-            ),
-        );
+        let (denied, open): (Vec<&str>, Vec<&str>) = rule
+            .bound
+            .tags
+            .iter()
+            .map(String::as_str)
+            .partition(|tag| declared(place, tag) == Holds::No);
+        let mut words = format!("Bound: it binds {}", rule.bound.words);
+        if !denied.is_empty() {
+            words.push_str(&format!("; you declared not:{}", denied.join(", not:")));
+        }
+        if !open.is_empty() {
+            words.push_str(&format!("; if that is you, declare tag {}", open.join(" or ")));
+        }
+        answer.and(Holds::No, words);
     }
     answer
 }
@@ -330,7 +341,7 @@ fn compare(yes: bool, no: bool) -> Holds {
 
 fn shown(acquired: Option<PartialDate>) -> String {
     acquired.map_or_else(
-        || "the day of acquisition is not declared".to_owned(),
+        || "its own day of acquisition is not declared".to_owned(),
         |day| format!("acquired {day}"),
     )
 }

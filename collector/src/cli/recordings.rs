@@ -4,7 +4,7 @@ use crate::admin;
 use ::identify::{Knowledge, recording};
 use model::{Attribution, Identification};
 use serde_json::{Value, json};
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -16,7 +16,7 @@ pub fn identify(recordings: &[PathBuf]) -> ExitCode {
     let knowledge = match Knowledge::built_in() {
         Ok(knowledge) => knowledge,
         Err(error) => {
-            eprintln!("marque-collector: {}", admin::chain(&error));
+            let _ = writeln!(std::io::stderr(), "marque-collector: {}", admin::chain(&error));
             return ExitCode::FAILURE;
         }
     };
@@ -35,12 +35,13 @@ pub fn identify(recordings: &[PathBuf]) -> ExitCode {
                 json!({"recording": shown, "error": error})
             }
         };
-        if writeln!(out, "{line}").is_err() {
-            // The reader went away: nobody is left to tell.
-            return ExitCode::SUCCESS;
+        if let Err(error) = writeln!(out, "{line}") {
+            return unwritten(&error);
         }
     }
-    let _ = out.flush();
+    if let Err(error) = out.flush() {
+        return unwritten(&error);
+    }
     if all_read {
         ExitCode::SUCCESS
     } else {
@@ -48,13 +49,26 @@ pub fn identify(recordings: &[PathBuf]) -> ExitCode {
     }
 }
 
-fn read(path: &Path) -> Result<recording::Recording, String> {
-    let size = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
-    if size > MAX_BYTES {
-        return Err(format!("{size} bytes are more than {MAX_BYTES}"));
+/// A reader that went away has seen what it wanted; anything else is a failure.
+fn unwritten(error: &std::io::Error) -> ExitCode {
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        return ExitCode::SUCCESS;
     }
-    let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
-    recording::read_counted(&bytes).map_err(|e| admin::chain(&e))
+    let _ = writeln!(std::io::stderr(), "marque-collector: cannot write: {error}");
+    ExitCode::FAILURE
+}
+
+fn read(path: &Path) -> Result<recording::Recording, String> {
+    let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| e.to_string())?;
+    if u64::try_from(bytes.len()).is_ok_and(|size| size > MAX_BYTES) {
+        return Err(format!("is larger than {MAX_BYTES} bytes"));
+    }
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf".as_slice()).unwrap_or(&bytes);
+    recording::read_counted(text).map_err(|e| admin::chain(&e))
 }
 
 fn answer(recording: &str, lines_ignored: usize, found: &Identification) -> Value {

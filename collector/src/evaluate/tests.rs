@@ -4,7 +4,7 @@ use super::*;
 use model::{FindingId, FindingState, Place, Severity, UnitId};
 use store::record::{KnownFinding, Tenure};
 
-fn unit(serial: Option<&str>, mac: Option<&str>, engine: Option<&str>) -> UnitIdentity {
+fn hardware(serial: Option<&str>, mac: Option<&str>, engine: Option<&str>) -> UnitIdentity {
     let own = |t: Option<&str>| t.map(str::to_owned);
     UnitIdentity {
         serial: own(serial),
@@ -17,28 +17,40 @@ fn unit(serial: Option<&str>, mac: Option<&str>, engine: Option<&str>) -> UnitId
 #[test]
 fn another_unit_needs_hardware_evidence() {
     for (before, now, other) in [
-        (unit(Some("a"), None, None), unit(Some("b"), None, None), true),
         (
-            unit(Some("a"), Some("m1"), None),
-            unit(Some("a"), Some("m2"), None),
-            false,
-        ),
-        (unit(Some("a"), None, None), unit(None, None, None), false),
-        (unit(None, Some("m1"), None), unit(None, Some("m2"), None), true),
-        (
-            unit(None, Some("m1"), Some("e")),
-            unit(None, Some("m2"), Some("e")),
-            false,
-        ),
-        (
-            unit(None, Some("m1"), Some("e1")),
-            unit(None, Some("m2"), Some("e2")),
+            hardware(Some("a"), None, None),
+            hardware(Some("b"), None, None),
             true,
         ),
-        (unit(None, None, Some("e1")), unit(None, None, Some("e2")), false),
         (
-            unit(Some("a"), Some("m1"), None),
-            unit(None, Some("m1"), None),
+            hardware(Some("a"), Some("m1"), None),
+            hardware(Some("a"), Some("m2"), None),
+            false,
+        ),
+        (hardware(Some("a"), None, None), hardware(None, None, None), false),
+        (
+            hardware(None, Some("m1"), None),
+            hardware(None, Some("m2"), None),
+            true,
+        ),
+        (
+            hardware(None, Some("m1"), Some("e")),
+            hardware(None, Some("m2"), Some("e")),
+            false,
+        ),
+        (
+            hardware(None, Some("m1"), Some("e1")),
+            hardware(None, Some("m2"), Some("e2")),
+            true,
+        ),
+        (
+            hardware(None, None, Some("e1")),
+            hardware(None, None, Some("e2")),
+            false,
+        ),
+        (
+            hardware(Some("a"), Some("m1"), None),
+            hardware(None, Some("m1"), None),
             false,
         ),
     ] {
@@ -76,9 +88,11 @@ fn subject(findings: Vec<KnownFinding>) -> Subject {
         name: String::new(),
         address: "192.0.2.1".into(),
         latest: None,
+        last_answer: None,
         complete: None,
         partial: None,
         tenure: None,
+        initial: None,
         findings,
         judged: None,
     }
@@ -133,7 +147,7 @@ fn a_unit_moves_in_is_learned_and_is_swapped() {
             brand: None,
             claims: vec![],
             doubts: vec![],
-            unit: unit(Some(serial), None, None),
+            unit: hardware(Some(serial), None, None),
             components: vec![],
         },
     };
@@ -147,14 +161,155 @@ fn a_unit_moves_in_is_learned_and_is_swapped() {
     subject.tenure = Some(Tenure {
         unit: id,
         from: Instant(1),
-        identity: unit(Some("a"), None, None),
+        swapped: false,
+        identity: hardware(Some("a"), None, None),
     });
     assert_eq!(tenure_step(&subject, Some(&sighting("a"))), TenureStep::Keep);
     assert!(matches!(tenure_step(&subject, Some(&sighting("b"))), TenureStep::Swap(unit, _) if unit == id));
     subject.tenure = Some(Tenure {
         unit: id,
         from: Instant(1),
-        identity: unit(None, Some("m"), None),
+        swapped: false,
+        identity: hardware(None, Some("m"), None),
     });
     assert!(matches!(tenure_step(&subject, Some(&sighting("a"))), TenureStep::Learn(unit, _) if unit == id));
+}
+
+#[test]
+fn who_has_been_silent_for_long_is_not_known_to_be_as_it_was() {
+    let day =
+        |text: &str| Date::parse(text, time::macros::format_description!("[year]-[month]-[day]")).unwrap();
+    let answered = |text: &str| {
+        Some(Instant::from_datetime(
+            day(text).with_hms(12, 0, 0).unwrap().assume_utc(),
+        ))
+    };
+    let today = day("2026-11-25");
+    assert!(is_fresh(answered("2026-11-18"), today));
+    assert!(!is_fresh(answered("2026-11-17"), today));
+    assert!(!is_fresh(None, today));
+}
+
+#[test]
+fn a_swapped_unit_is_as_new_as_its_first_sighting() {
+    let day = |text: &str| text.parse::<PartialDate>().unwrap();
+    let first = Instant::from_datetime(time::macros::datetime!(2026-03-01 0:00 UTC));
+    let mut subject = subject(vec![]);
+    subject.place.acquired = Some("2017-02-12".into());
+    assert_eq!(acquired(&subject, &TenureStep::Keep), Some(day("2017-02-12")));
+    subject.tenure = Some(Tenure {
+        unit: UnitId::generate(),
+        from: first,
+        swapped: true,
+        identity: UnitIdentity::default(),
+    });
+    assert_eq!(acquired(&subject, &TenureStep::Keep), Some(day("2026-03-01")));
+    subject.place.acquired = Some("2026-04".into());
+    assert_eq!(
+        acquired(&subject, &TenureStep::Keep),
+        Some(day("2026-04")),
+        "what is declared later wins"
+    );
+    subject.place.acquired = None;
+    subject.tenure = None;
+    let found = FoundUnit {
+        from: first,
+        identity: UnitIdentity::default(),
+        maker: None,
+    };
+    assert_eq!(acquired(&subject, &TenureStep::First(found.clone())), None);
+    assert_eq!(
+        acquired(&subject, &TenureStep::Swap(UnitId::generate(), found)),
+        Some(day("2026-03-01"))
+    );
+}
+
+#[test]
+fn a_weak_or_contradicted_maker_clears_nothing() {
+    let mut identification = Identification {
+        knowledge: "k".into(),
+        maker: Some(model::Attribution {
+            supplier: model::SupplierRef {
+                id: "cisco".into(),
+                name: "Cisco".into(),
+            },
+            confidence: 0.9,
+        }),
+        brand: None,
+        claims: vec![],
+        doubts: vec![],
+        unit: UnitIdentity::default(),
+        components: vec![],
+    };
+    assert!(is_known(&identification));
+    let doubt = |subject| model::Doubt {
+        subject,
+        code: "contradiction".into(),
+        text: String::new(),
+        evidence: None,
+    };
+    identification.doubts = vec![doubt(model::Subject::Component("7".into()))];
+    assert!(
+        is_known(&identification),
+        "a doubt about a part is not one about the unit"
+    );
+    identification.doubts = vec![doubt(model::Subject::Unit)];
+    assert!(!is_known(&identification));
+    identification.doubts.clear();
+    identification.maker.as_mut().unwrap().confidence = 0.45;
+    assert!(!is_known(&identification));
+}
+
+fn optic(index: &str, serial: &str) -> ComponentIdentity {
+    ComponentIdentity {
+        index: index.into(),
+        parent: None,
+        class: model::ComponentClass::Module,
+        name: String::new(),
+        description: String::new(),
+        model: "SFP".into(),
+        serial: serial.into(),
+        revision: String::new(),
+        maker: Some(model::Attribution {
+            supplier: model::SupplierRef {
+                id: "hisilicon".into(),
+                name: "HiSilicon".into(),
+            },
+            confidence: 0.85,
+        }),
+        brand: None,
+    }
+}
+
+#[test]
+fn a_replaced_optic_is_as_new_as_its_first_sighting() {
+    let identified = |components| Identification {
+        knowledge: "k".into(),
+        maker: None,
+        brand: None,
+        claims: vec![],
+        doubts: vec![],
+        unit: UnitIdentity::default(),
+        components,
+    };
+    let mut subject = subject(vec![]);
+    let declared = Some("2017-02-12".parse::<PartialDate>().unwrap());
+    subject.complete = Some(IdentifiedSighting {
+        digest: model::Digest([2; 32]),
+        from: Instant::from_datetime(time::macros::datetime!(2026-11-01 9:00 UTC)),
+        identification: identified(vec![optic("7", "old"), optic("8", "new")]),
+    });
+    let dates = |subject: &Subject| {
+        parts(subject, declared)
+            .into_iter()
+            .map(|p| p.acquired)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        dates(&subject),
+        [declared, declared],
+        "nothing changed since the unit was first seen"
+    );
+    subject.initial = Some(identified(vec![optic("7", "old"), optic("8", "gone")]));
+    assert_eq!(dates(&subject), [declared, "2026-11-01".parse().ok()]);
 }

@@ -1,13 +1,16 @@
 //! Accepts connections and shakes hands off the accept loop.
 //!
-//! Invariants: a handshake has ten seconds and at most 256 run at once, so that
-//! strangers cannot hold agents out; a failed one is counted, never fatal.
+//! Invariants: a handshake has ten seconds and at most 256 run at once; when
+//! there are more the oldest is given up, because an agent's takes milliseconds
+//! and a stranger's may never end. A failed one is counted, never fatal.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -62,7 +65,7 @@ async fn accept_loop(
     sender: mpsc::Sender<std::io::Result<Connection>>,
     stop: CancellationToken,
 ) {
-    let room = Arc::new(Semaphore::new(HANDSHAKES));
+    let mut shaking: VecDeque<AbortHandle> = VecDeque::with_capacity(HANDSHAKES);
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -77,12 +80,15 @@ async fn accept_loop(
                 continue;
             }
         };
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
-            return;
-        };
+        shaking.retain(|handshake| !handshake.is_finished());
+        if shaking.len() >= HANDSHAKES
+            && let Some(oldest) = shaking.pop_front()
+        {
+            oldest.abort();
+            metrics::counter!("marque_collector_handshake_refused_total", "reason" => "crowded").increment(1);
+        }
         let (acceptor, sender) = (listener.acceptor.clone(), sender.clone());
-        tokio::spawn(async move {
-            let _permit = permit;
+        let handshake = tokio::spawn(async move {
             let _ = stream.set_nodelay(true);
             match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
                 Ok(Ok(connection)) => {
@@ -93,10 +99,11 @@ async fn accept_loop(
                 Err(_) => refuse(peer, "handshake timed out"),
             }
         });
+        shaking.push_back(handshake.abort_handle());
     }
 }
 
 fn refuse(peer: SocketAddr, reason: &str) {
-    metrics::counter!("marque_collector_handshake_refused_total").increment(1);
+    metrics::counter!("marque_collector_handshake_refused_total", "reason" => "failed").increment(1);
     tracing::info!(peer.address = %peer.ip(), reason, "connection refused");
 }

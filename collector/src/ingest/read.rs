@@ -26,9 +26,15 @@ pub enum Unreadable {
     Digest,
 }
 
-/// Reads one report; what cannot be read becomes a refusal with its reason.
-pub fn report(bytes: &[u8], site: &SiteName) -> ReportBody {
-    match read(bytes, site) {
+/// How far an agent's clock may run ahead of ours before its times are taken as now (microseconds).
+const AHEAD: i64 = 300_000_000;
+
+/// Reads one report received at `now`; what cannot be read becomes a refusal with its reason.
+///
+/// A clock that runs ahead would make the past look newer than every report to
+/// come, so times ahead of ours are brought back to `now`.
+pub fn report(bytes: &[u8], site: &SiteName, now: Instant) -> ReportBody {
+    match read(bytes, site, now) {
         Ok(read) => ReportBody::Read(Box::new(read)),
         Err(unreadable) => ReportBody::Refused {
             reason: unreadable.to_string(),
@@ -66,7 +72,7 @@ pub fn gap(wire: &v1::Gap, next_sequence: u64) -> Result<IncomingReport, Unreada
     })
 }
 
-fn read(bytes: &[u8], site: &SiteName) -> Result<ReadReport, Unreadable> {
+fn read(bytes: &[u8], site: &SiteName, now: Instant) -> Result<ReadReport, Unreadable> {
     if bytes.len() > proto::MAX_REPORT_BYTES {
         return Err(Unreadable::TooLarge);
     }
@@ -101,8 +107,8 @@ fn read(bytes: &[u8], site: &SiteName) -> Result<ReadReport, Unreadable> {
         site: site.clone(),
         address: address.to_string(),
         port,
-        started: Instant(report.started_micros),
-        finished: Instant(report.finished_micros),
+        started: not_ahead(report.started_micros, now),
+        finished: not_ahead(report.finished_micros, now),
         completeness,
         digest,
         evidence: report.evidence.map(Vec::from),
@@ -111,6 +117,14 @@ fn read(bytes: &[u8], site: &SiteName) -> Result<ReadReport, Unreadable> {
         retries: cost.retries,
         varbinds: cost.varbinds,
     })
+}
+
+fn not_ahead(micros: i64, now: Instant) -> Instant {
+    if micros > now.0.saturating_add(AHEAD) {
+        now
+    } else {
+        Instant(micros)
+    }
 }
 
 /// Evidence as the stages use it, from its exact bytes.
@@ -211,7 +225,7 @@ mod tests {
     }
 
     fn body(report: &v1::Report) -> ReportBody {
-        super::report(&report.encode_to_vec(), &"berlin".parse().unwrap())
+        super::report(&report.encode_to_vec(), &"berlin".parse().unwrap(), Instant(10))
     }
 
     #[test]
@@ -249,6 +263,21 @@ mod tests {
         ] {
             assert_eq!(gap(&wire, 8), Err(Unreadable::Field(field)), "{wire:?}");
         }
+    }
+
+    #[test]
+    fn a_clock_that_runs_ahead_is_brought_back() {
+        let mut report = good();
+        report.finished_micros = i64::MAX;
+        let ReportBody::Read(read) = body(&report) else {
+            panic!("refused")
+        };
+        assert_eq!((read.started, read.finished), (Instant(1), Instant(10)));
+        report.finished_micros = 10 + AHEAD;
+        let ReportBody::Read(read) = body(&report) else {
+            panic!("refused")
+        };
+        assert_eq!(read.finished, Instant(10 + AHEAD), "a little ahead is let be");
     }
 
     #[test]
@@ -295,7 +324,7 @@ mod tests {
                 }
             );
         }
-        let refused = super::report(&[0xff; 40], &"berlin".parse().unwrap());
+        let refused = super::report(&[0xff; 40], &"berlin".parse().unwrap(), Instant(10));
         assert_eq!(
             refused,
             ReportBody::Refused {

@@ -2,8 +2,9 @@
 
 use super::read;
 use super::uncommitted::Uncommitted;
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use model::{AgentId, Instant, SiteName};
+use prost::Message as _;
 use proto::v1;
 use proto::v1::inventory_service_server::{InventoryService, InventoryServiceServer};
 use std::sync::Arc;
@@ -22,6 +23,8 @@ const WINDOW: u32 = 256;
 /// Messages taken at once: what is ready, at most this many.
 const BATCH: usize = 64;
 
+/// Bytes of reports after which a batch takes no more.
+const BATCH_BYTES: usize = 8 << 20;
 /// Reports committed in one transaction; an agent that keeps to the window never sends more at once.
 const COMMIT: usize = WINDOW as usize;
 
@@ -84,11 +87,10 @@ impl InventoryService for Ingest {
             return Err(Status::invalid_argument("the first message is not a greeting"));
         };
         let hello = greeting(agent, site.clone(), &hello)?;
-        let acked = self
-            .store
-            .greet(&hello, (self.clock)())
-            .await
-            .map_err(|e| status(&e))?;
+        let acked = self.store.greet(&hello, (self.clock)()).await.map_err(|error| {
+            tracing::error!(agent.id = %agent, error = crate::admin::chain(&error), "greeting not stored");
+            status(&error)
+        })?;
         tracing::info!(agent.id = %agent, site = %site, agent.version = hello.version, report.sequence = acked, "agent connected");
 
         let (responses, receiver) = mpsc::channel(BATCH);
@@ -108,6 +110,7 @@ impl InventoryService for Ingest {
             agent,
             site,
             epoch: hello.epoch,
+            acked,
             next_sequence: hello.next_sequence,
             status: None,
             noted: None,
@@ -125,6 +128,7 @@ struct Line {
     agent: AgentId,
     site: SiteName,
     epoch: String,
+    acked: u64,
     /// The next sequence as the agent told it last: no gap reaches it.
     next_sequence: u64,
     /// How its spool stands, not yet written down.
@@ -136,20 +140,17 @@ struct Line {
 
 async fn serve_line(
     mut line: Line,
-    requests: Streaming<v1::ReportRequest>,
+    mut requests: Streaming<v1::ReportRequest>,
     responses: mpsc::Sender<Result<v1::ReportResponse, Status>>,
     stop: CancellationToken,
 ) {
-    let mut ready = requests.ready_chunks(BATCH);
     let ended = loop {
-        let chunk = tokio::select! {
+        let batch = tokio::select! {
             () = stop.cancelled() => break Some(Status::unavailable("collector stops")),
-            chunk = ready.next() => chunk,
+            batch = ready(&mut requests, &mut line) => batch,
         };
-        let Some(chunk) = chunk else { break None };
         let received = line.waiting.received();
-        let (reports, fault) = line.collect(chunk);
-        match line.commit_all(reports, &responses).await {
+        match line.commit_all(batch.reports, &responses).await {
             Ok(true) => {}
             Ok(false) => break None,
             Err(error) => {
@@ -162,8 +163,8 @@ async fn serve_line(
             tracing::warn!(agent.id = %line.agent, error = crate::admin::chain(&error), "spool's standing not stored");
             break Some(status(&error));
         }
-        if let Some(fault) = fault {
-            break Some(fault);
+        if let Some(end) = batch.end {
+            break end;
         }
     };
     tracing::info!(agent.id = %line.agent, reason = ended.as_ref().map_or("", Status::message), "agent disconnected");
@@ -172,21 +173,43 @@ async fn serve_line(
     }
 }
 
-impl Line {
-    /// The reports and gaps of a chunk up to its first fault.
-    fn collect(
-        &mut self,
-        chunk: Vec<Result<v1::ReportRequest, Status>>,
-    ) -> (Vec<IncomingReport>, Option<Status>) {
-        let mut reports = Vec::with_capacity(chunk.len());
-        for message in chunk {
-            if let Err(fault) = message.and_then(|request| self.take(request, &mut reports)) {
-                return (reports, Some(fault));
-            }
-        }
-        (reports, None)
-    }
+/// Reports to commit together, and how the stream ended behind them if it did.
+struct Batch {
+    reports: Vec<IncomingReport>,
+    end: Option<Option<Status>>,
+}
 
+/// Waits for a message and takes what else is ready, at most [`BATCH`] reports and about [`BATCH_BYTES`]:
+/// small on the wire may be large in memory.
+async fn ready(requests: &mut Streaming<v1::ReportRequest>, line: &mut Line) -> Batch {
+    let mut batch = Batch {
+        reports: Vec::new(),
+        end: None,
+    };
+    let mut bytes = 0;
+    let mut next = requests.next().await;
+    loop {
+        match next {
+            Some(Ok(request)) => {
+                bytes += request.encoded_len();
+                if let Err(fault) = line.take(request, &mut batch.reports) {
+                    batch.end = Some(Some(fault));
+                }
+            }
+            Some(Err(status)) => batch.end = Some(Some(status)),
+            None => batch.end = Some(None),
+        }
+        if batch.end.is_some() || batch.reports.len() >= BATCH || bytes >= BATCH_BYTES {
+            return batch;
+        }
+        match requests.next().now_or_never() {
+            Some(message) => next = message,
+            None => return batch,
+        }
+    }
+}
+
+impl Line {
     fn take(&mut self, request: v1::ReportRequest, reports: &mut Vec<IncomingReport>) -> Result<(), Status> {
         match request.message {
             Some(v1::report_request::Message::Report(report)) => reports.push(self.read(&report)),
@@ -236,13 +259,13 @@ impl Line {
         self.next_sequence = self.next_sequence.max(report.sequence.saturating_add(1));
         IncomingReport {
             sequence: report.sequence,
-            body: read::report(&report.report, &self.site),
+            body: read::report(&report.report, &self.site, (self.clock)()),
         }
     }
 
     /// Commits in bounded transactions, each acknowledged; `false` when nobody listens any more.
     async fn commit_all(
-        &self,
+        &mut self,
         mut reports: Vec<IncomingReport>,
         responses: &mpsc::Sender<Result<v1::ReportResponse, Status>>,
     ) -> Result<bool, StoreError> {
@@ -257,7 +280,7 @@ impl Line {
         Ok(true)
     }
 
-    async fn commit(&self, reports: Vec<IncomingReport>) -> Result<v1::Ack, StoreError> {
+    async fn commit(&mut self, reports: Vec<IncomingReport>) -> Result<v1::Ack, StoreError> {
         let sequences: Vec<u64> = reports
             .iter()
             .map(|report| match &report.body {
@@ -279,8 +302,10 @@ impl Line {
             .store
             .commit_reports(self.agent, &self.epoch, reports, (self.clock)())
             .await?;
+        // Repeated reports come after later ones; an ack never goes back.
+        self.acked = self.acked.max(sequences.last().copied().unwrap_or(0));
         let mut ack = v1::Ack {
-            sequence: sequences.last().copied().unwrap_or(0),
+            sequence: self.acked,
             verdicts: Vec::new(),
         };
         for (sequence, verdict) in sequences.into_iter().zip(verdicts) {

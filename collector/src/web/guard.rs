@@ -53,19 +53,24 @@ fn is_loopback(uri: &Uri, headers: &HeaderMap) -> bool {
         && hosts.into_iter().all(is_loopback_name)
 }
 
+/// `localhost` or a literal address of loopback, with or without a port.
 fn is_loopback_name(host: &str) -> bool {
-    ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| {
-        let port = host
-            .get(..name.len())
-            .filter(|start| start.eq_ignore_ascii_case(name))
-            .and(host.get(name.len()..));
-        port.is_some_and(|port| {
-            port.is_empty()
-                || port
-                    .strip_prefix(':')
-                    .is_some_and(|port| port.parse::<u16>().is_ok())
-        })
-    })
+    let Ok(authority) = host.parse::<axum::http::uri::Authority>() else {
+        return false;
+    };
+    let name = authority.host();
+    let port = authority.as_str().strip_prefix(name);
+    if !port.is_some_and(|p| p.is_empty() || p.strip_prefix(':').is_some_and(|p| p.parse::<u16>().is_ok())) {
+        return false;
+    }
+    let literal = name
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost")
+        || literal
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -81,6 +86,7 @@ mod tests {
             "127.0.0.1:80",
             "[::1]",
             "[::1]:8080",
+            "127.0.0.2:80",
         ] {
             assert!(is_loopback_name(good), "{good}");
         }
@@ -90,7 +96,9 @@ mod tests {
             "localhost.evil.example",
             "127.0.0.1.nip.io",
             "localhost:x",
-            "127.0.0.2",
+            "10.0.0.1",
+            "a@localhost",
+            "[::2]",
             "é",
         ] {
             assert!(!is_loopback_name(bad), "{bad}");

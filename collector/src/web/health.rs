@@ -81,7 +81,7 @@ pub struct SiteLine {
 
 /// The stages of the path, each with the age of its oldest item.
 #[must_use]
-pub fn stages(overview: &Overview, now: Instant) -> Vec<Stage> {
+pub fn stages(overview: &Overview, takes_writes: bool, now: Instant) -> Vec<Stage> {
     let age = |at: Option<Instant>| at.map(|at| now.seconds_since(at));
     let pace = |seconds: Option<u64>, limit: u64| match seconds {
         Some(s) if s > limit.saturating_mul(10) => "stands",
@@ -138,11 +138,16 @@ pub fn stages(overview: &Overview, now: Instant) -> Vec<Stage> {
             value: show::number(overview.reports),
             unit: "reports kept",
             age: match (overview.lost, overview.gap_sequences) {
+                _ if !takes_writes => "no room on the disk".to_owned(),
                 (0, 0) => "none lost".to_owned(),
                 (0, gone) => format!("{} declared lost", show::number(gone)),
                 (lost, _) => format!("{} lost", show::number(lost)),
             },
-            state: if overview.lost == 0 { "flows" } else { "stands" },
+            state: if takes_writes && overview.lost == 0 {
+                "flows"
+            } else {
+                "stands"
+            },
         },
         backlog("identify", "waiting", &overview.unidentified),
         backlog("evaluate", "waiting", &overview.unevaluated),

@@ -91,6 +91,9 @@ pub trait Store: Send + Sync + 'static {
     /// One element with unit, components, evidence chain and findings.
     async fn element(&self, element: ElementId) -> Result<Option<ElementView>, StoreError>;
 
+    /// Whether the last commit of reports found room on the disk.
+    fn takes_writes(&self) -> bool;
+
     /// Goes up with every commit that pages could show.
     fn revision(&self) -> tokio::sync::watch::Receiver<u64>;
 }

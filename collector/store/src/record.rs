@@ -224,12 +224,16 @@ pub struct Subject {
     pub address: String,
     /// How complete the last round was; `None` before the first.
     pub latest: Option<Completeness>,
+    /// When it last answered (agent's clock).
+    pub last_answer: Option<Instant>,
     /// Last complete evidence, if it is identified.
     pub complete: Option<IdentifiedSighting>,
     /// A later partial one, if it is identified: it may add facts, never remove them.
     pub partial: Option<IdentifiedSighting>,
     /// The unit now in place.
     pub tenure: Option<Tenure>,
+    /// What the first complete evidence of this unit's tenure showed, if it is another one than `complete`.
+    pub initial: Option<Identification>,
     /// Findings of this element, closed ones too.
     pub findings: Vec<KnownFinding>,
     /// The last judgement, to tell what moved.
@@ -254,6 +258,8 @@ pub struct Tenure {
     pub unit: UnitId,
     /// Since when (agent's clock).
     pub from: Instant,
+    /// Whether it took the place of another one.
+    pub swapped: bool,
     /// What is known to tell it from others.
     pub identity: UnitIdentity,
 }

@@ -23,11 +23,13 @@ use crate::view::{
 };
 use crate::{Store, StoreError};
 use model::{AgentId, Digest, ElementId, FindingId, Instant, Site};
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Sqlite, SqliteConnection};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -36,6 +38,26 @@ pub struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,
     revision: watch::Sender<u64>,
+    writable: AtomicBool,
+}
+
+/// The writer in an open transaction. Dropped before [`SqliteStore::commit`], its
+/// connection is closed, not handed back: after a full disk SQLite has rolled
+/// back by itself and nobody can tell what the connection believes.
+struct Write(Option<PoolConnection<Sqlite>>);
+
+impl Write {
+    fn sql(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+        self.0.as_deref_mut().ok_or(StoreError::Damaged("writer"))
+    }
+}
+
+impl Drop for Write {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(connection.detach());
+        }
+    }
 }
 
 impl SqliteStore {
@@ -75,6 +97,7 @@ impl SqliteStore {
             writer,
             readers,
             revision: watch::Sender::new(0),
+            writable: AtomicBool::new(true),
         })
     }
 
@@ -84,15 +107,35 @@ impl SqliteStore {
         self.writer.close().await;
     }
 
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    async fn begin(&self) -> Result<Write, StoreError> {
+        let mut write = Write(Some(self.writer.acquire().await?));
+        sqlx::query("BEGIN IMMEDIATE").execute(write.sql()?).await?;
+        Ok(write)
     }
 
-    /// Commits and tells pages that something moved.
-    async fn commit(&self, transaction: Transaction<'static, Sqlite>) -> Result<(), StoreError> {
-        transaction.commit().await?;
+    /// Commits, hands the connection back and tells pages that something moved.
+    async fn commit(&self, mut write: Write) -> Result<(), StoreError> {
+        sqlx::query("COMMIT").execute(write.sql()?).await?;
+        drop(write.0.take());
         self.revision.send_modify(|n| *n += 1);
         Ok(())
+    }
+
+    /// Ends a transaction that wrote nothing.
+    async fn release(&self, mut write: Write) -> Result<(), StoreError> {
+        sqlx::query("ROLLBACK").execute(write.sql()?).await?;
+        drop(write.0.take());
+        Ok(())
+    }
+
+    /// Remembers whether the disk takes writes.
+    fn noted<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        match &outcome {
+            Ok(_) => self.writable.store(true, Ordering::Relaxed),
+            Err(StoreError::Full(_)) => self.writable.store(false, Ordering::Relaxed),
+            Err(_) => {}
+        }
+        outcome
     }
 }
 
@@ -104,16 +147,19 @@ impl Store for SqliteStore {
         elements: &[Declaration],
         now: Instant,
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        declare::declare(&mut tx, sites, elements, now).await?;
-        self.commit(tx).await
+        let mut write = self.begin().await?;
+        declare::declare(write.sql()?, sites, elements, now).await?;
+        self.commit(write).await
     }
 
     async fn greet(&self, hello: &AgentHello, now: Instant) -> Result<u64, StoreError> {
-        let mut tx = self.begin().await?;
-        let acked = ingest::greet(&mut tx, hello, now).await?;
-        self.commit(tx).await?;
-        Ok(acked)
+        let outcome = async {
+            let mut write = self.begin().await?;
+            let acked = ingest::greet(write.sql()?, hello, now).await?;
+            self.commit(write).await?;
+            Ok(acked)
+        };
+        self.noted(outcome.await)
     }
 
     async fn commit_reports(
@@ -124,26 +170,29 @@ impl Store for SqliteStore {
         now: Instant,
     ) -> Result<Vec<Verdict>, StoreError> {
         let compressed = ingest::compress(reports)?;
-        let mut tx = self.begin().await?;
-        let verdicts = ingest::commit_reports(&mut tx, agent, epoch, &compressed, now).await?;
-        self.commit(tx).await?;
-        Ok(verdicts)
+        let outcome = async {
+            let mut write = self.begin().await?;
+            let verdicts = ingest::commit_reports(write.sql()?, agent, epoch, &compressed, now).await?;
+            self.commit(write).await?;
+            Ok(verdicts)
+        };
+        self.noted(outcome.await)
     }
 
     async fn note_spool(&self, agent: AgentId, status: SpoolStatus, now: Instant) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        ingest::note_spool(&mut tx, agent, &status, now).await?;
-        self.commit(tx).await
+        let mut write = self.begin().await?;
+        ingest::note_spool(write.sql()?, agent, &status, now).await?;
+        self.commit(write).await
     }
 
     async fn adopt_version(&self, version: &StageVersion, now: Instant) -> Result<bool, StoreError> {
-        let mut tx = self.begin().await?;
-        let changed = conclude::adopt_version(&mut tx, version, now).await?;
+        let mut write = self.begin().await?;
+        let changed = conclude::adopt_version(write.sql()?, version, now).await?;
         if changed {
-            self.commit(tx).await?;
+            self.commit(write).await?;
         } else {
             // Nothing was written, so nobody is woken: least of all the caller.
-            tx.rollback().await?;
+            self.release(write).await?;
         }
         Ok(changed)
     }
@@ -157,9 +206,9 @@ impl Store for SqliteStore {
     }
 
     async fn save_identified(&self, done: Vec<IdentifiedEvidence>, now: Instant) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        conclude::save_identified(&mut tx, &done, now).await?;
-        self.commit(tx).await
+        let mut write = self.begin().await?;
+        conclude::save_identified(write.sql()?, &done, now).await?;
+        self.commit(write).await
     }
 
     async fn subject(&self, element: ElementId) -> Result<Option<Subject>, StoreError> {
@@ -167,9 +216,9 @@ impl Store for SqliteStore {
     }
 
     async fn save_judged(&self, done: Vec<JudgedElement>, now: Instant) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        judge::save_judged(&mut tx, &done, now).await?;
-        self.commit(tx).await
+        let mut write = self.begin().await?;
+        judge::save_judged(write.sql()?, &done, now).await?;
+        self.commit(write).await
     }
 
     async fn overview(&self) -> Result<Overview, StoreError> {
@@ -192,7 +241,65 @@ impl Store for SqliteStore {
         elements::one(&self.readers, element).await
     }
 
+    fn takes_writes(&self) -> bool {
+        self.writable.load(Ordering::Relaxed)
+    }
+
     fn revision(&self) -> watch::Receiver<u64> {
         self.revision.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::ReportBody;
+
+    #[tokio::test]
+    async fn a_full_disk_costs_time_and_not_the_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("collector.db"))
+            .await
+            .unwrap();
+        let hello = AgentHello {
+            agent: AgentId::generate(),
+            site: "berlin".parse().unwrap(),
+            epoch: "e".into(),
+            next_sequence: 1,
+            first_sequence: 1,
+            version: String::new(),
+            clock: Instant(1),
+        };
+        store.greet(&hello, Instant(1)).await.unwrap();
+        let pages: i64 = sqlx::query_scalar("PRAGMA page_count")
+            .fetch_one(&store.writer)
+            .await
+            .unwrap();
+        // The connection, not the file, is told that there is no more room.
+        let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        sqlx::query(limit).execute(&store.writer).await.unwrap();
+        let reports = |first| {
+            (first..first + 400)
+                .map(|sequence| IncomingReport {
+                    sequence,
+                    body: ReportBody::Refused {
+                        reason: "x".repeat(500),
+                    },
+                })
+                .collect()
+        };
+        let full = store
+            .commit_reports(hello.agent, "e", reports(1), Instant(2))
+            .await;
+        assert!(matches!(full, Err(StoreError::Full(_))), "{full:?}");
+        assert!(!store.takes_writes());
+        // A fresh connection has no such limit: there is room again.
+        let verdicts = store
+            .commit_reports(hello.agent, "e", reports(1), Instant(3))
+            .await
+            .unwrap();
+        assert_eq!(verdicts.len(), 400);
+        assert!(store.takes_writes());
+        assert_eq!(store.overview().await.unwrap().reports, 400);
     }
 }

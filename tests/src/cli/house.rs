@@ -3,10 +3,13 @@
 use super::progress::Progress;
 use crate::house::{House, HouseSpec, Summary};
 use crate::network::whole;
+use collector::admin::chain;
 use serde::Serialize;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -77,26 +80,48 @@ pub(super) async fn run(args: HouseArgs) -> Result<(), String> {
     spec.data = args.data.clone();
     (spec.http, spec.grpc, spec.snmp) = (args.http, args.grpc, args.snmp);
     spec.interval_seconds = INTERVAL_SECONDS;
+    let told = Cell::new(false);
+    // One listener for all the time, so that no signal falls between two.
+    let mut interrupted = pin!(super::interrupted());
     let mut house = tokio::select! {
-        started = House::start(spec) => started.map_err(|error| error.to_string())?,
-        () = super::interrupted() => return Ok(()),
+        biased;
+        () = &mut interrupted => return unfinished(&args, false),
+        started = House::start(spec) => started.map_err(|error| chain(&error))?,
     };
-    greet(&house, args.json);
-    let outcome = tokio::select! {
-        outcome = watch(&mut house, &args, promise, begun) => outcome,
-        () = super::interrupted() => Ok(()),
+    let outcome = match greet(&house, args.json) {
+        Ok(()) => tokio::select! {
+            biased;
+            () = &mut interrupted => unfinished(&args, told.get()),
+            outcome = watch(&mut house, &args, promise, begun, &told) => outcome,
+        },
+        Err(why) => Err(why),
     };
-    let stopped = house.stop().await.map_err(|error| error.to_string());
+    let stopped = house.stop().await.map_err(|error| chain(&error));
     outcome.and(stopped)
 }
 
+/// What an interrupted run comes to: whoever waits for its end or its one line must
+/// learn that neither came.
+fn unfinished(args: &HouseArgs, told: bool) -> Result<(), String> {
+    if told || !(args.once || args.json) {
+        return Ok(());
+    }
+    Err("interrupted before everything was inventoried".to_owned())
+}
+
 /// Looks on until it is done, or for ever.
-async fn watch(house: &mut House, args: &HouseArgs, promise: Promise, begun: Instant) -> Result<(), String> {
+async fn watch(
+    house: &mut House,
+    args: &HouseArgs,
+    promise: Promise,
+    begun: Instant,
+    told: &Cell<bool>,
+) -> Result<(), String> {
     let progress = Progress::new(promise, house.network().objects());
-    let (mut last, mut steady, mut told) = (None, 0, false);
+    let (mut last, mut steady) = (None, 0);
     loop {
         if let Some(ended) = house.ended() {
-            return Err(ended.to_string());
+            return Err(chain(&ended));
         }
         let seen = house.summary().await;
         match seen {
@@ -112,17 +137,17 @@ async fn watch(house: &mut House, args: &HouseArgs, promise: Promise, begun: Ins
                 };
                 last = Some(summary);
             }
-            Err(error) if args.once && begun.elapsed() > PATIENCE => return Err(error.to_string()),
+            Err(error) if args.once && begun.elapsed() > PATIENCE => return Err(chain(&error)),
             Err(_) => steady = 0,
         }
-        if let Some(summary) = last.as_ref().filter(|_| steady >= STEADY && !told)
+        if let Some(summary) = last.as_ref().filter(|_| steady >= STEADY && !told.get())
             && house
                 .elements()
                 .await
                 .is_ok_and(|all| all.iter().all(|element| element.completeness.is_some()))
         {
-            told = true;
-            progress.finish(|| tell(summary, args.json, begun));
+            progress.finish(|| tell(summary, args.json, begun))?;
+            told.set(true);
             if args.once {
                 return enough(summary);
             }
@@ -193,20 +218,21 @@ fn enough(summary: &Summary) -> Result<(), String> {
     Ok(())
 }
 
-fn greet(house: &House, json: bool) {
+fn greet(house: &House, json: bool) -> Result<(), String> {
     let data = house.data().display();
     let lines = format!(
         "Marque shows the network at {}\nData and logs lie in {data}",
         house.http_url()
     );
     if json {
-        eprintln!("{lines}")
+        super::note(&lines);
+        Ok(())
     } else {
-        println!("{lines}")
+        super::print(&lines)
     }
 }
 
-fn tell(summary: &Summary, json: bool, begun: Instant) {
+fn tell(summary: &Summary, json: bool, begun: Instant) -> Result<(), String> {
     let seconds = (begun.elapsed().as_secs_f64() * 10.0).round() / 10.0;
     let report = Report {
         elements: summary.elements,
@@ -218,14 +244,13 @@ fn tell(summary: &Summary, json: bool, begun: Instant) {
         seconds,
     };
     if json {
-        println!("{}", serde_json::json!(report));
-        return;
+        return super::print(&serde_json::json!(report));
     }
     let findings: usize = summary.findings.values().sum();
-    println!(
+    super::print(&format_args!(
         "{} elements, {} reached, {} identified, {} components, {findings} findings after {seconds} s",
         report.elements, report.reached, report.identified, report.components
-    );
+    ))
 }
 
 /// An address to listen on, or a port of loopback.
@@ -300,6 +325,27 @@ mod tests {
             })
             .is_err()
         );
+    }
+
+    #[test]
+    fn an_interrupted_run_owes_what_it_was_to_print() {
+        for (once, json, told, fine) in [
+            (false, false, false, true),
+            (true, false, false, false),
+            (false, true, false, false),
+            (true, true, false, false),
+            (false, true, true, true),
+        ] {
+            let args = HouseArgs {
+                once,
+                json,
+                http: None,
+                grpc: None,
+                snmp: None,
+                data: None,
+            };
+            assert_eq!(unfinished(&args, told).is_ok(), fine, "{args:?} {told}");
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use crate::element::Behaviour;
 use crate::network::{COMMUNITY, Network, Plan, catalogue, whole};
-use std::io::Write;
-use std::path::PathBuf;
+use crate::recording;
+use std::path::{Path, PathBuf};
 
 /// What stands in the network.
 #[derive(Debug, clap::Args)]
@@ -21,18 +21,30 @@ pub(super) async fn run(args: NetworkArgs) -> Result<(), String> {
     let plan = if args.recording.is_empty() {
         whole()?
     } else {
-        args.recording.iter().try_fold(Plan::small(), |plan, file| {
-            let name = file
-                .file_stem()
-                .map_or_else(|| "recording".into(), |stem| stem.to_string_lossy());
-            plan.with_recording(file, &name, "other")
-        })?
+        args.recording
+            .iter()
+            .try_fold(Plan::small(), |plan, file| recorded(plan, file))?
     };
-    let network = Network::start(plan, args.snmp).map_err(|e| e.to_string())?;
-    // Whoever closed our output does not want to know.
-    let _ = std::io::stdout().write_all(listing(&network).as_bytes());
+    let network = Network::start(plan, args.snmp).map_err(|e| collector::admin::chain(&e))?;
+    super::print(&listing(&network))?;
     super::interrupted().await;
     Ok(())
+}
+
+/// The plan with one more element, which shows what a file recorded.
+fn recorded(plan: Plan, file: &Path) -> Result<Plan, String> {
+    let shown = file.display();
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{shown}: {error}"))?;
+    for line in recording::generated(&text) {
+        super::note(&format_args!(
+            "lab: {shown}:{line}: passed over, a simulator makes its value"
+        ));
+    }
+    let name = file
+        .file_stem()
+        .map_or_else(|| "recording".into(), |stem| stem.to_string_lossy());
+    plan.with_objects(&text, &name, "other")
+        .map_err(|why| format!("{shown}: {why}"))
 }
 
 /// One line an element, and how to ask it.
@@ -61,6 +73,6 @@ fn listing(network: &Network) -> String {
             first.address
         ));
     }
-    lines.push("# Ctrl-C ends it\n".to_owned());
+    lines.push("# Ctrl-C ends it".to_owned());
     lines.join("\n")
 }

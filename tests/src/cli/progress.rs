@@ -28,10 +28,10 @@ impl Progress {
     pub(super) fn new(promise: Promise, objects: usize) -> Self {
         let bars = std::io::stderr().is_terminal().then(|| Bars::new(promise));
         if bars.is_none() {
-            eprintln!(
+            super::note(&format_args!(
                 "{} simulated elements with {objects} objects are being polled",
                 promise.elements
-            );
+            ));
         }
         Self {
             bars,
@@ -59,15 +59,15 @@ impl Progress {
         if now >= self.next_line.get() && !self.finished.get() {
             self.next_line.set(now + BETWEEN_LINES);
             let all = self.promise.elements;
-            eprintln!(
+            super::note(&format_args!(
                 "{} of {all} reached, {} identified, {counts}",
                 summary.reached, summary.identified
-            );
+            ));
         }
     }
 
     /// Everything is inventoried: says so between the bars, which go on counting; lines end.
-    pub(super) fn finish(&self, say: impl FnOnce()) {
+    pub(super) fn finish<T>(&self, say: impl FnOnce() -> T) -> T {
         self.finished.set(true);
         match &self.bars {
             Some(bars) => bars.all.suspend(say),

@@ -3,6 +3,7 @@
 use super::HouseError;
 use crate::network::{COMMUNITY, Network, Plan, SiteEntry};
 use std::fmt::Write as _;
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -34,6 +35,8 @@ const PRIVATE_TABLES: [(u32, &[&str]); 9] = [
 
 /// The file that holds the port of the elements.
 const PORT: &str = "snmp.port";
+/// The file that is locked as long as a house stands.
+const LOCK: &str = "lab.lock";
 
 /// What is chosen of an agent's configuration.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +48,8 @@ pub(super) struct Tuning {
 #[derive(Debug)]
 pub(super) struct Folder {
     root: PathBuf,
+    /// Unlocked when closed, also by the end of the process.
+    _lock: File,
     /// Removed with the house.
     _temporary: Option<TempDir>,
 }
@@ -68,8 +73,21 @@ impl Folder {
         };
         std::fs::create_dir_all(&root).map_err(at(&root))?;
         let root = root.canonicalize().map_err(at(&root))?;
+        let path = root.join(LOCK);
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(at(&path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(HouseError::InUse { path: root }),
+            Err(TryLockError::Error(error)) => return Err(at(&path)(error)),
+        }
         Ok(Self {
             root,
+            _lock: lock,
             _temporary: temporary,
         })
     }
@@ -259,6 +277,20 @@ mod tests {
             .collect();
         let expected = ["127.30.7.1", "127.30.7.2"].map(|address| format!("{address}:{}", network.port));
         assert_eq!(polled, expected);
+    }
+
+    #[test]
+    fn two_houses_do_not_share_a_folder() {
+        let parent = tempfile::tempdir().unwrap();
+        let open = || Folder::new(Some(parent.path().join("data")));
+        let first = open().unwrap();
+        let second = open().unwrap_err();
+        assert!(
+            matches!(&second, HouseError::InUse { path } if path == first.root()),
+            "{second}"
+        );
+        drop(first);
+        assert!(open().is_ok());
     }
 
     #[test]

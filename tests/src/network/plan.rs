@@ -4,7 +4,6 @@ use crate::element::Behaviour;
 use crate::kind::{Kind, Pools};
 use serde::Deserialize;
 use std::net::Ipv4Addr;
-use std::path::Path;
 use std::sync::LazyLock;
 
 const KINDS: [&str; 6] = [
@@ -141,15 +140,6 @@ impl Plan {
         self.add(Hardware::Catalogue(kind.to_owned()), name, role, Some(behaviour))
     }
 
-    /// The same with one more element that shows a recording's objects.
-    ///
-    /// # Errors
-    /// A sentence saying which line of the file is wrong, or that it cannot be read.
-    pub fn with_recording(self, file: &Path, name: &str, role: &str) -> Result<Self, String> {
-        let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
-        self.with_objects(&text, name, role)
-    }
-
     /// The same with one more element that shows the objects of a recording's text.
     ///
     /// # Errors
@@ -251,18 +241,6 @@ impl Plan {
         };
         self.elements.iter().filter(answers).count()
     }
-
-    /// How many of those show enough to tell who made them.
-    #[must_use]
-    pub fn nameable(&self) -> usize {
-        let (kinds, _) = catalogue();
-        let named =
-            |kind: &Kind, placed: &Placed| !kind.maker.is_empty() && placed.behaves_like(kind).answers();
-        self.elements
-            .iter()
-            .filter(|placed| placed.kind(kinds).is_ok_and(|kind| named(kind, placed)))
-            .count()
-    }
 }
 
 impl Placed {
@@ -280,7 +258,8 @@ impl Placed {
         }
     }
 
-    fn behaves_like(&self, kind: &Kind) -> Behaviour {
+    /// As declared, or as its kind does.
+    pub(super) fn behaves_like(&self, kind: &Kind) -> Behaviour {
         self.behaviour.unwrap_or(kind.behaviour)
     }
 }

@@ -54,7 +54,7 @@ async fn kill_9_of_the_collector_in_mid_stream_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn kill_9_of_the_agent_loses_nothing_and_repeats_nothing() {
+async fn kill_9_of_the_agent_leaves_no_hole_and_no_second_element() {
     let mut spec = HouseSpec::new(LAB, plan(20));
     spec.interval_seconds = 2;
     let mut house = House::start(spec).await.unwrap();

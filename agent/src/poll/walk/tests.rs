@@ -78,6 +78,22 @@ fn element(tree: &[Varbind], pdu: Pdu, names: &[Bytes]) -> Response {
     response(0, 0, varbinds)
 }
 
+/// Leaves a column out of all rows after the one in which it left its table.
+fn dropping(tree: &[Varbind], pdu: Pdu, names: &[Bytes]) -> Response {
+    let full = element(tree, pdu, names);
+    let table = |name: &Bytes| name.get(..6).map(<[u8]>::to_vec);
+    let mut gone = vec![false; names.len()];
+    let mut varbinds = Vec::new();
+    for (at, varbind) in full.varbinds.into_iter().enumerate() {
+        let column = at % names.len();
+        if !gone[column] {
+            gone[column] = table(&varbind.oid) != table(&names[column]);
+            varbinds.push(varbind);
+        }
+    }
+    response(0, 0, varbinds)
+}
+
 type Answered = Result<Response, ExchangeError>;
 
 fn walk(
@@ -235,6 +251,57 @@ fn elements_good_and_bad() {
             [(Looping, 5), (Complete, 60)],
         ),
         (
+            "noSuchName for GETBULK",
+            table(Box::new(move |pdu, names, rows| {
+                Ok(if is_bulk(pdu) {
+                    response(error::NO_SUCH_NAME, 1, Vec::new())
+                } else {
+                    element(rows, pdu, names)
+                })
+            })),
+            [(Complete, 60), (Complete, 60)],
+        ),
+        (
+            "GETBULK answered like GET",
+            table(Box::new(move |pdu, names, rows| {
+                Ok(if is_bulk(pdu) {
+                    let none = |name: &Bytes| varbind(name.clone(), exception::NO_SUCH_INSTANCE, 0);
+                    response(0, 0, names.iter().map(none).collect())
+                } else {
+                    element(rows, pdu, names)
+                })
+            })),
+            [(Complete, 60), (Complete, 60)],
+        ),
+        (
+            "endOfMibView for every GETBULK",
+            table(Box::new(move |pdu, names, rows| {
+                Ok(if is_bulk(pdu) {
+                    element(&[], pdu, names)
+                } else {
+                    element(rows, pdu, names)
+                })
+            })),
+            [(Complete, 60), (Complete, 60)],
+        ),
+        (
+            "columns that ended are left out of further rows",
+            table(Box::new(|pdu, names, rows| {
+                // The first table is short, so that its column ends long before the other.
+                let rows: Vec<_> = rows.iter().skip(55).cloned().collect();
+                Ok(dropping(&rows, pdu, names))
+            })),
+            [(Complete, 5), (Complete, 60)],
+        ),
+        (
+            "an object from before the table",
+            Box::new(|_, names| {
+                let back = |_: &Bytes| varbind(parse("1.3.6.1.2.1.1.1.0").unwrap(), 4, 10);
+                Ok(response(0, 0, names.iter().map(back).collect()))
+            }),
+            [(Looping, 0), (Looping, 0)],
+        ),
+        (
             "endless",
             Box::new(|_, names| {
                 let grow = |name: &Bytes| {
@@ -282,6 +349,19 @@ fn requests_are_few() {
     let (_, requests) = walk(&both(), &limits(), |pdu, names| Ok(element(&rows, pdu, names)));
     // 121 bindings at 40 a request.
     assert_eq!(requests, 4);
+    // Tables that are not there, before other objects: one request for both.
+    let (answers, requests) = walk(&both(), &limits(), |pdu, names| {
+        Ok(element(&rows[120..], pdu, names))
+    });
+    assert_eq!((&answers[..], requests), (&[(Outcome::Complete, 0); 2][..], 1));
+    // The same at the end of everything: one more, whatever the number of tables.
+    let many: Vec<_> = (1..=20)
+        .map(|table| columns(&format!("1.3.6.1.9.8.{table}")))
+        .collect();
+    let (_, plain) = walk(&many, &limits(), |pdu, names| Ok(element(&rows, pdu, names)));
+    let (answers, requests) = walk(&many, &limits(), |pdu, names| Ok(element(&[], pdu, names)));
+    assert!(answers.iter().all(|answer| *answer == (Outcome::Complete, 0)));
+    assert_eq!(requests, plain + 1);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The knowledge files: tab-separated rows, `#` opens a comment.
 
 use super::{
-    Enterprise, EnterpriseKind, Knowledge, KnowledgeError, PartTable, Phrase, Place, Supplier, SupplierRole,
-    TableIndex, address_key,
+    Enterprise, EnterpriseKind, Knowledge, KnowledgeError, Label, PartTable, Phrase, Place, Strength,
+    Supplier, SupplierRole, TableIndex, address_key,
 };
 use aho_corasick::AhoCorasick;
 use model::{ComponentClass, Oid};
@@ -123,6 +123,11 @@ pub(super) fn read(files: &Files) -> Result<Knowledge, KnowledgeError> {
     }
     registry.sort_unstable_by_key(|entry| entry.0);
     let (addresses, organisations) = read_addresses(files.address_registry)?;
+    let sellers = enterprises
+        .values()
+        .filter(|entry| entry.doubts.contains(&"label_company"))
+        .filter_map(|entry| entry.supplier)
+        .collect();
     Ok(Knowledge {
         version: version(files),
         longest_enterprise: enterprises.keys().map(Vec::len).max().unwrap_or(0),
@@ -139,6 +144,7 @@ pub(super) fn read(files: &Files) -> Result<Knowledge, KnowledgeError> {
         tables: rows("tables.tsv", files.tables)
             .map(|row| table(&row))
             .collect::<Result<_, _>>()?,
+        sellers,
     })
 }
 
@@ -191,9 +197,9 @@ fn read_products(text: &'static str, names: &mut Names) -> Result<(), KnowledgeE
         phrase.key = format!("product:{}", row.cell(0));
         phrase.place = match row.cell(1) {
             "descr" => Place::Descr,
-            "host" => Place::Host,
+            "own_name" => Place::OwnName,
             "any" => Place::Any,
-            other => return Err(row.error(format!("place {other:?} is none of descr, host, any"))),
+            other => return Err(row.error(format!("place {other:?} is none of descr, own_name, any"))),
         };
         phrase.brand = match row.cell(2) {
             "maker" => false,
@@ -201,8 +207,18 @@ fn read_products(text: &'static str, names: &mut Names) -> Result<(), KnowledgeE
             other => return Err(row.error(format!("aspect {other:?} is neither maker nor brand"))),
         };
         phrase.weight = row.weight(4, NAME_WEIGHT)?;
-        phrase.doubts = row.list(5, ',').collect();
-        phrase.source = row.source(6)?;
+        phrase.strength = match row.cell(5) {
+            "specific" => Strength::Specific,
+            "opening" => Strength::Opening,
+            "ambiguous" => Strength::Ambiguous,
+            other => {
+                return Err(row.error(format!(
+                    "strength {other:?} is none of specific, opening, ambiguous"
+                )));
+            }
+        };
+        phrase.doubts = row.list(6, ',').collect();
+        phrase.source = row.source(7)?;
         names.patterns.push(pattern);
         names.phrases.push(phrase);
     }
@@ -246,10 +262,22 @@ fn read_enterprises(
     Ok(enterprises)
 }
 
-/// `a` or `a>b`: whose name is on the label, and whose brand that is.
-fn labelled(names: &Names, row: &Row, label: &str) -> Result<(usize, usize), KnowledgeError> {
+/// `a`, `a>b` or `a<year`: whose name is on the label, whose brand that is, and until when.
+fn labelled(names: &Names, row: &Row, label: &str) -> Result<Label, KnowledgeError> {
+    let (label, before) = match label.split_once('<') {
+        Some((label, year)) => {
+            let year = year.parse();
+            let year = year.map_err(|_| row.error(format!("label {label:?} has no year after <")))?;
+            (label, Some(year))
+        }
+        None => (label, None),
+    };
     let (name, brand) = label.split_once('>').unwrap_or((label, label));
-    Ok((known(names, row, name)?, known(names, row, brand)?))
+    Ok(Label {
+        name: known(names, row, name)?,
+        brand: known(names, row, brand)?,
+        before,
+    })
 }
 
 /// Prefixes in order with the position of their organisation.
@@ -312,6 +340,7 @@ fn enterprise_kind(row: &Row) -> Result<EnterpriseKind, KnowledgeError> {
         "weak" => Ok(EnterpriseKind::Weak),
         "generic" => Ok(EnterpriseKind::Generic),
         "software" => Ok(EnterpriseKind::Software),
+        "controller" => Ok(EnterpriseKind::Controller),
         other => Err(row.error(format!("kind {other:?} is unknown"))),
     }
 }
@@ -327,6 +356,7 @@ fn phrase(notation: &'static str, supplier: usize) -> (String, Phrase) {
     let phrase = Phrase {
         key: String::new(),
         place: Place::Any,
+        strength: Strength::Opening,
         brand: false,
         supplier,
         weight: NAME_WEIGHT,

@@ -265,6 +265,7 @@ fn a_misspelt_tag_is_not_known() {
     let policies = Policies::built_in().unwrap();
     for good in [
         "de_contract_operator",
+        "not:de_contract_operator",
         "critical_component",
         "not:critical_component",
         "not:site:government_sensitive_site",
@@ -277,7 +278,7 @@ fn a_misspelt_tag_is_not_known() {
     }
     for bad in [
         "de_contract_operater",
-        "not:de_contract_operator",
+        "not:de_contract_operater",
         "site:sensitve",
         "approved:IN-NSDT",
         "purpose:",
@@ -285,5 +286,25 @@ fn a_misspelt_tag_is_not_known() {
         "",
     ] {
         assert!(!policies.knows_tag(bad), "{bad}");
+    }
+}
+
+#[test]
+fn a_jurisdiction_without_a_declaration_is_named() {
+    let policies = Policies::built_in().unwrap();
+    let set = |words: &[&str]| {
+        words
+            .iter()
+            .map(|word| (*word).to_owned())
+            .collect::<BTreeSet<String>>()
+    };
+    let here = set(&["DE", "GB", "SG", "NO"]);
+    for (tags, expected) in [
+        (&[][..], &["DE", "GB"][..]),
+        (&["critical_component", "eu_commission"], &["DE", "GB"]),
+        (&["de_contract_operator"], &["GB"]),
+        (&["not:de_critical_operator", "gb_government"], &[]),
+    ] {
+        assert_eq!(policies.undeclared(&set(tags), &here), expected, "{tags:?}");
     }
 }

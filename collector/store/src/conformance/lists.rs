@@ -76,6 +76,20 @@ async fn pages_follow_each_other_without_overlap() {
         })
         .collect();
     house.commit(reports).await.unwrap();
+    // Names as people give them: with blanks, and two alike.
+    let named: Vec<_> = (1..=25)
+        .map(|n| Declaration {
+            site: "berlin".parse().unwrap(),
+            address: format!("192.0.2.{n}"),
+            port: 161,
+            name: format!("BER core / näme {}", n / 2),
+            role: None,
+            generations: BTreeSet::new(),
+            tags: BTreeSet::new(),
+            acquired: None,
+        })
+        .collect();
+    house.store.declare(&[], &named, Instant(5)).await.unwrap();
     let mut filter = ElementFilter {
         limit: 10,
         ..ElementFilter::default()

@@ -143,7 +143,10 @@ async fn a_finding_lives_and_its_unit_is_swapped() {
         .unwrap()
         .tenure
         .unwrap();
-    assert_eq!(tenure.identity.serial.as_deref(), Some("S1"));
+    assert_eq!(
+        (tenure.identity.serial.as_deref(), tenure.swapped),
+        (Some("S1"), false)
+    );
     let overdue = result(ResultClass::Overdue, Severity::Critical);
     let change = FindingStep::Change(row.finding, overdue.clone(), "due → overdue".into());
     house
@@ -162,6 +165,18 @@ async fn a_finding_lives_and_its_unit_is_swapped() {
             TenureStep::Keep,
         )
         .await;
+    let tenure = house
+        .store
+        .subject(element)
+        .await
+        .unwrap()
+        .unwrap()
+        .tenure
+        .unwrap();
+    assert_eq!(
+        (tenure.identity.serial.as_deref(), tenure.swapped),
+        (Some("S2"), true)
+    );
     let again = result(ResultClass::Due, Severity::Minor);
     let view = house.store.element(element).await.unwrap().unwrap();
     assert_eq!(view.findings[0].state, FindingState::Closed);

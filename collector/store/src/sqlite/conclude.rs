@@ -9,9 +9,9 @@ use crate::record::{IdentifiedEvidence, Stage, StageVersion, Undone};
 use crate::view::EvidenceRecord;
 use model::{Attribution, ComponentIdentity, Digest, Identification, Instant};
 use sqlx::sqlite::SqlitePool;
-use sqlx::{QueryBuilder, Row as _, Sqlite, Transaction};
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
-type Tx = Transaction<'static, Sqlite>;
+type Tx = SqliteConnection;
 
 /// Largest evidence that is unpacked again: what ingest lets in, with room.
 const MAX_EVIDENCE_BYTES: usize = 64 << 20;
@@ -25,7 +25,7 @@ pub async fn queue(tx: &mut Tx, stage: Stage, key: &str, now: Instant) -> Result
     .bind(stage.as_str())
     .bind(key)
     .bind(now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }
@@ -36,7 +36,7 @@ pub async fn settle(tx: &mut Tx, stage: Stage, undone: &Undone) -> Result<(), St
         .bind(stage.as_str())
         .bind(&undone.key)
         .bind(undone.revision)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
     Ok(())
 }
@@ -46,7 +46,7 @@ pub async fn adopt_version(tx: &mut Tx, version: &StageVersion, now: Instant) ->
     let stage = version.stage.as_str();
     let known: Option<String> = sqlx::query_scalar("SELECT version FROM stage_version WHERE stage = $1")
         .bind(stage)
-        .fetch_optional(&mut **tx)
+        .fetch_optional(&mut *tx)
         .await?;
     if known.as_deref() == Some(version.version.as_str()) {
         return Ok(false);
@@ -65,7 +65,7 @@ pub async fn adopt_version(tx: &mut Tx, version: &StageVersion, now: Instant) ->
     sqlx::query(inputs)
         .bind(stage)
         .bind(now.0)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
     sqlx::query(
         "INSERT INTO stage_version (stage, version, recorded_at) VALUES ($1, $2, $3) \
@@ -74,7 +74,7 @@ pub async fn adopt_version(tx: &mut Tx, version: &StageVersion, now: Instant) ->
     .bind(stage)
     .bind(&version.version)
     .bind(now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(true)
 }
@@ -132,7 +132,7 @@ pub async fn save_identified(
         )
         .bind(&digest)
         .bind(now.0)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
         settle(tx, Stage::Identify, &one.undone).await?;
     }
@@ -154,7 +154,7 @@ async fn save_one(
         sqlx::query(table)
             .bind(digest)
             .bind(&concluded.knowledge)
-            .execute(&mut **tx)
+            .execute(&mut *tx)
             .await?;
     }
     sqlx::query(
@@ -178,7 +178,7 @@ async fn save_one(
     .bind(i64::try_from(concluded.components.len()).unwrap_or(i64::MAX))
     .bind(i64::try_from(concluded.components.iter().filter(|c| c.maker.is_some()).count()).unwrap_or(i64::MAX))
     .bind(now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     // SQLite allows 32,766 variables; 17 a row.
     for (chunk_number, chunk) in concluded.components.chunks(500).enumerate() {
@@ -223,7 +223,7 @@ async fn insert_components(
                 .push_bind(brand_confidence);
         },
     );
-    query.build().persistent(false).execute(&mut **tx).await?;
+    query.build().persistent(false).execute(&mut *tx).await?;
     Ok(())
 }
 

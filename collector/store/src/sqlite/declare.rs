@@ -5,10 +5,10 @@ use super::row;
 use crate::StoreError;
 use crate::record::{Declaration, Stage};
 use model::{ElementId, Instant, Site};
-use sqlx::{Sqlite, Transaction};
+use sqlx::SqliteConnection;
 use std::collections::HashSet;
 
-type Tx = Transaction<'static, Sqlite>;
+type Tx = SqliteConnection;
 
 /// Makes these the current declarations; what changed is queued for evaluation.
 pub async fn declare(
@@ -22,7 +22,7 @@ pub async fn declare(
         let jurisdictions = row::join(&site.jurisdictions);
         let known: Option<String> = sqlx::query_scalar("SELECT jurisdictions FROM site WHERE name = $1")
             .bind(site.name.as_str())
-            .fetch_optional(&mut **tx)
+            .fetch_optional(&mut *tx)
             .await?;
         if known.as_deref() != Some(jurisdictions.as_str()) {
             moved_sites.insert(site.name.as_str());
@@ -39,7 +39,7 @@ pub async fn declare(
         .bind(site.latitude)
         .bind(site.longitude)
         .bind(now.0)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
     }
 
@@ -76,7 +76,7 @@ pub async fn ensure_element(
             .bind(site)
             .bind(address)
             .bind(i64::from(port))
-            .fetch_optional(&mut **tx)
+            .fetch_optional(&mut *tx)
             .await?;
     if let Some(element) = known {
         return Ok(element);
@@ -91,7 +91,7 @@ pub async fn ensure_element(
     .bind(i64::from(port))
     .bind(address)
     .bind(now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     queue(tx, Stage::Evaluate, &element, now).await?;
     Ok(element)
@@ -117,7 +117,7 @@ async fn declare_one(
     .bind(&generations)
     .bind(&tags)
     .bind(declaration.acquired.as_deref().unwrap_or(""))
-    .fetch_optional(&mut **tx)
+    .fetch_optional(&mut *tx)
     .await?;
     if same.is_some() {
         return Ok(false);
@@ -135,12 +135,12 @@ async fn declare_one(
     .bind(&generations)
     .bind(&tags)
     .bind(&declaration.acquired)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     sqlx::query("UPDATE element SET name = $1 WHERE element_id = $2")
         .bind(&declaration.name)
         .bind(element)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
     Ok(true)
 }
@@ -149,7 +149,7 @@ async fn supersede(tx: &mut Tx, element: &str, now: Instant) -> Result<(), Store
     sqlx::query("UPDATE declaration SET superseded_at = $1 WHERE element_id = $2 AND superseded_at IS NULL")
         .bind(now.0)
         .bind(element)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
     Ok(())
 }
@@ -158,7 +158,7 @@ async fn supersede(tx: &mut Tx, element: &str, now: Instant) -> Result<(), Store
 async fn withdraw(tx: &mut Tx, declared: &HashSet<String>, now: Instant) -> Result<(), StoreError> {
     let current: Vec<String> =
         sqlx::query_scalar("SELECT element_id FROM declaration WHERE superseded_at IS NULL")
-            .fetch_all(&mut **tx)
+            .fetch_all(&mut *tx)
             .await?;
     for element in current.iter().filter(|e| !declared.contains(*e)) {
         supersede(tx, element, now).await?;

@@ -44,7 +44,7 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &ElementFilter) {
     }
 }
 
-/// See [`crate::Store::elements`]. The page key is `element/name`.
+/// See [`crate::Store::elements`]. The page key is the last element's.
 pub async fn list(pool: &SqlitePool, filter: &ElementFilter) -> Result<Page<ElementRow>, StoreError> {
     let size = page_size(filter.limit);
     let mut count = QueryBuilder::<Sqlite>::new("SELECT COUNT(*)");
@@ -59,16 +59,13 @@ pub async fn list(pool: &SqlitePool, filter: &ElementFilter) -> Result<Page<Elem
     let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
     query.push(TABLES);
     narrow(&mut query, filter);
-    if let Some((element, name)) = filter.after.as_deref().and_then(|key| key.split_once('/')) {
-        query
-            .push(" AND (e.name > ")
-            .push_bind(name.to_owned())
-            .push(" OR (e.name = ")
-            .push_bind(name.to_owned());
-        query
-            .push(" AND e.element_id > ")
-            .push_bind(element.to_owned())
-            .push("))");
+    if let Some(after) = filter
+        .after
+        .as_deref()
+        .and_then(|key| key.parse::<ElementId>().ok())
+    {
+        query.push(" AND (e.name, e.element_id) > (SELECT name, element_id FROM element WHERE element_id = ");
+        query.push_bind(after.to_string()).push(")");
     }
     query
         .push(" ORDER BY e.name, e.element_id LIMIT ")
@@ -77,11 +74,7 @@ pub async fn list(pool: &SqlitePool, filter: &ElementFilter) -> Result<Page<Elem
     let more = rows.len() > size as usize;
     rows.truncate(size as usize);
     let next = match rows.last() {
-        Some(last) if more => Some(format!(
-            "{}/{}",
-            last.try_get::<String, _>("element_id")?,
-            last.try_get::<String, _>("name")?
-        )),
+        Some(last) if more => Some(last.try_get::<String, _>("element_id")?),
         _ => None,
     };
     Ok(Page {

@@ -11,9 +11,9 @@ use crate::record::{
     AgentHello, DeclaredGap, IncomingReport, ReadReport, ReportBody, SpoolStatus, Stage, Verdict,
 };
 use model::{AgentId, Completeness, Instant};
-use sqlx::{Row as _, Sqlite, Transaction};
+use sqlx::{Row as _, SqliteConnection};
 
-type Tx = Transaction<'static, Sqlite>;
+type Tx = SqliteConnection;
 
 /// zstd level: the fastest that still halves walks.
 const LEVEL: i32 = 1;
@@ -63,7 +63,7 @@ pub async fn greet(tx: &mut Tx, hello: &AgentHello, now: Instant) -> Result<u64,
     .bind(&hello.version)
     .bind(hello.clock.0.saturating_sub(now.0))
     .bind(now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
 
     let oldest = row::signed(hello.first_sequence.max(1))?;
@@ -76,7 +76,7 @@ pub async fn greet(tx: &mut Tx, hello: &AgentHello, now: Instant) -> Result<u64,
     .bind(&hello.epoch)
     .bind(oldest)
     .bind(now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     // A spool that begins later than we remember has been acknowledged by a store
     // we no longer are (a restored backup). Go on from there: the sequences in
@@ -89,7 +89,7 @@ pub async fn greet(tx: &mut Tx, hello: &AgentHello, now: Instant) -> Result<u64,
     .bind(&hello.epoch)
     .bind(oldest)
     .bind(now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     cursor(tx, hello.agent, &hello.epoch).await
 }
@@ -99,7 +99,7 @@ async fn cursor(tx: &mut Tx, agent: AgentId, epoch: &str) -> Result<u64, StoreEr
         sqlx::query_scalar("SELECT acked_sequence FROM agent_cursor WHERE agent_id = $1 AND epoch = $2")
             .bind(agent.to_string())
             .bind(epoch)
-            .fetch_optional(&mut **tx)
+            .fetch_optional(&mut *tx)
             .await?;
     acked.map(row::count).ok_or(StoreError::Damaged("agent cursor"))
 }
@@ -166,7 +166,7 @@ pub async fn commit_reports(
         .bind(rows)
         .bind(refused)
         .bind(now.0)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
     }
     heard(tx, &agent_text, now).await?;
@@ -177,7 +177,7 @@ async fn heard(tx: &mut Tx, agent: &str, now: Instant) -> Result<(), StoreError>
     sqlx::query("UPDATE agent SET last_seen_at = $2 WHERE agent_id = $1")
         .bind(agent)
         .bind(now.0)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
     Ok(())
 }
@@ -197,7 +197,7 @@ async fn store_gap(tx: &mut Tx, line: &Line<'_>, gap: &DeclaredGap) -> Result<Ve
     .bind(gap.reason.as_str())
     .bind(gap.declared.0)
     .bind(line.now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(Verdict::Stored)
 }
@@ -226,7 +226,7 @@ pub async fn note_spool(
     .bind(bounded(status.refused))
     .bind(bounded(status.dropped))
     .bind(now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     heard(tx, &agent.to_string(), now).await
 }
@@ -249,7 +249,7 @@ async fn store_refused(tx: &mut Tx, line: &Line<'_>, reason: &str) -> Result<Ver
     .bind(line.sequence)
     .bind(reason)
     .bind(line.now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(Verdict::Refused {
         reason: reason.to_owned(),
@@ -265,7 +265,7 @@ async fn store_read(
     let digest = read.digest.to_string();
     let held = match (evidence, &read.evidence) {
         (Some(body), Some(raw)) => {
-            let written = sqlx::query(
+            sqlx::query(
                 "INSERT INTO evidence (digest, size, body, recorded_at) VALUES ($1, $2, $3, $4) \
                  ON CONFLICT (digest) DO NOTHING",
             )
@@ -273,17 +273,14 @@ async fn store_read(
             .bind(i64::try_from(raw.len()).unwrap_or(i64::MAX))
             .bind(body)
             .bind(line.now.0)
-            .execute(&mut **tx)
+            .execute(&mut *tx)
             .await?;
-            if written.rows_affected() == 1 && read.completeness != Completeness::Unreachable {
-                conclude::queue(tx, Stage::Identify, &digest, line.now).await?;
-            }
             true
         }
         _ => {
             let held: Option<i64> = sqlx::query_scalar("SELECT 1 FROM evidence WHERE digest = $1")
                 .bind(&digest)
-                .fetch_optional(&mut **tx)
+                .fetch_optional(&mut *tx)
                 .await?;
             held.is_some()
         }
@@ -309,7 +306,7 @@ async fn store_read(
     .bind(i64::from(read.retries))
     .bind(i64::from(read.varbinds))
     .bind(line.now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     if held {
         sight(tx, line, &element, read, &digest).await?;
@@ -345,7 +342,7 @@ async fn sight(
          FROM element WHERE element_id = $1",
     )
     .bind(element)
-    .fetch_one(&mut **tx)
+    .fetch_one(&mut *tx)
     .await?;
     let latest_digest: Option<String> = present.try_get("latest_digest")?;
     let latest_completeness: Option<String> = present.try_get("latest_completeness")?;
@@ -369,7 +366,7 @@ async fn sight(
         .bind(line.agent)
         .bind(line.epoch)
         .bind(line.sequence)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
     } else {
         sqlx::query(
@@ -385,7 +382,7 @@ async fn sight(
         .bind(line.epoch)
         .bind(line.sequence)
         .bind(line.now.0)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
     }
     if !is_latest {
@@ -399,7 +396,7 @@ async fn sight(
     .bind(digest)
     .bind(word)
     .bind(finished)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     // A complete walk replaces what is known; a partial one stands beside it.
     let moved = match read.completeness {
@@ -411,7 +408,7 @@ async fn sight(
             .bind(element)
             .bind(digest)
             .bind(finished)
-            .execute(&mut **tx)
+            .execute(&mut *tx)
             .await?;
             true
         }
@@ -420,13 +417,25 @@ async fn sight(
                 .bind(element)
                 .bind(digest)
                 .bind(finished)
-                .execute(&mut **tx)
+                .execute(&mut *tx)
                 .await?;
             true
         }
         _ => latest_completeness.as_deref() != Some(word),
     };
     if moved {
+        // Evidence first seen as something that says nothing, and now as an answer.
+        sqlx::query(
+            "INSERT INTO undone (stage, key, revision, since) SELECT 'identify', $1, 1, $2 \
+             WHERE $3 <> 'unreachable' AND NOT EXISTS (SELECT 1 FROM identification WHERE digest = $1 \
+             AND knowledge = (SELECT version FROM stage_version WHERE stage = 'identify')) \
+             ON CONFLICT (stage, key) DO NOTHING",
+        )
+        .bind(digest)
+        .bind(line.now.0)
+        .bind(word)
+        .execute(&mut *tx)
+        .await?;
         conclude::queue(tx, Stage::Evaluate, element, line.now).await?;
     }
     Ok(())

@@ -6,12 +6,14 @@ use crate::record::{
     FindingStep, FoundUnit, IdentifiedSighting, Judged, JudgedElement, KnownFinding, Stage, Subject, Tenure,
     TenureStep,
 };
-use model::{ElementId, FindingId, FindingState, Instant, Place, RuleResult, Severity, UnitId};
+use model::{
+    ElementId, FindingId, FindingState, Identification, Instant, Place, RuleResult, Severity, UnitId,
+};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{Row as _, Sqlite, Transaction};
+use sqlx::{Row as _, SqliteConnection};
 use uuid::Uuid;
 
-type Tx = Transaction<'static, Sqlite>;
+type Tx = SqliteConnection;
 
 /// See [`crate::Store::subject`].
 pub async fn subject(pool: &SqlitePool, element: ElementId) -> Result<Option<Subject>, StoreError> {
@@ -43,6 +45,7 @@ pub async fn subject(pool: &SqlitePool, element: ElementId) -> Result<Option<Sub
         tags: words("tags")?,
         acquired: found.try_get("acquired")?,
     };
+    let tenure = tenure(pool, &key).await?;
     let latest: Option<String> = found.try_get("latest_completeness")?;
     let declared: Option<String> = found.try_get("declared_name")?;
     Ok(Some(Subject {
@@ -50,9 +53,11 @@ pub async fn subject(pool: &SqlitePool, element: ElementId) -> Result<Option<Sub
         name: declared.unwrap_or_default(),
         address: found.try_get("address")?,
         latest: latest.as_deref().map(row::completeness).transpose()?,
+        last_answer: row::instant(found.try_get("last_answer_at")?),
         complete: sighting(pool, &found, "complete_digest", "complete_from", &knowledge).await?,
         partial: sighting(pool, &found, "partial_digest", "partial_from", &knowledge).await?,
-        tenure: tenure(pool, &key).await?,
+        initial: initial(pool, &found, tenure.as_ref(), &knowledge).await?,
+        tenure,
         findings: known_findings(pool, &key).await?,
         judged: judged(pool, &key).await?,
     }))
@@ -78,9 +83,34 @@ async fn sighting(
     }))
 }
 
+/// The identification of the first complete evidence since the unit moved in, unless it is the present one.
+async fn initial(
+    pool: &SqlitePool,
+    element: &SqliteRow,
+    tenure: Option<&Tenure>,
+    knowledge: &str,
+) -> Result<Option<Identification>, StoreError> {
+    let Some(tenure) = tenure else { return Ok(None) };
+    let first: Option<String> = sqlx::query_scalar(
+        "SELECT digest FROM sighting WHERE element_id = $1 AND completeness = 'complete' AND valid_from >= $2 \
+         ORDER BY valid_from LIMIT 1",
+    )
+    .bind(element.try_get::<String, _>("element_id")?)
+    .bind(tenure.from.0)
+    .fetch_optional(pool)
+    .await?;
+    match first {
+        Some(first) if element.try_get::<Option<String>, _>("complete_digest")?.as_ref() != Some(&first) => {
+            conclude::identification(pool, &first, knowledge).await
+        }
+        _ => Ok(None),
+    }
+}
+
 async fn tenure(pool: &SqlitePool, element: &str) -> Result<Option<Tenure>, StoreError> {
     let found = sqlx::query(
-        "SELECT t.unit_id, t.valid_from, u.identity FROM tenure t JOIN unit u ON u.unit_id = t.unit_id \
+        "SELECT t.unit_id, t.valid_from, u.identity, EXISTS (SELECT 1 FROM tenure b WHERE b.element_id = t.element_id \
+         AND b.valid_until IS NOT NULL) AS swapped FROM tenure t JOIN unit u ON u.unit_id = t.unit_id \
          WHERE t.element_id = $1 AND t.valid_until IS NULL",
     )
     .bind(element)
@@ -91,6 +121,7 @@ async fn tenure(pool: &SqlitePool, element: &str) -> Result<Option<Tenure>, Stor
             Ok(Tenure {
                 unit: row::word::<UnitId>(r.try_get("unit_id")?, "unit")?,
                 from: Instant(r.try_get("valid_from")?),
+                swapped: r.try_get("swapped")?,
                 identity: row::from_json(r.try_get("identity")?, "unit")?,
             })
         })
@@ -140,7 +171,7 @@ pub async fn save_judged(tx: &mut Tx, done: &[JudgedElement], now: Instant) -> R
         let before: Option<String> =
             sqlx::query_scalar("SELECT standing FROM judgement WHERE element_id = $1")
                 .bind(&element)
-                .fetch_optional(&mut **tx)
+                .fetch_optional(&mut *tx)
                 .await?;
         save_judgement(tx, &element, one, now).await?;
         step_tenure(tx, &element, one, now).await?;
@@ -180,12 +211,12 @@ async fn save_judgement(
     .bind(&one.judged.as_of)
     .bind(row::json(&one.results, "results")?)
     .bind(now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     sqlx::query("UPDATE element SET name = $2 WHERE element_id = $1 AND name <> $2")
         .bind(element)
         .bind(&one.name)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
     Ok(())
 }
@@ -209,7 +240,7 @@ async fn step_tenure(
             .bind(found.maker.as_ref().map(|m| m.id.as_str()))
             .bind(found.maker.as_ref().map(|m| m.name.as_str()))
             .bind(now.0)
-            .execute(&mut **tx)
+            .execute(&mut *tx)
             .await?;
             Ok(())
         }
@@ -224,7 +255,7 @@ async fn step_tenure(
             .bind(element)
             .bind(old.to_string())
             .bind(found.from.0)
-            .execute(&mut **tx)
+            .execute(&mut *tx)
             .await?;
             move_in(tx, element, found, now).await?;
             change(tx, "swap", element, &describe(found), one.cause, now).await
@@ -244,14 +275,14 @@ async fn move_in(tx: &mut Tx, element: &str, found: &FoundUnit, now: Instant) ->
     .bind(found.maker.as_ref().map(|m| m.id.as_str()))
     .bind(found.maker.as_ref().map(|m| m.name.as_str()))
     .bind(now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     sqlx::query("INSERT INTO tenure (element_id, unit_id, valid_from, recorded_at) VALUES ($1, $2, $3, $4)")
         .bind(element)
         .bind(&unit)
         .bind(found.from.0)
         .bind(now.0)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
     Ok(())
 }
@@ -284,7 +315,7 @@ async fn step_finding(
             update_finding(tx, one, *finding, result, now).await?;
             sqlx::query("UPDATE finding SET state = 'open', closed_at = NULL WHERE finding_id = $1")
                 .bind(finding.to_string())
-                .execute(&mut **tx)
+                .execute(&mut *tx)
                 .await?;
             let text = opened_text(result);
             event(tx, *finding, "reopened", one.cause, &text, now).await?;
@@ -304,7 +335,7 @@ async fn step_finding(
             )
             .bind(finding.to_string())
             .bind(now.0)
-            .fetch_optional(&mut **tx)
+            .fetch_optional(&mut *tx)
             .await?;
             event(
                 tx,
@@ -364,7 +395,7 @@ async fn insert_finding(
     .bind(&one.judged.policies)
     .bind(&one.judged.as_of)
     .bind(now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }
@@ -391,7 +422,7 @@ async fn update_finding(
     .bind(&one.judged.policies)
     .bind(&one.judged.as_of)
     .bind(now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }
@@ -423,7 +454,7 @@ async fn event(
     .bind(cause)
     .bind(text)
     .bind(now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }
@@ -445,7 +476,7 @@ async fn change(
     .bind(text)
     .bind(cause)
     .bind(now.0)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }
