@@ -42,8 +42,12 @@ pub async fn serve(
 
 async fn render(State((metrics, shared)): State<(PrometheusHandle, Shared)>) -> String {
     let spool = Arc::clone(&shared.spool);
-    metrics::gauge!("marque_agent_spool_reports").set(spool.count() as f64);
-    metrics::gauge!("marque_agent_spool_bytes").set(spool.bytes_used() as f64);
+    let depth = spool.depth();
+    metrics::gauge!("marque_agent_spool_reports").set(depth.waiting as f64);
+    metrics::gauge!("marque_agent_spool_bytes").set(depth.bytes as f64);
+    let since = shared.under_way.borrow().since;
+    let seconds = since.map_or(0.0, |since| since.elapsed().as_secs_f64());
+    metrics::gauge!("marque_agent_uplink_unacked_oldest_seconds").set(seconds);
     let age = tokio::task::spawn_blocking(move || spool.oldest_age(SystemTime::now())).await;
     if let Ok(Ok(age)) = age {
         let seconds = age.unwrap_or_default().as_secs_f64();

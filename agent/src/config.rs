@@ -64,7 +64,7 @@ pub struct CollectorConfig {
 pub struct SpoolConfig {
     /// The file.
     pub path: PathBuf,
-    /// Bytes of waiting reports at most; polling slows down when they are reached.
+    /// Bytes of waiting reports at most; beyond them the oldest go and are declared lost.
     #[serde(
         default = "default_quota",
         deserialize_with = "between::<1_048_576, { i64::MAX as u64 }, _>"

@@ -1,9 +1,9 @@
 //! From reports to the spool: encodes them, in full or by digest, and makes
 //! them durable, several with one flush.
 //!
-//! Invariants: a report leaves here only to the disk; a full spool makes the
-//! reports wait, and with them the rounds that made them; what cannot be kept is
-//! counted with its reason.
+//! Invariants: a report leaves here only to the disk; in a full spool the newest
+//! knowledge wins and a gap takes the place of the oldest; what went or cannot be
+//! kept is counted with its reason.
 
 use crate::report::Report;
 use crate::uplink::sameness::Sameness;
@@ -11,14 +11,11 @@ use prost::bytes::Bytes;
 use proto::v1::Completeness;
 use spool::{AppendError, Spool, SpoolError};
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::{Notify, mpsc};
-use tokio_util::sync::CancellationToken;
+use std::time::Instant;
+use tokio::sync::{Notify, mpsc, watch};
 
 /// Reports made durable with one flush at most.
 const GROUP: usize = 128;
-/// How often a full spool is looked at again without being told.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The spool and those who share it.
 #[derive(Debug, Clone)]
@@ -29,8 +26,28 @@ pub struct Shared {
     pub same: Arc<Sameness>,
     /// Told when something was appended.
     pub appended: Arc<Notify>,
-    /// Told when something was acknowledged.
-    pub space: Arc<Notify>,
+    /// What the uplink waits for.
+    pub under_way: Arc<watch::Sender<UnderWay>>,
+}
+
+impl Shared {
+    /// Around a spool, with nothing known of the collector yet.
+    #[must_use]
+    pub fn new(spool: Spool) -> Self {
+        Self {
+            spool: Arc::new(spool),
+            same: Arc::default(),
+            appended: Arc::default(),
+            under_way: Arc::default(),
+        }
+    }
+}
+
+/// What was sent and not yet acknowledged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UnderWay {
+    /// When the oldest of it was sent.
+    pub since: Option<Instant>,
 }
 
 /// Why no more reports can be kept.
@@ -44,78 +61,64 @@ pub enum KeepError {
     Task,
 }
 
-/// Keeps reports until no more come, or until `stop` finds the spool full.
+/// Keeps reports until no more come.
 ///
 /// # Errors
 /// [`KeepError`] when the spool fails; polling on would be for nothing then.
-pub async fn keep(
-    mut reports: mpsc::Receiver<Report>,
-    shared: Shared,
-    stop: CancellationToken,
-) -> Result<(), KeepError> {
+pub async fn keep(mut reports: mpsc::Receiver<Report>, shared: Shared) -> Result<(), KeepError> {
     let mut group = Vec::with_capacity(GROUP);
-    let mut full = false;
-    while !group.is_empty() || reports.recv_many(&mut group, GROUP).await > 0 {
-        let refused = append(&group, &shared).await?;
-        metrics::counter!("marque_agent_report_spooled_total")
-            .increment((group.len() - refused.len()) as u64);
-        let before = group.len();
-        let mut at = 0..;
-        group.retain(|_| at.next().is_some_and(|at| refused.contains(&at)));
-        if group.len() < before {
-            shared.appended.notify_one();
-        }
-        if group.is_empty() {
-            if std::mem::take(&mut full) {
-                tracing::info!("spool has room again");
+    let mut full_since = None;
+    while reports.recv_many(&mut group, GROUP).await > 0 {
+        let before = shared.spool.depth();
+        append(&group, &shared).await?;
+        group.clear();
+        shared.appended.notify_one();
+        let after = shared.spool.depth();
+        let dropped = after.dropped - before.dropped;
+        if dropped > 0 {
+            // What went will not be acknowledged as stored.
+            shared.same.gone_before(after.first_payload);
+            metrics::counter!("marque_agent_report_dropped_total", "reason" => "spool_full")
+                .increment(dropped);
+            metrics::counter!("marque_agent_spool_full_total").increment(1);
+            if full_since.is_none() {
+                full_since = Some(before.dropped);
+                tracing::error!(
+                    spool.bytes = after.bytes,
+                    "spool is full, its oldest reports go and a gap is declared"
+                );
             }
-            continue;
-        }
-        metrics::counter!("marque_agent_spool_full_total").increment(1);
-        if !std::mem::replace(&mut full, true) {
-            tracing::warn!(
-                spool.bytes = shared.spool.bytes_used(),
-                "spool is full, polling waits"
-            );
-        }
-        tokio::select! {
-            () = shared.space.notified() => {}
-            () = tokio::time::sleep(LOOK_AGAIN) => {}
-            () = stop.cancelled() => {
-                let lost = group.len() + reports.len();
-                metrics::counter!("marque_agent_report_dropped_total", "reason" => "full_at_end")
-                    .increment(lost as u64);
-                tracing::warn!(reports = lost, "ending with a full spool, these rounds were not kept");
-                return Ok(());
-            }
+        } else if let Some(since) = full_since.take() {
+            let reports = after.dropped - since;
+            tracing::warn!(reports, "spool has room again");
         }
     }
     Ok(())
 }
 
-/// Which of the reports found the spool full.
-async fn append(group: &[Report], shared: &Shared) -> Result<Vec<usize>, KeepError> {
+async fn append(group: &[Report], shared: &Shared) -> Result<(), KeepError> {
     let payloads: Vec<Bytes> = group.iter().map(|report| encode(report, &shared.same)).collect();
     let spool = Arc::clone(&shared.spool);
     let results = tokio::task::spawn_blocking(move || spool.append_all(payloads))
         .await
         .map_err(|_| KeepError::Task)?;
-    let mut refused = Vec::new();
-    for (at, (report, result)) in group.iter().zip(results).enumerate() {
+    for (report, result) in group.iter().zip(results) {
         match result {
-            Ok(sequence) if report.completeness != Completeness::Unreachable => {
-                shared.same.spooled(sequence, report.target, report.digest);
+            Ok(sequence) => {
+                metrics::counter!("marque_agent_report_spooled_total").increment(1);
+                if report.completeness != Completeness::Unreachable {
+                    shared.same.spooled(sequence, report.target, report.digest);
+                }
             }
-            Ok(_) => {}
-            Err(AppendError::Full) => refused.push(at),
             Err(error @ AppendError::TooLarge(_)) => {
                 metrics::counter!("marque_agent_report_dropped_total", "reason" => "too_large").increment(1);
                 tracing::error!(target.address = %report.target, %error, "report cannot be kept");
             }
             Err(AppendError::Spool(error)) => return Err(KeepError::Spool(error)),
+            Err(AppendError::Interrupted) => return Err(KeepError::Task),
         }
     }
-    Ok(refused)
+    Ok(())
 }
 
 fn encode(report: &Report, same: &Sameness) -> Bytes {

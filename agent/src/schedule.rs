@@ -2,8 +2,8 @@
 //! once an interval at an offset that its address decides.
 //!
 //! Invariants: targets of one interval are spread over it and never poll in
-//! step; one target is never polled twice at the same time; a full spool stops
-//! new rounds because finished ones cannot hand in their report.
+//! step; one target is never polled twice at the same time; a full spool stops no
+//! round: what is newest is worth most.
 
 use crate::config::{Assignment, narrow};
 use crate::plan::Plan;

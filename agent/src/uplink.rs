@@ -5,16 +5,20 @@
 //! random pauses that start anew after a session that achieved something.
 
 pub mod sameness;
+pub mod line;
 
-use crate::keep::Shared;
+use crate::keep::{Shared, UnderWay};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
+use line::{Line, Turn};
 use prost::bytes::Bytes;
 use proto::tls::{Bundle, TlsError};
 use proto::v1::inventory_service_client::InventoryServiceClient;
-use proto::v1::{Ack, Hello, ReportRequest, SequencedReport, VerdictKind, Welcome};
+use proto::v1::{
+    Ack, Gap, GapReason, Hello, ReportRequest, SequencedBatch, SequencedReport, SpoolStatus, VerdictKind,
+    Welcome,
+};
 use proto::v1::{report_request, report_response};
-use spool::{Record, SpoolError};
-use std::collections::VecDeque;
+use spool::{Item, SpoolError};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -49,6 +53,13 @@ const SEND_QUEUE: usize = 16;
 /// Room for the rest of a report beside its evidence.
 const REPORT_MARGIN: usize = 65_536;
 
+/// How often the collector is told how the spool stands, when it moves and when it does not.
+const STATUS_PAUSE: Duration = Duration::from_secs(5);
+const STATUS_REST: Duration = Duration::from_secs(60);
+
+/// How long a report that says little waits for others to share a message with.
+pub const LINGER: Duration = Duration::from_secs(5);
+
 /// What the uplink needs.
 #[derive(Debug, Clone)]
 pub struct Uplink {
@@ -60,6 +71,8 @@ pub struct Uplink {
     pub renewals: watch::Receiver<u64>,
     /// The spool and what the collector has.
     pub shared: Shared,
+    /// How long small reports wait for others.
+    pub linger: Duration,
     /// Where the collector's limit is put for the rounds.
     pub collector_limit: Arc<AtomicUsize>,
 }
@@ -88,6 +101,9 @@ pub enum SessionError {
     /// What was said does not fit what was said before.
     #[error("the collector broke the protocol: {0}")]
     Protocol(&'static str),
+    /// Reports went and this collector has no word for it.
+    #[error("the collector is too old to be told of a gap: upgrade it")]
+    TooOld,
     /// This spool is an old copy: its sequences were used before.
     #[error("the collector has sequence {acked}, this spool only reached {last}: it is an old copy")]
     OldCopy {
@@ -122,11 +138,13 @@ enum Ended {
 /// What a session is doing.
 struct Session {
     inbound: tonic::Streaming<proto::v1::ReportResponse>,
-    /// Reports that may be sent beyond the last acknowledged.
-    window: u64,
-    acked: u64,
-    sent: u64,
-    ready: VecDeque<Record>,
+    line: Line,
+    /// What the collector speaks.
+    capability: u32,
+    /// How the spool was told to stand, and when.
+    told: Option<(SpoolStatus, Instant)>,
+    /// When it is to be looked at again.
+    look: Instant,
 }
 
 impl Uplink {
@@ -149,6 +167,9 @@ impl Uplink {
             let first = self.shared.spool.first_sequence();
             let ended = self.session(&stop).await;
             metrics::gauge!("marque_agent_uplink_connected").set(0);
+            self.shared
+                .under_way
+                .send_modify(|under_way| under_way.since = None);
             if started.elapsed() > GOOD_SESSION || self.shared.spool.first_sequence() > first {
                 pause = pauses();
             }
@@ -181,14 +202,24 @@ impl Uplink {
         };
         let (mut until, mut why) = (None, Ended::Stopped);
         loop {
-            if session.ready.is_empty() && until.is_none() {
-                session.ready = self.read(session.sent + 1).await?;
+            if let Some(from) = session.line.wants()
+                && until.is_none()
+            {
+                let items = self.read(from).await?;
+                session.line.read(items, Instant::now().into_std());
             }
-            if until.is_some() && session.acked >= session.sent {
+            if until.is_some() && session.line.is_settled() {
                 return Ok(why);
             }
-            let next = session.ready.front().map(|record| record.sequence);
-            let may_send = until.is_none() && next.is_some_and(|next| next <= session.acked + session.window);
+            let now = Instant::now();
+            let turn = match until {
+                None => session.line.turn(now.into_std()),
+                Some(_) => Turn::Wait,
+            };
+            let later = match turn {
+                Turn::Later(at) => Instant::from_std(at),
+                Turn::Send | Turn::Wait => now,
+            };
             let end = until.unwrap_or_else(Instant::now);
             tokio::select! {
                 message = session.inbound.message() => match message?.and_then(|response| response.message) {
@@ -196,17 +227,25 @@ impl Uplink {
                     Some(_) => return Err(SessionError::Protocol("a second welcome")),
                     None => return Err(SessionError::Closed),
                 },
-                permit = requests.reserve(), if may_send => {
-                    let permit = permit.map_err(|_| SessionError::Closed)?;
-                    if let Some(record) = session.ready.pop_front() {
-                        session.sent = record.sequence;
-                        permit.send(request(report_request::Message::Report(SequencedReport {
-                            sequence: record.sequence,
-                            report: record.payload,
-                        })));
+                permits = requests.reserve_many(2), if turn == Turn::Send => {
+                    let mut permits = permits.map_err(|_| SessionError::Closed)?;
+                    let items = session.line.send(Instant::now().into_std());
+                    let status = match items.first() {
+                        // A gap must lie below the next sequence that was told.
+                        Some(Item::Gap(_)) => Some(report_request::Message::Status(self.status().await?)),
+                        _ => None,
+                    };
+                    let message = message(items, session.capability)?;
+                    for (permit, message) in permits.by_ref().zip(status.into_iter().chain(message)) {
+                        permit.send(request(message));
                     }
+                    self.note(&session.line);
                 }
-                () = self.shared.appended.notified(), if session.ready.is_empty() => {}
+                () = tokio::time::sleep_until(session.look), if session.capability >= proto::GAP_CAPABILITY => {
+                    self.tell_status(&mut session, &requests).await?;
+                }
+                () = tokio::time::sleep_until(later), if matches!(turn, Turn::Later(_)) => {}
+                () = self.shared.appended.notified(), if session.line.wants().is_some() => {}
                 () = stop.cancelled(), if until.is_none() => until = Some(Instant::now() + GRACE),
                 Ok(()) = renewals.changed(), if until.is_none() => {
                     (until, why) = (Some(Instant::now() + GRACE), Ended::Renewed);
@@ -239,14 +278,13 @@ impl Uplink {
         let spool = &self.shared.spool;
         let (first, next) = (spool.first_sequence(), spool.next_sequence());
         let (requests, outgoing) = mpsc::channel(SEND_QUEUE);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let hello = request(report_request::Message::Hello(Hello {
             capability: proto::CAPABILITY,
             epoch: Bytes::copy_from_slice(&spool.epoch()),
             first_sequence: first,
             next_sequence: next,
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-            clock_micros: i64::try_from(now.as_micros()).unwrap_or(i64::MAX),
+            clock_micros: micros(SystemTime::now()),
         }));
         requests.send(hello).await.map_err(|_| SessionError::Closed)?;
         let greeting = async {
@@ -266,10 +304,14 @@ impl Uplink {
         let acked = welcome.acked_sequence.max(first - 1);
         let session = Session {
             inbound,
-            window: u64::from(welcome.window).clamp(1, MAX_WINDOW),
-            acked,
-            sent: acked,
-            ready: VecDeque::new(),
+            line: Line::new(
+                acked,
+                u64::from(welcome.window).clamp(1, MAX_WINDOW),
+                (welcome.capability >= proto::GAP_CAPABILITY).then_some(self.linger),
+            ),
+            capability: welcome.capability,
+            told: None,
+            look: Instant::now(),
         };
         Ok((session, requests))
     }
@@ -296,16 +338,15 @@ impl Uplink {
         tracing::info!(
             collector.address = %self.address,
             collector.acked = acked,
-            spool.waiting = next - first,
+            spool.waiting = self.shared.spool.depth().waiting,
             "session began"
         );
         self.forget(acked).await
     }
 
     async fn acked(&self, session: &mut Session, ack: Ack) -> Result<(), SessionError> {
-        if ack.sequence > session.sent {
-            return Err(SessionError::Protocol("an ack of what was not sent"));
-        }
+        let not_sent = |_| SessionError::Protocol("an ack of what was not sent");
+        let acked = session.line.acked(ack.sequence).map_err(not_sent)?;
         for verdict in &ack.verdicts {
             self.shared.same.judged(verdict.sequence, verdict.kind());
             let kind = match verdict.kind() {
@@ -323,8 +364,9 @@ impl Uplink {
             };
             metrics::counter!("marque_agent_verdict_total", "kind" => kind).increment(1);
         }
-        session.acked = session.acked.max(ack.sequence);
-        self.forget(session.acked).await
+        self.forget(acked).await?;
+        self.note(&session.line);
+        Ok(())
     }
 
     /// Takes what the collector has out of the spool.
@@ -334,18 +376,95 @@ impl Uplink {
         tokio::task::spawn_blocking(move || spool.ack(sequence))
             .await
             .map_err(|_| SessionError::Task)??;
-        self.shared.space.notify_one();
         Ok(())
     }
 
-    async fn read(&self, from: u64) -> Result<VecDeque<Record>, SessionError> {
+    async fn status(&self) -> Result<SpoolStatus, SessionError> {
+        let spool = Arc::clone(&self.shared.spool);
+        let age = tokio::task::spawn_blocking(move || spool.oldest_age(SystemTime::now()));
+        let age = age.await.map_err(|_| SessionError::Task)??.unwrap_or_default();
+        let depth = self.shared.spool.depth();
+        Ok(SpoolStatus {
+            next_sequence: self.shared.spool.next_sequence(),
+            waiting_reports: depth.waiting,
+            waiting_bytes: depth.bytes,
+            oldest_age_micros: u64::try_from(age.as_micros()).unwrap_or(u64::MAX),
+            refused_reports: depth.refused,
+            dropped_reports: depth.dropped,
+        })
+    }
+
+    /// Tells how the spool stands if that moved or was not told for long. Never
+    /// waits: one that is left out is told the next time.
+    async fn tell_status(
+        &self,
+        session: &mut Session,
+        requests: &mpsc::Sender<ReportRequest>,
+    ) -> Result<(), SessionError> {
+        let status = self.status().await?;
+        let now = Instant::now();
+        session.look = now + STATUS_PAUSE;
+        let rests = |(told, at): &(SpoolStatus, Instant)| *told == status && now - *at < STATUS_REST;
+        let message = request(report_request::Message::Status(status));
+        if !session.told.as_ref().is_some_and(rests) && requests.try_send(message).is_ok() {
+            session.told = Some((status, now));
+        }
+        Ok(())
+    }
+
+    /// Tells the others how far this session is.
+    fn note(&self, line: &Line) {
+        let since = line.unacked_since();
+        self.shared.under_way.send_replace(UnderWay { since });
+    }
+
+    async fn read(&self, from: u64) -> Result<Vec<Item>, SessionError> {
         if from >= self.shared.spool.next_sequence() {
-            return Ok(VecDeque::new());
+            return Ok(Vec::new());
         }
         let spool = Arc::clone(&self.shared.spool);
         let read = tokio::task::spawn_blocking(move || spool.read_from(from, READ_COUNT, READ_BYTES));
-        Ok(read.await.map_err(|_| SessionError::Task)??.into())
+        Ok(read.await.map_err(|_| SessionError::Task)??)
     }
+}
+
+/// The message for what goes out together.
+fn message(items: Vec<Item>, capability: u32) -> Result<Option<report_request::Message>, SessionError> {
+    let mut reports = Vec::with_capacity(items.len());
+    for item in items {
+        match item {
+            Item::Record(record) => reports.push(SequencedReport {
+                sequence: record.sequence,
+                report: record.payload,
+            }),
+            Item::Gap(_) if capability < proto::GAP_CAPABILITY => return Err(SessionError::TooOld),
+            Item::Gap(gap) => return Ok(Some(report_request::Message::Gap(declaration(&gap)))),
+        }
+    }
+    Ok(match reports.len() {
+        0 | 1 => reports.pop().map(report_request::Message::Report),
+        _ => Some(report_request::Message::Batch(SequencedBatch { reports })),
+    })
+}
+
+fn declaration(gap: &spool::Gap) -> Gap {
+    let reason = match gap.reason {
+        spool::GapReason::Full => GapReason::SpoolFull,
+        spool::GapReason::Damaged => GapReason::SpoolDamaged,
+    };
+    Gap {
+        from: gap.from,
+        to: gap.to,
+        count: gap.count,
+        reason: reason.into(),
+        declared_micros: micros(gap.declared),
+    }
+}
+
+/// Microseconds since 1970.
+fn micros(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn request(message: report_request::Message) -> ReportRequest {

@@ -72,6 +72,8 @@ fn gauges(overview: &store::view::Overview, now: Instant) {
     metrics::gauge!("marque_collector_elements_reached").set(overview.reached as f64);
     metrics::gauge!("marque_collector_elements_identified").set(overview.identified as f64);
     metrics::gauge!("marque_collector_reports_lost").set(overview.lost as f64);
+    metrics::gauge!("marque_collector_gaps").set(overview.gaps as f64);
+    metrics::gauge!("marque_collector_gap_sequences").set(overview.gap_sequences as f64);
     for (stage, backlog) in [
         ("identify", &overview.unidentified),
         ("evaluate", &overview.unevaluated),
@@ -83,6 +85,13 @@ fn gauges(overview: &store::view::Overview, now: Instant) {
     for agent in &overview.agents {
         metrics::gauge!("marque_collector_agent_silent_seconds", "agent" => agent.agent.to_string())
             .set(now.seconds_since(agent.last_seen) as f64);
+        if let Some(spool) = agent.spool {
+            let age = spool.oldest.map_or(0, |at| now.seconds_since(at));
+            metrics::gauge!("marque_collector_agent_spool_reports", "agent" => agent.agent.to_string())
+                .set(spool.waiting as f64);
+            metrics::gauge!("marque_collector_agent_spool_oldest_seconds", "agent" => agent.agent.to_string())
+                .set(age as f64);
+        }
     }
     for severity in &overview.severities {
         metrics::gauge!("marque_collector_findings_open", "severity" => severity.word.clone())

@@ -164,8 +164,10 @@ pub struct Summary {
     pub severity: Map<String, Value>,
     /// Elements by standing, every word present.
     pub standing: Map<String, Value>,
-    /// Sequences acknowledged without a row: must be 0.
+    /// Sequences acknowledged without a row and without a gap: must be 0.
     pub lost: u64,
+    /// Sequences that agents declared lost.
+    pub gaps: u64,
     /// What waits before the stages.
     pub pending: Pending,
     /// How old things are.
@@ -192,6 +194,8 @@ pub struct Ages {
     pub last_report: Option<u64>,
     /// The agent silent for longest.
     pub quietest_agent: Option<u64>,
+    /// The oldest report or gap in a spool, as agents told it.
+    pub spooled: Option<u64>,
 }
 
 fn summarise(overview: &Overview, now: Instant) -> Summary {
@@ -206,6 +210,7 @@ fn summarise(overview: &Overview, now: Instant) -> Summary {
         severity: every_word(Severity::ALL, &overview.severities),
         standing: every_word(Standing::ALL, &overview.standings),
         lost: overview.lost,
+        gaps: overview.gap_sequences,
         pending: Pending {
             unidentified: overview.unidentified.count,
             unevaluated: overview.unevaluated.count,
@@ -218,6 +223,12 @@ fn summarise(overview: &Overview, now: Instant) -> Summary {
                 .agents
                 .iter()
                 .map(|agent| now.seconds_since(agent.last_seen))
+                .max(),
+            spooled: overview
+                .agents
+                .iter()
+                .filter_map(|agent| agent.spool?.oldest)
+                .map(|at| now.seconds_since(at))
                 .max(),
         },
     }

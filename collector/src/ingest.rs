@@ -6,6 +6,7 @@
 
 mod listener;
 mod read;
+mod uncommitted;
 mod service;
 
 pub use listener::Listener;

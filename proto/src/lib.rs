@@ -27,7 +27,15 @@ pub const DESCRIPTORS: &[u8] = include_bytes!("generated/marque.v1.bin");
 /// The protocol this build speaks; sent in the greeting and only ever raised.
 ///
 /// 1: hello, dense sequences, cumulative acks with verdicts.
-pub const CAPABILITY: u32 = 1;
+/// 2: gaps among the sequences; many small reports in one message; how the
+/// spool stands.
+pub const CAPABILITY: u32 = 2;
+
+/// The first capability that knows gaps, batches and how the spool stands.
+pub const GAP_CAPABILITY: u32 = 2;
+
+/// No sequence goes beyond: far more than any agent reaches, and sums of it still count.
+pub const MAX_SEQUENCE: u64 = 1 << 48;
 
 /// Largest encoded `Report` either end accepts, in bytes.
 pub const MAX_REPORT_BYTES: usize = 8 << 20;

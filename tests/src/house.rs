@@ -16,7 +16,7 @@ pub use seen::{Pending, Seen, Summary};
 
 use crate::network::{Network, NetworkError, Plan};
 use child::Child;
-use files::Folder;
+use files::{Folder, Tuning};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -46,6 +46,8 @@ pub struct HouseSpec {
     pub interval_seconds: u64,
     /// How long certificates of agents hold, as in the collector's configuration.
     pub certificate_lifetime: String,
+    /// Bytes that may wait in an agent's spool; the agent's own default if absent.
+    pub spool_quota_bytes: Option<u64>,
 }
 
 impl HouseSpec {
@@ -62,6 +64,7 @@ impl HouseSpec {
             interval_seconds: 30,
             // A demonstration may be taken up again after weeks.
             certificate_lifetime: "365d".to_owned(),
+            spool_quota_bytes: None,
         }
     }
 }
@@ -191,10 +194,13 @@ impl House {
             if !pem.exists() {
                 house.enrol(&site.name, &pem).await?;
             }
-            let config =
-                house
-                    .folder
-                    .agent(&site, &pem, house.grpc, &house.network, spec.interval_seconds)?;
+            let tuning = Tuning {
+                interval_seconds: spec.interval_seconds,
+                spool_quota_bytes: spec.spool_quota_bytes,
+            };
+            let config = house
+                .folder
+                .agent(&site, &pem, house.grpc, &house.network, tuning)?;
             let name = format!("agent-{}", site.name);
             let args = [
                 "agent".as_ref(),
@@ -376,6 +382,37 @@ impl House {
                 return Err(HouseError::Late {
                     seconds: within.as_secs(),
                     last,
+                });
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until a process of the house has written words to its log.
+    ///
+    /// # Errors
+    /// [`HouseError::Late`] when it has not in time, or what ended meanwhile.
+    pub async fn wait_for_words(
+        &mut self,
+        name: &str,
+        words: &str,
+        within: Duration,
+    ) -> Result<(), HouseError> {
+        let log = self.folder.path(&format!("{name}.log"));
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(ended) = self.ended() {
+                return Err(ended);
+            }
+            let written = std::fs::read_to_string(&log).unwrap_or_default();
+            if written.contains(words) {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                let last = written.lines().last().unwrap_or_default();
+                return Err(HouseError::Late {
+                    seconds: within.as_secs(),
+                    last: format!("{name}: {last:.200}"),
                 });
             }
             tokio::time::sleep(LOOK).await;

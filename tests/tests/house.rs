@@ -16,6 +16,7 @@ mod house {
     pub mod path;
     pub mod line;
     pub mod enrol;
+    pub mod gap;
     pub mod hostile;
     pub mod page;
 }

@@ -1,13 +1,14 @@
-//! The file: a redb database with the waiting payloads and where they begin and end.
+//! The file: a redb database with the waiting payloads, the gaps before them, and
+//! where they begin and end.
 //!
-//! Invariant: payloads and cursor change in the same transaction, so that they
-//! agree after any stop.
+//! Invariants: payloads, gaps and cursor change in the same transaction, so that
+//! they agree after any stop; gaps and payloads together are dense, gaps first.
 
-use crate::{Record, SpoolError};
+use crate::{Gap, GapReason, Item, Record, SpoolError};
 use bytes::Bytes;
 use redb::{
-    Builder, Database, DatabaseError, Durability, ReadableDatabase as _, ReadableTable as _,
-    ReadableTableMetadata as _, StorageError, TableDefinition,
+    Builder, Database, DatabaseError, Durability, ReadableDatabase as _, ReadableTable,
+    ReadableTableMetadata as _, StorageError, TableDefinition, WriteTransaction,
 };
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Sequence → eight octets of microseconds since 1970, payload.
 const RECORDS: TableDefinition<u64, &[u8]> = TableDefinition::new("record");
+/// First sequence of a gap → last, count, microseconds since 1970, reason.
+const GAPS: TableDefinition<u64, (u64, u64, u64, u8)> = TableDefinition::new("gap");
 /// What the spool is and where it stands.
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 const EPOCH: &str = "epoch";
@@ -27,6 +30,8 @@ const HEAD: usize = 8;
 const OVERHEAD: u64 = 64;
 /// Of the database: reports are written once and read once.
 const CACHE_BYTES: usize = 16 << 20;
+/// How long a damaged file may be looked at.
+const SALVAGE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a payload counts against the quota.
 pub fn weight(payload: &[u8]) -> u64 {
@@ -39,6 +44,8 @@ pub struct Cursor {
     pub first: u64,
     pub next: u64,
     pub bytes: u64,
+    /// Sequences from `first` on that are gaps.
+    pub gone: u64,
 }
 
 /// An open file.
@@ -64,13 +71,19 @@ impl fmt::Debug for File {
 }
 
 impl File {
-    pub fn open(path: &Path) -> Result<OpenedFile, SpoolError> {
+    /// Opens a file; a new one begins with a gap of `lost` payloads, if told so.
+    pub fn open(path: &Path, lost: Option<u64>) -> Result<OpenedFile, SpoolError> {
         let database = Builder::new()
             .set_cache_size(CACHE_BYTES)
             // Reads the whole file once; without it redb may panic over a damaged one.
             .set_check_integrity_on_open(true)
             .create(path)
             .map_err(|error| open_error(path, error))?;
+        Self::begin(database, path, lost)
+    }
+
+    /// Makes of a database what a spool needs.
+    fn begin(database: Database, path: &Path, lost: Option<u64>) -> Result<OpenedFile, SpoolError> {
         let file = Self {
             database,
             path: path.to_owned(),
@@ -82,10 +95,10 @@ impl File {
             },
             other => file.damaged(other.to_string()),
         };
-        let (created, epoch) = file.epoch().map_err(damaged)?;
+        let (created, epoch) = file.epoch(lost).map_err(damaged)?;
         let epoch = epoch.ok_or_else(|| file.damaged("it holds no epoch".to_owned()))?;
-        let cursor = file.cursor().map_err(damaged)?;
-        let cursor = cursor.ok_or_else(|| file.damaged("its sequences have gaps".to_owned()))?;
+        let cursor = cursor(&file.database).map_err(damaged)?;
+        let cursor = cursor.ok_or_else(|| file.damaged("its sequences have holes".to_owned()))?;
         Ok(OpenedFile {
             file,
             epoch,
@@ -95,24 +108,37 @@ impl File {
     }
 
     /// The epoch, made now in a new file.
-    fn epoch(&self) -> Result<(bool, Option<[u8; 16]>), redb::Error> {
+    fn epoch(&self, lost: Option<u64>) -> Result<(bool, Option<[u8; 16]>), redb::Error> {
         let write = self.database.begin_write()?;
-        let created = write.list_tables()?.next().is_none();
+        let tables = write.list_tables()?.count();
+        let created = tables == 0;
         let epoch = {
             let mut meta = write.open_table(META)?;
             write.open_table(RECORDS)?;
+            let mut gaps = write.open_table(GAPS)?;
             if created {
                 let mut epoch = [0; 16];
                 getrandom::fill(&mut epoch)
                     .map_err(|error| redb::Error::Io(std::io::Error::other(error.to_string())))?;
+                let mut next = 1u64;
+                if let Some(lost) = lost {
+                    // One sequence stands for a number nobody knows.
+                    let to = lost.max(1);
+                    gaps.insert(
+                        1,
+                        (to, lost, micros(SystemTime::now()), GapReason::Damaged.code()),
+                    )?;
+                    next = to + 1;
+                }
                 meta.insert(EPOCH, epoch.as_slice())?;
-                meta.insert(NEXT, 1u64.to_be_bytes().as_slice())?;
+                meta.insert(NEXT, next.to_be_bytes().as_slice())?;
                 meta.insert(BYTES, 0u64.to_be_bytes().as_slice())?;
             }
             let found = meta.get(EPOCH)?;
             found.and_then(|epoch| epoch.value().try_into().ok())
         };
-        if created {
+        // A file from before there were gaps gets their table.
+        if write.list_tables()?.count() > tables {
             write.commit()?;
         } else {
             write.abort()?;
@@ -120,54 +146,48 @@ impl File {
         Ok((created, epoch))
     }
 
-    /// Where the records say the spool stands; [`None`] when they contradict each other.
-    fn cursor(&self) -> Result<Option<Cursor>, redb::Error> {
-        let read = self.database.begin_read()?;
-        let meta = read.open_table(META)?;
-        let number = |key| -> Result<Option<u64>, StorageError> {
-            let found = meta.get(key)?;
-            Ok(found
-                .and_then(|value| value.value().try_into().ok())
-                .map(u64::from_be_bytes))
-        };
-        let (Some(next), Some(bytes)) = (number(NEXT)?, number(BYTES)?) else {
-            return Ok(None);
-        };
-        let records = read.open_table(RECORDS)?;
-        let first = records.first()?.map_or(next, |(sequence, _)| sequence.value());
-        let after_last = records.last()?.map_or(next, |(sequence, _)| sequence.value() + 1);
-        let dense = next > 0 && after_last == next && next.checked_sub(first) == Some(records.len()?);
-        Ok(dense.then_some(Cursor { first, next, bytes }))
-    }
-
-    /// Writes records and the cursor after them, durably.
+    /// Writes records and lets the oldest go until `quota` bytes are left, durably;
+    /// a gap takes the place of what went.
     pub fn append<'a>(
         &self,
         records: impl Iterator<Item = (u64, &'a [u8])>,
-        cursor: Cursor,
-    ) -> Result<(), SpoolError> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let head = u64::try_from(now.as_micros()).unwrap_or_default().to_be_bytes();
-        let append = || -> Result<(), redb::Error> {
+        mut cursor: Cursor,
+        quota: u64,
+    ) -> Result<Cursor, SpoolError> {
+        let now = micros(SystemTime::now());
+        let append = || -> Result<Cursor, redb::Error> {
             let write = self.database.begin_write()?;
             {
                 let mut table = write.open_table(RECORDS)?;
                 for (sequence, payload) in records {
                     let mut slot = table.insert_reserve(sequence, HEAD + payload.len())?;
                     if let Some((start, rest)) = slot.as_mut().split_at_mut_checked(HEAD) {
-                        start.copy_from_slice(&head);
+                        start.copy_from_slice(&now.to_be_bytes());
                         rest.copy_from_slice(payload);
                     }
                 }
+                let mut went: Option<(u64, u64)> = None;
+                while cursor.bytes > quota {
+                    let Some((sequence, value)) = table.pop_first()? else {
+                        break;
+                    };
+                    cursor.bytes = cursor.bytes.saturating_sub(weight_of_stored(value.value()));
+                    cursor.gone += 1;
+                    let sequence = sequence.value();
+                    went = Some((went.map_or(sequence, |(from, _)| from), sequence));
+                }
+                if let Some((from, to)) = went {
+                    widen(&write, from, to, now)?;
+                }
             }
-            self.set(&write, cursor)?;
+            set(&write, cursor)?;
             write.commit()?;
-            Ok(())
+            Ok(cursor)
         };
         append().map_err(|error| self.failed(&error))
     }
 
-    /// Removes the records up to and including `sequence`, not durably.
+    /// Removes records and gaps up to and including `sequence`, not durably.
     pub fn forget(&self, sequence: u64, mut cursor: Cursor) -> Result<Cursor, SpoolError> {
         let mut forget = || -> Result<(), redb::Error> {
             let mut write = self.database.begin_write()?;
@@ -175,12 +195,23 @@ impl File {
             {
                 let mut table = write.open_table(RECORDS)?;
                 for removed in table.extract_from_if(..=sequence, |_, _| true)? {
-                    let payload = removed?.1.value().len().saturating_sub(HEAD);
-                    cursor.bytes = cursor.bytes.saturating_sub(payload as u64 + OVERHEAD);
+                    let weight = weight_of_stored(removed?.1.value());
+                    cursor.bytes = cursor.bytes.saturating_sub(weight);
+                }
+                let mut gaps = write.open_table(GAPS)?;
+                let mut rest = None;
+                for removed in gaps.extract_from_if(..=sequence, |_, _| true)? {
+                    let (from, value) = removed?;
+                    let gap = gap(from.value(), value.value());
+                    cursor.gone = cursor.gone.saturating_sub(gap.to.min(sequence) - gap.from + 1);
+                    rest = (gap.to > sequence).then(|| gap.after(sequence));
+                }
+                if let Some(gap) = rest {
+                    gaps.insert(gap.from, stored(&gap))?;
                 }
             }
             cursor.first = sequence + 1;
-            self.set(&write, cursor)?;
+            set(&write, cursor)?;
             write.commit()?;
             Ok(())
         };
@@ -188,47 +219,51 @@ impl File {
         Ok(cursor)
     }
 
-    fn set(&self, write: &redb::WriteTransaction, cursor: Cursor) -> Result<(), redb::Error> {
-        let mut meta = write.open_table(META)?;
-        meta.insert(NEXT, cursor.next.to_be_bytes().as_slice())?;
-        meta.insert(BYTES, cursor.bytes.to_be_bytes().as_slice())?;
-        Ok(())
-    }
-
-    pub fn read_from(&self, sequence: u64, count: usize, bytes: usize) -> Result<Vec<Record>, SpoolError> {
-        let read = || -> Result<Vec<Record>, redb::Error> {
+    pub fn read_from(&self, sequence: u64, count: usize, bytes: usize) -> Result<Vec<Item>, SpoolError> {
+        let read = || -> Result<Vec<Item>, redb::Error> {
             let read = self.database.begin_read()?;
+            let mut found = Vec::new();
+            for entry in read.open_table(GAPS)?.iter()? {
+                let (from, value) = entry?;
+                let gap = gap(from.value(), value.value());
+                if gap.to >= sequence && found.len() < count {
+                    found.push(Item::Gap(gap.after(sequence.saturating_sub(1))));
+                }
+            }
             let table = read.open_table(RECORDS)?;
-            let mut found: Vec<Record> = Vec::new();
             let mut size = 0;
-            for record in table.range(sequence..)?.take(count) {
+            for record in table.range(sequence..)?.take(count - found.len()) {
                 let (sequence, value) = record?;
                 let payload = value.value().get(HEAD..).unwrap_or_default();
                 size += payload.len();
                 if size > bytes && !found.is_empty() {
                     break;
                 }
-                found.push(Record {
+                found.push(Item::Record(Record {
                     sequence: sequence.value(),
                     payload: Bytes::copy_from_slice(payload),
-                });
+                }));
             }
             Ok(found)
         };
         read().map_err(|error| self.failed(&error))
     }
 
-    /// When a record was appended.
+    /// When a record was appended or a gap began.
     pub fn appended(&self, sequence: u64) -> Result<Option<SystemTime>, SpoolError> {
         let read = || -> Result<Option<u64>, redb::Error> {
-            let table = self.database.begin_read()?.open_table(RECORDS)?;
+            let read = self.database.begin_read()?;
+            if let Some(gap) = read.open_table(GAPS)?.get(sequence)? {
+                return Ok(Some(gap.value().2));
+            }
+            let table = read.open_table(RECORDS)?;
             let found = table.get(sequence)?;
             Ok(found
                 .and_then(|value| value.value().first_chunk().copied())
                 .map(u64::from_be_bytes))
         };
         let micros = read().map_err(|error| self.failed(&error))?;
-        Ok(micros.and_then(|micros| UNIX_EPOCH.checked_add(Duration::from_micros(micros))))
+        Ok(micros.map(time))
     }
 
     fn damaged(&self, reason: String) -> SpoolError {
@@ -244,6 +279,122 @@ impl File {
             reason: error.to_string(),
         }
     }
+}
+
+/// How many payloads a damaged file held, as far as that can still be read. Works
+/// on a copy, in a thread of its own: over a damaged file redb may panic.
+pub fn salvage(path: &Path, copy: &Path) -> Option<u64> {
+    let size = std::fs::copy(path, copy).ok()?;
+    let opened = copy.to_owned();
+    let (done, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let held = || -> Option<Cursor> { cursor(&Builder::new().create(&opened).ok()?).ok()? };
+        // Nobody listens when it took too long.
+        let _ = done.send(held());
+    });
+    let held = told.recv_timeout(SALVAGE_PATIENCE).ok().flatten();
+    let _ = std::fs::remove_file(copy);
+    let held = held?.next - held?.first;
+    // No record is smaller than its head: more than fits is not believed.
+    (held <= size / HEAD as u64).then_some(held)
+}
+
+/// Where the records say the spool stands; [`None`] when they contradict each other.
+fn cursor(database: &Database) -> Result<Option<Cursor>, redb::Error> {
+    let read = database.begin_read()?;
+    let meta = read.open_table(META)?;
+    let number = |key| -> Result<Option<u64>, StorageError> {
+        let found = meta.get(key)?;
+        Ok(found
+            .and_then(|value| value.value().try_into().ok())
+            .map(u64::from_be_bytes))
+    };
+    let (Some(next), Some(bytes)) = (number(NEXT)?, number(BYTES)?) else {
+        return Ok(None);
+    };
+    let records = read.open_table(RECORDS)?;
+    let first_record = records.first()?.map_or(next, |(sequence, _)| sequence.value());
+    let last = records.last()?.map(|(sequence, _)| sequence.value());
+    let after_last = last.map_or(Some(next), |last| last.checked_add(1));
+    let mut dense =
+        next > 0 && after_last == Some(next) && next.checked_sub(first_record) == Some(records.len()?);
+    let (mut first, mut after_gaps) = (first_record, None);
+    for entry in read.open_table(GAPS)?.iter()? {
+        let (from, value) = entry?;
+        let (from, to) = (from.value(), value.value().0);
+        if after_gaps.is_none() {
+            first = from;
+        }
+        dense &= from > 0 && from <= to && to < next && after_gaps.is_none_or(|after| after == from);
+        after_gaps = to.checked_add(1);
+    }
+    dense &= after_gaps.is_none_or(|after| after == first_record);
+    let gone = first_record.saturating_sub(first);
+    Ok(dense.then_some(Cursor {
+        first,
+        next,
+        bytes,
+        gone,
+    }))
+}
+
+fn set(write: &WriteTransaction, cursor: Cursor) -> Result<(), redb::Error> {
+    let mut meta = write.open_table(META)?;
+    meta.insert(NEXT, cursor.next.to_be_bytes().as_slice())?;
+    meta.insert(BYTES, cursor.bytes.to_be_bytes().as_slice())?;
+    Ok(())
+}
+
+/// Adds `from..=to` to the last gap if it ends just before, else makes a new one.
+fn widen(write: &WriteTransaction, from: u64, to: u64, now: u64) -> Result<(), redb::Error> {
+    let mut gaps = write.open_table(GAPS)?;
+    let last = gaps.last()?.map(|(from, value)| gap(from.value(), value.value()));
+    let wider = last.filter(|last| last.reason == GapReason::Full && last.to + 1 == from);
+    let wider = match wider {
+        Some(last) => Gap {
+            to,
+            count: last.count + (to - from + 1),
+            ..last
+        },
+        None => Gap {
+            from,
+            to,
+            count: to - from + 1,
+            reason: GapReason::Full,
+            declared: time(now),
+        },
+    };
+    gaps.insert(wider.from, stored(&wider))?;
+    Ok(())
+}
+
+fn stored(gap: &Gap) -> (u64, u64, u64, u8) {
+    (gap.to, gap.count, micros(gap.declared), gap.reason.code())
+}
+
+fn gap(from: u64, (to, count, declared, reason): (u64, u64, u64, u8)) -> Gap {
+    Gap {
+        from,
+        to,
+        count,
+        reason: GapReason::from_code(reason),
+        declared: time(declared),
+    }
+}
+
+fn weight_of_stored(value: &[u8]) -> u64 {
+    value.len().saturating_sub(HEAD) as u64 + OVERHEAD
+}
+
+fn micros(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or_default()
+}
+
+fn time(micros: u64) -> SystemTime {
+    UNIX_EPOCH
+        .checked_add(Duration::from_micros(micros))
+        .unwrap_or(UNIX_EPOCH)
 }
 
 fn open_error(path: &Path, error: DatabaseError) -> SpoolError {
@@ -265,3 +416,6 @@ fn open_error(path: &Path, error: DatabaseError) -> SpoolError {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! schedule ─(reports, 64: rounds wait)─► keep ─► spool ─► uplink ◄─(watch)─ renewal
-//!                                          └─ appended ──►┘  └─ space ─► keep
+//!                                          └─ appended ──►┘
 //! ```
+//!
+//! A full spool holds nobody up: its oldest reports go and a gap takes their place.
 //!
 //! Invariants: every task's end is looked at; one that ends by itself ends the
 //! program; a signal stops the schedule first, then what it feeds, so that
@@ -15,7 +17,7 @@ use crate::enrol::Renewal;
 use crate::keep::{self, KeepError, Shared};
 use crate::poll::socket::Sockets;
 use crate::schedule::{Rounds, Schedule};
-use crate::uplink::Uplink;
+use crate::uplink::{self, Uplink};
 use spool::{Opened, Options, Spool, SpoolError};
 use std::io;
 use std::net::SocketAddr;
@@ -28,7 +30,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// Reports that may wait for the disk; full: finished rounds wait, and no new ones start.
+/// Reports that may wait for the disk; full: finished rounds wait for it.
 const QUEUE: usize = 64;
 
 /// Why the agent did not start or did not go on.
@@ -74,7 +76,11 @@ pub fn run(path: &Path, move_damaged_aside: bool) -> Result<(), RunError> {
     };
     let (spool, opened) = Spool::open(&loaded.spool, &options)?;
     if let Some(aside) = &opened.moved_aside {
-        tracing::error!(spool.moved_to = %aside.display(), "damaged spool moved aside, its reports are lost");
+        tracing::error!(
+            spool.moved_to = %aside.display(),
+            reports.lost = opened.lost.map_or("unknown".to_owned(), |lost| lost.to_string()),
+            "damaged spool moved aside, its reports are lost and a gap is declared"
+        );
     }
     let runtime = tokio::runtime::Runtime::new().map_err(RunError::System)?;
     let result = runtime.block_on(run_tasks(loaded, spool, opened));
@@ -98,12 +104,7 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
         "agent starts"
     );
     let poll = &loaded.config.poll;
-    let shared = Shared {
-        spool: Arc::new(spool),
-        same: Arc::default(),
-        appended: Arc::default(),
-        space: Arc::default(),
-    };
+    let shared = Shared::new(spool);
     let metrics = admin::record();
     let stop_polling = CancellationToken::new();
     let stop = CancellationToken::new();
@@ -146,6 +147,7 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
         identity: loaded.identity,
         renewals,
         shared: shared.clone(),
+        linger: uplink::LINGER,
         collector_limit: Arc::clone(&rounds.collector_limit),
     };
     let interval = Duration::from_secs(poll.interval_seconds);
@@ -153,7 +155,7 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
     let (reports, received) = mpsc::channel(QUEUE);
 
     let mut scheduling = tokio::spawn(schedule.run(reports, stop_polling.clone()));
-    let mut keeping = tokio::spawn(keep::keep(received, shared, stop_polling.clone()));
+    let mut keeping = tokio::spawn(keep::keep(received, shared));
     let mut sending = tokio::spawn(uplink.run(stop.clone()));
     let mut renewing = tokio::spawn(renewal.run(stop.clone()));
     let mut serving = served.unwrap_or_else(|| tokio::spawn(std::future::pending()));

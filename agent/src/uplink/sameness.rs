@@ -60,6 +60,12 @@ impl Sameness {
         }
     }
 
+    /// Reports before `sequence` that are still on their way went instead.
+    pub fn gone_before(&self, sequence: u64) {
+        let mut known = self.lock();
+        known.underway = known.underway.split_off(&sequence);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -68,6 +74,19 @@ impl Sameness {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_went_is_not_taken_for_stored() {
+        let target: Target = "192.0.2.1".parse().unwrap();
+        let same = Sameness::default();
+        same.spooled(1, target, [1; 32]);
+        same.spooled(2, target, [2; 32]);
+        same.gone_before(2);
+        same.acked(1);
+        assert!(!same.is_stored(target, &[1; 32]));
+        same.acked(2);
+        assert!(same.is_stored(target, &[2; 32]));
+    }
 
     #[test]
     fn only_an_acknowledged_digest_is_known() {

@@ -7,7 +7,7 @@ use model::{
 use prost::Message as _;
 use proto::v1;
 use std::net::IpAddr;
-use store::record::{ReadReport, ReportBody};
+use store::record::{DeclaredGap, GapReason, IncomingReport, ReadReport, ReportBody};
 
 /// Why a report or evidence is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +40,36 @@ pub fn report(bytes: &[u8], site: &SiteName, now: Instant) -> ReportBody {
             reason: unreadable.to_string(),
         },
     }
+}
+
+/// Reads one gap; an agent that declares what cannot be broke the protocol.
+///
+/// # Errors
+/// [`Unreadable`] naming the field.
+pub fn gap(wire: &v1::Gap, next_sequence: u64) -> Result<IncomingReport, Unreadable> {
+    if wire.from == 0 || wire.from > wire.to {
+        return Err(Unreadable::Field("gap.from"));
+    }
+    if wire.to >= next_sequence {
+        return Err(Unreadable::Field("gap.to"));
+    }
+    if wire.count > wire.to - wire.from + 1 {
+        return Err(Unreadable::Field("gap.count"));
+    }
+    let reason = match wire.reason() {
+        v1::GapReason::SpoolFull => GapReason::SpoolFull,
+        v1::GapReason::SpoolDamaged => GapReason::SpoolDamaged,
+        v1::GapReason::Unspecified => return Err(Unreadable::Field("gap.reason")),
+    };
+    Ok(IncomingReport {
+        sequence: wire.from,
+        body: ReportBody::Gap(DeclaredGap {
+            to: wire.to,
+            count: wire.count,
+            reason,
+            declared: Instant(wire.declared_micros),
+        }),
+    })
 }
 
 fn read(bytes: &[u8], site: &SiteName, now: Instant) -> Result<ReadReport, Unreadable> {
@@ -206,6 +236,33 @@ mod tests {
         assert_eq!(read.evidence.as_deref(), Some(evidence().as_slice()));
         let decoded = decode_evidence(&evidence()).unwrap();
         assert_eq!(decoded.observations[0].varbinds[0].value.octets, [0xff, 0]);
+    }
+
+    #[test]
+    fn a_gap_must_lie_in_what_was_told() {
+        let wire = |from, to, count, reason| v1::Gap {
+            from,
+            to,
+            count,
+            reason,
+            declared_micros: 5,
+        };
+        let good = gap(&wire(3, 7, 0, 2), 8).unwrap();
+        assert_eq!(good.sequence, 3);
+        assert!(
+            matches!(good.body, ReportBody::Gap(gap) if gap.to == 7 && gap.reason == GapReason::SpoolDamaged)
+        );
+        for (wire, field) in [
+            (wire(0, 7, 1, 1), "gap.from"),
+            (wire(7, 3, 1, 1), "gap.from"),
+            (wire(3, 8, 1, 1), "gap.to"),
+            (wire(1, u64::MAX, 1, 1), "gap.to"),
+            (wire(3, 7, 6, 1), "gap.count"),
+            (wire(3, 7, 5, 0), "gap.reason"),
+            (wire(3, 7, 5, 9), "gap.reason"),
+        ] {
+            assert_eq!(gap(&wire, 8), Err(Unreadable::Field(field)), "{wire:?}");
+        }
     }
 
     #[test]

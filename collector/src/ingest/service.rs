@@ -1,14 +1,16 @@
 //! The inventory service: one task a stream, group commit of what is ready.
 
 use super::read;
+use super::uncommitted::Uncommitted;
 use crate::enrol::{Gate, Peer};
 use futures_util::{FutureExt as _, StreamExt as _};
 use model::{AgentId, Instant, SiteName};
+use prost::Message as _;
 use proto::v1;
 use proto::v1::inventory_service_server::{InventoryService, InventoryServiceServer};
 use std::sync::Arc;
 use std::time::Duration;
-use store::record::{AgentHello, IncomingReport, Verdict};
+use store::record::{AgentHello, IncomingReport, ReportBody, SpoolStatus, Verdict};
 use store::{Store, StoreError};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -19,11 +21,16 @@ use tonic::{Request, Response, Status, Streaming};
 /// Reports an agent may send beyond the last ack.
 const WINDOW: u32 = 256;
 
-/// Reports committed in one transaction: what is ready, at most this many.
+/// Messages taken at once: what is ready, at most this many.
 const BATCH: usize = 64;
 
 /// Bytes of reports after which a batch takes no more.
 const BATCH_BYTES: usize = 8 << 20;
+/// Reports committed in one transaction; an agent that keeps to the window never sends more at once.
+const COMMIT: usize = WINDOW as usize;
+
+/// A spool's standing is written down at most so often.
+const STATUS_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long a new stream may stay silent before its greeting.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(30);
@@ -40,6 +47,7 @@ pub struct Ingest {
     gate: Gate,
     clock: fn() -> Instant,
     stop: CancellationToken,
+    waiting: Uncommitted,
 }
 
 impl Ingest {
@@ -50,11 +58,14 @@ impl Ingest {
         clock: fn() -> Instant,
         stop: CancellationToken,
     ) -> InventoryServiceServer<Self> {
+        let waiting = Uncommitted::default();
+        tokio::spawn(waiting.clone().publish(stop.clone()));
         let service = Self {
             store,
             gate,
             clock,
             stop,
+            waiting,
         };
         InventoryServiceServer::new(service)
             .accept_compressed(CompressionEncoding::Zstd)
@@ -112,6 +123,10 @@ impl InventoryService for Ingest {
             peer,
             epoch: hello.epoch,
             acked,
+            next_sequence: hello.next_sequence,
+            status: None,
+            noted: None,
+            waiting: self.waiting.clone(),
         };
         tokio::spawn(serve_line(line, requests, responses, self.stop.clone()));
         Ok(Response::new(ReceiverStream::new(receiver)))
@@ -126,6 +141,13 @@ struct Line {
     peer: Peer,
     epoch: String,
     acked: u64,
+    /// The next sequence as the agent told it last: no gap reaches it.
+    next_sequence: u64,
+    /// How its spool stands, not yet written down.
+    status: Option<SpoolStatus>,
+    /// When that was written down last.
+    noted: Option<std::time::Instant>,
+    waiting: Uncommitted,
 }
 
 type Responses = mpsc::Sender<Result<v1::ReportResponse, Status>>;
@@ -143,7 +165,7 @@ async fn serve_line(
         biased;
         () = stop.cancelled() => Some(Status::unavailable("collector stops")),
         refused = gate.shut(&peer) => Some(refused),
-        ended = line.take(requests, &responses) => ended,
+        ended = line.take_all(requests, &responses) => ended,
     };
     tracing::info!(agent.id = %agent, reason = ended.as_ref().map_or("", Status::message), "agent disconnected");
     if let Some(status) = ended {
@@ -159,7 +181,7 @@ struct Batch {
 
 /// Waits for a message and takes what else is ready, at most [`BATCH`] reports and about [`BATCH_BYTES`]:
 /// small on the wire may be large in memory.
-async fn ready(requests: &mut Streaming<v1::ReportRequest>, line: &Line) -> Batch {
+async fn ready(requests: &mut Streaming<v1::ReportRequest>, line: &mut Line) -> Batch {
     let mut batch = Batch {
         reports: Vec::new(),
         end: None,
@@ -168,17 +190,12 @@ async fn ready(requests: &mut Streaming<v1::ReportRequest>, line: &Line) -> Batc
     let mut next = requests.next().await;
     loop {
         match next {
-            Some(Ok(v1::ReportRequest {
-                message: Some(v1::report_request::Message::Report(report)),
-            })) => {
-                bytes += report.report.len();
-                let body = read::report(&report.report, &line.peer.site, (line.clock)());
-                batch.reports.push(IncomingReport {
-                    sequence: report.sequence,
-                    body,
-                });
+            Some(Ok(request)) => {
+                bytes += request.encoded_len();
+                if let Err(fault) = line.take(request, &mut batch.reports) {
+                    batch.end = Some(Some(fault));
+                }
             }
-            Some(Ok(_)) => batch.end = Some(Some(Status::invalid_argument("a report was expected"))),
             Some(Err(status)) => batch.end = Some(Some(status)),
             None => batch.end = Some(None),
         }
@@ -194,29 +211,29 @@ async fn ready(requests: &mut Streaming<v1::ReportRequest>, line: &Line) -> Batc
 
 impl Line {
     /// Takes reports until the stream ends or fails.
-    async fn take(
+    async fn take_all(
         &mut self,
         mut requests: Streaming<v1::ReportRequest>,
         responses: &Responses,
     ) -> Option<Status> {
         loop {
             let batch = ready(&mut requests, self).await;
-            if !batch.reports.is_empty() {
-                if let Err(refused) = self.gate.check(&self.peer).await {
-                    return Some(refused);
+            let received = self.waiting.received();
+            if let Err(refused) = self.gate.check(&self.peer).await {
+                return Some(refused);
+            }
+            match self.commit_all(batch.reports, responses).await {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => {
+                    tracing::error!(agent.id = %self.peer.agent, error = crate::admin::chain(&error), "reports not stored");
+                    return Some(status(&error));
                 }
-                match self.commit(batch.reports).await {
-                    Ok(ack) => {
-                        let ack = response(v1::report_response::Message::Ack(ack));
-                        if responses.send(Ok(ack)).await.is_err() {
-                            return None;
-                        }
-                    }
-                    Err(error) => {
-                        tracing::error!(agent.id = %self.peer.agent, error = crate::admin::chain(&error), "reports not stored");
-                        return Some(status(&error));
-                    }
-                }
+            }
+            drop(received);
+            if let Err(error) = self.note_status().await {
+                tracing::warn!(agent.id = %self.peer.agent, error = crate::admin::chain(&error), "spool's standing not stored");
+                return Some(status(&error));
             }
             if let Some(end) = batch.end {
                 return end;
@@ -224,8 +241,96 @@ impl Line {
         }
     }
 
+    fn take(&mut self, request: v1::ReportRequest, reports: &mut Vec<IncomingReport>) -> Result<(), Status> {
+        match request.message {
+            Some(v1::report_request::Message::Report(report)) => reports.push(self.read(&report)),
+            Some(v1::report_request::Message::Batch(batch)) => {
+                if batch.reports.len() > COMMIT {
+                    return Err(Status::invalid_argument("a batch is larger than the window"));
+                }
+                reports.extend(batch.reports.iter().map(|report| self.read(report)));
+            }
+            Some(v1::report_request::Message::Gap(gap)) => {
+                let gap = read::gap(&gap, self.next_sequence);
+                reports.push(gap.map_err(|error| Status::invalid_argument(error.to_string()))?);
+            }
+            Some(v1::report_request::Message::Status(status)) => {
+                if status.next_sequence > proto::MAX_SEQUENCE {
+                    return Err(Status::invalid_argument("next_sequence is out of range"));
+                }
+                self.next_sequence = self.next_sequence.max(status.next_sequence);
+                self.status = Some(SpoolStatus {
+                    waiting: status.waiting_reports,
+                    bytes: status.waiting_bytes,
+                    oldest_age_micros: status.oldest_age_micros,
+                    refused: status.refused_reports,
+                    dropped: status.dropped_reports,
+                });
+            }
+            Some(v1::report_request::Message::Hello(_)) | None => {
+                return Err(Status::invalid_argument("a report was expected"));
+            }
+        }
+        Ok(())
+    }
+
+    async fn note_status(&mut self) -> Result<(), StoreError> {
+        if self.noted.is_some_and(|noted| noted.elapsed() < STATUS_PAUSE) {
+            return Ok(());
+        }
+        if let Some(status) = self.status.take() {
+            self.noted = Some(std::time::Instant::now());
+            self.store
+                .note_spool(self.peer.agent, status, (self.clock)())
+                .await?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, report: &v1::SequencedReport) -> IncomingReport {
+        // The agent has given this sequence out.
+        self.next_sequence = self.next_sequence.max(report.sequence.saturating_add(1));
+        IncomingReport {
+            sequence: report.sequence,
+            body: read::report(&report.report, &self.peer.site, (self.clock)()),
+        }
+    }
+
+    /// Commits in bounded transactions, each acknowledged; `false` when nobody listens any more.
+    async fn commit_all(
+        &mut self,
+        mut reports: Vec<IncomingReport>,
+        responses: &Responses,
+    ) -> Result<bool, StoreError> {
+        while !reports.is_empty() {
+            let rest = reports.split_off(reports.len().min(COMMIT));
+            let ack = self.commit(std::mem::replace(&mut reports, rest)).await?;
+            let ack = response(v1::report_response::Message::Ack(ack));
+            if responses.send(Ok(ack)).await.is_err() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     async fn commit(&mut self, reports: Vec<IncomingReport>) -> Result<v1::Ack, StoreError> {
-        let sequences: Vec<u64> = reports.iter().map(|r| r.sequence).collect();
+        let sequences: Vec<u64> = reports
+            .iter()
+            .map(|report| match &report.body {
+                ReportBody::Gap(gap) => {
+                    tracing::error!(
+                        agent.id = %self.peer.agent,
+                        gap.from = report.sequence,
+                        gap.to = gap.to,
+                        gap.count = gap.count,
+                        reason = gap.reason.as_str(),
+                        "agent declares reports lost"
+                    );
+                    gap.to
+                }
+                _ => report.sequence,
+            })
+            .collect();
         let verdicts = self
             .store
             .commit_reports(self.peer.agent, &self.epoch, reports, (self.clock)())
@@ -274,6 +379,9 @@ fn greeting(agent: AgentId, site: SiteName, hello: &v1::Hello) -> Result<AgentHe
     }
     if hello.first_sequence == 0 || hello.first_sequence > hello.next_sequence {
         return Err(Status::invalid_argument("first_sequence is out of range"));
+    }
+    if hello.next_sequence > proto::MAX_SEQUENCE {
+        return Err(Status::invalid_argument("next_sequence is out of range"));
     }
     Ok(AgentHello {
         agent,

@@ -255,6 +255,18 @@ impl Fixture {
                 lost: 0,
                 not_after: Some(ago(-500_000)),
                 revoked: None,
+                gaps: number as u64 % 2,
+                gap_sequences: number as u64 % 2 * 1_207,
+                gap_reports: number as u64 % 2 * 1_207,
+                last_gap: (number % 2 == 1).then(|| ago(200_000)),
+                spool: (number != 0).then(|| SpoolRow {
+                    waiting: number as u64 * 1_500,
+                    bytes: number as u64 * 9_000_000,
+                    oldest: Some(ago(2_000)),
+                    refused: 0,
+                    dropped: 0,
+                    told: ago(5),
+                }),
             });
         }
         made

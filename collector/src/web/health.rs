@@ -4,10 +4,14 @@
 
 use super::show::{self, Moment};
 use model::{Instant, Severity};
-use store::view::{AgentRow, Backlog, Overview, SiteRow};
+use store::view::{AgentRow, Backlog, Overview, SiteRow, SpoolRow};
 
 /// An agent silent for longer needs a look.
 const QUIET_SECONDS: u64 = 600;
+/// What waits longer in a spool is not being taken.
+const SPOOL_SECONDS: u64 = 600;
+/// So long after its last gap an agent needs a look.
+const GAP_SECONDS: u64 = 86_400;
 /// A clock further off makes times of sightings doubtful.
 const SKEW_SECONDS: u64 = 30;
 /// A stage whose oldest item waits longer is slow, and ten times that long stands still.
@@ -45,8 +49,14 @@ pub struct Agent {
     pub acked: String,
     /// Of these, refused.
     pub refused: String,
-    /// Sequences acknowledged without a row.
+    /// Sequences acknowledged without a row and without a gap.
     pub lost: u64,
+    /// What it declared lost, in words.
+    pub gaps: String,
+    /// What waits in its spool and since when, in words.
+    pub spool: String,
+    /// Further facts about the spool.
+    pub spool_more: String,
     /// What is wrong with it; empty is well.
     pub complaints: Vec<&'static str>,
 }
@@ -128,12 +138,11 @@ pub fn stages(overview: &Overview, takes_writes: bool, now: Instant) -> Vec<Stag
             name: "store",
             value: show::number(overview.reports),
             unit: "reports kept",
-            age: if !takes_writes {
-                "no room on the disk".to_owned()
-            } else if overview.lost == 0 {
-                "none lost".to_owned()
-            } else {
-                format!("{} lost", show::number(overview.lost))
+            age: match (overview.lost, overview.gap_sequences) {
+                _ if !takes_writes => "no room on the disk".to_owned(),
+                (0, 0) => "none lost".to_owned(),
+                (0, gone) => format!("{} declared lost", show::number(gone)),
+                (lost, _) => format!("{} lost", show::number(lost)),
             },
             state: if takes_writes && overview.lost == 0 {
                 "flows"
@@ -165,7 +174,47 @@ pub fn agent(row: &AgentRow, now: Instant) -> Agent {
         acked: show::number(row.acked),
         refused: show::number(row.refused),
         lost: row.lost,
+        gaps: gaps(row),
+        spool: spool(row, now),
+        spool_more: row.spool.map_or(String::new(), |spool| {
+            format!(
+                "{} bytes; since its start {} too large, {} gone; told {} ago",
+                show::number(spool.bytes),
+                show::number(spool.refused),
+                show::number(spool.dropped),
+                show::span(now.seconds_since(spool.told)),
+            )
+        }),
         complaints: complaints(row, now),
+    }
+}
+
+/// `not told`, `empty`, `1 200 since 5 min`.
+fn spool(row: &AgentRow, now: Instant) -> String {
+    match row.spool {
+        None => "not told".to_owned(),
+        Some(SpoolRow {
+            oldest: Some(at),
+            waiting,
+            ..
+        }) => {
+            format!(
+                "{} since {}",
+                show::number(waiting),
+                show::span(now.seconds_since(at))
+            )
+        }
+        Some(_) => "empty".to_owned(),
+    }
+}
+
+/// `none`, `12 in 2 gaps`, `unknown in 1 gap`.
+fn gaps(row: &AgentRow) -> String {
+    let word = if row.gaps == 1 { "gap" } else { "gaps" };
+    match (row.gaps, row.gap_reports) {
+        (0, _) => "none".to_owned(),
+        (gaps, 0) => format!("unknown in {} {word}", show::number(gaps)),
+        (gaps, reports) => format!("{} in {} {word}", show::number(reports), show::number(gaps)),
     }
 }
 
@@ -186,6 +235,17 @@ pub fn complaints(row: &AgentRow, now: Instant) -> Vec<&'static str> {
         (
             row.not_after.is_some_and(|not_after| not_after < now),
             "certificate run out",
+        ),
+        (
+            row.spool
+                .and_then(|spool| spool.oldest)
+                .is_some_and(|at| now.seconds_since(at) > SPOOL_SECONDS),
+            "reports wait",
+        ),
+        (
+            row.last_gap
+                .is_some_and(|at| now.seconds_since(at) <= GAP_SECONDS),
+            "gap in the last day",
         ),
     ];
     all.into_iter()
@@ -236,11 +296,82 @@ mod tests {
             lost: 0,
             not_after: Some(now),
             revoked: None,
+            gaps: 0,
+            gap_sequences: 0,
+            gap_reports: 0,
+            last_gap: None,
+            spool: None,
         };
         assert!(complaints(&row, now).is_empty());
         row.not_after = Some(Instant(now.0 - 1));
         assert_eq!(complaints(&row, now), ["certificate run out"]);
         (row.last_seen, row.revoked) = (Instant(0), Some(now));
         assert_eq!(complaints(&row, now), ["revoked"]);
+    }
+
+    #[test]
+    fn what_waits_and_what_went_is_said_in_words() {
+        let now = Instant(1_000_000_000_000);
+        let ago = |seconds: i64| Instant(now.0 - seconds * 1_000_000);
+        let base = AgentRow {
+            agent: AgentId::generate(),
+            site: "berlin".parse().unwrap(),
+            version: "0.1.0".into(),
+            last_seen: now,
+            clock_skew_micros: 0,
+            acked: 100,
+            refused: 0,
+            lost: 0,
+            not_after: None,
+            revoked: None,
+            gaps: 0,
+            gap_sequences: 0,
+            gap_reports: 0,
+            last_gap: None,
+            spool: None,
+        };
+        let gone = |gaps, gap_reports, seconds| AgentRow {
+            gaps,
+            gap_reports,
+            gap_sequences: gap_reports.max(gaps),
+            last_gap: Some(ago(seconds)),
+            ..base.clone()
+        };
+        let deep = |waiting, oldest| AgentRow {
+            spool: Some(SpoolRow {
+                waiting,
+                bytes: 0,
+                oldest,
+                refused: 0,
+                dropped: 0,
+                told: ago(5),
+            }),
+            ..base.clone()
+        };
+        let nothing: &[&str] = &[];
+        for (row, gaps, spool, complaints) in [
+            (base.clone(), "none", "not told", nothing),
+            (
+                gone(1, 12, 100),
+                "12 in 1 gap",
+                "not told",
+                &["gap in the last day"],
+            ),
+            (gone(2, 12, 90_000), "12 in 2 gaps", "not told", nothing),
+            (gone(1, 0, 90_000), "unknown in 1 gap", "not told", nothing),
+            (deep(0, None), "none", "empty", nothing),
+            (deep(7, Some(ago(90))), "none", "7 since 1 min", nothing),
+            (
+                deep(7, Some(ago(601))),
+                "none",
+                "7 since 10 min",
+                &["reports wait"],
+            ),
+            (deep(0, Some(ago(3))), "none", "0 since 3 s", nothing),
+        ] {
+            let shown = agent(&row, now);
+            assert_eq!((shown.gaps.as_str(), shown.spool.as_str()), (gaps, spool));
+            assert_eq!(shown.complaints, complaints);
+        }
     }
 }

@@ -239,9 +239,10 @@ fn tiles(overview: &Overview, pressing: &Pressing, now: Instant) -> Vec<Tile> {
             tone: tone(ill, "major"),
             link: "#agents".to_owned(),
             detail: format!(
-                "of {}; {} reports lost",
+                "of {}; {} reports lost, {} declared lost",
                 show::number(agents),
-                show::number(overview.lost)
+                show::number(overview.lost),
+                show::number(overview.gap_sequences)
             ),
             cover: show::percent(agents - ill.min(agents), agents),
             covers: "are well",

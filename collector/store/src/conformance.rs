@@ -7,8 +7,9 @@ mod queues;
 mod lists;
 
 use crate::record::{
-    AgentHello, Declaration, FindingStep, FoundUnit, IdentifiedEvidence, IncomingReport, Judged,
-    JudgedElement, ReadReport, ReportBody, Stage, StageVersion, TenureStep, Undone, Verdict,
+    AgentHello, Declaration, DeclaredGap, FindingStep, FoundUnit, GapReason, IdentifiedEvidence,
+    IncomingReport, Judged, JudgedElement, ReadReport, ReportBody, SpoolStatus, Stage, StageVersion,
+    TenureStep, Undone, Verdict,
 };
 use crate::view::{ElementFilter, FindingFilter};
 use crate::{SqliteStore, Store, StoreError};

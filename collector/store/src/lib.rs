@@ -18,8 +18,8 @@ pub use sqlite::SqliteStore;
 
 use model::{AgentId, Digest, ElementId, Instant, Site};
 use record::{
-    AgentHello, Declaration, IdentifiedEvidence, IncomingReport, JudgedElement, Stage, StageVersion, Subject,
-    Undone, Verdict,
+    AgentHello, Declaration, IdentifiedEvidence, IncomingReport, JudgedElement, SpoolStatus, Stage,
+    StageVersion, Subject, Undone, Verdict,
 };
 use view::{
     ElementFilter, ElementRow, ElementView, EvidenceRecord, FindingFilter, FindingRow, FindingView, Overview,
@@ -40,8 +40,9 @@ pub trait Store: Send + Sync + 'static {
     /// Notes a greeting and returns the sequence up to which this epoch is durable (0 for a new one).
     async fn greet(&self, hello: &AgentHello, now: Instant) -> Result<u64, StoreError>;
 
-    /// Commits reports of one agent and epoch, in dense sequence, in one transaction.
+    /// Commits reports and gaps of one agent and epoch, in dense sequence, in one transaction.
     ///
+    /// The cursor moves over a gap only with the row that says so.
     /// Returns one verdict for each, in order, after the commit is durable. A
     /// sequence at or below the cursor is [`Verdict::Repeated`] and changes nothing.
     async fn commit_reports(
@@ -51,6 +52,9 @@ pub trait Store: Send + Sync + 'static {
         reports: Vec<IncomingReport>,
         now: Instant,
     ) -> Result<Vec<Verdict>, StoreError>;
+
+    /// Notes how an agent's spool stands, and that the agent spoke; only the last word is kept.
+    async fn note_spool(&self, agent: AgentId, status: SpoolStatus, now: Instant) -> Result<(), StoreError>;
 
     // ── reconcile ──
 

@@ -46,16 +46,16 @@ pub struct AgentHello {
     pub clock: Instant,
 }
 
-/// One report on its way into the store.
+/// One report, or the gap in its place, on its way into the store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IncomingReport {
-    /// Dense within the epoch.
+    /// Dense within the epoch; of a gap the first.
     pub sequence: u64,
     /// What came.
     pub body: ReportBody,
 }
 
-/// A readable report, or why it is refused.
+/// A readable report, why it is refused, or that there is none.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ReportBody {
     /// Could be read.
@@ -65,6 +65,56 @@ pub enum ReportBody {
         /// For people.
         reason: String,
     },
+    /// Went before it was acknowledged, and others after it.
+    Gap(DeclaredGap),
+}
+
+/// What an agent declares lost, from the sequence it stands at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeclaredGap {
+    /// Last sequence without a report.
+    pub to: u64,
+    /// Reports that went; 0 when nobody knows.
+    pub count: u64,
+    /// Why.
+    pub reason: GapReason,
+    /// Agent's clock when the first of them went.
+    pub declared: Instant,
+}
+
+/// Why reports went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GapReason {
+    /// More waited than the spool may hold.
+    SpoolFull,
+    /// The spool was damaged.
+    SpoolDamaged,
+}
+
+impl GapReason {
+    /// The word in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SpoolFull => "spool_full",
+            Self::SpoolDamaged => "spool_damaged",
+        }
+    }
+}
+
+/// How an agent's spool stands, as it says itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SpoolStatus {
+    /// Reports waiting, those under way included.
+    pub waiting: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How long the oldest has waited, microseconds; 0 when nothing waits.
+    pub oldest_age_micros: u64,
+    /// Reports too large for the spool since the agent started.
+    pub refused: u64,
+    /// Reports that went when it was full, since the agent started.
+    pub dropped: u64,
 }
 
 /// A report as read by ingest.
@@ -99,7 +149,7 @@ pub struct ReadReport {
 /// What became of one report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// New and durable.
+    /// New and durable, as a report or as a gap.
     Stored,
     /// Known before; nothing changed.
     Repeated,

@@ -15,8 +15,8 @@ mod findings;
 mod elements;
 
 use crate::record::{
-    AgentHello, Declaration, IdentifiedEvidence, IncomingReport, JudgedElement, Stage, StageVersion, Subject,
-    Undone, Verdict,
+    AgentHello, Declaration, IdentifiedEvidence, IncomingReport, JudgedElement, SpoolStatus, Stage,
+    StageVersion, Subject, Undone, Verdict,
 };
 use crate::view::{
     ElementFilter, ElementRow, ElementView, EvidenceRecord, FindingFilter, FindingRow, FindingView, Overview,
@@ -178,6 +178,12 @@ impl Store for SqliteStore {
             Ok(verdicts)
         };
         self.noted(outcome.await)
+    }
+
+    async fn note_spool(&self, agent: AgentId, status: SpoolStatus, now: Instant) -> Result<(), StoreError> {
+        let mut write = self.begin().await?;
+        ingest::note_spool(write.sql()?, agent, &status, now).await?;
+        self.commit(write).await
     }
 
     async fn adopt_version(&self, version: &StageVersion, now: Instant) -> Result<bool, StoreError> {

@@ -59,16 +59,43 @@ pub struct AgentRow {
     pub last_seen: Instant,
     /// Its clock minus ours at the last greeting, microseconds.
     pub clock_skew_micros: i64,
-    /// Reports durable here, refused ones included.
+    /// Sequences durable here: reports, refused ones included, and gaps.
     pub acked: u64,
     /// Of these, refused.
     pub refused: u64,
-    /// Sequences acknowledged without a row: must be 0.
+    /// Sequences acknowledged without a row and without a gap: must be 0.
     pub lost: u64,
     /// Until when its newest certificate holds, if it was recorded here.
     pub not_after: Option<Instant>,
     /// When it was shut out.
     pub revoked: Option<Instant>,
+    /// Gaps it declared.
+    pub gaps: u64,
+    /// Sequences they cover.
+    pub gap_sequences: u64,
+    /// Reports it knows to be gone; a gap of unknown count adds none.
+    pub gap_reports: u64,
+    /// When the last one was recorded.
+    pub last_gap: Option<Instant>,
+    /// How its spool stood when it said so last; `None` before it ever did.
+    pub spool: Option<SpoolRow>,
+}
+
+/// An agent's spool, as the agent told it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SpoolRow {
+    /// Reports waiting.
+    pub waiting: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Since when the oldest waits.
+    pub oldest: Option<Instant>,
+    /// Reports too large for it since the agent started.
+    pub refused: u64,
+    /// Reports that went when it was full, since the agent started.
+    pub dropped: u64,
+    /// When this was told.
+    pub told: Instant,
 }
 
 /// Open findings of one jurisdiction and role.
@@ -131,8 +158,14 @@ pub struct Overview {
     pub components_named: u64,
     /// Reports durable.
     pub reports: u64,
-    /// Sequences acknowledged without a row, over all agents: must be 0.
+    /// Sequences acknowledged without a row and without a gap, over all agents: must be 0.
     pub lost: u64,
+    /// Gaps declared, over all agents.
+    pub gaps: u64,
+    /// Sequences they cover.
+    pub gap_sequences: u64,
+    /// Reports known to be gone.
+    pub gap_reports: u64,
     /// Findings by state.
     pub states: Vec<Count>,
     /// Open findings (not closed, not waived) by severity, most urgent first, every word present.

@@ -526,14 +526,14 @@ impl Outcome {
         }
     }
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ReportRequest {
-    #[prost(oneof = "report_request::Message", tags = "1, 2")]
+    #[prost(oneof = "report_request::Message", tags = "1, 2, 3, 4, 5")]
     pub message: ::core::option::Option<report_request::Message>,
 }
 /// Nested message and enum types in `ReportRequest`.
 pub mod report_request {
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Message {
         /// First message of the stream, and only the first.
         #[prost(message, tag = "1")]
@@ -541,6 +541,16 @@ pub mod report_request {
         /// Sequences are dense: each is one more than the last.
         #[prost(message, tag = "2")]
         Report(super::SequencedReport),
+        /// Takes the place of the reports of its sequences. From capability 2 on.
+        #[prost(message, tag = "3")]
+        Gap(super::Gap),
+        /// Many small reports at once. From capability 2 on.
+        #[prost(message, tag = "4")]
+        Batch(super::SequencedBatch),
+        /// How the spool stands, now and then. It has no sequence and is not
+        /// acknowledged. From capability 2 on.
+        #[prost(message, tag = "5")]
+        Status(super::SpoolStatus),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -602,6 +612,52 @@ pub struct SequencedReport {
     /// refused by itself and the stream goes on.
     #[prost(bytes = "bytes", tag = "2")]
     pub report: ::prost::bytes::Bytes,
+}
+/// Reports as if each had come by itself, in sequence; compressed together, what
+/// they have in common costs next to nothing. At most as many as the window.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SequencedBatch {
+    #[prost(message, repeated, tag = "1")]
+    pub reports: ::prost::alloc::vec::Vec<SequencedReport>,
+}
+/// Reports that went before they were acknowledged. Its sequences are dense with
+/// those of the reports around it, and it is acknowledged like one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Gap {
+    /// First sequence without a report: one more than the last message's.
+    #[prost(uint64, tag = "1")]
+    pub from: u64,
+    /// Last one, below the next sequence that the agent told.
+    #[prost(uint64, tag = "2")]
+    pub to: u64,
+    /// Reports that went, at most as many as sequences; 0 when nobody knows.
+    #[prost(uint64, tag = "3")]
+    pub count: u64,
+    #[prost(enumeration = "GapReason", tag = "4")]
+    pub reason: i32,
+    /// The agent's wall clock when the first of them went, microseconds since 1970.
+    #[prost(int64, tag = "5")]
+    pub declared_micros: i64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SpoolStatus {
+    /// Sequence the next report will get.
+    #[prost(uint64, tag = "1")]
+    pub next_sequence: u64,
+    /// Reports waiting, those under way included, and their bytes.
+    #[prost(uint64, tag = "2")]
+    pub waiting_reports: u64,
+    #[prost(uint64, tag = "3")]
+    pub waiting_bytes: u64,
+    /// How long the oldest of them, or the oldest gap, has waited.
+    #[prost(uint64, tag = "4")]
+    pub oldest_age_micros: u64,
+    /// Since the agent started: reports too large for the spool, and reports that
+    /// went when it was full.
+    #[prost(uint64, tag = "5")]
+    pub refused_reports: u64,
+    #[prost(uint64, tag = "6")]
+    pub dropped_reports: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Ack {
@@ -669,6 +725,37 @@ pub struct Cost {
     /// Varbinds received.
     #[prost(uint32, tag = "3")]
     pub varbinds: u32,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum GapReason {
+    Unspecified = 0,
+    /// More reports waited than the spool may hold; the oldest went.
+    SpoolFull = 1,
+    /// The spool was damaged and a new one begun.
+    SpoolDamaged = 2,
+}
+impl GapReason {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "GAP_REASON_UNSPECIFIED",
+            Self::SpoolFull => "GAP_REASON_SPOOL_FULL",
+            Self::SpoolDamaged => "GAP_REASON_SPOOL_DAMAGED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "GAP_REASON_UNSPECIFIED" => Some(Self::Unspecified),
+            "GAP_REASON_SPOOL_FULL" => Some(Self::SpoolFull),
+            "GAP_REASON_SPOOL_DAMAGED" => Some(Self::SpoolDamaged),
+            _ => None,
+        }
+    }
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

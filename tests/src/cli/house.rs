@@ -281,6 +281,7 @@ mod tests {
             findings: BTreeMap::new(),
             severity: BTreeMap::new(),
             lost: 0,
+            gaps: 0,
             pending: Pending {
                 unidentified: 0,
                 unevaluated,

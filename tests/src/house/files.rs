@@ -38,6 +38,13 @@ const PORT: &str = "snmp.port";
 /// The file that is locked as long as a house stands.
 const LOCK: &str = "lab.lock";
 
+/// What is chosen of an agent's configuration.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tuning {
+    pub(super) interval_seconds: u64,
+    pub(super) spool_quota_bytes: Option<u64>,
+}
+
 #[derive(Debug)]
 pub(super) struct Folder {
     root: PathBuf,
@@ -175,7 +182,7 @@ impl Folder {
         identity: &Path,
         grpc: SocketAddr,
         network: &Network,
-        interval_seconds: u64,
+        tuning: Tuning,
     ) -> Result<PathBuf, HouseError> {
         let name = format!("agent-{}", site.name);
         let mut targets = String::new();
@@ -191,8 +198,11 @@ impl Folder {
         let community = self.write("community", COMMUNITY)?;
         let spool = self.path(&format!("{name}.redb"));
         let shown = |path: &Path| quoted(&path.to_string_lossy());
+        let interval_seconds = tuning.interval_seconds;
+        let quota = tuning.spool_quota_bytes;
+        let quota = quota.map_or(String::new(), |bytes| format!("quota_bytes = {bytes}\n"));
         let mut text = format!(
-            "[collector]\naddress = \"https://{grpc}\"\nidentity = {}\n\n[spool]\npath = {}\n\n\
+            "[collector]\naddress = \"https://{grpc}\"\nidentity = {}\n\n[spool]\npath = {}\n{quota}\n\
              [poll]\ninterval_seconds = {interval_seconds}\ntimeout_ms = 1000\nretries = 2\nelement_deadline_seconds = 25\n\n\
              [[credential]]\nname = \"lab\"\ncommunity = {{ file = {} }}\n\n\
              [[target_file]]\npath = {}\ncredential = \"lab\"\n",
@@ -261,7 +271,12 @@ mod tests {
                 .chain([config.into(), "--out".into(), out.into()]),
         );
         let site = &network.plan.sites[0];
-        let agent = Loaded::read(&folder.agent(site, &pem, address, &network, 30).unwrap()).unwrap();
+        let tuning = Tuning {
+            interval_seconds: 30,
+            spool_quota_bytes: Some(2 << 20),
+        };
+        let agent = Loaded::read(&folder.agent(site, &pem, address, &network, tuning).unwrap()).unwrap();
+        assert_eq!(agent.config.spool.quota_bytes, 2 << 20);
         let polled: Vec<String> = agent
             .assignments
             .iter()

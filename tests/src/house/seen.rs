@@ -22,6 +22,8 @@ pub struct Summary {
     pub severity: BTreeMap<String, usize>,
     /// Sequences acknowledged without a row: must be 0.
     pub lost: usize,
+    /// Sequences that agents declared lost.
+    pub gaps: usize,
     /// What waits before the stages.
     pub pending: Pending,
 }
@@ -68,7 +70,7 @@ mod tests {
     #[test]
     fn a_summary_may_say_more_than_is_read() {
         let text = r#"{"elements":1,"reached":1,"identified":0,"components":2,"reports":3,"findings":{"open":4},
-            "severity":{},"lost":0,"pending":{"unidentified":0,"unevaluated":1},"standing":{"clear":1}}"#;
+            "severity":{},"lost":0,"gaps":5,"pending":{"unidentified":0,"unevaluated":1},"standing":{"clear":1}}"#;
         let summary: Summary = serde_json::from_str(text).unwrap();
         assert_eq!((summary.findings["open"], summary.pending.unevaluated), (4, 1));
     }

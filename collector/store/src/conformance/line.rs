@@ -70,6 +70,129 @@ async fn a_spool_that_begins_after_our_cursor_is_shown_as_lost() {
     assert_eq!(house.store.overview().await.unwrap().lost, 4);
 }
 
+fn gap(sequence: u64, to: u64, count: u64) -> IncomingReport {
+    let declared = Instant(7);
+    let reason = GapReason::SpoolFull;
+    IncomingReport {
+        sequence,
+        body: ReportBody::Gap(DeclaredGap {
+            to,
+            count,
+            reason,
+            declared,
+        }),
+    }
+}
+
+#[tokio::test]
+async fn a_gap_moves_the_cursor_and_is_not_lost() {
+    let house = House::new().await;
+    house
+        .store
+        .greet(&house.hello(1, 30), Instant(900))
+        .await
+        .unwrap();
+    let mixed = vec![
+        report(1, 10, Completeness::Complete, 1),
+        gap(2, 9, 8),
+        report(10, 20, Completeness::Complete, 1),
+    ];
+    let stored = vec![Verdict::Stored; 3];
+    assert_eq!(house.commit(mixed.clone()).await.unwrap(), stored);
+    let repeated = vec![Verdict::Repeated; 3];
+    assert_eq!(house.commit(mixed).await.unwrap(), repeated);
+    let overview = house.store.overview().await.unwrap();
+    assert_eq!((overview.reports, overview.lost), (2, 0));
+    assert_eq!(
+        (overview.gaps, overview.gap_sequences, overview.gap_reports),
+        (1, 8, 8)
+    );
+
+    // It grew after it was sent first; of one nobody counted only the place is known.
+    assert_eq!(
+        house.commit(vec![gap(11, 12, 2)]).await.unwrap(),
+        [Verdict::Stored]
+    );
+    let grown = vec![gap(11, 15, 5), gap(16, 16, 0)];
+    assert_eq!(
+        house.commit(grown).await.unwrap(),
+        [Verdict::Stored, Verdict::Stored]
+    );
+    let overview = house.store.overview().await.unwrap();
+    assert_eq!((overview.reports, overview.lost), (2, 0));
+    let agent = &overview.agents[0];
+    assert_eq!((agent.gaps, agent.gap_sequences, agent.gap_reports), (4, 14, 13));
+    assert_eq!((agent.acked, agent.last_gap), (16, Some(Instant(1_000))));
+    assert_eq!(
+        house
+            .store
+            .greet(&house.hello(17, 30), Instant(950))
+            .await
+            .unwrap(),
+        16
+    );
+}
+
+#[tokio::test]
+async fn how_a_spool_stands_is_the_last_word_of_its_agent() {
+    let house = House::new().await;
+    house
+        .store
+        .greet(&house.hello(1, 30), Instant(900))
+        .await
+        .unwrap();
+    let spool = || async { house.store.overview().await.unwrap().agents[0].spool };
+    assert_eq!(spool().await, None);
+    let deep = SpoolStatus {
+        waiting: 7,
+        bytes: u64::MAX,
+        oldest_age_micros: 400,
+        refused: 1,
+        dropped: 2,
+    };
+    house
+        .store
+        .note_spool(house.agent, deep, Instant(1_000))
+        .await
+        .unwrap();
+    let told = spool().await.unwrap();
+    assert_eq!(
+        (told.waiting, told.oldest, told.told),
+        (7, Some(Instant(600)), Instant(1_000))
+    );
+    assert_eq!((told.refused, told.dropped, told.bytes), (1, 2, i64::MAX as u64));
+    let empty = SpoolStatus::default();
+    house
+        .store
+        .note_spool(house.agent, empty, Instant(2_000))
+        .await
+        .unwrap();
+    let told = spool().await.unwrap();
+    assert_eq!((told.waiting, told.oldest, told.told), (0, None, Instant(2_000)));
+    let overview = house.store.overview().await.unwrap();
+    assert_eq!(overview.agents[0].last_seen, Instant(2_000));
+}
+
+#[tokio::test]
+async fn a_gap_with_a_hole_before_it_is_refused_whole() {
+    let house = House::new().await;
+    house
+        .store
+        .greet(&house.hello(1, 30), Instant(900))
+        .await
+        .unwrap();
+    let holed = vec![report(1, 10, Completeness::Complete, 1), gap(3, 9, 7)];
+    assert!(matches!(
+        house.commit(holed).await,
+        Err(StoreError::NotDense { cursor: 1, got: 3 })
+    ));
+    let overview = house.store.overview().await.unwrap();
+    assert_eq!(
+        (overview.reports, overview.gaps, overview.agents[0].acked),
+        (0, 0, 0)
+    );
+}
+
 #[tokio::test]
 async fn refused_and_wanted_are_durable_answers() {
     let house = House::new().await;

@@ -1,4 +1,4 @@
-//! Reports into rows: cursor, evidence, sighting, in one transaction.
+//! Reports and gaps into rows: cursor, evidence, sighting, in one transaction.
 //!
 //! Invariants: the cursor moves only with the rows it counts; evidence is
 //! written before anything that refers to it; a late report from the past
@@ -7,7 +7,9 @@
 use super::declare::ensure_element;
 use super::{conclude, row};
 use crate::StoreError;
-use crate::record::{AgentHello, IncomingReport, ReadReport, ReportBody, Stage, Verdict};
+use crate::record::{
+    AgentHello, DeclaredGap, IncomingReport, ReadReport, ReportBody, SpoolStatus, Stage, Verdict,
+};
 use model::{AgentId, Completeness, Instant};
 use sqlx::{Row as _, SqliteConnection};
 
@@ -36,7 +38,7 @@ pub fn compress(reports: Vec<IncomingReport>) -> Result<Vec<Compressed>, StoreEr
                     .as_deref()
                     .map(|bytes| compressor.compress(bytes))
                     .transpose(),
-                ReportBody::Refused { .. } => Ok(None),
+                ReportBody::Refused { .. } | ReportBody::Gap(_) => Ok(None),
             };
             let evidence = evidence.map_err(|e| StoreError::from(sqlx::Error::Io(e)))?;
             Ok(Compressed {
@@ -113,32 +115,43 @@ pub async fn commit_reports(
     let agent_text = agent.to_string();
     let start = cursor(tx, agent, epoch).await?;
     let mut acked = start;
-    let mut refused = 0_i64;
+    let (mut rows, mut refused) = (0_i64, 0_i64);
     let mut verdicts = Vec::with_capacity(reports.len());
     for report in reports {
-        if report.sequence <= acked {
+        let last = match &report.body {
+            ReportBody::Gap(gap) => gap.to,
+            _ => report.sequence,
+        };
+        if last <= acked {
             verdicts.push(Verdict::Repeated);
             continue;
         }
-        if report.sequence != acked + 1 {
+        // A gap that grew since it was sent first begins below the cursor.
+        let from = report.sequence.max(acked + 1).min(last);
+        if from != acked + 1 {
             return Err(StoreError::NotDense {
                 cursor: acked,
                 got: report.sequence,
             });
         }
-        acked = report.sequence;
+        acked = last;
         let line = Line {
             agent: &agent_text,
             epoch,
-            sequence: row::signed(report.sequence)?,
+            sequence: row::signed(from)?,
             now,
         };
         let verdict = match &report.body {
-            ReportBody::Read(read) => store_read(tx, &line, read, report.evidence.as_deref()).await?,
+            ReportBody::Read(read) => {
+                rows += 1;
+                store_read(tx, &line, read, report.evidence.as_deref()).await?
+            }
             ReportBody::Refused { reason } => {
+                rows += 1;
                 refused += 1;
                 store_refused(tx, &line, reason).await?
             }
+            ReportBody::Gap(gap) => store_gap(tx, &line, gap).await?,
         };
         verdicts.push(verdict);
     }
@@ -150,18 +163,72 @@ pub async fn commit_reports(
         .bind(&agent_text)
         .bind(epoch)
         .bind(row::signed(acked)?)
-        .bind(row::signed(acked - start)?)
+        .bind(rows)
         .bind(refused)
         .bind(now.0)
         .execute(&mut *tx)
         .await?;
     }
+    heard(tx, &agent_text, now).await?;
+    Ok(verdicts)
+}
+
+async fn heard(tx: &mut Tx, agent: &str, now: Instant) -> Result<(), StoreError> {
     sqlx::query("UPDATE agent SET last_seen_at = $2 WHERE agent_id = $1")
-        .bind(&agent_text)
+        .bind(agent)
         .bind(now.0)
         .execute(&mut *tx)
         .await?;
-    Ok(verdicts)
+    Ok(())
+}
+
+async fn store_gap(tx: &mut Tx, line: &Line<'_>, gap: &DeclaredGap) -> Result<Verdict, StoreError> {
+    let to = row::signed(gap.to)?;
+    let most = to.saturating_sub(line.sequence).saturating_add(1);
+    sqlx::query(
+        "INSERT INTO gap (agent_id, epoch, from_sequence, to_sequence, count, reason, declared_at, recorded_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(line.agent)
+    .bind(line.epoch)
+    .bind(line.sequence)
+    .bind(to)
+    .bind(row::signed(gap.count)?.min(most))
+    .bind(gap.reason.as_str())
+    .bind(gap.declared.0)
+    .bind(line.now.0)
+    .execute(&mut *tx)
+    .await?;
+    Ok(Verdict::Stored)
+}
+
+/// Notes how a spool stands, and that its agent spoke.
+pub async fn note_spool(
+    tx: &mut Tx,
+    agent: AgentId,
+    status: &SpoolStatus,
+    now: Instant,
+) -> Result<(), StoreError> {
+    // Numbers of an agent's own: what fits no column is as much as fits.
+    let bounded = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let oldest =
+        (status.oldest_age_micros > 0).then(|| now.0.saturating_sub(bounded(status.oldest_age_micros)));
+    sqlx::query(
+        "INSERT INTO agent_spool (agent_id, waiting, bytes, oldest_at, refused, dropped, recorded_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (agent_id) DO UPDATE SET waiting = excluded.waiting, \
+         bytes = excluded.bytes, oldest_at = excluded.oldest_at, refused = excluded.refused, \
+         dropped = excluded.dropped, recorded_at = excluded.recorded_at",
+    )
+    .bind(agent.to_string())
+    .bind(bounded(status.waiting))
+    .bind(bounded(status.bytes))
+    .bind(oldest)
+    .bind(bounded(status.refused))
+    .bind(bounded(status.dropped))
+    .bind(now.0)
+    .execute(&mut *tx)
+    .await?;
+    heard(tx, &agent.to_string(), now).await
 }
 
 /// Where one report stands in its agent's line.

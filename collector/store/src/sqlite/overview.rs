@@ -3,10 +3,10 @@
 use super::row;
 use crate::StoreError;
 use crate::view::{
-    AgentRow, Backlog, ChangeRow, Count, DeadlineRow, ExposureCell, MakerRow, Overview, SiteRow,
+    AgentRow, Backlog, ChangeRow, Count, DeadlineRow, ExposureCell, MakerRow, Overview, SiteRow, SpoolRow,
 };
 use model::{AgentId, ElementId, FindingState, Instant, Severity, Site, SupplierRef};
-use sqlx::sqlite::SqlitePool;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row as _, Sqlite, Transaction};
 
 type Snapshot = Transaction<'static, Sqlite>;
@@ -29,8 +29,11 @@ pub async fn overview(pool: &SqlitePool) -> Result<Overview, StoreError> {
         identified: row::count(parts.try_get("identified")?),
         components: row::count(parts.try_get("components")?),
         components_named: row::count(parts.try_get("named")?),
-        reports: agents.iter().map(|a| a.acked - a.lost).sum(),
+        reports: agents.iter().map(|a| a.acked - a.lost - a.gap_sequences).sum(),
         lost: agents.iter().map(|a| a.lost).sum(),
+        gaps: agents.iter().map(|a| a.gaps).sum(),
+        gap_sequences: agents.iter().map(|a| a.gap_sequences).sum(),
+        gap_reports: agents.iter().map(|a| a.gap_reports).sum(),
         states: states(&mut tx).await?,
         severities: severities(&mut tx).await?,
         standings: standings(&mut tx, elements).await?,
@@ -62,17 +65,25 @@ async fn element_counts(tx: &mut Snapshot) -> Result<(u64, u64, Option<Instant>)
 
 async fn agents(tx: &mut Snapshot) -> Result<Vec<AgentRow>, StoreError> {
     let rows = sqlx::query(
-        "SELECT a.*, COALESCE(SUM(c.acked_sequence - c.start_sequence + 1), 0) AS acked, \
-         COALESCE(SUM(c.report_count), 0) AS reports, COALESCE(SUM(c.refused_count), 0) AS refused, \
+        "SELECT a.*, COALESCE(c.acked, 0) AS acked, COALESCE(c.reports, 0) AS reports, \
+         COALESCE(c.refused, 0) AS refused, COALESCE(g.gaps, 0) AS gaps, COALESCE(g.sequences, 0) AS gap_sequences, \
+         COALESCE(g.reports, 0) AS gap_reports, g.last_gap AS last_gap, s.waiting, s.bytes, s.oldest_at, s.refused AS spool_refused, s.dropped, \
+         s.recorded_at AS told_at, \
          (SELECT MAX(k.not_after) FROM agent_certificate k WHERE k.agent_id = a.agent_id) AS not_after, \
-         (SELECT r.recorded_at FROM agent_revocation r WHERE r.agent_id = a.agent_id) AS revoked_at \
-         FROM agent a LEFT JOIN agent_cursor c ON c.agent_id = a.agent_id GROUP BY a.agent_id ORDER BY a.site, a.agent_id",
+         (SELECT r.recorded_at FROM agent_revocation r WHERE r.agent_id = a.agent_id) AS revoked_at FROM agent a LEFT JOIN agent_spool s ON s.agent_id = a.agent_id LEFT JOIN \
+         (SELECT agent_id, SUM(acked_sequence - start_sequence + 1) AS acked, SUM(report_count) AS reports, \
+         SUM(refused_count) AS refused FROM agent_cursor GROUP BY agent_id) c ON c.agent_id = a.agent_id LEFT JOIN \
+         (SELECT agent_id, COUNT(*) AS gaps, SUM(to_sequence - from_sequence + 1) AS sequences, \
+         SUM(count) AS reports, MAX(recorded_at) AS last_gap FROM gap GROUP BY agent_id) g \
+         ON g.agent_id = a.agent_id ORDER BY a.site, a.agent_id",
     )
     .fetch_all(&mut **tx)
     .await?;
     rows.into_iter()
         .map(|r| {
             let acked = row::count(r.try_get("acked")?);
+            let gap_sequences = row::count(r.try_get("gap_sequences")?);
+            let reports = row::count(r.try_get("reports")?);
             Ok(AgentRow {
                 agent: row::word::<AgentId>(r.try_get("agent_id")?, "agent")?,
                 site: row::site(r.try_get("site")?)?,
@@ -81,12 +92,31 @@ async fn agents(tx: &mut Snapshot) -> Result<Vec<AgentRow>, StoreError> {
                 clock_skew_micros: r.try_get("clock_skew_micros")?,
                 acked,
                 refused: row::count(r.try_get("refused")?),
-                lost: acked.saturating_sub(row::count(r.try_get("reports")?)),
+                lost: acked.saturating_sub(reports).saturating_sub(gap_sequences),
+                gaps: row::count(r.try_get("gaps")?),
+                gap_sequences,
+                gap_reports: row::count(r.try_get("gap_reports")?),
+                last_gap: row::instant(r.try_get("last_gap")?),
+                spool: spool(&r)?,
                 not_after: row::instant(r.try_get("not_after")?),
                 revoked: row::instant(r.try_get("revoked_at")?),
             })
         })
         .collect()
+}
+
+fn spool(r: &SqliteRow) -> Result<Option<SpoolRow>, StoreError> {
+    let Some(told) = row::instant(r.try_get("told_at")?) else {
+        return Ok(None);
+    };
+    Ok(Some(SpoolRow {
+        waiting: row::count(r.try_get("waiting")?),
+        bytes: row::count(r.try_get("bytes")?),
+        oldest: row::instant(r.try_get("oldest_at")?),
+        refused: row::count(r.try_get("spool_refused")?),
+        dropped: row::count(r.try_get("dropped")?),
+        told,
+    }))
 }
 
 async fn states(tx: &mut Snapshot) -> Result<Vec<Count>, StoreError> {
