@@ -212,10 +212,7 @@ impl Uplink {
                 return Ok(why);
             }
             let now = Instant::now();
-            let turn = match until {
-                None => session.line.turn(now.into_std()),
-                Some(_) => Turn::Wait,
-            };
+            let turn = session.line.turn(now.into_std());
             let later = match turn {
                 Turn::Later(at) => Instant::from_std(at),
                 Turn::Send | Turn::Wait => now,
@@ -246,8 +243,12 @@ impl Uplink {
                 }
                 () = tokio::time::sleep_until(later), if matches!(turn, Turn::Later(_)) => {}
                 () = self.shared.appended.notified(), if session.line.wants().is_some() => {}
-                () = stop.cancelled(), if until.is_none() => until = Some(Instant::now() + GRACE),
+                () = stop.cancelled(), if until.is_none() => {
+                    session.line.hurry();
+                    until = Some(Instant::now() + GRACE);
+                }
                 Ok(()) = renewals.changed(), if until.is_none() => {
+                    session.line.hurry();
                     (until, why) = (Some(Instant::now() + GRACE), Ended::Renewed);
                 }
                 () = tokio::time::sleep_until(end), if until.is_some() => return Ok(why),

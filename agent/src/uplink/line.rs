@@ -23,6 +23,8 @@ pub struct Line {
     sent: u64,
     /// How long small reports wait for others; [`None`] sends each by itself.
     linger: Option<Duration>,
+    /// The session ends soon: nothing waits for company.
+    hurried: bool,
     /// Read and not yet sent.
     ready: VecDeque<Item>,
     /// Since when the first of them is.
@@ -55,6 +57,7 @@ impl Line {
             acked,
             sent: acked,
             linger,
+            hurried: false,
             ready: VecDeque::new(),
             ready_since: None,
             under_way: VecDeque::new(),
@@ -80,7 +83,8 @@ impl Line {
     #[must_use]
     pub fn turn(&self, now: Instant) -> Turn {
         let together = self.together();
-        let (Some(linger), Some(since)) = (self.linger, self.ready_since) else {
+        let lingers = self.linger.filter(|_| !self.hurried);
+        let (Some(linger), Some(since)) = (lingers, self.ready_since) else {
             return if together > 0 { Turn::Send } else { Turn::Wait };
         };
         let until = since.checked_add(linger).unwrap_or(now);
@@ -138,10 +142,15 @@ impl Line {
         Ok(self.acked)
     }
 
+    /// The session is about to end: what is ready goes out now, and it is not settled before.
+    pub fn hurry(&mut self) {
+        self.hurried = true;
+    }
+
     /// Nothing is under way.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.acked >= self.sent
+        self.acked >= self.sent && !(self.hurried && self.together() > 0)
     }
 
     /// When the oldest message under way was sent.
@@ -241,6 +250,21 @@ mod tests {
         assert_eq!(line.acked(15), Ok(15));
         line.read(small(16..=18), at(10));
         assert_eq!(sends(&mut line, at(10)), [(16, 18)]);
+    }
+
+    #[test]
+    fn before_its_end_a_session_sends_what_waits_for_company() {
+        let now = Instant::now();
+        let mut line = Line::new(0, 500, Some(Duration::from_secs(5)));
+        line.read(vec![record(1, 100), record(2, 100)], now);
+        assert!(matches!(line.turn(now), Turn::Later(_)));
+        assert!(line.is_settled());
+        line.hurry();
+        assert!(!line.is_settled(), "what is ready goes first");
+        assert_eq!(sends(&mut line, now), [(1, 2)]);
+        assert!(!line.is_settled());
+        assert_eq!(line.acked(2), Ok(2));
+        assert!(line.is_settled());
     }
 
     /// What happens to a line, and what must come of it.
