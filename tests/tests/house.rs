@@ -18,5 +18,6 @@ mod house {
     pub mod enrol;
     pub mod gap;
     pub mod hostile;
+    pub mod hostile_agent;
     pub mod page;
 }
