@@ -3,6 +3,10 @@
 //!
 //! Invariant: a plan within these bounds fits one message.
 
+mod range;
+
+pub use range::{Range, RangeError};
+
 /// Targets of a plan at most.
 pub const MAX_TARGETS: usize = 50_000;
 
@@ -87,7 +91,11 @@ mod tests {
             ranges: vec![range; MAX_RANGES],
             sweep_seconds: u32::MAX,
         };
-        assert!(plan.encoded_len() + 64 < crate::MAX_MESSAGE_BYTES, "{}", plan.encoded_len());
+        assert!(
+            plan.encoded_len() + 64 < crate::MAX_MESSAGE_BYTES,
+            "{}",
+            plan.encoded_len()
+        );
     }
 
     #[test]

@@ -36,14 +36,26 @@ async fn revisions_grow_by_one_per_site_and_are_never_overwritten() {
     assert_eq!(put("berlin", 1, 11).await, Put::Same(1));
     assert_eq!(put("berlin", 2, 12).await, Put::New(2));
     assert_eq!(put("lyon", 2, 13).await, Put::New(1), "a site counts by itself");
-    assert_eq!(put("berlin", 1, 14).await, Put::New(3), "back to the first is a change");
+    assert_eq!(
+        put("berlin", 1, 14).await,
+        Put::New(3),
+        "back to the first is a change"
+    );
     let newest: Vec<_> = house
         .store
         .newest_plans()
         .await
         .unwrap()
         .into_iter()
-        .map(|row| (row.site.to_string(), row.revision, row.targets, row.ranges, row.since))
+        .map(|row| {
+            (
+                row.site.to_string(),
+                row.revision,
+                row.targets,
+                row.ranges,
+                row.since,
+            )
+        })
         .collect();
     assert_eq!(
         newest,
@@ -53,12 +65,20 @@ async fn revisions_grow_by_one_per_site_and_are_never_overwritten() {
         ]
     );
     let berlin = "berlin".parse().unwrap();
-    for (revision, expected) in [(Some(1), "# 1\n"), (Some(2), "# 2\n"), (Some(3), "# 1\n"), (None, "# 1\n")] {
+    for (revision, expected) in [
+        (Some(1), "# 1\n"),
+        (Some(2), "# 2\n"),
+        (Some(3), "# 1\n"),
+        (None, "# 1\n"),
+    ] {
         let (row, text) = house.store.plan(&berlin, revision).await.unwrap().unwrap();
         assert_eq!((row.revision, text.as_str()), (revision.unwrap_or(3), expected));
     }
     assert_eq!(house.store.plan(&berlin, Some(4)).await.unwrap(), None);
-    assert_eq!(house.store.plan(&"oslo".parse().unwrap(), None).await.unwrap(), None);
+    assert_eq!(
+        house.store.plan(&"oslo".parse().unwrap(), None).await.unwrap(),
+        None
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -60,11 +60,12 @@ fn plan_row(r: &SqliteRow) -> Result<PlanRow, StoreError> {
 impl Plans for SqliteStore {
     async fn put_plan(&self, plan: &NewPlan, now: Instant) -> Result<Put, StoreError> {
         let mut write = self.begin().await?;
-        let newest: Option<(i64, String)> =
-            sqlx::query_as("SELECT revision, digest FROM plan WHERE site = $1 ORDER BY revision DESC LIMIT 1")
-                .bind(plan.site.as_str())
-                .fetch_optional(write.sql()?)
-                .await?;
+        let newest: Option<(i64, String)> = sqlx::query_as(
+            "SELECT revision, digest FROM plan WHERE site = $1 ORDER BY revision DESC LIMIT 1",
+        )
+        .bind(plan.site.as_str())
+        .fetch_optional(write.sql()?)
+        .await?;
         let digest = plan.digest.to_string();
         let revision = match newest {
             Some((revision, same)) if same == digest => {
@@ -114,9 +115,7 @@ impl Plans for SqliteStore {
         .bind(revision.map(row::signed).transpose()?)
         .fetch_optional(&self.readers)
         .await?;
-        found
-            .map(|r| Ok((plan_row(&r)?, r.try_get("text")?)))
-            .transpose()
+        found.map(|r| Ok((plan_row(&r)?, r.try_get("text")?))).transpose()
     }
 
     async fn note_plan(&self, agent: AgentId, said: &Said, now: Instant) -> Result<(), StoreError> {

@@ -1,0 +1,255 @@
+//! Plans: put at the collector, followed at the site, also when nobody is there to ask.
+
+use super::path::{ask, get};
+use super::programs::{PATIENCE, Running, complaint, free_udp_port, run};
+use lab::element::Behaviour;
+use lab::network::{COMMUNITY, Network, Plan};
+use serde_json::Value;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A collector and one agent without targets of its own.
+struct Site {
+    folder: tempfile::TempDir,
+    network: Network,
+    http: String,
+    metrics: String,
+    collector: Option<Running>,
+    agent: Option<Running>,
+}
+
+impl Site {
+    fn start(elements: usize, allow: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let kinds = ["nokia-7750-sr7", "cisco-asr9010", "juniper-mx480", "arista-7280"];
+        let plan = (0..elements).fold(Plan::small(), |plan, n| {
+            let kind = kinds[n % kinds.len()];
+            plan.with(kind, &format!("element-{n}"), "core", Behaviour::Normal)
+        });
+        let mut site = Self {
+            folder,
+            network: Network::start(plan, None).unwrap(),
+            http: String::new(),
+            // Free for TCP too, as far as loopback goes.
+            metrics: format!("127.0.0.1:{}", free_udp_port()),
+            collector: None,
+            agent: None,
+        };
+        site.write_collector("127.0.0.1:0", "127.0.0.1:0");
+        let ready = site.start_collector();
+        site.http = ready["http"].as_str().unwrap().to_owned();
+        let grpc = ready["grpc"].as_str().unwrap();
+        site.write_collector(grpc, &site.http);
+        let words = "collector agent certificate --config collector.toml --site lab --out a.pem";
+        site.says(words);
+        site.write("community", COMMUNITY);
+        site.write(
+            "agent.toml",
+            &format!(
+                "[collector]\naddress = \"https://{grpc}\"\nidentity = \"a.pem\"\n[spool]\npath = \"spool.redb\"\n\
+                 [admin]\nlisten = \"{}\"\n[collector_plan]\naccept = true\nallow = [\"{allow}\"]\n\
+                 min_interval_seconds = 1\nmin_sweep_seconds = 1\n\
+                 [[credential]]\nname = \"lab\"\ncommunity = {{ file = \"community\" }}\n",
+                site.metrics
+            ),
+        );
+        site.start_agent();
+        site
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).unwrap();
+    }
+
+    fn write_collector(&self, grpc: &str, http: &str) {
+        self.write(
+            "collector.toml",
+            &format!(
+                "[store]\npath = \"collector.db\"\n[identity]\nfolder = \"identity\"\n[grpc]\nlisten = \"{grpc}\"\n\
+                 [http]\nlisten = \"{http}\"\n[[site]]\nname = \"lab\"\njurisdictions = [\"DE\"]\n"
+            ),
+        );
+    }
+
+    fn start_collector(&mut self) -> Value {
+        let words = ["collector", "serve", "--config", "collector.toml"];
+        let mut collector = Running::start(self.path(), &words);
+        let ready = serde_json::from_str(&collector.first_line()).unwrap();
+        self.collector = Some(collector);
+        ready
+    }
+
+    fn start_agent(&mut self) {
+        let words = ["agent", "run", "--config", "agent.toml"];
+        self.agent = Some(Running::start(self.path(), &words));
+    }
+
+    /// What a command prints.
+    fn says(&self, words: &str) -> String {
+        let words: Vec<&str> = words.split(' ').collect();
+        let output = run(self.path(), &words);
+        assert!(output.status.success(), "{words:?}: {}", complaint(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Elements of the network as targets of a plan.
+    fn targets(&self, elements: &[usize], credential: &str) -> String {
+        let target = |n: &usize| {
+            let (address, port) = (self.network.elements()[*n].address, self.network.port);
+            format!("[[target]]\naddress = \"{address}\"\nport = {port}\ncredential = \"{credential}\"\n")
+        };
+        elements.iter().map(target).collect()
+    }
+
+    fn put(&self, text: &str) -> String {
+        self.write("plan.toml", text);
+        self.says("collector plan put --config collector.toml --site lab plan.toml")
+    }
+
+    fn summary(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        ask(&self.http, "/api/v1/summary", wanted)
+    }
+
+    /// Waits until the agent stands so to the newest plan.
+    fn stands(&self, state: &str, revision: u64) -> Value {
+        let stands = |plan: &Value| plan["state"] == state && plan["revision"] == revision;
+        self.summary(|summary| stands(&summary["plans"][0]))["plans"][0].clone()
+    }
+
+    /// Waits until the agent's own metric is so high.
+    fn counts(&self, metric: &str, least: f64) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let all = get(&self.metrics, "/metrics");
+            let value = all
+                .lines()
+                .filter_map(|line| line.strip_prefix(metric)?.trim().parse::<f64>().ok())
+                .next();
+            if value.is_some_and(|value| value >= least) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{metric} is {value:?}, not {least}");
+            std::thread::park_timeout(Duration::from_millis(100));
+        }
+    }
+}
+
+const EVERY_SECOND: &str = "[poll]\ninterval_seconds = 1\n";
+
+#[test]
+fn an_agent_follows_what_is_put_refuses_what_it_cannot_and_goes_on_alone() {
+    let mut site = Site::start(3, "127.0.0.0/8");
+    site.summary(|summary| summary["plans"][0]["state"] == "none_put");
+
+    // Put while the stream is open.
+    let first = format!("{EVERY_SECOND}{}", site.targets(&[0, 1], "lab"));
+    assert_eq!(site.put(&first), "lab: revision 1; 2 targets, 0 ranges\n");
+    site.summary(|summary| summary["elements"] == 2 && summary["reached"] == 2);
+    site.stands("applied", 1);
+    assert_eq!(site.put(&first), "lab: unchanged, revision 1 says the same\n");
+
+    // One name that the agent does not know refuses the whole, and the first goes on.
+    site.put(&format!("{first}{}", site.targets(&[2], "other")));
+    let refused = site.stands("refused", 2);
+    assert_eq!(refused["runs"], 1);
+    let reason = refused["reason"].as_str().unwrap();
+    assert!(reason.contains("there is no credential \"other\""), "{reason}");
+    let page = get(&site.http, "/");
+    assert!(
+        page.contains("plan refused") && page.contains("2 refused: target"),
+        "{page}"
+    );
+    let before = site.summary(|_| true)["reports"].as_u64().unwrap();
+    let after = site.summary(|summary| summary["reports"].as_u64() >= Some(before + 4));
+    assert_eq!((&after["elements"], &after["lost"]), (&2.into(), &0.into()));
+
+    // One more target.
+    let third = format!("{EVERY_SECOND}{}", site.targets(&[0, 1, 2], "lab"));
+    site.put(&third);
+    site.stands("applied", 3);
+    site.summary(|summary| summary["reached"] == 3);
+    let list = site.says("collector plan list --config collector.toml");
+    assert!(
+        list.contains("lab\trevision 3\t") && list.contains("\t3 applied\n"),
+        "{list}"
+    );
+    let show = "collector plan show --config collector.toml --site lab";
+    assert_eq!(site.says(&format!("{show} --revision 1")), first);
+    assert_eq!(site.says(show), third);
+
+    // Nobody to ask, and a restart: the last good plan is followed, reports wait and arrive.
+    site.collector = None;
+    site.agent = None;
+    site.start_agent();
+    site.counts("marque_agent_plan_revision", 3.0);
+    site.counts("marque_agent_targets", 3.0);
+    site.counts("marque_agent_spool_reports", 6.0);
+    site.start_collector();
+    let known = after["reports"].as_u64().unwrap();
+    let whole = site.summary(|summary| summary["reports"].as_u64() >= Some(known + 6));
+    assert_eq!((&whole["elements"], &whole["lost"]), (&3.into(), &0.into()));
+    site.stands("applied", 3);
+}
+
+#[test]
+fn a_plan_outside_of_what_the_operator_allows_is_refused() {
+    let site = Site::start(1, "127.30.7.1/32");
+    for (revision, text) in [
+        (1, "[[target]]\naddress = \"127.30.7.2\"\ncredential = \"lab\"\n"),
+        (2, "[[range]]\nprefix = \"127.30.7.0/30\"\ncredential = \"lab\"\n"),
+    ] {
+        site.put(text);
+        let refused = site.stands("refused", revision);
+        let reason = refused["reason"].as_str().unwrap();
+        assert!(reason.contains("outside what this agent allows"), "{reason}");
+        assert_eq!(refused["runs"], 0);
+    }
+    site.put(&format!("{EVERY_SECOND}{}", site.targets(&[0], "lab")));
+    site.stands("applied", 3);
+    site.summary(|summary| summary["reached"] == 1);
+}
+
+#[test]
+fn who_answers_in_a_range_becomes_a_target() {
+    let mut site = Site::start(4, "127.0.0.0/8");
+    let (port, addresses) = (
+        site.network.port,
+        site.network.elements().iter().map(|e| e.address.to_string()),
+    );
+    let addresses: Vec<String> = addresses.collect();
+    let text = format!(
+        "{EVERY_SECOND}[discovery]\nsweep_seconds = 2\n{}[[range]]\nprefix = \"127.30.7.0/28\"\nport = {port}\n\
+         exclude = [\"{}\"]\ncredential = \"lab\"\n",
+        site.targets(&[0], "lab"),
+        addresses[3],
+    );
+    site.put(&text);
+    site.stands("applied", 1);
+    site.summary(|summary| summary["reached"] == 3);
+    // 13 addresses of 14 that are neither excluded nor listed: the rest stays silent.
+    site.counts("marque_agent_discovery_silent_total", 10.0);
+    assert_eq!(
+        site.summary(|_| true)["elements"],
+        3,
+        "the excluded one was left alone"
+    );
+
+    // Found is kept: alone after a restart it is polled before any sweep could find it.
+    site.collector = None;
+    site.agent = None;
+    let found = std::fs::read(site.path().join("spool.plan.found")).unwrap();
+    let found = String::from_utf8_lossy(&found);
+    for address in &addresses[1..3] {
+        assert!(found.contains(&format!("{address}:{port}\n")), "{found}");
+    }
+    assert!(
+        !found.contains(&addresses[3]) && !found.contains(&addresses[0]),
+        "{found}"
+    );
+    site.start_agent();
+    site.counts("marque_agent_targets", 3.0);
+}
