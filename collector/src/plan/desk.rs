@@ -61,15 +61,17 @@ impl Desk {
 
     /// Looks for new plans twice a second until `stop`.
     pub async fn watch(self, stop: CancellationToken) {
+        let mut unreadable = BTreeMap::new();
         while !stop.is_cancelled() {
-            if let Err(error) = self.look().await {
+            if let Err(error) = self.look(&mut unreadable).await {
                 tracing::warn!(error = admin::chain(&error), "plans not read");
             }
             let _ = tokio::time::timeout(LOOK, stop.cancelled()).await;
         }
     }
 
-    async fn look(&self) -> Result<(), StoreError> {
+    /// Reads what is new; what cannot be read is told once.
+    async fn look(&self, unreadable: &mut BTreeMap<SiteName, PlanRef>) -> Result<(), StoreError> {
         let mut newest = Newest::clone(&self.newest.borrow());
         let mut moved = false;
         for row in self.plans.newest_plans().await? {
@@ -77,7 +79,8 @@ impl Desk {
                 revision: row.revision,
                 digest: row.digest,
             };
-            if newest.get(&row.site).is_some_and(|(known, _)| *known == which) {
+            let known = newest.get(&row.site).map(|(known, _)| known);
+            if known == Some(&which) || unreadable.get(&row.site) == Some(&which) {
                 continue;
             }
             let Some((_, text)) = self.plans.plan(&row.site, Some(row.revision)).await? else {
@@ -88,6 +91,7 @@ impl Desk {
                 Ok(file) => file.at(row.revision),
                 Err(error) => {
                     tracing::error!(error = admin::chain(&error), "a plan put earlier cannot be read");
+                    unreadable.insert(row.site, which);
                     continue;
                 }
             };

@@ -91,6 +91,7 @@ fn hello(next_sequence: u64) -> Message {
         next_sequence,
         agent_version: "test".into(),
         clock_micros: 1,
+        plan: None,
     })
 }
 

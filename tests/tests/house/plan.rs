@@ -197,10 +197,10 @@ fn an_agent_follows_what_is_put_refuses_what_it_cannot_and_goes_on_alone() {
 
 #[test]
 fn a_plan_outside_of_what_the_operator_allows_is_refused() {
-    let site = Site::start(1, "127.30.7.1/32");
+    let site = Site::start(1, "127.30.1.1/32");
     for (revision, text) in [
-        (1, "[[target]]\naddress = \"127.30.7.2\"\ncredential = \"lab\"\n"),
-        (2, "[[range]]\nprefix = \"127.30.7.0/30\"\ncredential = \"lab\"\n"),
+        (1, "[[target]]\naddress = \"127.30.1.2\"\ncredential = \"lab\"\n"),
+        (2, "[[range]]\nprefix = \"127.30.1.0/30\"\ncredential = \"lab\"\n"),
     ] {
         site.put(text);
         let refused = site.stands("refused", revision);
@@ -222,7 +222,7 @@ fn who_answers_in_a_range_becomes_a_target() {
     );
     let addresses: Vec<String> = addresses.collect();
     let text = format!(
-        "{EVERY_SECOND}[discovery]\nsweep_seconds = 2\n{}[[range]]\nprefix = \"127.30.7.0/28\"\nport = {port}\n\
+        "{EVERY_SECOND}[discovery]\nsweep_seconds = 2\n{}[[range]]\nprefix = \"127.30.1.0/28\"\nport = {port}\n\
          exclude = [\"{}\"]\ncredential = \"lab\"\n",
         site.targets(&[0], "lab"),
         addresses[3],
