@@ -123,40 +123,33 @@ mod tests {
 
     #[test]
     fn the_first_to_name_a_target_wins() {
-        let list = |names: &[(&str, &str)]| -> Vec<Assignment> {
-            names
-                .iter()
-                .map(|(target, community)| Assignment {
-                    target: target.parse().unwrap(),
-                    credential: Arc::new(Credential::from_value(community, "test").unwrap()),
-                    interval: None,
-                })
-                .collect()
+        let credentials = [(); 3].map(|()| Arc::new(Credential::from_value("x", "test").unwrap()));
+        let [own, planned, found] = &credentials;
+        let list = |credential: &Arc<Credential>, targets: &[&str]| -> Vec<Assignment> {
+            let assignment = |target: &&str| Assignment {
+                target: target.parse().unwrap(),
+                credential: Arc::clone(credential),
+                interval: None,
+            };
+            targets.iter().map(assignment).collect()
         };
-        let own = list(&[("192.0.2.1", "own"), ("192.0.2.2", "own")]);
-        let planned = list(&[
-            ("192.0.2.2", "planned"),
-            ("192.0.2.3", "planned"),
-            ("192.0.2.2:1161", "planned"),
+        let merged = merge(&[
+            &list(own, &["192.0.2.1", "192.0.2.2"]),
+            &list(planned, &["192.0.2.2", "192.0.2.3", "192.0.2.2:1161"]),
+            &list(found, &["192.0.2.3", "192.0.2.4"]),
         ]);
-        let found = list(&[("192.0.2.3", "found"), ("192.0.2.4", "found")]);
-        let merged: Vec<_> = merge(&[&own, &planned, &found])
+        let whose = |one: &Assignment| credentials.iter().position(|c| Arc::ptr_eq(c, &one.credential));
+        let merged: Vec<_> = merged
             .iter()
-            .map(|one| {
-                let secret = String::from_utf8(one.credential.community().to_vec()).unwrap();
-                (one.target.to_string(), secret)
-            })
+            .map(|one| (one.target.to_string(), whose(one).unwrap()))
             .collect();
         let expected = [
-            ("192.0.2.1:161", "own"),
-            ("192.0.2.2:161", "own"),
-            ("192.0.2.3:161", "planned"),
-            ("192.0.2.2:1161", "planned"),
-            ("192.0.2.4:161", "found"),
+            ("192.0.2.1:161", 0),
+            ("192.0.2.2:161", 0),
+            ("192.0.2.3:161", 1),
+            ("192.0.2.2:1161", 1),
+            ("192.0.2.4:161", 2),
         ];
-        assert_eq!(
-            merged,
-            expected.map(|(target, from)| (target.to_owned(), from.to_owned()))
-        );
+        assert_eq!(merged, expected.map(|(target, from)| (target.to_owned(), from)));
     }
 }

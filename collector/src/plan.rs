@@ -22,7 +22,8 @@ pub fn words(state: &PlanState) -> String {
     match state {
         PlanState::NotTold => "not told".to_owned(),
         PlanState::OwnFile => "own file".to_owned(),
-        PlanState::NonePut => "none put".to_owned(),
+        PlanState::NonePut { runs: 0 } => "none put".to_owned(),
+        PlanState::NonePut { runs: now } => format!("none put, {}", runs(now)),
         PlanState::Applied { revision } => format!("{revision} applied"),
         PlanState::Waiting { revision, runs: now } => format!("{revision} waiting, {}", runs(now)),
         PlanState::Refused {

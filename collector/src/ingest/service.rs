@@ -96,12 +96,11 @@ impl InventoryService for Ingest {
             .await
             .map_err(|_| Status::deadline_exceeded("no greeting came"))??;
         let Some(v1::ReportRequest {
-            message: Some(v1::report_request::Message::Hello(hello)),
+            message: Some(v1::report_request::Message::Hello(told)),
         }) = first
         else {
             return Err(Status::invalid_argument("the first message is not a greeting"));
         };
-        let told = hello;
         let hello = greeting(agent, site.clone(), &told)?;
         // It may have been revoked while it was silent.
         self.gate.check(&peer).await?;

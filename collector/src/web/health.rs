@@ -320,7 +320,8 @@ mod tests {
         for (state, text) in [
             (PlanState::NotTold, "not told"),
             (PlanState::OwnFile, "own file"),
-            (PlanState::NonePut, "none put"),
+            (PlanState::NonePut { runs: 0 }, "none put"),
+            (PlanState::NonePut { runs: 2 }, "none put, follows 2"),
             (PlanState::Applied { revision: 4 }, "4 applied"),
             (
                 PlanState::Waiting { revision: 4, runs: 3 },

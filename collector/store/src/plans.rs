@@ -80,7 +80,10 @@ pub enum PlanState {
     /// It takes no plans and polls by its own file.
     OwnFile,
     /// It would take one, and none was put for its site.
-    NonePut,
+    NonePut {
+        /// Which it follows from before; 0 is none.
+        runs: u64,
+    },
     /// It follows the newest one.
     Applied {
         /// Which.

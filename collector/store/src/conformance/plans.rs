@@ -140,7 +140,11 @@ async fn how_an_agent_stands_follows_from_its_last_words() {
     say(Said::TakesNone).await;
     assert_eq!(state().await, PlanState::OwnFile);
     say(Said::Follows(which(0, 0))).await;
-    assert_eq!(state().await, PlanState::NonePut);
+    assert_eq!(state().await, PlanState::NonePut { runs: 0 });
+    // One from a store that is no more.
+    say(Said::Follows(which(4, 4))).await;
+    assert_eq!(state().await, PlanState::NonePut { runs: 4 });
+    say(Said::Follows(which(0, 0))).await;
     put(1).await;
     assert_eq!(state().await, waiting(1, 0));
     say(failed(1, 1)).await;

@@ -26,7 +26,9 @@ pub fn state(r: &SqliteRow) -> Result<PlanState, StoreError> {
         return Ok(PlanState::OwnFile);
     };
     let Some(newest) = r.try_get::<Option<i64>, _>("newest")? else {
-        return Ok(PlanState::NonePut);
+        return Ok(PlanState::NonePut {
+            runs: row::count(runs),
+        });
     };
     let digest: Option<String> = r.try_get("newest_digest")?;
     let (revision, runs) = (row::count(newest), row::count(runs));
