@@ -254,3 +254,56 @@ fn who_answers_in_a_range_becomes_a_target_until_it_falls_silent() {
     // Three silent sweeps later only the listed one is left.
     site.counts("marque_agent_targets", |n| n == 1.0);
 }
+
+#[test]
+fn a_mistake_in_a_plan_is_told_with_its_place_and_nothing_is_put() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write(
+        "c.toml",
+        "[store]\npath = \"c.db\"\n[identity]\nfolder = \"id\"\n[[site]]\nname = \"lab\"\njurisdictions = []\n",
+    );
+    write("good.toml", "[poll]\ninterval_seconds = 60\n");
+    write(
+        "bad.toml",
+        "[poll]\ninterval_seconds = 60\n[[target]]\naddress = \"router\"\ncredential = \"a\"\n",
+    );
+    for (words, code, expected) in [
+        ("plan check bad.toml", 78, "bad.toml:4:11: "),
+        ("plan check none.toml", 78, "none.toml: cannot be read"),
+        (
+            "plan put --config c.toml --site lab bad.toml",
+            78,
+            "bad.toml:4:11: ",
+        ),
+        (
+            "plan put --config c.toml --site oslo good.toml",
+            78,
+            "no [[site]] is named oslo",
+        ),
+        (
+            "plan show --config c.toml --site lab",
+            1,
+            "no plan was put for lab",
+        ),
+        (
+            "plan show --config c.toml --site lab --revision 0",
+            64,
+            "0 is not in 1..",
+        ),
+        ("plan check good.toml", 0, ""),
+        ("plan put --config c.toml --site lab good.toml", 0, ""),
+        (
+            "plan show --config c.toml --site lab --revision 2",
+            1,
+            "no plan of revision 2 was put for lab",
+        ),
+        ("plan list --config c.toml", 0, ""),
+    ] {
+        let words: Vec<&str> = ["collector"].into_iter().chain(words.split(' ')).collect();
+        let output = run(folder.path(), &words);
+        let complaint = complaint(&output);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {complaint}");
+        assert!(complaint.contains(expected), "{words:?}: {complaint}");
+    }
+}
