@@ -4,6 +4,7 @@
 //! Invariants: unknown keys are refused; an error names file, line and key and
 //! never quotes a line, which may hold a misplaced secret.
 
+use crate::collector_plan::{Bounds, CollectorPlanConfig};
 use crate::credential::{Credential, CredentialError, SecretSource};
 use crate::plan::{OidText, Plan, PlanConfig};
 use crate::poll::Limits;
@@ -35,6 +36,9 @@ pub struct Config {
     /// What to ask.
     #[serde(default)]
     pub plan: PlanConfig,
+    /// Whether the collector may say more.
+    #[serde(default)]
+    pub collector_plan: CollectorPlanConfig,
     /// What must not leave the site.
     #[serde(default)]
     pub redact: RedactConfig,
@@ -226,6 +230,8 @@ pub struct Assignment {
     pub target: Target,
     /// With what.
     pub credential: Arc<Credential>,
+    /// Seconds between two rounds, if not as for all.
+    pub interval: Option<Duration>,
 }
 
 /// Why a configuration cannot be used.
@@ -265,6 +271,8 @@ pub struct Loaded {
     pub identity: PathBuf,
     /// The spool's file.
     pub spool: PathBuf,
+    /// The file of the last good plan and what a plan may say; none are taken without.
+    pub collector_plan: Option<(PathBuf, Bounds)>,
 }
 
 impl Loaded {
@@ -317,14 +325,23 @@ impl Source<'_> {
         let credentials = self.credentials(&config)?;
         let assignments = self.assignments(&config, &credentials)?;
         let identity = self.identity(&config)?;
-        if assignments.is_empty() {
-            return Err(self.error(None, "names no target; add [[target]] or [[target_file]]"));
+        if assignments.is_empty() && !config.collector_plan.accept {
+            let words = "names no target; add [[target]], [[target_file]] or [collector_plan] accept = true";
+            return Err(self.error(None, words));
         }
+        let spool = self.folder().join(&config.spool.path);
+        let taken = &config.collector_plan;
+        let beside = || spool.with_extension("plan");
+        let path = taken
+            .path
+            .as_ref()
+            .map_or_else(beside, |path| self.folder().join(path));
         Ok(Loaded {
             plan: Plan::from(&config.plan),
             assignments,
             identity,
-            spool: self.folder().join(&config.spool.path),
+            collector_plan: taken.accept.then(|| (path, Bounds::new(taken, credentials))),
+            spool,
             config,
         })
     }
@@ -390,7 +407,11 @@ impl Source<'_> {
                 return Err(self.error(span, format!("{target} in {place} is in {first} already")));
             }
             seen.insert(target, place);
-            all.push(Assignment { target, credential });
+            all.push(Assignment {
+                target,
+                credential,
+                interval: None,
+            });
             Ok(())
         };
         for written in &config.target {
@@ -426,7 +447,7 @@ impl Source<'_> {
 }
 
 /// A whole number within bounds.
-fn between<'de, const MIN: u64, const MAX: u64, D: Deserializer<'de>>(
+pub(crate) fn between<'de, const MIN: u64, const MAX: u64, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<u64, D::Error> {
     let value = u64::deserialize(deserializer)?;

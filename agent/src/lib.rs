@@ -3,8 +3,9 @@
 //!
 //! ```text
 //! schedule ─► poll ─► redact ─► report ─► spool ─► uplink ─► collector
-//!                                                  ▲
-//!                                      enrol: identity, renewed in time
+//!    ▲   ▲                                         ▲ │
+//!    │   └── discover     enrol: identity, renewed ──┘ │
+//!    └────── collector_plan ◄──── plan, answered ──────┘
 //! ```
 //!
 //! Each arrow is a bounded queue or a plain call: a full spool slows the
@@ -16,6 +17,8 @@ pub mod enrol;
 pub mod plan;
 pub mod target;
 pub mod credential;
+pub mod collector_plan;
+pub mod discover;
 pub mod schedule;
 pub mod poll;
 pub mod redact;

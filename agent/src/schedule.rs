@@ -1,24 +1,29 @@
 //! When each target is polled: at once when never polled by this process, then
 //! once an interval at an offset that its address decides.
 //!
+//! What there is to do may move at any time: targets come, change and go without
+//! the others being polled anew.
+//!
 //! Invariants: targets of one interval are spread over it and never poll in
 //! step; one target is never polled twice at the same time; a full spool stops no
 //! round: what is newest is worth most.
 
+mod table;
+
+use crate::collector_plan::Own;
 use crate::config::{Assignment, narrow};
-use crate::plan::Plan;
+use crate::plan::{Plan, Profile};
 use crate::poll::socket::{Patience, Sockets};
 use crate::poll::{self, Learned, Limits};
 use crate::report::Report;
 use crate::target::Target;
 use prost::bytes::Bytes;
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::mpsc;
+use table::Table;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -30,8 +35,6 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Rounds {
     /// Shared by all rounds.
     pub sockets: Sockets,
-    /// What to ask.
-    pub plan: Plan,
     /// What a round may take.
     pub limits: Limits,
     /// Bytes of evidence the collector takes; 0 until it said so.
@@ -43,7 +46,12 @@ pub struct Rounds {
 }
 
 impl Rounds {
-    async fn round(self: Arc<Self>, assignment: Assignment, mut learned: Learned) -> (Report, Learned) {
+    async fn round(
+        self: Arc<Self>,
+        plan: Arc<Plan>,
+        assignment: Assignment,
+        mut learned: Learned,
+    ) -> (Report, Learned) {
         let mut limits = self.limits.clone();
         match self.collector_limit.load(Ordering::Relaxed) {
             0 => {}
@@ -53,46 +61,69 @@ impl Rounds {
         let conversation =
             self.sockets
                 .converse(assignment.target, &assignment.credential, self.patience, deadline);
-        let round = poll::round(conversation, &self.plan, &limits, &mut learned).await;
+        let round = poll::round(conversation, &plan, &limits, &mut learned).await;
         let report = Report::new(assignment.target, round, &self.redacted);
         (report, learned)
+    }
+}
+
+/// What there is to do.
+#[derive(Debug, Clone)]
+pub struct Work {
+    /// What to ask, from the next round on.
+    pub questions: Arc<Plan>,
+    /// Between two rounds with one target, unless its assignment says otherwise.
+    pub interval: Duration,
+    /// Whom, each target once.
+    pub assignments: Vec<Assignment>,
+}
+
+impl From<Own> for Work {
+    fn from(own: Own) -> Self {
+        Self {
+            questions: own.questions,
+            interval: own.interval,
+            assignments: own.assignments,
+        }
+    }
+}
+
+impl Default for Work {
+    /// Nothing.
+    fn default() -> Self {
+        Self {
+            questions: Arc::new(Plan::of(Profile::default())),
+            interval: Duration::from_secs(3600),
+            assignments: Vec::new(),
+        }
     }
 }
 
 /// Polls for ever, until cancelled; reports go out through `reports`.
 pub struct Schedule {
     rounds: Arc<Rounds>,
-    places: Vec<Place>,
-    due: BinaryHeap<Reverse<(Instant, usize)>>,
-    interval: Duration,
+    work: watch::Receiver<Arc<Work>>,
+    table: Table,
     in_flight: usize,
     /// The same moment on both clocks: slots are those of the wall clock at start.
     origin: (SystemTime, Instant),
 }
 
-/// One target and what is known about it.
-struct Place {
-    assignment: Assignment,
-    learned: Learned,
-}
-
 impl Schedule {
     /// Everything is due at once.
     #[must_use]
-    pub fn new(rounds: Arc<Rounds>, all: Vec<Assignment>, interval: Duration, in_flight: u64) -> Self {
-        let now = Instant::now();
-        let learned = Learned::nothing(&rounds.limits);
-        Self {
-            due: (0..all.len()).map(|at| Reverse((now, at))).collect(),
-            places: all
-                .into_iter()
-                .map(|assignment| Place { assignment, learned })
-                .collect(),
+    pub fn new(rounds: Arc<Rounds>, mut work: watch::Receiver<Arc<Work>>, in_flight: u64) -> Self {
+        let mut schedule = Self {
+            table: Table::new(Learned::nothing(&rounds.limits)),
             rounds,
-            interval,
             in_flight: narrow(in_flight),
-            origin: (SystemTime::now(), now),
-        }
+            origin: (SystemTime::now(), Instant::now()),
+            work: work.clone(),
+        };
+        let first = Arc::clone(&work.borrow_and_update());
+        schedule.follow(&first);
+        schedule.work = work;
+        schedule
     }
 
     /// Runs until cancelled; rounds under way then have some seconds to end.
@@ -101,16 +132,18 @@ impl Schedule {
         let mut whose = HashMap::new();
         loop {
             metrics::gauge!("marque_agent_rounds_in_flight").set(running.len() as f64);
-            let next = self.due.peek().map(|Reverse((at, _))| *at);
+            let next = self.table.next();
             let may_start = running.len() < self.in_flight && next.is_some();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
+                Ok(()) = self.work.changed() => {
+                    let work = Arc::clone(&self.work.borrow_and_update());
+                    self.follow(&work);
+                }
                 Some(ended) = running.join_next_with_id() => self.ended(ended, &mut whose),
                 () = sleep_until(next.unwrap_or(self.origin.1)), if may_start => {
-                    if let Some(Reverse((_, at))) = self.due.pop() {
-                        self.start(at, &mut running, &mut whose, &reports);
-                    }
+                    self.start(&mut running, &mut whose, &reports);
                 }
             }
         }
@@ -120,15 +153,32 @@ impl Schedule {
         }
     }
 
+    fn follow(&mut self, work: &Work) {
+        let (now, since_1970) = self.now();
+        self.table.follow(work, now, since_1970);
+        metrics::gauge!("marque_agent_targets").set(work.assignments.len() as f64);
+    }
+
+    /// On both clocks.
+    fn now(&self) -> (Instant, Duration) {
+        let (wall, clock) = self.origin;
+        let elapsed = clock.elapsed();
+        let since_1970 = wall.duration_since(UNIX_EPOCH).unwrap_or_default() + elapsed;
+        (clock + elapsed, since_1970)
+    }
+
     fn start(
-        &self,
-        at: usize,
+        &mut self,
         running: &mut JoinSet<Learned>,
-        whose: &mut HashMap<tokio::task::Id, usize>,
+        whose: &mut HashMap<tokio::task::Id, Target>,
         reports: &mpsc::Sender<Report>,
     ) {
-        let Some(place) = self.places.get(at) else { return };
-        let round = Arc::clone(&self.rounds).round(place.assignment.clone(), place.learned);
+        let Some((assignment, learned)) = self.table.start() else {
+            return;
+        };
+        let target = assignment.target;
+        let questions = Arc::clone(&self.work.borrow().questions);
+        let round = Arc::clone(&self.rounds).round(questions, assignment, learned);
         let reports = reports.clone();
         let task = running.spawn(async move {
             let (report, learned) = round.await;
@@ -137,48 +187,26 @@ impl Schedule {
             let _ = reports.send(report).await;
             learned
         });
-        whose.insert(task.id(), at);
+        whose.insert(task.id(), target);
     }
 
     fn ended(
         &mut self,
         ended: Result<(tokio::task::Id, Learned), tokio::task::JoinError>,
-        whose: &mut HashMap<tokio::task::Id, usize>,
+        whose: &mut HashMap<tokio::task::Id, Target>,
     ) {
         let id = ended
             .as_ref()
             .map_or_else(tokio::task::JoinError::id, |(id, _)| *id);
-        let Some(at) = whose.remove(&id) else { return };
-        let Some(place) = self.places.get_mut(at) else {
-            return;
-        };
-        match ended {
-            Ok((_, learned)) => place.learned = learned,
-            Err(error) => {
-                metrics::counter!("marque_agent_round_panic_total").increment(1);
-                tracing::error!(target.address = %place.assignment.target, %error, "a round failed by a bug");
-            }
+        let Some(target) = whose.remove(&id) else { return };
+        if let Err(error) = &ended {
+            metrics::counter!("marque_agent_round_panic_total").increment(1);
+            tracing::error!(target.address = %target, %error, "a round failed by a bug");
         }
-        let (wall, clock) = self.origin;
-        let elapsed = clock.elapsed();
-        let since_1970 = wall.duration_since(UNIX_EPOCH).unwrap_or_default() + elapsed;
-        let wait = until_slot(place.assignment.target, since_1970, self.interval);
-        self.due.push(Reverse((clock + elapsed + wait, at)));
+        let (now, since_1970) = self.now();
+        let learned = ended.ok().map(|(_, learned)| learned);
+        self.table.ended(target, learned, now, since_1970);
     }
-}
-
-/// How long until the target's next slot: a time since 1970 that leaves a certain
-/// rest when divided by the interval.
-fn until_slot(target: Target, since_1970: Duration, interval: Duration) -> Duration {
-    // Fixed keys: the same slot in every process.
-    let mut hasher = DefaultHasher::new();
-    target.hash(&mut hasher);
-    let interval = interval.as_millis().max(1);
-    let slot = u128::from(hasher.finish()) % interval;
-    let now = since_1970.as_millis() % interval;
-    let wait = (slot + interval - now) % interval;
-    let wait = if wait == 0 { interval } else { wait };
-    Duration::from_millis(u64::try_from(wait).unwrap_or(u64::MAX))
 }
 
 fn count(report: &Report) {
@@ -198,29 +226,4 @@ fn count(report: &Report) {
         requests = report.cost.requests,
         "round ended"
     );
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slots_are_spread_and_kept() {
-        let interval = Duration::from_secs(100);
-        let mut tens = [0; 10];
-        for host in 0..=255u8 {
-            let target: Target = format!("192.0.2.{}:{}", host, 1000 + u16::from(host))
-                .parse()
-                .unwrap();
-            let now = Duration::from_secs(1_700_000_000);
-            let wait = until_slot(target, now, interval);
-            assert!(wait > Duration::ZERO && wait <= interval);
-            // From its slot it is a whole interval to the next one.
-            assert_eq!(until_slot(target, now + wait, interval), interval);
-            let almost = now + wait - Duration::from_millis(1);
-            assert_eq!(until_slot(target, almost, interval), Duration::from_millis(1));
-            tens[(wait.as_secs() / 10).min(9) as usize] += 1;
-        }
-        assert!(tens.iter().all(|&count| count > 8), "{tens:?}");
-    }
 }

@@ -6,6 +6,9 @@
 
 pub mod sameness;
 pub mod line;
+mod plans;
+
+pub use plans::Plans;
 
 use crate::keep::{Shared, UnderWay};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
@@ -75,6 +78,8 @@ pub struct Uplink {
     pub linger: Duration,
     /// Where the collector's limit is put for the rounds.
     pub collector_limit: Arc<AtomicUsize>,
+    /// Where plans go and answers come from; without it none are taken.
+    pub plans: Option<Plans>,
 }
 
 /// Why a session ended.
@@ -145,6 +150,7 @@ struct Session {
     told: Option<(SpoolStatus, Instant)>,
     /// When it is to be looked at again.
     look: Instant,
+    plans: plans::Asked,
 }
 
 impl Uplink {
@@ -221,6 +227,9 @@ impl Uplink {
             tokio::select! {
                 message = session.inbound.message() => match message?.and_then(|response| response.message) {
                     Some(report_response::Message::Ack(ack)) => self.acked(&mut session, ack).await?,
+                    Some(report_response::Message::Plan(plan)) => {
+                        session.plans.received(plan).map_err(SessionError::Protocol)?;
+                    }
                     Some(_) => return Err(SessionError::Protocol("a second welcome")),
                     None => return Err(SessionError::Closed),
                 },
@@ -240,6 +249,13 @@ impl Uplink {
                 }
                 () = tokio::time::sleep_until(session.look), if session.capability >= proto::GAP_CAPABILITY => {
                     self.tell_status(&mut session, &requests).await?;
+                }
+                () = session.plans.answered() => {}
+                permit = requests.reserve(), if session.plans.ready() => {
+                    let permit = permit.map_err(|_| SessionError::Closed)?;
+                    if let Some(status) = session.plans.take() {
+                        permit.send(request(report_request::Message::PlanStatus(status)));
+                    }
                 }
                 () = tokio::time::sleep_until(later), if matches!(turn, Turn::Later(_)) => {}
                 () = self.shared.appended.notified(), if session.line.wants().is_some() => {}
@@ -276,6 +292,8 @@ impl Uplink {
             .accept_compressed(CompressionEncoding::Zstd)
             .max_decoding_message_size(proto::MAX_MESSAGE_BYTES)
             .max_encoding_message_size(proto::MAX_MESSAGE_BYTES);
+        // Before the greeting: what moves later is an answer to this session.
+        let plans = plans::Asked::new(self.plans.clone());
         let spool = &self.shared.spool;
         let (first, next) = (spool.first_sequence(), spool.next_sequence());
         let (requests, outgoing) = mpsc::channel(SEND_QUEUE);
@@ -286,6 +304,7 @@ impl Uplink {
             next_sequence: next,
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             clock_micros: micros(SystemTime::now()),
+            plan: self.plans.as_ref().map(Plans::runs),
         }));
         requests.send(hello).await.map_err(|_| SessionError::Closed)?;
         let greeting = async {
@@ -313,6 +332,7 @@ impl Uplink {
             capability: welcome.capability,
             told: None,
             look: Instant::now(),
+            plans,
         };
         Ok((session, requests))
     }
@@ -463,7 +483,7 @@ fn declaration(gap: &spool::Gap) -> Gap {
 }
 
 /// Microseconds since 1970.
-fn micros(time: SystemTime) -> i64 {
+pub(crate) fn micros(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

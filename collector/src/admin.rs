@@ -6,6 +6,7 @@ use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
+use store::plans::PlanState;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -82,6 +83,12 @@ fn gauges(overview: &store::view::Overview, now: Instant) {
         metrics::gauge!("marque_collector_stage_waiting", "stage" => stage).set(backlog.count as f64);
         metrics::gauge!("marque_collector_stage_oldest_seconds", "stage" => stage).set(age as f64);
     }
+    let refused = overview
+        .agents
+        .iter()
+        .filter(|agent| matches!(agent.plan, PlanState::Refused { .. }) && agent.revoked.is_none())
+        .count();
+    metrics::gauge!("marque_collector_plans_refused").set(refused as f64);
     for agent in &overview.agents {
         metrics::gauge!("marque_collector_agent_silent_seconds", "agent" => agent.agent.to_string())
             .set(now.seconds_since(agent.last_seen) as f64);

@@ -11,12 +11,13 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
-use model::{Digest, FindingState, Instant, Severity, Standing};
+use model::{AgentId, Digest, FindingState, Instant, Severity, SiteName, Standing};
 use query::Query;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::fmt::Display;
 use std::sync::Arc;
+use store::plans::PlanState;
 use store::view::{Backlog, Count, ElementRow, FindingRow, Overview, Page};
 use store::{Store, StoreError};
 
@@ -172,6 +173,20 @@ pub struct Summary {
     pub pending: Pending,
     /// How old things are.
     pub ages: Ages,
+    /// How each agent that is not shut out stands to the newest plan of its site.
+    pub plans: Vec<AgentPlan>,
+}
+
+/// An agent and its plan.
+#[derive(Debug, Serialize)]
+pub struct AgentPlan {
+    /// Who.
+    pub agent: AgentId,
+    /// Where.
+    pub site: SiteName,
+    /// How it stands, and what belongs to that.
+    #[serde(flatten)]
+    pub plan: PlanState,
 }
 
 /// How much waits before each stage.
@@ -231,6 +246,16 @@ fn summarise(overview: &Overview, now: Instant) -> Summary {
                 .map(|at| now.seconds_since(at))
                 .max(),
         },
+        plans: overview
+            .agents
+            .iter()
+            .filter(|agent| agent.revoked.is_none())
+            .map(|agent| AgentPlan {
+                agent: agent.agent,
+                site: agent.site.clone(),
+                plan: agent.plan.clone(),
+            })
+            .collect(),
     }
 }
 

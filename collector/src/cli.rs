@@ -5,6 +5,7 @@
 
 mod agents;
 mod authority;
+mod plans;
 mod recordings;
 
 use crate::config::Config;
@@ -51,6 +52,9 @@ enum Command {
     /// What concerns agents.
     #[command(subcommand)]
     Agent(agents::Command),
+    /// What agents are told to do: check, put, list, show.
+    #[command(subcommand)]
+    Plan(plans::Command),
     /// Let one authority take over from another: prepare, promote, forget.
     #[command(subcommand)]
     Authority(authority::Command),
@@ -96,6 +100,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::CheckConfig { config } => check(&config),
         Command::Identify { recordings } => return recordings::identify(&recordings),
         Command::Agent(command) => block_on(agents::run(&command)),
+        Command::Plan(command) => block_on(plans::run(&command)),
         Command::Authority(command) => block_on(authority::run(&command)),
     };
     match outcome {

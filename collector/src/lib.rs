@@ -10,6 +10,9 @@
 //!                                                     identify, then evaluate, in bounded batches
 //! ```
 //!
+//! Plans put by the command go the other way: the desk looks into the store twice
+//! a second and each open stream sends what is new for its site.
+//!
 //! Every queue is bounded: a full listener queue holds connections back, a slow
 //! store holds the stream back by HTTP/2 flow control, and what waits between
 //! stages waits on disk. The death of the reconciler ends the program; the
@@ -18,6 +21,7 @@
 pub mod config;
 pub mod declare;
 pub mod enrol;
+pub mod plan;
 pub mod ingest;
 pub mod reconcile;
 pub mod identify;

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::enrol::{Authority, EnrolError, Enrolment, Gate, Peer};
 use crate::ingest::{Ingest, Listener};
+use crate::plan::Desk;
 use crate::reconcile::Reconciler;
 use crate::web::{self, Web};
 use crate::{admin, declare};
@@ -14,7 +15,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Admission, SqliteStore, Store, StoreError};
+use store::{Admission, Plans, SqliteStore, Store, StoreError};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tonic::service::interceptor::InterceptedService;
@@ -232,6 +233,7 @@ pub async fn serve(
 
     let admission = Arc::clone(&store) as Arc<dyn Admission>;
     let gate = Gate::new(Arc::clone(&admission), clock);
+    let desk = Desk::new(Arc::clone(&store) as Arc<dyn Plans>, clock);
 
     let (health, health_service) = tonic_health::server::health_reporter();
     let reflection = tonic_reflection::server::Builder::configure()
@@ -246,6 +248,7 @@ pub async fn serve(
         .add_service(Ingest::server(
             Arc::clone(&shared),
             gate.clone(),
+            desk.clone(),
             clock,
             stop.clone(),
         ))
@@ -283,6 +286,11 @@ pub async fn serve(
     tasks.spawn(async move {
         gate.watch(until).await;
         ("revocation", Ok(()))
+    });
+    let until = stop.clone();
+    tasks.spawn(async move {
+        desk.watch(until).await;
+        ("plans", Ok(()))
     });
 
     ready(grpc, http);

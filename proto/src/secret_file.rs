@@ -46,8 +46,8 @@ impl SecretFile {
     ///
     /// # Errors
     /// What the system says; the old file is untouched then.
-    pub fn save(mut self, text: &str) -> io::Result<()> {
-        self.file.write_all(text.as_bytes())?;
+    pub fn save(mut self, content: impl AsRef<[u8]>) -> io::Result<()> {
+        self.file.write_all(content.as_ref())?;
         self.file.sync_all()?;
         std::fs::rename(&self.fresh, &self.path)?;
         let folder = self.path.parent().filter(|folder| *folder != Path::new(""));

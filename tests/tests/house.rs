@@ -17,6 +17,7 @@ mod house {
     pub mod line;
     pub mod enrol;
     pub mod gap;
+    pub mod plan;
     pub mod hostile;
     pub mod hostile_agent;
     pub mod page;

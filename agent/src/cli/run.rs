@@ -2,7 +2,10 @@
 //!
 //! ```text
 //! schedule ─(reports, 64: rounds wait)─► keep ─► spool ─► uplink ◄─(watch)─ renewal
-//!                                          └─ appended ──►┘
+//!    ▲                                     └─ appended ──►┘ │ ▲
+//!    └─(watch)─ follower ◄──(watch: newest plan)────────────┘ │
+//!                │  ▲ └──────(watch: what became of it)───────┘
+//!                └► discovery (watches: ranges there, found back)
 //! ```
 //!
 //! A full spool holds nobody up: its oldest reports go and a gap takes their place.
@@ -12,12 +15,14 @@
 //! finished rounds are kept.
 
 use crate::admin;
+use crate::collector_plan::{Follower, Own};
 use crate::config::{ConfigError, Loaded};
+use crate::discover::Discovery;
 use crate::enrol::Renewal;
 use crate::keep::{self, KeepError, Shared};
 use crate::poll::socket::Sockets;
-use crate::schedule::{Rounds, Schedule};
-use crate::uplink::{self, Uplink};
+use crate::schedule::{Rounds, Schedule, Work};
+use crate::uplink::{self, Plans, Uplink};
 use spool::{Opened, Options, Spool, SpoolError};
 use std::io;
 use std::net::SocketAddr;
@@ -27,7 +32,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// Reports that may wait for the disk; full: finished rounds wait for it.
@@ -130,12 +135,42 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
     let rate = u32::try_from(poll.packets_per_second).unwrap_or(u32::MAX);
     let rounds = Arc::new(Rounds {
         sockets: Sockets::open(in_flight, rate).map_err(RunError::System)?,
-        plan: loaded.plan,
         limits: poll.limits(),
         collector_limit: Arc::default(),
         patience: poll.patience(),
         redacted: loaded.config.redact.octets(),
     });
+    let own = Own {
+        assignments: loaded.assignments,
+        questions: Arc::new(loaded.plan),
+        interval: Duration::from_secs(poll.interval_seconds),
+    };
+    let sockets = &rounds.sockets;
+    let (mut planning, work, plans) = match loaded.collector_plan {
+        None => {
+            // Nobody moves it; the value stays.
+            let (_, work) = watch::channel(Arc::new(Work::from(own)));
+            (JoinSet::new(), work, None)
+        }
+        Some((path, bounds)) => {
+            let found = path.with_added_extension("found");
+            let follower = Follower::load(own, bounds, path, sockets.pace());
+            let patience = poll.patience().first_contact;
+            let discovery =
+                Discovery::load(follower.sweep(), found, sockets, patience).map_err(RunError::System)?;
+            let (received, newest) = watch::channel(None);
+            let plans = Plans {
+                received,
+                runs: follower.runs(),
+                said: follower.said(),
+            };
+            let (work, found) = (follower.work(), discovery.found());
+            let mut tasks = JoinSet::new();
+            tasks.spawn(follower.run(newest, found, stop_polling.clone()));
+            tasks.spawn(discovery.run(stop_polling.clone()));
+            (tasks, work, Some(plans))
+        }
+    };
     let (renewed, renewals) = watch::channel(0);
     let renewal = Renewal {
         collector: loaded.config.collector.address.clone(),
@@ -149,9 +184,9 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
         shared: shared.clone(),
         linger: uplink::LINGER,
         collector_limit: Arc::clone(&rounds.collector_limit),
+        plans,
     };
-    let interval = Duration::from_secs(poll.interval_seconds);
-    let schedule = Schedule::new(rounds, loaded.assignments, interval, poll.in_flight);
+    let schedule = Schedule::new(rounds, work, poll.in_flight);
     let (reports, received) = mpsc::channel(QUEUE);
 
     let mut scheduling = tokio::spawn(schedule.run(reports, stop_polling.clone()));
@@ -167,6 +202,7 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
         ended = &mut keeping => Err(named("keeping reports", ended)),
         ended = &mut sending => Err(named("the uplink", ended)),
         ended = &mut renewing => Err(named("renewal", ended.map(|()| Ok::<_, RunError>(())))),
+        Some(ended) = planning.join_next() => Err(named("following plans", ended.map(Ok::<_, RunError>))),
         ended = &mut serving => Err(named("serving metrics", ended.map(|served| served.map_err(RunError::System)))),
     };
     if ended.is_ok() {
@@ -174,6 +210,11 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
     }
     stop_polling.cancel();
     finish("the schedule", scheduling).await;
+    while let Some(ended) = planning.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(task.name = "following plans", %error, "task failed while ending");
+        }
+    }
     finish("keeping reports", keeping).await;
     stop.cancel();
     finish("the uplink", sending).await;

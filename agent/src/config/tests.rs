@@ -22,11 +22,26 @@ fn the_example_shows_every_default() {
     assert_eq!(config.redact, RedactConfig::default());
     assert_eq!(config.spool.quota_bytes, default_quota());
     assert_eq!(config.plan, PlanConfig::default());
+    assert_eq!(
+        config.collector_plan,
+        CollectorPlanConfig {
+            path: Some("/var/lib/marque-agent/spool.plan".into()),
+            ..CollectorPlanConfig::default()
+        }
+    );
     assert_eq!(config.target[0].port, default_port());
     // Written down, not only left out.
     let written: toml::Table = toml::from_str(example).unwrap();
     assert_eq!(written["poll"].as_table().unwrap().len(), 10);
-    for (table, key) in [("redact", "oids"), ("plan", "profile"), ("spool", "quota_bytes")] {
+    for (table, key) in [
+        ("redact", "oids"),
+        ("plan", "profile"),
+        ("spool", "quota_bytes"),
+        ("collector_plan", "accept"),
+        ("collector_plan", "allow"),
+        ("collector_plan", "min_interval_seconds"),
+        ("collector_plan", "min_sweep_seconds"),
+    ] {
         assert!(written[table].get(key).is_some(), "{table}.{key}");
     }
 }
@@ -56,6 +71,22 @@ fn references_are_followed_from_the_folder_of_the_file() {
         .collect();
     assert_eq!(targets, ["192.0.2.1:161", "192.0.2.2:1161", "[2001:db8::1]:161"]);
     assert!(!format!("{loaded:?}").contains("hunter2"));
+}
+
+#[test]
+fn with_plans_of_the_collector_no_target_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    Authority::new().agent(folder.path());
+    let taken = read(
+        folder.path(),
+        &format!("{MINIMAL}[collector_plan]\naccept = true\n"),
+    )
+    .unwrap();
+    let (path, _) = taken.collector_plan.unwrap();
+    assert_eq!(path, folder.path().join("s.plan"));
+    let text = format!("{MINIMAL}[collector_plan]\naccept = true\npath = 'kept/p'\nallow = []\n");
+    let (path, _) = read(folder.path(), &text).unwrap().collector_plan.unwrap();
+    assert_eq!(path, folder.path().join("kept/p"));
 }
 
 #[test]
@@ -107,6 +138,14 @@ fn a_broken_file_names_file_line_and_key() {
         (
             &format!("{MINIMAL}[[credential]]\nname = 'a'\ncommunity = {{ file = 'none' }}\n"),
             "agent.toml:8: community: cannot read none: No such file",
+        ),
+        (
+            &format!("{MINIMAL}[collector_plan]\naccept = true\nallow = ['10.0.0.1/8']\n"),
+            "agent.toml:8: allow: has bits beyond its length: write 10.0.0.0/8",
+        ),
+        (
+            &format!("{MINIMAL}[collector_plan]\nmin_interval_seconds = 0\n"),
+            "agent.toml:7: min_interval_seconds: must be 1 to",
         ),
         (
             &format!("{MINIMAL}[[target]]\naddress = '192.0.2.1'\ncredential = 'b'\n"),

@@ -3,6 +3,7 @@
 //!
 //! Invariant: a retry counts as a packet too.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -11,7 +12,10 @@ use tokio::time::Instant;
 /// with a burst of a tenth of a second.
 #[derive(Debug)]
 pub struct Pace {
-    interval: Option<Duration>,
+    /// Packets a second; 0 is none.
+    cap: u32,
+    /// Between two packets; 0 is no cap.
+    interval_nanos: AtomicU64,
     burst: Duration,
     next: Mutex<Option<Instant>>,
 }
@@ -20,11 +24,25 @@ impl Pace {
     /// At most so many packets a second; 0 sets no cap.
     #[must_use]
     pub fn new(packets_per_second: u32) -> Self {
-        Self {
-            interval: (packets_per_second > 0).then(|| Duration::from_secs(1) / packets_per_second),
+        let pace = Self {
+            cap: packets_per_second,
+            interval_nanos: AtomicU64::new(0),
             burst: Duration::from_millis(100),
             next: Mutex::new(None),
-        }
+        };
+        pace.lower_to(0);
+        pace
+    }
+
+    /// From now on at most so many a second, and never more than at first; 0 as at first.
+    pub fn lower_to(&self, packets_per_second: u32) {
+        let rate = match (self.cap, packets_per_second) {
+            (cap, 0) => cap,
+            (0, rate) => rate,
+            (cap, rate) => cap.min(rate),
+        };
+        let nanos = 1_000_000_000_u64.checked_div(u64::from(rate)).unwrap_or(0);
+        self.interval_nanos.store(nanos, Ordering::Relaxed);
     }
 
     /// Waits until one more packet may leave, and says how long that took.
@@ -38,7 +56,10 @@ impl Pace {
     }
 
     fn reserve(&self, now: impl Fn() -> Instant) -> Option<Instant> {
-        let interval = self.interval?;
+        let interval = match self.interval_nanos.load(Ordering::Relaxed) {
+            0 => return None,
+            nanos => Duration::from_nanos(nanos),
+        };
         let now = now();
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let due = next.unwrap_or(now).max(now);
@@ -118,6 +139,26 @@ mod tests {
             "{taken:?}"
         );
         assert!(Pace::new(0).reserve(|| start).is_none());
+    }
+
+    #[test]
+    fn a_plan_lowers_the_rate_and_never_raises_it() {
+        let start = Instant::now();
+        let taken = |pace: &Pace| {
+            let last = (0..1000).filter_map(|_| pace.reserve(|| start)).last();
+            last.map(|last| (last - start).as_millis() / 100)
+        };
+        for (cap, asked, tenths) in [
+            (1000, 100, Some(98)),
+            (1000, 5000, Some(8)),
+            (1000, 0, Some(8)),
+            (0, 1000, Some(8)),
+            (0, 0, None),
+        ] {
+            let pace = Pace::new(cap);
+            pace.lower_to(asked);
+            assert_eq!(taken(&pace), tenths, "{cap} {asked}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -67,7 +67,7 @@ pub enum ExchangeError {
 pub struct Sockets {
     v4: Vec<Arc<Socket>>,
     v6: Vec<Arc<Socket>>,
-    pace: Pace,
+    pace: Arc<Pace>,
     ids: RandomState,
     next: AtomicU64,
     /// Ends the receiving tasks with the value.
@@ -85,6 +85,14 @@ impl Sockets {
     /// # Errors
     /// When the system gives no IPv4 socket. Without IPv6, IPv6 targets are unreachable.
     pub fn open(in_flight: usize, packets_per_second: u32) -> io::Result<Self> {
+        Self::at_pace(in_flight, Arc::new(Pace::new(packets_per_second)))
+    }
+
+    /// The same at a pace that is shared with others.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn at_pace(in_flight: usize, pace: Arc<Pace>) -> io::Result<Self> {
         let count = (in_flight / SHARE).clamp(1, MAX_SOCKETS);
         let open = |domain| {
             (0..count)
@@ -103,11 +111,17 @@ impl Sockets {
         Ok(Self {
             v4,
             v6,
-            pace: Pace::new(packets_per_second),
+            pace,
             ids: RandomState::new(),
             next: AtomicU64::new(0),
             _receivers: receivers,
         })
+    }
+
+    /// The pace they keep to.
+    #[must_use]
+    pub fn pace(&self) -> Arc<Pace> {
+        Arc::clone(&self.pace)
     }
 
     /// Begins to listen for one target until the value is dropped.
@@ -147,7 +161,7 @@ impl Sockets {
     }
 
     /// Not guessable from outside, and never zero.
-    fn request_id(&self) -> i32 {
+    pub(crate) fn request_id(&self) -> i32 {
         let count = self.next.fetch_add(1, Ordering::Relaxed);
         ((self.ids.hash_one(count) >> 33) as i32).max(1)
     }

@@ -88,6 +88,7 @@ impl InventoryService for Collector {
                         statuses.send(status).await.unwrap();
                         continue;
                     }
+                    report_request::Message::PlanStatus(_) => panic!("no plan was sent"),
                     report_request::Message::Hello(_) => panic!("a second hello"),
                 };
                 taken += reports.len();
@@ -215,6 +216,7 @@ async fn house(sessions: &[Session], trusted: bool) -> House {
         shared: shared.clone(),
         linger: Duration::from_millis(50),
         collector_limit: Arc::clone(&limit),
+        plans: None,
     };
     let again = uplink.clone();
     let uplink = tokio::spawn(uplink.run(stop.clone()));

@@ -78,7 +78,7 @@ pub(super) async fn open(path: &Path) -> Result<(Config, SqliteStore), Failure> 
     Ok((config, store))
 }
 
-fn declared(path: &Path, site: &SiteName) -> Result<(), Failure> {
+pub(super) fn declared(path: &Path, site: &SiteName) -> Result<(), Failure> {
     let config = Config::read(path).map_err(|e| Failure::configuration(&e))?;
     if config.site.iter().any(|s| s.name == *site) {
         return Ok(());

@@ -3,6 +3,7 @@
 use super::read;
 use super::uncommitted::Uncommitted;
 use crate::enrol::{Gate, Peer};
+use crate::plan::{self, Desk, Pushed};
 use futures_util::{FutureExt as _, StreamExt as _};
 use model::{AgentId, Instant, SiteName};
 use prost::Message as _;
@@ -10,6 +11,7 @@ use proto::v1;
 use proto::v1::inventory_service_server::{InventoryService, InventoryServiceServer};
 use std::sync::Arc;
 use std::time::Duration;
+use store::plans::{PlanRef, Said};
 use store::record::{AgentHello, IncomingReport, ReportBody, SpoolStatus, Verdict};
 use store::{Store, StoreError};
 use tokio::sync::mpsc;
@@ -45,6 +47,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub struct Ingest {
     store: Arc<dyn Store>,
     gate: Gate,
+    desk: Desk,
     clock: fn() -> Instant,
     stop: CancellationToken,
     waiting: Uncommitted,
@@ -55,6 +58,7 @@ impl Ingest {
     pub fn server(
         store: Arc<dyn Store>,
         gate: Gate,
+        desk: Desk,
         clock: fn() -> Instant,
         stop: CancellationToken,
     ) -> InventoryServiceServer<Self> {
@@ -63,6 +67,7 @@ impl Ingest {
         let service = Self {
             store,
             gate,
+            desk,
             clock,
             stop,
             waiting,
@@ -91,18 +96,19 @@ impl InventoryService for Ingest {
             .await
             .map_err(|_| Status::deadline_exceeded("no greeting came"))??;
         let Some(v1::ReportRequest {
-            message: Some(v1::report_request::Message::Hello(hello)),
+            message: Some(v1::report_request::Message::Hello(told)),
         }) = first
         else {
             return Err(Status::invalid_argument("the first message is not a greeting"));
         };
-        let hello = greeting(agent, site.clone(), &hello)?;
+        let hello = greeting(agent, site.clone(), &told)?;
         // It may have been revoked while it was silent.
         self.gate.check(&peer).await?;
         let acked = self.store.greet(&hello, (self.clock)()).await.map_err(|error| {
             tracing::error!(agent.id = %agent, error = crate::admin::chain(&error), "greeting not stored");
             status(&error)
         })?;
+        let follows = self.desk.greeted(agent, &told).await?;
         tracing::info!(agent.id = %agent, site = %site, agent.version = hello.version, report.sequence = acked, "agent connected");
 
         let (responses, receiver) = mpsc::channel(BATCH);
@@ -120,6 +126,10 @@ impl InventoryService for Ingest {
             store: Arc::clone(&self.store),
             clock: self.clock,
             gate: self.gate.clone(),
+            desk: self.desk.clone(),
+            follows,
+            pushed: Pushed::default(),
+            said: None,
             peer,
             epoch: hello.epoch,
             acked,
@@ -138,6 +148,13 @@ struct Line {
     store: Arc<dyn Store>,
     clock: fn() -> Instant,
     gate: Gate,
+    desk: Desk,
+    /// The plan it follows as its greeting said; none if it takes none.
+    follows: Option<PlanRef>,
+    /// Plans it has not answered yet.
+    pushed: Pushed,
+    /// What it said of one, not yet written down.
+    said: Option<Said>,
     peer: Peer,
     epoch: String,
     acked: u64,
@@ -159,6 +176,13 @@ async fn serve_line(
     stop: CancellationToken,
 ) {
     let (agent, gate, peer) = (line.peer.agent, line.gate.clone(), line.peer.clone());
+    let (desk, follows, pushed) = (line.desk.clone(), line.follows, line.pushed.clone());
+    let plans = async {
+        match follows {
+            Some(follows) => match desk.push(&peer.site, follows, &pushed, &responses).await {},
+            None => std::future::pending().await,
+        }
+    };
     // Whatever the stream waits for, an agent that may no longer speak is cut at once. A commit
     // that is cut is whole or not there; what was not acknowledged comes again.
     let ended = tokio::select! {
@@ -166,6 +190,7 @@ async fn serve_line(
         () = stop.cancelled() => Some(Status::unavailable("collector stops")),
         refused = gate.shut(&peer) => Some(refused),
         ended = line.take_all(requests, &responses) => ended,
+        never = plans => never,
     };
     tracing::info!(agent.id = %agent, reason = ended.as_ref().map_or("", Status::message), "agent disconnected");
     if let Some(status) = ended {
@@ -231,8 +256,8 @@ impl Line {
                 }
             }
             drop(received);
-            if let Err(error) = self.note_status().await {
-                tracing::warn!(agent.id = %self.peer.agent, error = crate::admin::chain(&error), "spool's standing not stored");
+            if let Err(error) = self.note_words().await {
+                tracing::warn!(agent.id = %self.peer.agent, error = crate::admin::chain(&error), "words of an agent not stored");
                 return Some(status(&error));
             }
             if let Some(end) = batch.end {
@@ -267,6 +292,10 @@ impl Line {
                     dropped: status.dropped_reports,
                 });
             }
+            Some(v1::report_request::Message::PlanStatus(status)) => {
+                self.pushed.answered()?;
+                self.said = Some(plan::said(&status)?);
+            }
             Some(v1::report_request::Message::Hello(_)) | None => {
                 return Err(Status::invalid_argument("a report was expected"));
             }
@@ -274,7 +303,11 @@ impl Line {
         Ok(())
     }
 
-    async fn note_status(&mut self) -> Result<(), StoreError> {
+    /// Writes down what it said beside its reports: of a plan, and how its spool stands.
+    async fn note_words(&mut self) -> Result<(), StoreError> {
+        if let Some(said) = self.said.take() {
+            self.desk.note(self.peer.agent, &said).await?;
+        }
         if self.noted.is_some_and(|noted| noted.elapsed() < STATUS_PAUSE) {
             return Ok(());
         }

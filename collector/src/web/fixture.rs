@@ -8,6 +8,7 @@ use prost::Message as _;
 use proto::v1;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use store::plans::PlanState;
 use store::view::*;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -267,6 +268,15 @@ impl Fixture {
                     dropped: 0,
                     told: ago(5),
                 }),
+                plan: match number {
+                    0 => PlanState::Applied { revision: 3 },
+                    1 => PlanState::Refused {
+                        revision: 3,
+                        runs: 2,
+                        reason: HOSTILE.to_owned(),
+                    },
+                    _ => PlanState::OwnFile,
+                },
             });
         }
         made

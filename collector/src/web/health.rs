@@ -4,6 +4,7 @@
 
 use super::show::{self, Moment};
 use model::{Instant, Severity};
+use store::plans::PlanState;
 use store::view::{AgentRow, Backlog, Overview, SiteRow, SpoolRow};
 
 /// An agent silent for longer needs a look.
@@ -57,6 +58,8 @@ pub struct Agent {
     pub spool: String,
     /// Further facts about the spool.
     pub spool_more: String,
+    /// How it stands to the newest plan of its site, in words.
+    pub plan: String,
     /// What is wrong with it; empty is well.
     pub complaints: Vec<&'static str>,
 }
@@ -185,6 +188,7 @@ pub fn agent(row: &AgentRow, now: Instant) -> Agent {
                 show::span(now.seconds_since(spool.told)),
             )
         }),
+        plan: show::clean(&crate::plan::words(&row.plan), 200),
         complaints: complaints(row, now),
     }
 }
@@ -247,6 +251,7 @@ pub fn complaints(row: &AgentRow, now: Instant) -> Vec<&'static str> {
                 .is_some_and(|at| now.seconds_since(at) <= GAP_SECONDS),
             "gap in the last day",
         ),
+        (matches!(row.plan, PlanState::Refused { .. }), "plan refused"),
     ];
     all.into_iter()
         .filter(|&(ill, _)| ill)
@@ -301,12 +306,38 @@ mod tests {
             gap_reports: 0,
             last_gap: None,
             spool: None,
+            plan: PlanState::NotTold,
         };
         assert!(complaints(&row, now).is_empty());
         row.not_after = Some(Instant(now.0 - 1));
         assert_eq!(complaints(&row, now), ["certificate run out"]);
         (row.last_seen, row.revoked) = (Instant(0), Some(now));
         assert_eq!(complaints(&row, now), ["revoked"]);
+    }
+
+    #[test]
+    fn a_refused_plan_is_told_with_its_reason() {
+        for (state, text) in [
+            (PlanState::NotTold, "not told"),
+            (PlanState::OwnFile, "own file"),
+            (PlanState::NonePut { runs: 0 }, "none put"),
+            (PlanState::NonePut { runs: 2 }, "none put, follows 2"),
+            (PlanState::Applied { revision: 4 }, "4 applied"),
+            (
+                PlanState::Waiting { revision: 4, runs: 3 },
+                "4 waiting, follows 3",
+            ),
+            (
+                PlanState::Refused {
+                    revision: 4,
+                    runs: 0,
+                    reason: "target 192.0.2.1:161: <b>".to_owned(),
+                },
+                "4 refused: target 192.0.2.1:161: <b>; follows none",
+            ),
+        ] {
+            assert_eq!(crate::plan::words(&state), text);
+        }
     }
 
     #[test]
@@ -329,6 +360,7 @@ mod tests {
             gap_reports: 0,
             last_gap: None,
             spool: None,
+            plan: PlanState::OwnFile,
         };
         let gone = |gaps, gap_reports, seconds| AgentRow {
             gaps,

@@ -1,6 +1,7 @@
 //! What holds for every backend. Each test gets its own fresh store.
 
 mod admission;
+mod plans;
 mod line;
 mod evidence;
 mod queues;

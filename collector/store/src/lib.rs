@@ -6,6 +6,7 @@
 
 pub mod record;
 pub mod admission;
+pub mod plans;
 pub mod view;
 pub mod error;
 pub mod sqlite;
@@ -14,6 +15,7 @@ mod conformance;
 
 pub use admission::Admission;
 pub use error::StoreError;
+pub use plans::Plans;
 pub use sqlite::SqliteStore;
 
 use model::{AgentId, Digest, ElementId, Instant, Site};

@@ -5,6 +5,7 @@
 //! `BEGIN IMMEDIATE` transaction; readers never block the writer.
 
 mod admission;
+mod plans;
 mod declare;
 mod ingest;
 mod conclude;

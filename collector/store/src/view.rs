@@ -1,5 +1,6 @@
 //! What pages read from the store. Texts that came from devices are raw: pages escape them.
 
+use crate::plans::PlanState;
 use model::{
     AgentId, Claim, Completeness, ComponentIdentity, Digest, Doubt, ElementId, FindingId, FindingState,
     Instant, ResultClass, Role, RuleResult, Severity, Site, SiteName, SupplierRef, UnitId, UnitIdentity,
@@ -79,6 +80,8 @@ pub struct AgentRow {
     pub last_gap: Option<Instant>,
     /// How its spool stood when it said so last; `None` before it ever did.
     pub spool: Option<SpoolRow>,
+    /// How it stands to the newest plan of its site.
+    pub plan: PlanState,
 }
 
 /// An agent's spool, as the agent told it.

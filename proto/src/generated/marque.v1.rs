@@ -526,9 +526,171 @@ impl Outcome {
         }
     }
 }
+/// Which plan.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PlanId {
+    /// Per site, one more with each plan put; 0 is none.
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    /// SHA-256 of the plan as the operator put it; empty with revision 0.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub digest: ::prost::bytes::Bytes,
+}
+/// Takes the place of the plan before it, whole.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Plan {
+    #[prost(message, optional, tag = "1")]
+    pub id: ::core::option::Option<PlanId>,
+    /// What every target is asked; absent: what the agent's own file says.
+    #[prost(message, optional, tag = "2")]
+    pub questions: ::core::option::Option<Questions>,
+    /// Seconds between two rounds with one target; 0: as the agent's own file says.
+    #[prost(uint32, tag = "3")]
+    pub interval_seconds: u32,
+    /// Packets a second of the whole agent; 0 sets none. The agent's own cap stays.
+    #[prost(uint32, tag = "4")]
+    pub packets_per_second: u32,
+    #[prost(message, repeated, tag = "5")]
+    pub targets: ::prost::alloc::vec::Vec<PlannedTarget>,
+    #[prost(message, repeated, tag = "6")]
+    pub ranges: ::prost::alloc::vec::Vec<PlannedRange>,
+    /// Seconds in which each address of the ranges is asked once; 0: a day.
+    #[prost(uint32, tag = "7")]
+    pub sweep_seconds: u32,
+}
+/// Asked in this order: the profile, `get`, `walk`, and where an enterprise's arc
+/// was seen, what `if_arc` says.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Questions {
+    #[prost(enumeration = "PlanProfile", tag = "1")]
+    pub profile: i32,
+    /// Further instances, dotted.
+    #[prost(string, repeated, tag = "2")]
+    pub get: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Further subtrees, dotted.
+    #[prost(string, repeated, tag = "3")]
+    pub walk: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, repeated, tag = "4")]
+    pub if_arc: ::prost::alloc::vec::Vec<IfArc>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IfArc {
+    /// Enterprise number: the arc below 1.3.6.1.4.1.
+    #[prost(uint32, tag = "1")]
+    pub arc: u32,
+    /// Subtrees, dotted.
+    #[prost(string, repeated, tag = "2")]
+    pub walk: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PlannedTarget {
+    /// IPv4 or IPv6 address in text.
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    /// UDP port, 1 to 65535.
+    #[prost(uint32, tag = "2")]
+    pub port: u32,
+    /// What a credential is called in the agent's own configuration.
+    #[prost(string, tag = "3")]
+    pub credential_name: ::prost::alloc::string::String,
+    /// Seconds between two rounds; 0: as for all.
+    #[prost(uint32, tag = "4")]
+    pub interval_seconds: u32,
+}
+/// Addresses to look at; whoever answers becomes a target.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PlannedRange {
+    /// Such as 192.0.2.0/24 or 2001:db8::/120.
+    #[prost(string, tag = "1")]
+    pub prefix: ::prost::alloc::string::String,
+    /// Prefixes and addresses within that are left alone.
+    #[prost(string, repeated, tag = "2")]
+    pub excluded: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// UDP port, 1 to 65535.
+    #[prost(uint32, tag = "3")]
+    pub port: u32,
+    /// As in PlannedTarget; the only one that is tried.
+    #[prost(string, tag = "4")]
+    pub credential_name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PlanStatus {
+    #[prost(message, optional, tag = "1")]
+    pub plan: ::core::option::Option<PlanId>,
+    #[prost(enumeration = "PlanOutcome", tag = "2")]
+    pub outcome: i32,
+    /// For people, when it failed: names the item, never a secret.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// The agent's wall clock, microseconds since 1970.
+    #[prost(int64, tag = "4")]
+    pub clock_micros: i64,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PlanProfile {
+    Unspecified = 0,
+    /// Everything that tells who made an element and its parts.
+    Full = 1,
+    /// System scalars, entPhysicalTable, ifPhysAddress, lldpRemTable.
+    Inventory = 2,
+}
+impl PlanProfile {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PLAN_PROFILE_UNSPECIFIED",
+            Self::Full => "PLAN_PROFILE_FULL",
+            Self::Inventory => "PLAN_PROFILE_INVENTORY",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PLAN_PROFILE_UNSPECIFIED" => Some(Self::Unspecified),
+            "PLAN_PROFILE_FULL" => Some(Self::Full),
+            "PLAN_PROFILE_INVENTORY" => Some(Self::Inventory),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PlanOutcome {
+    Unspecified = 0,
+    /// On the agent's disk and followed.
+    Applied = 1,
+    /// Refused as a whole; the plan before it goes on.
+    Failed = 2,
+}
+impl PlanOutcome {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PLAN_OUTCOME_UNSPECIFIED",
+            Self::Applied => "PLAN_OUTCOME_APPLIED",
+            Self::Failed => "PLAN_OUTCOME_FAILED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PLAN_OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
+            "PLAN_OUTCOME_APPLIED" => Some(Self::Applied),
+            "PLAN_OUTCOME_FAILED" => Some(Self::Failed),
+            _ => None,
+        }
+    }
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ReportRequest {
-    #[prost(oneof = "report_request::Message", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "report_request::Message", tags = "1, 2, 3, 4, 5, 6")]
     pub message: ::core::option::Option<report_request::Message>,
 }
 /// Nested message and enum types in `ReportRequest`.
@@ -551,11 +713,15 @@ pub mod report_request {
         /// acknowledged. From capability 2 on.
         #[prost(message, tag = "5")]
         Status(super::SpoolStatus),
+        /// What became of a plan that was sent down this stream: at most one for each.
+        /// From capability 3 on.
+        #[prost(message, tag = "6")]
+        PlanStatus(super::PlanStatus),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ReportResponse {
-    #[prost(oneof = "report_response::Message", tags = "1, 2")]
+    #[prost(oneof = "report_response::Message", tags = "1, 2, 3")]
     pub message: ::core::option::Option<report_response::Message>,
 }
 /// Nested message and enum types in `ReportResponse`.
@@ -567,6 +733,10 @@ pub mod report_response {
         Welcome(super::Welcome),
         #[prost(message, tag = "2")]
         Ack(super::Ack),
+        /// After the welcome if the agent said that it follows another, and whenever
+        /// there is a new one. Only for agents that take plans.
+        #[prost(message, tag = "3")]
+        Plan(super::Plan),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -589,6 +759,10 @@ pub struct Hello {
     /// The agent's wall clock, microseconds since 1970, to show clock skew.
     #[prost(int64, tag = "6")]
     pub clock_micros: i64,
+    /// The plan it follows; revision 0 if it has none; absent if it takes none.
+    /// From capability 3 on.
+    #[prost(message, optional, tag = "7")]
+    pub plan: ::core::option::Option<PlanId>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Welcome {

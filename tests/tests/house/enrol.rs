@@ -99,6 +99,7 @@ async fn stream(
         next_sequence: 1,
         agent_version: "test".into(),
         clock_micros: 1,
+        plan: None,
     };
     let (requests, outgoing) = mpsc::channel(4);
     let hello = v1::ReportRequest {

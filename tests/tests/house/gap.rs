@@ -91,7 +91,20 @@ fn hello(next_sequence: u64) -> Message {
         next_sequence,
         agent_version: "test".into(),
         clock_micros: 1,
+        plan: None,
     })
+}
+
+/// The greeting of an agent that says it follows this plan.
+fn follower(revision: u64, digest: Vec<u8>) -> Message {
+    let Message::Hello(mut greeting) = hello(5) else {
+        panic!("a greeting is one");
+    };
+    greeting.plan = Some(v1::PlanId {
+        revision,
+        digest: digest.into(),
+    });
+    Message::Hello(greeting)
 }
 
 fn gap(from: u64, to: u64) -> Message {
@@ -153,6 +166,18 @@ async fn what_no_honest_agent_says_costs_the_stream_and_moves_nothing() {
             "a batch is larger than the window",
         ),
         (vec![hello(5), hello(5)], "a report was expected"),
+        (
+            vec![hello(5), Message::PlanStatus(v1::PlanStatus::default())],
+            "no plan is waiting for an answer",
+        ),
+        (
+            vec![follower(1, vec![7; 31])],
+            "a plan is not named by revision and digest",
+        ),
+        (
+            vec![follower(far, vec![7; 32])],
+            "a plan is not named by revision and digest",
+        ),
     ] {
         let ended = say(&channel, said).await.unwrap_err();
         assert_eq!(ended.message(), refused);

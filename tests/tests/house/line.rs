@@ -87,6 +87,7 @@ async fn a_stranger_is_refused_and_an_agent_is_heard() {
             next_sequence: 1,
             agent_version: "test".into(),
             clock_micros: 1,
+            plan: None,
         };
         iter([v1::ReportRequest {
             message: Some(v1::report_request::Message::Hello(hello)),

@@ -13,7 +13,7 @@ const CORE_ROUTER: &str = "sysObjectID .1.3.6.1.4.1.2011.2.62.2.9\n\
     sysName told-by-the-device\nsysContact somebody@example.net\n";
 
 /// Asks until the answer is as wanted; tokio's clock is not needed for one blocking client.
-fn ask(http: &str, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+pub fn ask(http: &str, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let answer = get(http, path);
@@ -26,7 +26,7 @@ fn ask(http: &str, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     }
 }
 
-fn get(http: &str, path: &str) -> String {
+pub fn get(http: &str, path: &str) -> String {
     let output = std::process::Command::new("curl")
         .args(["-s", "-m", "10", &format!("http://{http}{path}")])
         .output()

@@ -1,5 +1,6 @@
 //! Everything the first page counts, read in one snapshot.
 
+use super::plans::{self, STATE_COLUMNS, STATE_JOINS};
 use super::row;
 use crate::StoreError;
 use crate::view::{
@@ -64,21 +65,23 @@ async fn element_counts(tx: &mut Snapshot) -> Result<(u64, u64, Option<Instant>)
 }
 
 async fn agents(tx: &mut Snapshot) -> Result<Vec<AgentRow>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT a.*, COALESCE(c.acked, 0) AS acked, COALESCE(c.reports, 0) AS reports, \
+    let text = format!(
+        "SELECT a.*, {STATE_COLUMNS}, COALESCE(c.acked, 0) AS acked, COALESCE(c.reports, 0) AS reports, \
          COALESCE(c.refused, 0) AS refused, COALESCE(g.gaps, 0) AS gaps, COALESCE(g.sequences, 0) AS gap_sequences, \
          COALESCE(g.reports, 0) AS gap_reports, g.last_gap AS last_gap, s.waiting, s.bytes, s.oldest_at, s.refused AS spool_refused, s.dropped, \
          s.recorded_at AS told_at, \
          (SELECT MAX(k.not_after) FROM agent_certificate k WHERE k.agent_id = a.agent_id) AS not_after, \
-         (SELECT r.recorded_at FROM agent_revocation r WHERE r.agent_id = a.agent_id) AS revoked_at FROM agent a LEFT JOIN agent_spool s ON s.agent_id = a.agent_id LEFT JOIN \
+         (SELECT r.recorded_at FROM agent_revocation r WHERE r.agent_id = a.agent_id) AS revoked_at FROM agent a {STATE_JOINS} \
+         LEFT JOIN agent_spool s ON s.agent_id = a.agent_id LEFT JOIN \
          (SELECT agent_id, SUM(acked_sequence - start_sequence + 1) AS acked, SUM(report_count) AS reports, \
          SUM(refused_count) AS refused FROM agent_cursor GROUP BY agent_id) c ON c.agent_id = a.agent_id LEFT JOIN \
          (SELECT agent_id, COUNT(*) AS gaps, SUM(to_sequence - from_sequence + 1) AS sequences, \
          SUM(count) AS reports, MAX(recorded_at) AS last_gap FROM gap GROUP BY agent_id) g \
-         ON g.agent_id = a.agent_id ORDER BY a.site, a.agent_id",
-    )
-    .fetch_all(&mut **tx)
-    .await?;
+         ON g.agent_id = a.agent_id ORDER BY a.site, a.agent_id"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text))
+        .fetch_all(&mut **tx)
+        .await?;
     rows.into_iter()
         .map(|r| {
             let acked = row::count(r.try_get("acked")?);
@@ -98,6 +101,7 @@ async fn agents(tx: &mut Snapshot) -> Result<Vec<AgentRow>, StoreError> {
                 gap_reports: row::count(r.try_get("gap_reports")?),
                 last_gap: row::instant(r.try_get("last_gap")?),
                 spool: spool(&r)?,
+                plan: plans::state(&r)?,
                 not_after: row::instant(r.try_get("not_after")?),
                 revoked: row::instant(r.try_get("revoked_at")?),
             })

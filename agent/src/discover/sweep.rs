@@ -1,0 +1,232 @@
+//! Which address is asked when: pure arithmetic over prefixes.
+//!
+//! Every address of the prefixes has a slot, also those left alone; the slots
+//! divide the time of a sweep evenly, counted from 1970, so that a restart goes
+//! on where the clock is and every address has its turn.
+
+use crate::credential::Credential;
+use crate::target::Target;
+use proto::plan::Range;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A range with what opens its elements.
+#[derive(Debug, Clone)]
+pub struct Area {
+    /// Where.
+    pub range: Range,
+    /// UDP port.
+    pub port: u16,
+    /// The only credential that is tried there.
+    pub credential: Arc<Credential>,
+}
+
+/// All ranges of a plan and the time one look at all of them takes.
+#[derive(Debug, Clone, Default)]
+pub struct Sweep {
+    areas: Vec<Area>,
+    /// The slot after the last of each area.
+    ends: Vec<u64>,
+    time: Duration,
+    listed: HashSet<Target>,
+}
+
+impl Sweep {
+    /// Over these, which do not overlap.
+    #[must_use]
+    pub fn new(areas: Vec<Area>, time: Duration) -> Self {
+        let ends = areas
+            .iter()
+            .scan(0, |end: &mut u64, area| {
+                *end = end.saturating_add(area.range.size());
+                Some(*end)
+            })
+            .collect();
+        Self {
+            areas,
+            ends,
+            time,
+            listed: HashSet::new(),
+        }
+    }
+
+    /// Without targets that are polled anyway.
+    #[must_use]
+    pub fn without(mut self, listed: HashSet<Target>) -> Self {
+        self.listed = listed;
+        self
+    }
+
+    /// How many areas.
+    #[must_use]
+    pub fn areas(&self) -> usize {
+        self.areas.len()
+    }
+
+    /// Slots of one sweep; 0 when there is nothing to look at.
+    #[must_use]
+    pub fn slots(&self) -> u64 {
+        self.ends.last().copied().unwrap_or(0)
+    }
+
+    /// Whom to ask in a slot, if anyone.
+    #[must_use]
+    pub fn at(&self, slot: u64) -> Option<(Target, Area)> {
+        let slot = slot.checked_rem(self.slots())?;
+        let number = self.ends.partition_point(|end| *end <= slot);
+        let area = self.areas.get(number)?;
+        let end = self.ends.get(number)?;
+        let offset = slot - (end - area.range.size());
+        let target = Target::new(area.range.nth(offset)?, area.port).ok()?;
+        (!self.listed.contains(&target)).then(|| (target, area.clone()))
+    }
+
+    /// The area an address is looked for in, if it is.
+    #[must_use]
+    pub fn area_of(&self, target: Target) -> Option<&Area> {
+        let at = target.address();
+        let inside = |area: &&Area| area.port == at.port() && area.range.contains(at.ip());
+        self.areas
+            .iter()
+            .find(inside)
+            .filter(|_| !self.listed.contains(&target))
+    }
+
+    /// The first slot that is not past, counted from 1970.
+    #[must_use]
+    pub fn slot(&self, since_1970: Duration) -> u64 {
+        let time = self.time.as_nanos().max(1);
+        let slot = (since_1970.as_nanos() * u128::from(self.slots())).div_ceil(time);
+        u64::try_from(slot).unwrap_or(u64::MAX)
+    }
+
+    /// When a slot is, since 1970.
+    #[must_use]
+    pub fn due(&self, slot: u64) -> Duration {
+        let slots = u128::from(self.slots().max(1));
+        let nanos = u128::from(slot) * self.time.as_nanos() / slots;
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// The slot after this one, or a later one when that is more than a sweep ago.
+    #[must_use]
+    pub fn following(&self, slot: u64, since_1970: Duration) -> u64 {
+        let oldest = self.slot(since_1970).saturating_sub(self.slots());
+        slot.saturating_add(1).max(oldest)
+    }
+
+    /// Which sweep a slot belongs to, counted from 1970.
+    #[must_use]
+    pub fn number(&self, slot: u64) -> u64 {
+        slot / self.slots().max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn area(prefix: &str, excluded: &[&str], port: u16) -> Area {
+        Area {
+            range: Range::new(prefix, excluded.iter().copied()).unwrap(),
+            port,
+            credential: Arc::new(Credential::from_value("x", "test").unwrap()),
+        }
+    }
+
+    fn sweep(seconds: u64) -> Sweep {
+        let areas = vec![
+            area("192.0.2.0/29", &["192.0.2.4/31"], 161),
+            area("2001:db8::/126", &["2001:db8::1"], 161),
+            area("198.51.100.8/31", &[], 1161),
+            area("192.0.2.7/32", &[], 1161),
+        ];
+        Sweep::new(areas, Duration::from_secs(seconds)).without(["192.0.2.2:161".parse().unwrap()].into())
+    }
+
+    #[test]
+    fn every_address_has_one_slot_and_those_left_alone_have_none() {
+        let sweep = sweep(60);
+        assert_eq!(sweep.slots(), 8 + 4 + 2 + 1);
+        let asked = |from: u64| -> Vec<_> {
+            (from..from + sweep.slots())
+                .filter_map(|slot| sweep.at(slot))
+                .map(|(target, _)| target.to_string())
+                .collect()
+        };
+        let expected = [
+            "192.0.2.1:161",
+            "192.0.2.3:161",
+            "192.0.2.6:161",
+            "[2001:db8::]:161",
+            "[2001:db8::2]:161",
+            "[2001:db8::3]:161",
+            "198.51.100.8:1161",
+            "198.51.100.9:1161",
+            "192.0.2.7:1161",
+        ];
+        assert_eq!(asked(0), expected);
+        assert_eq!(asked(15 * 1_000_000), expected);
+        // From anywhere, a whole sweep asks everyone.
+        let mut turned = asked(7);
+        turned.sort();
+        let mut all = expected.map(str::to_owned);
+        all.sort();
+        assert_eq!(turned, all);
+        for (target, found) in [
+            ("192.0.2.1:161", true),
+            ("192.0.2.1:1161", false),
+            ("192.0.2.2:161", false),
+            ("192.0.2.4:161", false),
+            ("192.0.2.7:1161", true),
+            ("[2001:db8::3]:161", true),
+            ("[2001:db8::4]:161", false),
+        ] {
+            assert_eq!(
+                sweep.area_of(target.parse().unwrap()).is_some(),
+                found,
+                "{target}"
+            );
+        }
+    }
+
+    #[test]
+    fn slots_divide_the_sweep_evenly_and_outlast_a_restart() {
+        let sweep = sweep(60);
+        let now = Duration::from_millis(1_800_000_000_123);
+        let first = sweep.slot(now);
+        let mut before = sweep.due(first);
+        assert!(before >= now && before - now <= Duration::from_secs(4));
+        let mut per_sweep: BTreeMap<u64, u64> = BTreeMap::new();
+        for slot in first + 1..first + 46 {
+            let due = sweep.due(slot);
+            assert_eq!((due - before).as_secs(), 4, "one slot every 60 s / 15");
+            before = due;
+            *per_sweep.entry(sweep.number(slot)).or_default() += 1;
+        }
+        assert!(per_sweep.values().all(|count| *count <= 15) && per_sweep.len() <= 4);
+        // Another process at a later time counts the same slots.
+        assert_eq!(sweep.slot(sweep.due(first + 9)), first + 9);
+    }
+
+    #[test]
+    fn whoever_is_late_catches_up_with_one_sweep_at_most() {
+        let sweep = sweep(60);
+        let now = Duration::from_secs(1_800_000_000);
+        let here = sweep.slot(now);
+        assert_eq!(sweep.following(here, now), here + 1);
+        assert_eq!(sweep.following(here - 10, now), here - 9);
+        assert_eq!(sweep.following(here - 1_000, now), here - 15);
+    }
+
+    #[test]
+    fn nothing_to_look_at_is_no_trouble() {
+        let sweep = Sweep::default();
+        let now = Duration::from_secs(1_800_000_000);
+        assert_eq!((sweep.slots(), sweep.slot(now), sweep.number(7)), (0, 0, 7));
+        assert!(sweep.at(7).is_none());
+        assert_eq!(sweep.due(7), Duration::ZERO);
+    }
+}

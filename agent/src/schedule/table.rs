@@ -1,0 +1,311 @@
+//! Whose turn it is: every target, what is known about it, and when it is due.
+//!
+//! Pure: time comes in. Invariants: a target is due once or under way, never both;
+//! one that leaves while it is under way is not begun again; one that stays keeps
+//! its slot and what was learned.
+
+use super::Work;
+use crate::config::Assignment;
+use crate::poll::Learned;
+use crate::target::Target;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// All targets.
+#[derive(Debug)]
+pub struct Table {
+    places: HashMap<Target, Place>,
+    /// May hold turns that count no more: only the one its place names does.
+    due: BinaryHeap<Reverse<(Instant, u64, Target)>>,
+    interval: Duration,
+    turns: u64,
+    nothing: Learned,
+}
+
+#[derive(Debug)]
+struct Place {
+    assignment: Assignment,
+    learned: Learned,
+    turn: Turn,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Then, by the turn of this number.
+    Due(Instant, u64),
+    UnderWay,
+    /// Under way and named no more.
+    Leaving,
+}
+
+impl Table {
+    /// Without targets; `nothing` is what is known of a new one.
+    pub fn new(nothing: Learned) -> Self {
+        Self {
+            places: HashMap::new(),
+            due: BinaryHeap::new(),
+            interval: Duration::ZERO,
+            turns: 0,
+            nothing,
+        }
+    }
+
+    /// Takes on what there is to do from now on.
+    pub fn follow(&mut self, work: &Work, now: Instant, since_1970: Duration) {
+        let named: HashSet<Target> = work.assignments.iter().map(|one| one.target).collect();
+        self.places.retain(|target, place| {
+            let stays = named.contains(target);
+            if !stays && place.turn == Turn::UnderWay {
+                place.turn = Turn::Leaving;
+            }
+            stays || place.turn == Turn::Leaving
+        });
+        self.interval = work.interval;
+        for assignment in &work.assignments {
+            let target = assignment.target;
+            let wait = until_slot(target, since_1970, assignment.interval.unwrap_or(work.interval));
+            match self.places.get_mut(&target) {
+                None => {
+                    let place = Place {
+                        assignment: assignment.clone(),
+                        learned: self.nothing,
+                        turn: self.turn(target, now),
+                    };
+                    self.places.insert(target, place);
+                }
+                Some(place) => {
+                    place.assignment = assignment.clone();
+                    match place.turn {
+                        // A shorter interval counts at its first slot, a longer one after the next round.
+                        Turn::Due(at, _) if now + wait < at => self.set_due(target, now + wait),
+                        Turn::Leaving => place.turn = Turn::UnderWay,
+                        Turn::Due(..) | Turn::UnderWay => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn set_due(&mut self, target: Target, at: Instant) {
+        let turn = self.turn(target, at);
+        if let Some(place) = self.places.get_mut(&target) {
+            place.turn = turn;
+        }
+    }
+
+    /// A turn that counts as soon as the target's place names it.
+    fn turn(&mut self, target: Target, at: Instant) -> Turn {
+        self.turns += 1;
+        self.due.push(Reverse((at, self.turns, target)));
+        Turn::Due(at, self.turns)
+    }
+
+    /// When the next round is due.
+    pub fn next(&mut self) -> Option<Instant> {
+        while let Some(Reverse((at, number, target))) = self.due.peek() {
+            let counts = |place: &Place| place.turn == Turn::Due(*at, *number);
+            if self.places.get(target).is_some_and(counts) {
+                return Some(*at);
+            }
+            self.due.pop();
+        }
+        None
+    }
+
+    /// Begins the round that is due next.
+    pub fn start(&mut self) -> Option<(Assignment, Learned)> {
+        self.next()?;
+        let Reverse((_, _, target)) = self.due.pop()?;
+        let place = self.places.get_mut(&target)?;
+        place.turn = Turn::UnderWay;
+        Some((place.assignment.clone(), place.learned))
+    }
+
+    /// A round ended, and taught something unless it failed by a bug.
+    pub fn ended(&mut self, target: Target, learned: Option<Learned>, now: Instant, since_1970: Duration) {
+        let Some(place) = self.places.get_mut(&target) else {
+            return;
+        };
+        if place.turn == Turn::Leaving {
+            self.places.remove(&target);
+            return;
+        }
+        if let Some(learned) = learned {
+            place.learned = learned;
+        }
+        let interval = place.assignment.interval.unwrap_or(self.interval);
+        self.set_due(target, now + until_slot(target, since_1970, interval));
+    }
+}
+
+/// How long until the target's next slot: a time since 1970 that leaves a certain
+/// rest when divided by the interval.
+fn until_slot(target: Target, since_1970: Duration, interval: Duration) -> Duration {
+    // Fixed keys: the same slot in every process.
+    let mut hasher = DefaultHasher::new();
+    target.hash(&mut hasher);
+    let interval = interval.as_millis().max(1);
+    let slot = u128::from(hasher.finish()) % interval;
+    let now = since_1970.as_millis() % interval;
+    let wait = (slot + interval - now) % interval;
+    let wait = if wait == 0 { interval } else { wait };
+    Duration::from_millis(u64::try_from(wait).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::PollConfig;
+    use crate::credential::Credential;
+    use std::sync::Arc;
+
+    #[test]
+    fn slots_are_spread_and_kept() {
+        let interval = Duration::from_secs(100);
+        let mut tens = [0; 10];
+        for host in 0..=255u8 {
+            let target: Target = format!("192.0.2.{}:{}", host, 1000 + u16::from(host))
+                .parse()
+                .unwrap();
+            let now = Duration::from_secs(1_700_000_000);
+            let wait = until_slot(target, now, interval);
+            assert!(wait > Duration::ZERO && wait <= interval);
+            // From its slot it is a whole interval to the next one.
+            assert_eq!(until_slot(target, now + wait, interval), interval);
+            let almost = now + wait - Duration::from_millis(1);
+            assert_eq!(until_slot(target, almost, interval), Duration::from_millis(1));
+            tens[(wait.as_secs() / 10).min(9) as usize] += 1;
+        }
+        assert!(tens.iter().all(|&count| count > 8), "{tens:?}");
+    }
+
+    /// Where the clocks stood at the start of a story.
+    const START: Duration = Duration::from_secs(1_800_000_000);
+
+    struct Story {
+        table: Table,
+        start: Instant,
+        credential: Arc<Credential>,
+    }
+
+    impl Story {
+        fn new() -> Self {
+            Self {
+                table: Table::new(Learned::nothing(&PollConfig::default().limits())),
+                start: Instant::now(),
+                credential: Arc::new(Credential::from_value("x", "test").unwrap()),
+            }
+        }
+
+        /// Targets with their own interval, or 0.
+        fn follow(&mut self, second: u64, interval: u64, targets: &[(&str, u64)]) {
+            let assignments = targets.iter().map(|(target, own)| Assignment {
+                target: target.parse().unwrap(),
+                credential: Arc::clone(&self.credential),
+                interval: (*own > 0).then(|| Duration::from_secs(*own)),
+            });
+            let work = Work {
+                interval: Duration::from_secs(interval),
+                assignments: assignments.collect(),
+                ..Work::default()
+            };
+            let elapsed = Duration::from_secs(second);
+            self.table.follow(&work, self.start + elapsed, START + elapsed);
+        }
+
+        /// Everyone who is due up to a second, begun.
+        fn begun(&mut self, second: u64) -> Vec<String> {
+            let until = self.start + Duration::from_secs(second);
+            let mut begun = Vec::new();
+            while self.table.next().is_some_and(|at| at <= until) {
+                begun.push(self.table.start().unwrap().0.target.to_string());
+            }
+            begun.sort();
+            begun
+        }
+
+        fn ended(&mut self, second: u64, target: &str) {
+            let elapsed = Duration::from_secs(second);
+            let target = target.parse().unwrap();
+            self.table
+                .ended(target, None, self.start + elapsed, START + elapsed);
+        }
+
+        /// The first second in which someone is due.
+        fn next(&mut self) -> u64 {
+            let wait = self.table.next().unwrap() - self.start;
+            wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+        }
+    }
+
+    const A: &str = "192.0.2.1:161";
+    const B: &str = "192.0.2.2:161";
+    const C: &str = "192.0.2.3:161";
+
+    #[test]
+    fn those_that_stay_keep_their_slot_and_the_new_are_due_at_once() {
+        let mut story = Story::new();
+        story.follow(0, 1000, &[(A, 0), (B, 0)]);
+        assert_eq!(story.begun(0), [A, B]);
+        story.ended(1, A);
+        story.ended(1, B);
+        let slot = story.next();
+        story.follow(2, 1000, &[(A, 0), (B, 0), (C, 0)]);
+        assert_eq!(story.begun(2), [C]);
+        story.ended(3, C);
+        assert!(story.next() <= slot);
+        story.follow(4, 1000, &[(A, 0), (B, 0), (C, 0)]);
+        assert!(story.begun(4).is_empty(), "nothing moved, nobody is polled anew");
+        // Who goes is not begun any more; who comes again is new.
+        story.follow(5, 1000, &[(C, 0)]);
+        assert_eq!(story.begun(1005), [C]);
+        story.follow(6, 1000, &[(A, 0), (C, 0)]);
+        assert_eq!(story.begun(6), [A]);
+    }
+
+    #[test]
+    fn a_round_under_way_ends_in_peace_and_is_never_begun_twice() {
+        let mut story = Story::new();
+        story.follow(0, 1000, &[(A, 0)]);
+        assert_eq!(story.begun(0), [A]);
+        story.follow(1, 1000, &[]);
+        story.follow(2, 1000, &[]);
+        assert!(story.begun(2000).is_empty());
+        // Named again before it ended: still the same round.
+        story.follow(3, 1000, &[(A, 0)]);
+        assert!(story.begun(3).is_empty());
+        story.ended(4, A);
+        assert!(story.next() > 4);
+        assert_eq!(story.begun(1004), [A]);
+        story.follow(1005, 1000, &[]);
+        story.ended(1006, A);
+        assert_eq!(story.table.next(), None);
+        assert!(story.table.places.is_empty());
+        // A round of a target that is gone changes nothing.
+        story.ended(1007, A);
+        assert_eq!(story.table.next(), None);
+    }
+
+    #[test]
+    fn a_shorter_interval_counts_at_its_first_slot_and_a_longer_one_after_the_next_round() {
+        let mut story = Story::new();
+        story.follow(0, 100_000, &[(A, 0)]);
+        story.begun(0);
+        story.ended(1, A);
+        let far = story.next();
+        story.follow(2, 10, &[(A, 0)]);
+        let near = story.next();
+        assert!(near <= 12 && near < far, "{near} {far}");
+        story.follow(3, 100_000, &[(A, 0)]);
+        assert_eq!(story.next(), near);
+        assert_eq!(story.begun(near), [A]);
+        story.ended(near, A);
+        assert_eq!(story.next(), far);
+        // Its own interval goes before that of all.
+        story.follow(near, 100_000, &[(A, 10)]);
+        assert!(story.next() <= near + 10);
+    }
+}

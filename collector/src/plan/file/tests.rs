@@ -1,0 +1,137 @@
+//! Plans that are taken, and mistakes that are told with line and column.
+
+use super::*;
+
+#[test]
+fn the_example_of_the_manual_is_a_plan() {
+    let manual = include_str!("../../../../docs/manual/plans.md");
+    let example = manual
+        .split("```toml\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let plan = PlanFile::parse(example, "plan.toml").unwrap();
+    assert_eq!(plan.counts(), (2, 1));
+    let wire = plan.at(7);
+    assert_eq!(wire.id.unwrap().revision, 7);
+    assert_eq!(wire.targets[1].interval_seconds, 600);
+    assert_eq!(wire.ranges[0].excluded.len(), 2);
+    assert_eq!(wire.questions.unwrap().if_arc[0].arc, 99_999);
+}
+
+#[test]
+fn what_is_left_out_is_left_to_the_agent() {
+    let plan = PlanFile::parse("", "plan.toml").unwrap().at(1);
+    assert_eq!(plan.questions, None);
+    assert_eq!(
+        (plan.interval_seconds, plan.packets_per_second, plan.sweep_seconds),
+        (0, 0, 0)
+    );
+    let target = "[[target]]\naddress = '::ffff:192.0.2.1'\ncredential = 'a'\n";
+    let plan = PlanFile::parse(target, "plan.toml").unwrap().at(1);
+    assert_eq!(
+        (plan.targets[0].address.as_str(), plan.targets[0].port),
+        ("192.0.2.1", 161)
+    );
+}
+
+#[test]
+fn the_same_text_has_the_same_digest() {
+    let one = PlanFile::parse("# a\n", "a").unwrap();
+    assert_eq!(one.digest, PlanFile::parse("# a\n", "b").unwrap().digest);
+    assert_ne!(one.digest, PlanFile::parse("# b\n", "a").unwrap().digest);
+}
+
+#[test]
+fn a_mistake_is_told_with_line_and_column() {
+    let target = "[[target]]\naddress = '192.0.2.1'\ncredential = 'a'\n";
+    let range =
+        |prefix: &str, more: &str| format!("[[range]]\nprefix = '{prefix}'\ncredential = 'a'\n{more}");
+    for (text, expected) in [
+        ("community = 'x'\n".to_owned(), "p:1:1: unknown field `community`"),
+        ("[[target]\n".to_owned(), "p:1:"),
+        (
+            "[poll]\ninterval_seconds = 0\n".to_owned(),
+            "p:2:20: must be 1 to 31536000",
+        ),
+        (
+            "[poll]\npackets_per_second = 0\n".to_owned(),
+            "p:2:22: must be 1 to 1000000",
+        ),
+        (
+            "[discovery]\nsweep_seconds = 0\n".to_owned(),
+            "p:2:17: must be 1 to 31536000",
+        ),
+        (
+            "[plan]\nget = ['1.3.6.1.2.1.1.1.0', 'x']\n".to_owned(),
+            "p:2:29: not an object identifier",
+        ),
+        (
+            "[plan]\nwalk = ['1.3']\n".to_owned(),
+            "p:2:9: not an object identifier",
+        ),
+        (
+            "[plan]\nwalk = ['1.40.1']\n".to_owned(),
+            "p:2:9: not an object identifier",
+        ),
+        (
+            "[[plan.if_arc]]\narc = 9\nwalk = ['3.1.1']\n".to_owned(),
+            "p:3:9: not an object identifier",
+        ),
+        (
+            format!("{target}[[target]]\naddress = 'router'\ncredential = 'a'\n"),
+            "p:5:11: ",
+        ),
+        (
+            format!("{target}[[target]]\naddress = '::ffff:192.0.2.1'\ncredential = 'a'\n"),
+            "p:5:11: 192.0.2.1:161 is [[target]] 1 already",
+        ),
+        (
+            "[[target]]\naddress = '224.0.0.1'\ncredential = 'a'\n".to_owned(),
+            "p:2:11: 224.0.0.1 cannot be asked",
+        ),
+        (
+            "[[target]]\naddress = '192.0.2.1'\ncredential = 'a b'\n".to_owned(),
+            "p:3:14: is no name of a credential",
+        ),
+        (
+            "[[target]]\naddress = '192.0.2.1'\n".to_owned(),
+            "p:1:1: missing field `credential`",
+        ),
+        (range("10.0.0.0/8", ""), "p:2:10: 10.0.0.0/8 is too large"),
+        (range("2001:db8::/64", ""), "p:2:10: 2001:db8::/64 is too large"),
+        (
+            range("192.0.2.0/24", "exclude = ['192.0.3.1']\n"),
+            "p:2:10: excluded 192.0.3.1/32 does not lie",
+        ),
+        (
+            range("192.0.2.0/24", &range("192.0.2.128/25", "")),
+            "p:5:10: 192.0.2.128/25 overlaps 192.0.2.0/24",
+        ),
+        (
+            (0..17).map(|n| range(&format!("10.{n}.0.0/16"), "")).collect(),
+            "p:50:10: more than 1048576 addresses",
+        ),
+        (
+            (0..=bounds::MAX_TARGETS)
+                .map(|n| {
+                    format!(
+                        "[[target]]\naddress = '10.{}.{}.{}'\ncredential = 'a'\n",
+                        n >> 16,
+                        n >> 8 & 255,
+                        n & 255
+                    )
+                })
+                .collect(),
+            "p:150002:11: more than 50000 targets",
+        ),
+    ] {
+        let error = PlanFile::parse(&text, "p").unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}\nexpected {expected}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+    let other_port = range("192.0.2.0/24", &range("192.0.2.0/24", "port = 1161\n"));
+    assert_eq!(PlanFile::parse(&other_port, "p").unwrap().counts(), (0, 2));
+}

@@ -1,0 +1,200 @@
+//! A range: a prefix and what within it is left alone.
+//!
+//! Invariants: a range is never larger than [`MAX_HOST_BITS`]; what is excluded lies
+//! within; walking it holds nothing in memory.
+
+use super::MAX_HOST_BITS;
+use ipnet::IpNet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Addresses to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Range {
+    prefix: IpNet,
+    excluded: Vec<IpNet>,
+}
+
+/// Why a text makes no range.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RangeError {
+    /// Not a prefix.
+    #[error("{0:?} is no prefix such as 192.0.2.0/24 or 2001:db8::/120")]
+    NotPrefix(String),
+    /// An address within the prefix was written.
+    #[error("{0} has bits beyond its length: write {1}")]
+    HostBits(String, IpNet),
+    /// Too many addresses.
+    #[error("{0} is too large: at most a /{1}")]
+    TooLarge(IpNet, u8),
+    /// IPv4 in IPv6 clothes.
+    #[error("{0} holds IPv4 addresses: write it as one of IPv4")]
+    Mapped(IpNet),
+    /// Nothing that could be asked.
+    #[error("{0} is multicast or unspecified")]
+    NotUnicast(IpNet),
+    /// Neither prefix nor address.
+    #[error("excluded {0:?} is neither an address nor a prefix")]
+    NotExcluded(String),
+    /// A slip, most likely.
+    #[error("excluded {0} does not lie in {1}")]
+    Outside(IpNet, IpNet),
+}
+
+impl Range {
+    /// From its texts.
+    ///
+    /// # Errors
+    /// [`RangeError`] with the text that is wrong, bounded.
+    pub fn new<'t>(prefix: &str, excluded: impl IntoIterator<Item = &'t str>) -> Result<Self, RangeError> {
+        let short = |text: &str| text.chars().take(80).collect::<String>();
+        let net: IpNet = prefix.parse().map_err(|_| RangeError::NotPrefix(short(prefix)))?;
+        if net != net.trunc() {
+            return Err(RangeError::HostBits(short(prefix), net.trunc()));
+        }
+        if net.max_prefix_len() - net.prefix_len() > MAX_HOST_BITS {
+            return Err(RangeError::TooLarge(net, net.max_prefix_len() - MAX_HOST_BITS));
+        }
+        if net.network() != net.network().to_canonical() {
+            return Err(RangeError::Mapped(net));
+        }
+        if net.network().is_multicast() || net.network().is_unspecified() {
+            return Err(RangeError::NotUnicast(net));
+        }
+        let mut all = Vec::new();
+        for text in excluded {
+            let one = text.parse::<IpNet>().or_else(|_| text.parse().map(single));
+            let one = one.map_err(|_| RangeError::NotExcluded(short(text)))?.trunc();
+            if !net.contains(&one) {
+                return Err(RangeError::Outside(one, net));
+            }
+            all.push(one);
+        }
+        Ok(Self {
+            prefix: net,
+            excluded: all,
+        })
+    }
+
+    /// The prefix.
+    #[must_use]
+    pub fn prefix(&self) -> IpNet {
+        self.prefix
+    }
+
+    /// Prefixes left alone.
+    #[must_use]
+    pub fn excluded(&self) -> &[IpNet] {
+        &self.excluded
+    }
+
+    /// How many addresses the prefix has, excluded ones included.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        1 << (self.prefix.max_prefix_len() - self.prefix.prefix_len()).min(63)
+    }
+
+    /// Whether an address is to be looked at.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.prefix.contains(&address) && !self.excluded.iter().any(|net| net.contains(&address))
+    }
+
+    /// Whether both have an address, excluded or not.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.prefix.contains(&other.prefix) || other.prefix.contains(&self.prefix)
+    }
+
+    /// The address so far into the prefix, if it is to be looked at: not excluded, and of IPv4
+    /// neither network nor broadcast address.
+    #[must_use]
+    pub fn nth(&self, offset: u64) -> Option<IpAddr> {
+        if offset >= self.size() {
+            return None;
+        }
+        let address = match self.prefix {
+            IpNet::V4(net) => {
+                let edge = offset == 0 || offset == self.size() - 1;
+                if edge && net.prefix_len() < 31 {
+                    return None;
+                }
+                let first = u32::from(net.network());
+                IpAddr::from(Ipv4Addr::from(first.checked_add(u32::try_from(offset).ok()?)?))
+            }
+            IpNet::V6(net) => {
+                let first = u128::from(net.network());
+                IpAddr::from(Ipv6Addr::from(first.checked_add(u128::from(offset))?))
+            }
+        };
+        self.contains(address).then_some(address)
+    }
+}
+
+fn single(address: IpAddr) -> IpNet {
+    IpNet::from(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_a_range_and_what_is_none() {
+        for (prefix, excluded, expected) in [
+            (
+                "192.0.2.0/24",
+                &["192.0.2.7", "192.0.2.128/25"][..],
+                Ok((256, 126)),
+            ),
+            ("192.0.2.9/32", &[], Ok((1, 1))),
+            ("192.0.2.8/31", &[], Ok((2, 2))),
+            ("10.0.0.0/16", &[], Ok((65_536, 65_534))),
+            ("2001:db8::/112", &["2001:db8::8000/113"], Ok((65_536, 32_768))),
+            ("2001:db8::/126", &["2001:db8::"], Ok((4, 3))),
+            ("192.0.2.0", &[], Err("is no prefix such as")),
+            ("192.0.2.0/33", &[], Err("is no prefix such as")),
+            ("router/24", &[], Err("is no prefix such as")),
+            (
+                "192.0.2.1/24",
+                &[],
+                Err("192.0.2.1/24 has bits beyond its length: write 192.0.2.0/24"),
+            ),
+            ("10.0.0.0/15", &[], Err("10.0.0.0/15 is too large: at most a /16")),
+            (
+                "2001:db8::/111",
+                &[],
+                Err("2001:db8::/111 is too large: at most a /112"),
+            ),
+            ("::ffff:192.0.2.0/120", &[], Err("holds IPv4 addresses")),
+            ("224.0.0.0/24", &[], Err("multicast")),
+            ("192.0.2.0/24", &["host"], Err("excluded \"host\" is neither")),
+            (
+                "192.0.2.0/24",
+                &["192.0.3.0/25"],
+                Err("excluded 192.0.3.0/25 does not lie in 192.0.2.0/24"),
+            ),
+            ("192.0.2.0/24", &["192.0.0.0/16"], Err("does not lie in")),
+        ] {
+            let range = Range::new(prefix, excluded.iter().copied());
+            match (range, expected) {
+                (Ok(range), Ok(counts)) => {
+                    let asked: Vec<_> = (0..range.size() + 2).filter_map(|n| range.nth(n)).collect();
+                    assert_eq!((range.size(), asked.len()), counts, "{prefix}");
+                    assert!(asked.iter().all(|address| range.contains(*address)), "{prefix}");
+                    assert!(asked.is_sorted(), "{prefix}");
+                }
+                (Err(error), Err(words)) => assert!(error.to_string().contains(words), "{error}"),
+                (got, expected) => panic!("{prefix}: {got:?}, expected {expected:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn overlaps_are_seen_both_ways() {
+        let range = |prefix| Range::new(prefix, []).unwrap();
+        let (wide, narrow) = (range("10.0.0.0/16"), range("10.0.7.0/24"));
+        assert!(wide.overlaps(&narrow) && narrow.overlaps(&wide) && wide.overlaps(&wide));
+        assert!(!narrow.overlaps(&range("10.0.8.0/24")));
+        assert!(!wide.overlaps(&range("2001:db8::/112")));
+    }
+}

@@ -1,0 +1,309 @@
+//! Plans: put at the collector, followed at the site, also when nobody is there to ask.
+
+use super::path::{ask, get};
+use super::programs::{PATIENCE, Running, complaint, free_udp_port, run};
+use lab::element::{Behaviour, Element};
+use lab::network::{COMMUNITY, Network, Plan};
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A collector and one agent without targets of its own.
+struct Site {
+    folder: tempfile::TempDir,
+    network: Option<Network>,
+    /// Where its elements are, also when they are gone.
+    addresses: Vec<SocketAddr>,
+    http: String,
+    metrics: String,
+    collector: Option<Running>,
+    agent: Option<Running>,
+}
+
+impl Site {
+    fn start(elements: usize, allow: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let kinds = ["nokia-7750-sr7", "cisco-asr9010", "juniper-mx480", "arista-7280"];
+        let plan = (0..elements).fold(Plan::small(), |plan, n| {
+            let kind = kinds[n % kinds.len()];
+            plan.with(kind, &format!("element-{n}"), "core", Behaviour::Normal)
+        });
+        let network = Network::start(plan, None).unwrap();
+        let address = |e: &Arc<Element>| SocketAddr::from((e.address, network.port));
+        let mut site = Self {
+            folder,
+            addresses: network.elements().iter().map(address).collect(),
+            network: Some(network),
+            http: String::new(),
+            // Free for TCP too, as far as loopback goes.
+            metrics: format!("127.0.0.1:{}", free_udp_port()),
+            collector: None,
+            agent: None,
+        };
+        site.write_collector("127.0.0.1:0", "127.0.0.1:0");
+        let ready = site.start_collector();
+        site.http = ready["http"].as_str().unwrap().to_owned();
+        let grpc = ready["grpc"].as_str().unwrap();
+        site.write_collector(grpc, &site.http);
+        let words = "collector agent certificate --config collector.toml --site lab --out a.pem";
+        site.says(words);
+        site.write("community", COMMUNITY);
+        site.write(
+            "agent.toml",
+            &format!(
+                "[collector]\naddress = \"https://{grpc}\"\nidentity = \"a.pem\"\n[spool]\npath = \"spool.redb\"\n\
+                 [admin]\nlisten = \"{}\"\n[collector_plan]\naccept = true\nallow = [\"{allow}\"]\n\
+                 min_interval_seconds = 1\nmin_sweep_seconds = 1\n\
+                 [[credential]]\nname = \"lab\"\ncommunity = {{ file = \"community\" }}\n",
+                site.metrics
+            ),
+        );
+        site.start_agent();
+        site
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).unwrap();
+    }
+
+    fn write_collector(&self, grpc: &str, http: &str) {
+        self.write(
+            "collector.toml",
+            &format!(
+                "[store]\npath = \"collector.db\"\n[identity]\nfolder = \"identity\"\n[grpc]\nlisten = \"{grpc}\"\n\
+                 [http]\nlisten = \"{http}\"\n[[site]]\nname = \"lab\"\njurisdictions = [\"DE\"]\n"
+            ),
+        );
+    }
+
+    fn start_collector(&mut self) -> Value {
+        let words = ["collector", "serve", "--config", "collector.toml"];
+        let mut collector = Running::start(self.path(), &words);
+        let ready = serde_json::from_str(&collector.first_line()).unwrap();
+        self.collector = Some(collector);
+        ready
+    }
+
+    fn start_agent(&mut self) {
+        let words = ["agent", "run", "--config", "agent.toml"];
+        self.agent = Some(Running::start(self.path(), &words));
+    }
+
+    /// What a command prints.
+    fn says(&self, words: &str) -> String {
+        let words: Vec<&str> = words.split(' ').collect();
+        let output = run(self.path(), &words);
+        assert!(output.status.success(), "{words:?}: {}", complaint(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Elements of the network as targets of a plan.
+    fn targets(&self, elements: &[usize], credential: &str) -> String {
+        let target = |n: &usize| {
+            let (address, port) = (self.addresses[*n].ip(), self.addresses[*n].port());
+            format!("[[target]]\naddress = \"{address}\"\nport = {port}\ncredential = \"{credential}\"\n")
+        };
+        elements.iter().map(target).collect()
+    }
+
+    fn put(&self, text: &str) -> String {
+        self.write("plan.toml", text);
+        self.says("collector plan put --config collector.toml --site lab plan.toml")
+    }
+
+    fn summary(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        ask(&self.http, "/api/v1/summary", wanted)
+    }
+
+    /// Waits until the agent stands so to the newest plan.
+    fn stands(&self, state: &str, revision: u64) -> Value {
+        let stands = |plan: &Value| plan["state"] == state && plan["revision"] == revision;
+        self.summary(|summary| stands(&summary["plans"][0]))["plans"][0].clone()
+    }
+
+    /// Waits until the agent's own metric is as wanted.
+    fn counts(&self, metric: &str, wanted: impl Fn(f64) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let all = get(&self.metrics, "/metrics");
+            let value = all
+                .lines()
+                .find_map(|line| line.strip_prefix(metric)?.trim().parse::<f64>().ok());
+            if value.is_some_and(&wanted) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{metric} is {value:?}");
+            std::thread::park_timeout(Duration::from_millis(100));
+        }
+    }
+}
+
+const EVERY_SECOND: &str = "[poll]\ninterval_seconds = 1\n";
+
+#[test]
+fn an_agent_follows_what_is_put_refuses_what_it_cannot_and_goes_on_alone() {
+    let mut site = Site::start(3, "127.0.0.0/8");
+    site.summary(|summary| summary["plans"][0]["state"] == "none_put");
+
+    // Put while the stream is open.
+    let first = format!("{EVERY_SECOND}{}", site.targets(&[0, 1], "lab"));
+    assert_eq!(site.put(&first), "lab: revision 1; 2 targets, 0 ranges\n");
+    site.summary(|summary| summary["elements"] == 2 && summary["reached"] == 2);
+    site.stands("applied", 1);
+    assert_eq!(site.put(&first), "lab: unchanged, revision 1 says the same\n");
+
+    // One name that the agent does not know refuses the whole, and the first goes on.
+    site.put(&format!("{first}{}", site.targets(&[2], "other")));
+    let refused = site.stands("refused", 2);
+    assert_eq!(refused["runs"], 1);
+    let reason = refused["reason"].as_str().unwrap();
+    assert!(reason.contains("there is no credential \"other\""), "{reason}");
+    let page = get(&site.http, "/");
+    assert!(
+        page.contains("plan refused") && page.contains("2 refused: target"),
+        "{page}"
+    );
+    let before = site.summary(|_| true)["reports"].as_u64().unwrap();
+    let after = site.summary(|summary| summary["reports"].as_u64() >= Some(before + 4));
+    assert_eq!((&after["elements"], &after["lost"]), (&2.into(), &0.into()));
+
+    // One more target.
+    let third = format!("{EVERY_SECOND}{}", site.targets(&[0, 1, 2], "lab"));
+    site.put(&third);
+    site.stands("applied", 3);
+    site.summary(|summary| summary["reached"] == 3);
+    let list = site.says("collector plan list --config collector.toml");
+    assert!(
+        list.contains("lab\trevision 3\t") && list.contains("\t3 applied\n"),
+        "{list}"
+    );
+    let show = "collector plan show --config collector.toml --site lab";
+    assert_eq!(site.says(&format!("{show} --revision 1")), first);
+    assert_eq!(site.says(show), third);
+
+    // Nobody to ask, and a restart: the last good plan is followed, reports wait and arrive.
+    site.collector = None;
+    site.agent = None;
+    site.start_agent();
+    site.counts("marque_agent_plan_revision", |n| n == 3.0);
+    site.counts("marque_agent_targets", |n| n == 3.0);
+    site.counts("marque_agent_spool_reports", |n| n >= 6.0);
+    site.start_collector();
+    let known = after["reports"].as_u64().unwrap();
+    let whole = site.summary(|summary| summary["reports"].as_u64() >= Some(known + 6));
+    assert_eq!((&whole["elements"], &whole["lost"]), (&3.into(), &0.into()));
+    site.stands("applied", 3);
+}
+
+#[test]
+fn a_plan_outside_of_what_the_operator_allows_is_refused() {
+    let site = Site::start(1, "127.30.1.1/32");
+    for (revision, text) in [
+        (1, "[[target]]\naddress = \"127.30.1.2\"\ncredential = \"lab\"\n"),
+        (2, "[[range]]\nprefix = \"127.30.1.0/30\"\ncredential = \"lab\"\n"),
+    ] {
+        site.put(text);
+        let refused = site.stands("refused", revision);
+        let reason = refused["reason"].as_str().unwrap();
+        assert!(reason.contains("outside what this agent allows"), "{reason}");
+        assert_eq!(refused["runs"], 0);
+    }
+    site.put(&format!("{EVERY_SECOND}{}", site.targets(&[0], "lab")));
+    site.stands("applied", 3);
+    site.summary(|summary| summary["reached"] == 1);
+}
+
+#[test]
+fn who_answers_in_a_range_becomes_a_target_until_it_falls_silent() {
+    let mut site = Site::start(4, "127.0.0.0/8");
+    let addresses = site.addresses.clone();
+    let text = format!(
+        "{EVERY_SECOND}[discovery]\nsweep_seconds = 2\n{}[[range]]\nprefix = \"127.30.1.0/28\"\nport = {}\n\
+         exclude = [\"{}\"]\ncredential = \"lab\"\n",
+        site.targets(&[0], "lab"),
+        addresses[0].port(),
+        addresses[3].ip(),
+    );
+    site.put(&text);
+    site.stands("applied", 1);
+    site.summary(|summary| summary["reached"] == 3);
+    // Of 14 addresses one is listed, one excluded, two answer: a sweep meets ten silent ones.
+    site.counts("marque_agent_discovery_silent_total", |n| n >= 10.0);
+    assert_eq!(
+        site.summary(|_| true)["elements"],
+        3,
+        "the excluded one was left alone"
+    );
+
+    // What was found is kept: with nobody there to answer, only the file can tell.
+    site.collector = None;
+    site.agent = None;
+    site.network = None;
+    let found = std::fs::read(site.path().join("spool.plan.found")).unwrap();
+    let found = String::from_utf8_lossy(&found).into_owned();
+    let is_found = |n: usize| found.contains(&format!("{}\n", addresses[n]));
+    assert_eq!([0, 1, 2, 3].map(is_found), [false, true, true, false], "{found}");
+    site.start_agent();
+    site.counts("marque_agent_targets", |n| n == 3.0);
+    // Three silent sweeps later only the listed one is left.
+    site.counts("marque_agent_targets", |n| n == 1.0);
+}
+
+#[test]
+fn a_mistake_in_a_plan_is_told_with_its_place_and_nothing_is_put() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write(
+        "c.toml",
+        "[store]\npath = \"c.db\"\n[identity]\nfolder = \"id\"\n[[site]]\nname = \"lab\"\njurisdictions = []\n",
+    );
+    write("good.toml", "[poll]\ninterval_seconds = 60\n");
+    write(
+        "bad.toml",
+        "[poll]\ninterval_seconds = 60\n[[target]]\naddress = \"router\"\ncredential = \"a\"\n",
+    );
+    for (words, code, expected) in [
+        ("plan check bad.toml", 78, "bad.toml:4:11: "),
+        ("plan check none.toml", 78, "none.toml: cannot be read"),
+        (
+            "plan put --config c.toml --site lab bad.toml",
+            78,
+            "bad.toml:4:11: ",
+        ),
+        (
+            "plan put --config c.toml --site oslo good.toml",
+            78,
+            "no [[site]] is named oslo",
+        ),
+        (
+            "plan show --config c.toml --site lab",
+            1,
+            "no plan was put for lab",
+        ),
+        (
+            "plan show --config c.toml --site lab --revision 0",
+            64,
+            "0 is not in 1..",
+        ),
+        ("plan check good.toml", 0, ""),
+        ("plan put --config c.toml --site lab good.toml", 0, ""),
+        (
+            "plan show --config c.toml --site lab --revision 2",
+            1,
+            "no plan of revision 2 was put for lab",
+        ),
+        ("plan list --config c.toml", 0, ""),
+    ] {
+        let words: Vec<&str> = ["collector"].into_iter().chain(words.split(' ')).collect();
+        let output = run(folder.path(), &words);
+        let complaint = complaint(&output);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {complaint}");
+        assert!(complaint.contains(expected), "{words:?}: {complaint}");
+    }
+}
