@@ -86,6 +86,7 @@ fn hello(epoch: u8) -> Bytes {
         next_sequence: 1,
         agent_version: "turned".into(),
         clock_micros: i64::MAX,
+        plan: None,
     }))
 }
 
