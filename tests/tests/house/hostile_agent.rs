@@ -250,7 +250,7 @@ async fn messages_without_end_hold_nobody_else_up() {
         let junk = (1..).map(|sequence| report(sequence, vec![0xff; 20_000]));
         let true_in_form =
             (1..).map(|sequence| report(sequence, about(&format!("198.51.100.{}", sequence % 250 + 1))));
-        let messages: Box<dyn Iterator<Item = Bytes> + Send> = if epoch % 2 == 0 {
+        let messages: Box<dyn Iterator<Item = Bytes> + Send> = if epoch.is_multiple_of(2) {
             Box::new(junk)
         } else {
             Box::new(true_in_form)
