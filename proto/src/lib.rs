@@ -20,6 +20,7 @@ pub mod digest;
 pub mod token;
 pub mod secret_file;
 pub mod tls;
+pub mod courier;
 
 /// The encoded `FileDescriptorSet` of `marque.v1`, for server reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!("generated/marque.v1.bin");

@@ -13,7 +13,8 @@ use prost::Message as _;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-const FILES: [&str; 3] = [
+const FILES: [&str; 4] = [
+    "marque/v1/courier.proto",
     "marque/v1/enrolment.proto",
     "marque/v1/evidence.proto",
     "marque/v1/inventory.proto",
