@@ -5,6 +5,7 @@
 //! schedule ─► poll ─► redact ─► report ─► spool ─► uplink ─► collector
 //!                                                  ▲
 //!                                      enrol: identity, renewed in time
+//!                                courier: exports and receipts, where there is no link
 //! ```
 //!
 //! Each arrow is a bounded queue or a plain call: a full spool slows the
@@ -22,6 +23,7 @@ pub mod redact;
 pub mod report;
 pub mod keep;
 pub mod uplink;
+pub mod courier;
 pub mod admin;
 pub mod cli;
 

@@ -448,7 +448,8 @@ fn message(items: Vec<Item>, capability: u32) -> Result<Option<report_request::M
     })
 }
 
-fn declaration(gap: &spool::Gap) -> Gap {
+/// A gap as the collector is told of it.
+pub(crate) fn declaration(gap: &spool::Gap) -> Gap {
     let reason = match gap.reason {
         spool::GapReason::Full => GapReason::SpoolFull,
         spool::GapReason::Damaged => GapReason::SpoolDamaged,
@@ -463,7 +464,7 @@ fn declaration(gap: &spool::Gap) -> Gap {
 }
 
 /// Microseconds since 1970.
-fn micros(time: SystemTime) -> i64 {
+pub(crate) fn micros(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

@@ -1,10 +1,12 @@
-//! The command line: `serve`, `check-config`, `identify`, `agent` for who may come in, `authority` for who says so.
+//! The command line: `serve`, `check-config`, `identify`, `agent` for who may come in, `authority` for who says so,
+//! `spool` for what comes by courier.
 //!
 //! Invariant: whatever goes wrong is one line on standard error and an exit code
 //! of `sysexits.h` (64 usage, 78 configuration, 1 anything else).
 
 mod agents;
 mod authority;
+mod spool;
 mod recordings;
 
 use crate::config::Config;
@@ -54,6 +56,9 @@ enum Command {
     /// Let one authority take over from another: prepare, promote, forget.
     #[command(subcommand)]
     Authority(authority::Command),
+    /// What comes by courier from sites without a link.
+    #[command(subcommand)]
+    Spool(spool::Command),
 }
 
 /// What went wrong, as one line and an exit code.
@@ -97,6 +102,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Identify { recordings } => return recordings::identify(&recordings),
         Command::Agent(command) => block_on(agents::run(&command)),
         Command::Authority(command) => block_on(authority::run(&command)),
+        Command::Spool(command) => block_on(spool::run(&command)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

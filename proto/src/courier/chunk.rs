@@ -51,8 +51,8 @@ impl Preamble {
     ///
     /// # Errors
     /// [`CourierError::Recipient`] when none does.
-    pub fn key<'a>(&self, keys: &'a [CourierKey]) -> Result<&'a CourierKey, CourierError> {
-        let found = keys.iter().find(|key| key.public == self.recipient);
+    pub fn key<'a>(&self, keys: &[&'a CourierKey]) -> Result<&'a CourierKey, CourierError> {
+        let found = keys.iter().copied().find(|key| key.public == self.recipient);
         found.ok_or_else(|| CourierError::Recipient(hex::encode(self.recipient)))
     }
 }

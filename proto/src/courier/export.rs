@@ -120,7 +120,7 @@ impl<R: Read> ExportReader<R> {
     ///
     /// # Errors
     /// [`CourierError`] when the file is for somebody else or damaged.
-    pub fn begin(input: R, preamble: &Preamble, keys: &[CourierKey]) -> Result<Self, CourierError> {
+    pub fn begin(input: R, preamble: &Preamble, keys: &[&CourierKey]) -> Result<Self, CourierError> {
         let mut reader = Self {
             opener: Opener::begin(input, preamble, preamble.key(keys)?)?,
             clear: Vec::new(),

@@ -111,7 +111,7 @@ fn export(house: &House, agent: &Bundle, bytes: usize) -> Vec<u8> {
 fn read(file: &[u8], keys: &[CourierKey]) -> Result<(CourierOpening, Vec<Item>), CourierError> {
     let mut input = file;
     let preamble = Preamble::read(&mut input)?;
-    let mut reader = ExportReader::begin(input, &preamble, keys)?;
+    let mut reader = ExportReader::begin(input, &preamble, &keys.iter().collect::<Vec<_>>())?;
     let mut items = Vec::new();
     while let Some(item) = reader.read()? {
         items.push(item);
