@@ -56,3 +56,6 @@ pub enum CourierError {
         last: u64,
     },
 }
+
+#[cfg(test)]
+mod tests;

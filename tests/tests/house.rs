@@ -17,6 +17,8 @@ mod house {
     pub mod line;
     pub mod enrol;
     pub mod gap;
+    pub mod courier;
+    pub mod restore;
     pub mod hostile;
     pub mod page;
 }
