@@ -191,6 +191,29 @@ fn only_whom_it_is_for_can_read_it() {
 }
 
 #[test]
+fn a_collector_cannot_hand_an_export_on_as_if_it_were_for_another() {
+    let (house, agent) = (House::new(), House::new().agent());
+    let file = export(&house, &agent, 40);
+    // To another, or to itself with another encapsulated key.
+    for recipient in [&CourierKey::generate(), &house.key] {
+        let mut input = file.as_slice();
+        let preamble = Preamble::read(&mut input).unwrap();
+        let mut opener = chunk::Opener::begin(input, &preamble, &house.key).unwrap();
+        let (mut sealer, _) = chunk::Sealer::begin(Vec::new(), recipient.public).unwrap();
+        while let Some(clear) = opener.next().unwrap() {
+            sealer.write(&clear).unwrap();
+        }
+        let file = sealer.finish().unwrap();
+        let keys = [CourierKey::from_pem(&recipient.pem()).unwrap()];
+        let refused = read(&file, &keys).unwrap_err();
+        assert!(
+            matches!(refused, CourierError::Tls(TlsError::Signature)),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
 fn another_key_than_the_certificates_does_not_sign() {
     let (house, agent) = (House::new(), House::new().agent());
     let keys = [CourierKey::from_pem(&house.key.pem()).unwrap()];
