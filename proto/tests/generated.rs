@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 const FILES: [&str; 4] = [
-    "marque/v1/courier.proto",
     "marque/v1/enrolment.proto",
     "marque/v1/evidence.proto",
     "marque/v1/inventory.proto",
+    "marque/v1/courier.proto",
 ];
 
 fn root() -> PathBuf {
