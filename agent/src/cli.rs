@@ -1,4 +1,4 @@
-//! The command line: `enrol`, `run`, `check-config`, `poll`.
+//! The command line: `enrol`, `run`, `check-config`, `spool`, `poll`.
 //!
 //! Invariant: whatever goes wrong is one line on standard error and an exit code
 //! of `sysexits.h`; a secret given here is shown nowhere.
@@ -7,6 +7,7 @@ pub mod enrol;
 pub mod json;
 pub mod poll;
 pub mod run;
+pub mod spool;
 
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -46,6 +47,9 @@ enum Command {
         #[arg(value_name = "FILE")]
         config: PathBuf,
     },
+    /// Carry reports where there is no link: export what waits, take the receipt in.
+    #[command(subcommand)]
+    Spool(spool::Command),
     /// Poll targets once and print what they answered, one line of JSON each.
     ///
     /// sysContact is asked for, but its value is removed: an observation with the outcome
@@ -82,6 +86,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::CheckConfig { config } => match run::check(&config) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, ExitCode::from(EX_CONFIG)),
+        },
+        Command::Spool(command) => match spool::run(&command) {
+            Ok(done) => {
+                say(&done);
+                ExitCode::SUCCESS
+            }
+            Err(spool::Error::Config(error)) => fail(&error, ExitCode::from(EX_CONFIG)),
+            Err(error) => fail(&error, ExitCode::FAILURE),
         },
         Command::Run {
             config,

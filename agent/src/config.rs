@@ -22,6 +22,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use toml::Spanned;
 
+mod places;
+
+pub use places::Places;
+
 /// The file as written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

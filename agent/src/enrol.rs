@@ -89,7 +89,8 @@ pub async fn enrol(collector: &str, token: &JoinToken, out: &Path) -> Result<Enr
             signing_request: request.into(),
         })
         .await?;
-    let bundle = Bundle::issued(&key, &answer.into_inner().certificates)?;
+    let answer = answer.into_inner();
+    let bundle = Bundle::issued(&key, &answer.certificates)?.with_courier_key(&answer.courier_key);
     if bundle.authority()? != token.authority {
         return Err(EnrolError::Other);
     }
@@ -122,7 +123,11 @@ pub async fn renew(collector: &str, path: &Path) -> Result<Enrolled, EnrolError>
             signing_request: request.into(),
         })
         .await?;
-    let bundle = Bundle::issued(&key, &answer.into_inner().certificates)?;
+    let answer = answer.into_inner();
+    // A collector that tells no key for exports leaves the one we have.
+    let bundle = Bundle::issued(&key, &answer.certificates)?
+        .with_courier_key(&answer.courier_key)
+        .with_courier_key(&old.courier_key().unwrap_or_default());
     // The authority may be another one: who answered was vouched for by one we trusted.
     if bundle.agent()? != old.agent()? {
         return Err(EnrolError::Other);
@@ -148,13 +153,17 @@ async fn read(path: &Path) -> Result<Bundle, EnrolError> {
     Ok(Bundle::from_pem(pem))
 }
 
-/// A key in PEM and a signing request in DER. It asks for no name: the collector gives its own.
+/// A key in PEM and a signing request in DER.
 fn fresh_key() -> Result<(String, Vec<u8>), EnrolError> {
     let key = KeyPair::generate().map_err(EnrolError::Key)?;
-    let request = CertificateParams::default()
-        .serialize_request(&key)
-        .map_err(EnrolError::Key)?;
-    Ok((key.serialize_pem(), request.der().to_vec()))
+    let request = signing_request(&key)?;
+    Ok((key.serialize_pem(), request))
+}
+
+/// A request in DER. It asks for no name: the collector gives its own.
+pub(crate) fn signing_request(key: &KeyPair) -> Result<Vec<u8>, EnrolError> {
+    let request = CertificateParams::default().serialize_request(key);
+    Ok(request.map_err(EnrolError::Key)?.der().to_vec())
 }
 
 fn endpoint(collector: &str) -> Result<Endpoint, EnrolError> {

@@ -6,6 +6,7 @@
 //!    ▲   ▲                                         ▲ │
 //!    │   └── discover     enrol: identity, renewed ──┘ │
 //!    └────── collector_plan ◄──── plan, answered ──────┘
+//!                         courier: exports and receipts, where there is no link
 //! ```
 //!
 //! Each arrow is a bounded queue or a plain call: a full spool slows the
@@ -25,6 +26,7 @@ pub mod redact;
 pub mod report;
 pub mod keep;
 pub mod uplink;
+pub mod courier;
 pub mod admin;
 pub mod cli;
 

@@ -468,7 +468,8 @@ fn message(items: Vec<Item>, capability: u32) -> Result<Option<report_request::M
     })
 }
 
-fn declaration(gap: &spool::Gap) -> Gap {
+/// A gap as the collector is told of it.
+pub(crate) fn declaration(gap: &spool::Gap) -> Gap {
     let reason = match gap.reason {
         spool::GapReason::Full => GapReason::SpoolFull,
         spool::GapReason::Damaged => GapReason::SpoolDamaged,

@@ -1,4 +1,5 @@
-//! The command line: `serve`, `check-config`, `identify`, `agent` for who may come in, `authority` for who says so.
+//! The command line: `serve`, `check-config`, `identify`, `agent` for who may come in, `authority` for who says so,
+//! `spool` for what comes by courier.
 //!
 //! Invariant: whatever goes wrong is one line on standard error and an exit code
 //! of `sysexits.h` (64 usage, 78 configuration, 1 anything else).
@@ -6,6 +7,7 @@
 mod agents;
 mod authority;
 mod plans;
+mod spool;
 mod recordings;
 
 use crate::config::Config;
@@ -58,6 +60,9 @@ enum Command {
     /// Let one authority take over from another: prepare, promote, forget.
     #[command(subcommand)]
     Authority(authority::Command),
+    /// What comes by courier from sites without a link.
+    #[command(subcommand)]
+    Spool(spool::Command),
 }
 
 /// What went wrong, as one line and an exit code.
@@ -102,6 +107,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Agent(command) => block_on(agents::run(&command)),
         Command::Plan(command) => block_on(plans::run(&command)),
         Command::Authority(command) => block_on(authority::run(&command)),
+        Command::Spool(command) => block_on(spool::run(&command)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -51,10 +51,25 @@ pub struct IdentityConfig {
     /// How long an agent's certificate holds (`7d`, `36h`); agents renew at two thirds of it.
     #[serde(default = "agent_lifetime", deserialize_with = "lifetime")]
     pub agent_certificate_lifetime: Duration,
+    /// How long after its end a certificate can still be renewed, and signs what comes by courier.
+    #[serde(default = "renewal_grace", deserialize_with = "grace")]
+    pub renewal_grace: Duration,
 }
 
 fn agent_lifetime() -> Duration {
     Duration::from_secs(7 * 86_400)
+}
+
+fn renewal_grace() -> Duration {
+    Duration::from_secs(30 * 86_400)
+}
+
+fn grace<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    humantime::parse_duration(&text)
+        .ok()
+        .filter(|grace| grace.as_secs() <= 365 * 86_400)
+        .ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no time from 0s to 365d")))
 }
 
 /// Shorter than this no agent could renew in time; longer would outlive the authority.
@@ -322,6 +337,7 @@ mod tests {
             example.identity.agent_certificate_lifetime,
             least.identity.agent_certificate_lifetime
         );
+        assert_eq!(example.identity.renewal_grace, least.identity.renewal_grace);
         assert_eq!(example.http, least.http);
         assert_eq!(example.policy, least.policy);
     }
@@ -374,6 +390,10 @@ mod tests {
             (
                 "agent_certificate_lifetime = \"1s\"\n",
                 "c.toml:5: identity.agent_certificate_lifetime: \"1s\" is no time",
+            ),
+            (
+                "renewal_grace = \"366d\"\n",
+                "c.toml:5: identity.renewal_grace: \"366d\" is no time from 0s to 365d",
             ),
             ("[operator\n", "c.toml:5: .: unclosed table"),
         ] {

@@ -6,12 +6,14 @@
 
 mod authority;
 mod rotation;
+mod courier;
 mod limit;
 mod gate;
 mod invite;
 mod service;
 
 pub use authority::{AgentCertificate, Authority, EnrolError};
+pub use courier::rotate_courier_key;
 pub use gate::{Gate, Peer};
 pub use invite::{InviteError, invite};
 pub use rotation::{Rotation, RotationError};

@@ -6,9 +6,12 @@
 
 mod listener;
 mod read;
+mod commit;
 mod uncommitted;
 mod service;
+mod courier;
 
+pub use courier::{Import, ImportError, Imported};
 pub use listener::Listener;
 pub use read::{Unreadable, decode_evidence, gap, report};
 pub use service::Ingest;

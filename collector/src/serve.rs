@@ -165,9 +165,12 @@ pub fn authority(config: &Config) -> Result<Authority, EnrolError> {
     )
 }
 
-/// For services that strangers have no use for.
+/// For services that strangers have no use for, nor those whose certificate has run out.
 fn certified(request: Request<()>) -> Result<Request<()>, Status> {
-    Peer::of(&request).map(|_| request)
+    match Peer::of(&request)?.not_after < clock() {
+        true => Err(Status::permission_denied("the certificate has run out")),
+        false => Ok(request),
+    }
 }
 
 /// Runs until `stop`. `ready` is called once with the bound gRPC and HTTP addresses.
@@ -203,9 +206,12 @@ pub async fn serve(
     store.declare(&config.site, &declarations, clock()).await?;
 
     let refused = |address| move |source| ServeError::Listen { address, source };
-    let listener = Listener::bind(config.grpc.listen, bundle.server()?)
-        .await
-        .map_err(refused(config.grpc.listen))?;
+    let listener = Listener::bind(
+        config.grpc.listen,
+        bundle.server_within(config.identity.renewal_grace)?,
+    )
+    .await
+    .map_err(refused(config.grpc.listen))?;
     let grpc = listener.address().map_err(refused(config.grpc.listen))?;
     let pages = tokio::net::TcpListener::bind(config.http.listen)
         .await
@@ -232,7 +238,7 @@ pub async fn serve(
     };
 
     let admission = Arc::clone(&store) as Arc<dyn Admission>;
-    let gate = Gate::new(Arc::clone(&admission), clock);
+    let gate = Gate::new(Arc::clone(&admission), clock).with_grace(config.identity.renewal_grace);
     let desk = Desk::new(Arc::clone(&store) as Arc<dyn Plans>, clock);
 
     let (health, health_service) = tonic_health::server::health_reporter();

@@ -21,6 +21,7 @@ pub mod token;
 pub mod secret_file;
 pub mod plan;
 pub mod tls;
+pub mod courier;
 
 /// The encoded `FileDescriptorSet` of `marque.v1`, for server reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!("generated/marque.v1.bin");

@@ -47,11 +47,30 @@ impl SecretFile {
     /// # Errors
     /// What the system says; the old file is untouched then.
     pub fn save(mut self, content: impl AsRef<[u8]>) -> io::Result<()> {
-        self.file.write_all(content.as_ref())?;
+        self.write_all(content.as_ref())?;
+        self.finish()
+    }
+
+    /// Puts what was written in place.
+    ///
+    /// # Errors
+    /// As of [`Self::save`].
+    pub fn finish(self) -> io::Result<()> {
         self.file.sync_all()?;
         std::fs::rename(&self.fresh, &self.path)?;
         let folder = self.path.parent().filter(|folder| *folder != Path::new(""));
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    }
+}
+
+/// For what does not fit memory; nothing is in place before [`SecretFile::finish`].
+impl io::Write for SecretFile {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.file.write(octets)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 

@@ -5,8 +5,11 @@
 //! client trusts that authority and nothing else.
 
 mod pin;
+mod grace;
+mod proof;
 
 pub use pin::PinnedAuthority;
+pub use proof::{Authorities, verify_signature};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier as _;
@@ -16,6 +19,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 use uuid::Uuid;
 
@@ -50,6 +54,9 @@ pub enum TlsError {
     /// The certificate does not name an agent.
     #[error("certificate names no agent of this house")]
     NoAgent,
+    /// It is signed by another key, or something else was signed.
+    #[error("signature is not of this certificate's key")]
+    Signature,
 }
 
 impl Bundle {
@@ -169,12 +176,21 @@ impl Bundle {
             )))
     }
 
-    /// The collector's side: a client certificate is of the authority or absent. The
-    /// authority is sent too, for agents that know it by its fingerprint alone.
+    /// [`Self::server_within`] without grace.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn server(&self) -> Result<rustls::ServerConfig, TlsError> {
+        self.server_within(Duration::ZERO)
+    }
+
+    /// The collector's side: a client certificate is of the authority or absent. One that ran
+    /// out within `grace` is let through the handshake, and each service says what it may do.
+    /// The authority is sent too, for agents that know it by its fingerprint alone.
     ///
     /// # Errors
     /// [`TlsError`] when a part is missing, damaged or refused, or an agent would refuse us.
-    pub fn server(&self) -> Result<rustls::ServerConfig, TlsError> {
+    pub fn server_within(&self, grace: Duration) -> Result<rustls::ServerConfig, TlsError> {
         let Certificates {
             leaf,
             authority,
@@ -195,7 +211,7 @@ impl Bundle {
         let mut config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(TlsError::Refused)?
-            .with_client_cert_verifier(verifier)
+            .with_client_cert_verifier(Arc::new(grace::Lenient { verifier, grace }))
             .with_single_cert(vec![leaf, authority], self.key()?)
             .map_err(TlsError::Refused)?;
         config.alpn_protocols = vec![b"h2".to_vec()];

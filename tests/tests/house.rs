@@ -18,6 +18,8 @@ mod house {
     pub mod enrol;
     pub mod gap;
     pub mod plan;
+    pub mod courier;
+    pub mod restore;
     pub mod hostile;
     pub mod hostile_agent;
     pub mod page;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! schedule ─(reports, 64: rounds wait)─► keep ─► spool ─► uplink ◄─(watch)─ renewal
-//!    ▲                                     └─ appended ──►┘ │ ▲
+//!    ▲                                     └─ appended ──►┘ │ ▲ └► desk, for couriers
 //!    └─(watch)─ follower ◄──(watch: newest plan)────────────┘ │
 //!                │  ▲ └──────(watch: what became of it)───────┘
 //!                └► discovery (watches: ranges there, found back)
@@ -17,6 +17,7 @@
 use crate::admin;
 use crate::collector_plan::{Follower, Own};
 use crate::config::{ConfigError, Loaded};
+use crate::courier::desk::Desk;
 use crate::discover::Discovery;
 use crate::enrol::Renewal;
 use crate::keep::{self, KeepError, Shared};
@@ -177,6 +178,16 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
         identity: loaded.identity.clone(),
         renewed,
     };
+    // An agent that nobody can visit polls all the same.
+    let desk = Desk::open(
+        &loaded.spool,
+        shared.clone(),
+        loaded.identity.clone(),
+        renewal.renewed.clone(),
+    );
+    if let Err(error) = &desk {
+        tracing::error!(%error, "no socket beside the spool, exports work only while this agent does not run");
+    }
     let uplink = Uplink {
         address: loaded.config.collector.address.clone(),
         identity: loaded.identity,
@@ -193,6 +204,10 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
     let mut keeping = tokio::spawn(keep::keep(received, shared));
     let mut sending = tokio::spawn(uplink.run(stop.clone()));
     let mut renewing = tokio::spawn(renewal.run(stop.clone()));
+    let mut visiting = match desk {
+        Ok(desk) => tokio::spawn(desk.run(stop.clone())),
+        Err(_) => tokio::spawn(std::future::pending()),
+    };
     let mut serving = served.unwrap_or_else(|| tokio::spawn(std::future::pending()));
 
     let ended = tokio::select! {
@@ -203,6 +218,7 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
         ended = &mut sending => Err(named("the uplink", ended)),
         ended = &mut renewing => Err(named("renewal", ended.map(|()| Ok::<_, RunError>(())))),
         Some(ended) = planning.join_next() => Err(named("following plans", ended.map(Ok::<_, RunError>))),
+        ended = &mut visiting => Err(named("the desk", ended.map(|()| Ok::<_, RunError>(())))),
         ended = &mut serving => Err(named("serving metrics", ended.map(|served| served.map_err(RunError::System)))),
     };
     if ended.is_ok() {
@@ -219,6 +235,7 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
     stop.cancel();
     finish("the uplink", sending).await;
     finish("renewal", renewing).await;
+    visiting.abort();
     serving.abort();
     ended
 }

@@ -81,7 +81,11 @@ impl Renewal {
                 "certificate not renewed"
             );
         } else {
-            tracing::error!(error = causes, "certificate has run out, enrol this agent anew");
+            tracing::error!(
+                certificate.late_seconds = left.saturating_neg(),
+                error = causes,
+                "certificate has run out, past the collector's grace this agent must be enrolled anew"
+            );
         }
     }
 }

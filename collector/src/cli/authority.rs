@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::agents::open;
-use crate::enrol::Rotation;
+use crate::enrol::{Rotation, RotationError, rotate_courier_key};
 use crate::serve::clock;
 use clap::Subcommand;
 use std::path::PathBuf;
@@ -22,6 +22,12 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Make a fresh key for what comes by courier; the one before still opens what was made for it.
+    RotateCourierKey {
+        /// The collector's configuration.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
     /// Trust the old authority no more, once every agent has a certificate of the new. Start the collector anew.
     Forget {
         /// The collector's configuration.
@@ -31,15 +37,22 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(command: &Command) -> Result<(), Failure> {
-    let (Command::Prepare { config } | Command::Promote { config } | Command::Forget { config }) = command;
+    let (Command::Prepare { config }
+    | Command::Promote { config }
+    | Command::Forget { config }
+    | Command::RotateCourierKey { config }) = command;
     let (config, store) = open(config).await?;
     let rotation = Rotation {
         folder: &config.identity.folder,
+        grace: config.identity.renewal_grace,
     };
     let done = match command {
         Command::Prepare { .. } => rotation
             .prepare(OffsetDateTime::now_utc())
             .map(|next| format!("the next authority is {}", hex::encode(next))),
+        Command::RotateCourierKey { .. } => rotate_courier_key(&config.identity.folder)
+            .map(|key| format!("agents export to {} from their next renewal on", hex::encode(key)))
+            .map_err(RotationError::from),
         Command::Promote { .. } => rotation
             .promote(&store, clock())
             .await

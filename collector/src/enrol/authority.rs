@@ -3,10 +3,11 @@
 //! Invariants: from a signing request comes the public key and nothing else; an
 //! authority that an operator put in place is used as it is.
 
-use super::rotation;
+use super::{courier, rotation};
 use model::{AgentId, Instant, SiteName};
+use proto::courier::{CourierError, CourierKey};
 use proto::secret_file::SecretFile;
-use proto::tls::{AgentIdentity, COLLECTOR_NAME};
+use proto::tls::{AgentIdentity, Bundle, COLLECTOR_NAME};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose,
     IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber,
@@ -51,6 +52,15 @@ pub enum EnrolError {
         #[source]
         source: rcgen::Error,
     },
+    /// The key that opens exports by courier cannot be made or read.
+    #[error("{path}: courier key cannot be used")]
+    Courier {
+        /// Which.
+        path: String,
+        /// Why.
+        #[source]
+        source: CourierError,
+    },
     /// A signing request cannot be read, or does not prove that its key is held.
     #[error("signing request is refused")]
     Request(#[source] rcgen::Error),
@@ -63,6 +73,7 @@ pub struct Authority {
     certificates: Vec<CertificateDer<'static>>,
     issuer: Issuer<'static, KeyPair>,
     agent_lifetime: Duration,
+    courier: courier::Keys,
 }
 
 /// A certificate for an agent, and what the store notes of it.
@@ -113,6 +124,7 @@ impl Authority {
         }
         Ok(Self {
             folder: folder.to_owned(),
+            courier: courier::Keys::open(folder)?,
             certificates,
             issuer,
             agent_lifetime: Duration::try_from(agent_lifetime).unwrap_or(COLLECTOR_LIFETIME),
@@ -126,6 +138,17 @@ impl Authority {
         self.certificates
             .first()
             .map_or([0; 32], |own| proto::token::fingerprint(own))
+    }
+
+    /// The public key that agents export their spools to.
+    #[must_use]
+    pub fn courier_key(&self) -> [u8; 32] {
+        self.courier.current.public
+    }
+
+    /// Those that open such exports: the current one, and the one before.
+    pub fn courier_keys(&self) -> impl Iterator<Item = &CourierKey> {
+        self.courier.all()
     }
 
     /// The collector's own bundle: key, certificate, authority. Made anew at each start.
@@ -184,8 +207,8 @@ impl Authority {
         let key = KeyPair::generate().map_err(|e| self.wrong(e))?;
         let made = self.sign(&key, agent, site, now)?;
         let pem = made.chain.first().map(|leaf| pem_of(leaf)).unwrap_or_default();
-        let bundle = self.bundle(&key, pem);
-        Ok((bundle, made.issued))
+        let bundle = Bundle::from_pem(self.bundle(&key, pem)).with_courier_key(&self.courier_key());
+        Ok((bundle.pem().to_owned(), made.issued))
     }
 
     fn sign(
@@ -310,7 +333,6 @@ pub(super) fn save(path: &Path, text: &str) -> Result<(), EnrolError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proto::tls::Bundle;
     use std::os::unix::fs::PermissionsExt as _;
 
     const WEEK: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
@@ -342,6 +364,7 @@ mod tests {
         };
         assert_eq!(bundle.agent().unwrap(), identity);
         assert_eq!(bundle.authority().unwrap(), first);
+        assert_eq!(bundle.courier_key(), Some(again.courier_key()));
         bundle.client().unwrap();
         let lasts = bundle.validity().unwrap().not_after - now.unix_timestamp();
         assert!((604_799..=604_800).contains(&lasts), "{lasts} s");

@@ -56,6 +56,7 @@ impl Peer {
 pub struct Gate {
     admission: Arc<dyn Admission>,
     clock: fn() -> Instant,
+    grace: Duration,
     revoked: watch::Sender<Arc<BTreeSet<AgentId>>>,
 }
 
@@ -66,8 +67,15 @@ impl Gate {
         Self {
             admission,
             clock,
+            grace: Duration::ZERO,
             revoked: watch::Sender::new(Arc::default()),
         }
+    }
+
+    /// Lets certificates be renewed for so long after their end.
+    #[must_use]
+    pub fn with_grace(self, grace: Duration) -> Self {
+        Self { grace, ..self }
     }
 
     /// Reads revocations, whoever made them, and wakes open streams twice a second until `stop`.
@@ -93,11 +101,27 @@ impl Gate {
     /// `PERMISSION_DENIED` when it is revoked or its certificate has run out,
     /// `UNAVAILABLE` when the store does not answer.
     pub async fn check(&self, peer: &Peer) -> Result<(), Status> {
-        let revoked = self.admission.is_revoked(peer.agent).await.map_err(|error| {
+        self.verdict(peer, self.is_revoked(peer).await?)
+    }
+
+    /// [`Self::check`] for a renewal: a certificate that ran out within the grace will do.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn check_renewal(&self, peer: &Peer) -> Result<(), Status> {
+        let grace = i64::try_from(self.grace.as_micros()).unwrap_or(i64::MAX);
+        let late = Peer {
+            not_after: Instant(peer.not_after.0.saturating_add(grace)),
+            ..peer.clone()
+        };
+        self.verdict(&late, self.is_revoked(peer).await?)
+    }
+
+    async fn is_revoked(&self, peer: &Peer) -> Result<bool, Status> {
+        self.admission.is_revoked(peer.agent).await.map_err(|error| {
             tracing::error!(error = admin::chain(&error), "revocation not read");
             Status::unavailable("collector cannot tell who may come in now")
-        })?;
-        self.verdict(peer, revoked)
+        })
     }
 
     /// Waits until an agent may no longer speak, and says why. Safe to cancel.
@@ -153,6 +177,12 @@ mod tests {
         let late = gate.check(&peer(999)).await.unwrap_err();
         assert_eq!(late.code(), tonic::Code::PermissionDenied);
         assert_eq!(gate.shut(&peer(999)).await.message(), late.message());
+        // To renew, one may be late by the grace, and not by more.
+        gate.check_renewal(&peer(999)).await.unwrap_err();
+        let gate = gate.with_grace(Duration::from_micros(400));
+        gate.check_renewal(&peer(600)).await.unwrap();
+        gate.check_renewal(&peer(599)).await.unwrap_err();
+        gate.check(&peer(999)).await.unwrap_err();
     }
 
     #[tokio::test]

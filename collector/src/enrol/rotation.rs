@@ -13,6 +13,7 @@ use proto::token::fingerprint;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use store::admission::Lack;
 use store::{Admission, StoreError};
 use time::OffsetDateTime;
@@ -54,6 +55,8 @@ pub enum RotationError {
 pub struct Rotation<'a> {
     /// Where they lie.
     pub folder: &'a Path,
+    /// How long after its end a certificate can be renewed: its agent must not be locked out either.
+    pub grace: Duration,
 }
 
 impl Rotation<'_> {
@@ -77,7 +80,8 @@ impl Rotation<'_> {
     pub async fn promote(&self, admission: &impl Admission, now: Instant) -> Result<(), RotationError> {
         self.must_lack(OLD, "the last rotation is not finished: forget it first")?;
         let next = self.known(NEXT, "is not there: prepare it first")?;
-        all_have(admission, Lack::Trust(hex::encode(next)), now).await?;
+        self.all_have(admission, Lack::Trust(hex::encode(next)), now)
+            .await?;
         // Copied first and then replaced by one rename: there is a current one at any moment.
         // Stopped in between, forgetting the copy leads back to where we were.
         let text = read(&path(self.folder, CURRENT))?;
@@ -92,10 +96,29 @@ impl Rotation<'_> {
     pub async fn forget(&self, admission: &impl Admission, now: Instant) -> Result<(), RotationError> {
         self.known(OLD, "is not there: nothing to forget")?;
         let current = self.known(CURRENT, "is not there")?;
-        all_have(admission, Lack::Signature(hex::encode(current)), now).await?;
+        self.all_have(admission, Lack::Signature(hex::encode(current)), now)
+            .await?;
         let old = path(self.folder, OLD);
         std::fs::remove_file(&old).map_err(|source| named(&old, source))?;
         Ok(())
+    }
+
+    async fn all_have(
+        &self,
+        admission: &impl Admission,
+        lack: Lack,
+        now: Instant,
+    ) -> Result<(), RotationError> {
+        let grace = i64::try_from(self.grace.as_micros()).unwrap_or(i64::MAX);
+        let since = Instant(now.0.saturating_sub(grace));
+        let lacking = admission.lacking(&lack, since, now).await?;
+        match lacking.first() {
+            None => Ok(()),
+            Some(first) => Err(RotationError::Early {
+                count: lacking.len(),
+                first: first.to_string(),
+            }),
+        }
     }
 
     fn must_lack(&self, name: &str, why: &'static str) -> Result<(), RotationError> {
@@ -122,17 +145,6 @@ impl Rotation<'_> {
             path: path(self.folder, name).display().to_string(),
             why,
         }
-    }
-}
-
-async fn all_have(admission: &impl Admission, lack: Lack, now: Instant) -> Result<(), RotationError> {
-    let lacking = admission.lacking(&lack, now).await?;
-    match lacking.first() {
-        None => Ok(()),
-        Some(first) => Err(RotationError::Early {
-            count: lacking.len(),
-            first: first.to_string(),
-        }),
     }
 }
 

@@ -109,7 +109,10 @@ impl EnrolmentService for Enrolment {
         let certificates = self.certify(&request.signing_request, &agent, now).await?;
         count("enrolled");
         tracing::info!(agent.id = %agent.agent, site = %agent.site, peer.address = candidate.peer, "agent enrolled");
-        Ok(Response::new(v1::EnrolResponse { certificates }))
+        Ok(Response::new(v1::EnrolResponse {
+            certificates,
+            courier_key: Bytes::copy_from_slice(&self.authority.courier_key()),
+        }))
     }
 
     async fn renew(&self, request: Request<v1::RenewRequest>) -> Result<Response<v1::RenewResponse>, Status> {
@@ -117,13 +120,16 @@ impl EnrolmentService for Enrolment {
         if !self.limits.renewal(peer.agent) {
             return Err(Status::resource_exhausted("too many renewals, try again later"));
         }
-        self.gate.check(&peer).await?;
+        self.gate.check_renewal(&peer).await?;
         let certificates = self
             .certify(&request.get_ref().signing_request, &peer, (self.clock)())
             .await?;
         metrics::counter!("marque_collector_certificate_renewed_total").increment(1);
         tracing::info!(agent.id = %peer.agent, site = %peer.site, "certificate renewed");
-        Ok(Response::new(v1::RenewResponse { certificates }))
+        Ok(Response::new(v1::RenewResponse {
+            certificates,
+            courier_key: Bytes::copy_from_slice(&self.authority.courier_key()),
+        }))
     }
 }
 

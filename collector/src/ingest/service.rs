@@ -1,5 +1,6 @@
 //! The inventory service: one task a stream, group commit of what is ready.
 
+use super::commit::commit;
 use super::read;
 use super::uncommitted::Uncommitted;
 use crate::enrol::{Gate, Peer};
@@ -12,7 +13,7 @@ use proto::v1::inventory_service_server::{InventoryService, InventoryServiceServ
 use std::sync::Arc;
 use std::time::Duration;
 use store::plans::{PlanRef, Said};
-use store::record::{AgentHello, IncomingReport, ReportBody, SpoolStatus, Verdict};
+use store::record::{AgentHello, IncomingReport, SpoolStatus};
 use store::{Store, StoreError};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -347,52 +348,17 @@ impl Line {
     }
 
     async fn commit(&mut self, reports: Vec<IncomingReport>) -> Result<v1::Ack, StoreError> {
-        let sequences: Vec<u64> = reports
-            .iter()
-            .map(|report| match &report.body {
-                ReportBody::Gap(gap) => {
-                    tracing::error!(
-                        agent.id = %self.peer.agent,
-                        gap.from = report.sequence,
-                        gap.to = gap.to,
-                        gap.count = gap.count,
-                        reason = gap.reason.as_str(),
-                        "agent declares reports lost"
-                    );
-                    gap.to
-                }
-                _ => report.sequence,
-            })
-            .collect();
-        let verdicts = self
-            .store
-            .commit_reports(self.peer.agent, &self.epoch, reports, (self.clock)())
-            .await?;
+        let mut ack = commit(
+            &*self.store,
+            self.peer.agent,
+            &self.epoch,
+            reports,
+            (self.clock)(),
+        )
+        .await?;
         // Repeated reports come after later ones; an ack never goes back.
-        self.acked = self.acked.max(sequences.last().copied().unwrap_or(0));
-        let mut ack = v1::Ack {
-            sequence: self.acked,
-            verdicts: Vec::new(),
-        };
-        for (sequence, verdict) in sequences.into_iter().zip(verdicts) {
-            let (kind, word, reason) = match verdict {
-                Verdict::Stored => (None, "stored", String::new()),
-                Verdict::Repeated => (Some(v1::VerdictKind::Repeated), "repeated", String::new()),
-                Verdict::Refused { reason } => {
-                    tracing::error!(agent.id = %self.peer.agent, report.sequence = sequence, reason, "report refused");
-                    (Some(v1::VerdictKind::Refused), "refused", reason)
-                }
-                Verdict::Wanted => (Some(v1::VerdictKind::Wanted), "wanted", String::new()),
-            };
-            metrics::counter!("marque_collector_reports_total", "verdict" => word).increment(1);
-            if let Some(kind) = kind {
-                ack.verdicts.push(v1::Verdict {
-                    sequence,
-                    kind: kind.into(),
-                    reason,
-                });
-            }
-        }
+        self.acked = self.acked.max(ack.sequence);
+        ack.sequence = self.acked;
         Ok(ack)
     }
 }
@@ -403,7 +369,7 @@ fn response(message: v1::report_response::Message) -> v1::ReportResponse {
     }
 }
 
-fn greeting(agent: AgentId, site: SiteName, hello: &v1::Hello) -> Result<AgentHello, Status> {
+pub(super) fn greeting(agent: AgentId, site: SiteName, hello: &v1::Hello) -> Result<AgentHello, Status> {
     if hello.capability == 0 {
         return Err(Status::failed_precondition("capability 0 is not spoken here"));
     }

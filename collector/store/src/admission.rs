@@ -135,8 +135,9 @@ pub trait Admission: Send + Sync + 'static {
     /// Whether an agent is shut out.
     async fn is_revoked(&self, agent: AgentId) -> Result<bool, StoreError>;
 
-    /// Agents with a certificate that still holds and lacks this; revoked ones do not count.
-    async fn lacking(&self, lack: &Lack, now: Instant) -> Result<Vec<AgentId>, StoreError>;
+    /// Agents with a certificate that still holds and lacks this, or, if none of theirs holds, one
+    /// that held at `since` and may still be renewed; revoked ones do not count.
+    async fn lacking(&self, lack: &Lack, since: Instant, now: Instant) -> Result<Vec<AgentId>, StoreError>;
 
     /// Everyone who is shut out.
     async fn revoked(&self) -> Result<BTreeSet<AgentId>, StoreError>;

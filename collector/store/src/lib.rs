@@ -42,6 +42,17 @@ pub trait Store: Send + Sync + 'static {
     /// Notes a greeting and returns the sequence up to which this epoch is durable (0 for a new one).
     async fn greet(&self, hello: &AgentHello, now: Instant) -> Result<u64, StoreError>;
 
+    /// [`Store::greet`] of an export that came by courier: when it was made nobody can tell, so it
+    /// says nothing of the agent's clock. One that begins after the cursor is
+    /// [`StoreError::NotDense`] and notes nothing, unless `over_hole`: then what lies between is
+    /// shown as lost.
+    async fn greet_carried(
+        &self,
+        hello: &AgentHello,
+        over_hole: bool,
+        now: Instant,
+    ) -> Result<u64, StoreError>;
+
     /// Commits reports and gaps of one agent and epoch, in dense sequence, in one transaction.
     ///
     /// The cursor moves over a gap only with the row that says so.

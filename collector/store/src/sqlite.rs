@@ -164,6 +164,18 @@ impl Store for SqliteStore {
         self.noted(outcome.await)
     }
 
+    async fn greet_carried(
+        &self,
+        hello: &AgentHello,
+        over_hole: bool,
+        now: Instant,
+    ) -> Result<u64, StoreError> {
+        let mut write = self.begin().await?;
+        let acked = ingest::greet_carried(write.sql()?, hello, over_hole, now).await?;
+        self.commit(write).await?;
+        Ok(acked)
+    }
+
     async fn commit_reports(
         &self,
         agent: AgentId,

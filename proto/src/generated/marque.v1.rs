@@ -15,6 +15,9 @@ pub struct EnrolResponse {
     /// of other authorities the agent shall trust while one takes over from another.
     #[prost(bytes = "bytes", repeated, tag = "1")]
     pub certificates: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// X25519 public key to which spools are exported for a courier, 32 bytes.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub courier_key: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RenewRequest {
@@ -27,6 +30,9 @@ pub struct RenewResponse {
     /// As in EnrolResponse.
     #[prost(bytes = "bytes", repeated, tag = "1")]
     pub certificates: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// As in EnrolResponse.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub courier_key: ::prost::bytes::Bytes,
 }
 /// Generated client implementations.
 pub mod enrolment_service_client {
@@ -142,8 +148,8 @@ pub mod enrolment_service_client {
                 .insert(GrpcMethod::new("marque.v1.EnrolmentService", "Enrol"));
             self.inner.unary(req, path, codec).await
         }
-        /// A fresh key under the identity of the client certificate, which must be
-        /// valid and not revoked.
+        /// A fresh key under the identity of the client certificate, which must not be
+        /// revoked, and valid or run out within the collector's grace.
         pub async fn renew(
             &mut self,
             request: impl tonic::IntoRequest<super::RenewRequest>,
@@ -186,8 +192,8 @@ pub mod enrolment_service_server {
             &self,
             request: tonic::Request<super::EnrolRequest>,
         ) -> std::result::Result<tonic::Response<super::EnrolResponse>, tonic::Status>;
-        /// A fresh key under the identity of the client certificate, which must be
-        /// valid and not revoked.
+        /// A fresh key under the identity of the client certificate, which must not be
+        /// revoked, and valid or run out within the collector's grace.
         async fn renew(
             &self,
             request: tonic::Request<super::RenewRequest>,
@@ -1311,4 +1317,85 @@ pub mod inventory_service_server {
     impl<T> tonic::server::NamedService for InventoryServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
+}
+/// One frame of an export. The first is an opening, the last a closing, and
+/// between them stands what the stream would have carried, in dense sequence.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CourierItem {
+    #[prost(oneof = "courier_item::Item", tags = "1, 2, 3, 4")]
+    pub item: ::core::option::Option<courier_item::Item>,
+}
+/// Nested message and enum types in `CourierItem`.
+pub mod courier_item {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Item {
+        #[prost(message, tag = "1")]
+        Opening(super::CourierOpening),
+        #[prost(message, tag = "2")]
+        Reports(super::SequencedBatch),
+        #[prost(message, tag = "3")]
+        Gap(super::Gap),
+        #[prost(message, tag = "4")]
+        Closing(super::CourierClosing),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CourierOpening {
+    /// DER: the agent's certificate. Identity and site come from it.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub certificate: ::prost::bytes::Bytes,
+    /// As at the beginning of a stream.
+    #[prost(message, optional, tag = "2")]
+    pub hello: ::core::option::Option<Hello>,
+    /// PKCS #10 in DER for the agent's next certificate; it comes with the receipt.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub signing_request: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CourierClosing {
+    /// Last sequence of the export; one below the first if it holds none.
+    #[prost(uint64, tag = "1")]
+    pub last_sequence: u64,
+    /// By the key of the certificate, over everything before this frame and whom
+    /// it is encrypted to.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub signature: ::prost::bytes::Bytes,
+}
+/// What an acknowledgement says, in a file of its own.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CourierReceipt {
+    /// The agent's UUID, 16 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub agent: ::prost::bytes::Bytes,
+    /// Of its spool.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub epoch: ::prost::bytes::Bytes,
+    /// Every report up to and including this sequence is durable or refused for good.
+    #[prost(uint64, tag = "3")]
+    pub sequence: u64,
+    /// Verdicts "refused" and "wanted" among the reports of the export.
+    #[prost(message, repeated, tag = "4")]
+    pub verdicts: ::prost::alloc::vec::Vec<Verdict>,
+    /// Such verdicts that found no place above: take every digest for wanted.
+    #[prost(uint64, tag = "5")]
+    pub verdicts_omitted: u64,
+    /// As in EnrolResponse, for the signing request of the export; empty when it
+    /// had none.
+    #[prost(bytes = "bytes", repeated, tag = "6")]
+    pub certificates: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// As in EnrolResponse.
+    #[prost(bytes = "bytes", tag = "7")]
+    pub courier_key: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignedReceipt {
+    /// DER: a certificate of the collector, signed by the authority.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub certificate: ::prost::bytes::Bytes,
+    /// An encoded CourierReceipt.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub receipt: ::prost::bytes::Bytes,
+    /// By the key of the certificate.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub signature: ::prost::bytes::Bytes,
 }

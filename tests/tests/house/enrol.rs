@@ -379,6 +379,69 @@ async fn certificates_are_renewed_without_a_restart_and_cut_when_they_run_out() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_agent_cut_off_past_its_certificates_end_goes_on_without_enrolling_anew() {
+    let mut spec = spec();
+    spec.certificate_lifetime = "5s".to_owned();
+    let mut house = House::start(spec).await.unwrap();
+    house.wait_until(PATIENCE, |s| s.reports >= 1).await.unwrap();
+    house.kill_agent("lab").await.unwrap();
+    let pem = house.data().join("agent-lab.pem");
+    let late = Bundle::from_pem(std::fs::read_to_string(&pem).unwrap());
+    let over = late.validity().unwrap().not_after;
+    let now = || OffsetDateTime::now_utc().unix_timestamp();
+    house.wait_until(PATIENCE, |_| now() > over + 1).await.unwrap();
+
+    // It opens nothing but its own renewal.
+    let channel = agent(&house, &late).await;
+    let refused = stream(channel.clone()).await.unwrap_err();
+    assert_eq!(
+        (refused.code(), refused.message()),
+        (Code::PermissionDenied, "the certificate has run out")
+    );
+    let refused = tonic_health::pb::health_client::HealthClient::new(channel.clone())
+        .check(tonic_health::pb::HealthCheckRequest::default())
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let renewal = v1::RenewRequest {
+        signing_request: answer_request(),
+    };
+    let answer = EnrolmentServiceClient::new(channel).renew(renewal).await.unwrap();
+    assert_eq!(answer.into_inner().courier_key.len(), 32);
+
+    // The agent does that by itself.
+    let before = house.summary().await.unwrap().reports;
+    house.start_agent("lab").unwrap();
+    let after = house
+        .wait_until(PATIENCE, |s| s.reports >= before + 3)
+        .await
+        .unwrap();
+    assert_eq!((after.lost, after.elements), (0, 1));
+    let renewed = Bundle::from_pem(std::fs::read_to_string(&pem).unwrap());
+    assert_eq!(renewed.agent().unwrap(), late.agent().unwrap());
+    assert!(renewed.courier_key().is_some());
+    // And once it is revoked, no grace helps.
+    house.kill_agent("lab").await.unwrap();
+    let who = renewed.agent().unwrap().agent.to_string();
+    let output = run(
+        house.data(),
+        &["collector", "agent", "revoke", "--config", "collector.toml", &who],
+    );
+    assert!(output.status.success(), "{}", complaint(&output));
+    let over = renewed.validity().unwrap().not_after;
+    house.wait_until(PATIENCE, |_| now() > over + 1).await.unwrap();
+    let renewal = v1::RenewRequest {
+        signing_request: answer_request(),
+    };
+    let refused = EnrolmentServiceClient::new(agent(&house, &renewed).await)
+        .renew(renewal)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.message(), "this agent is revoked");
+    house.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_authority_takes_over_from_another_and_nobody_enrols_anew() {
     let mut spec = spec();
     spec.certificate_lifetime = "15s".to_owned();

@@ -161,8 +161,22 @@ async fn what_certificates_lack_is_known_for_those_that_hold() {
     }
     house.store.revoke(out, Instant(2)).await.unwrap();
     for lack in [Lack::Trust("new".into()), Lack::Signature("new".into())] {
-        let lacking = async |now| house.store.lacking(&lack, Instant(now)).await.unwrap();
-        assert_eq!(lacking(50).await, [behind], "{lack:?}: an older one still holds");
-        assert!(lacking(51).await.is_empty(), "{lack:?}");
+        let lacking = async |since, now| {
+            let (since, now) = (Instant(since), Instant(now));
+            house.store.lacking(&lack, since, now).await.unwrap()
+        };
+        assert_eq!(
+            lacking(50, 50).await,
+            [behind],
+            "{lack:?}: an older one still holds"
+        );
+        assert!(lacking(51, 51).await.is_empty(), "{lack:?}");
+        assert!(lacking(40, 51).await.is_empty(), "{lack:?}: its newer one holds");
+        assert_eq!(
+            lacking(41, 91).await,
+            [behind],
+            "{lack:?}: any may be the one it has"
+        );
+        assert!(lacking(51, 91).await.is_empty(), "{lack:?}: too late to renew");
     }
 }

@@ -56,6 +56,43 @@ async fn a_hole_in_the_sequence_is_refused_whole() {
 }
 
 #[tokio::test]
+async fn what_came_by_courier_begins_where_we_are_or_is_refused_whole() {
+    let house = House::new().await;
+    let greet = async |first, next, over_hole, now| {
+        let hello = house.hello(first, next);
+        house.store.greet_carried(&hello, over_hole, Instant(now)).await
+    };
+    assert_eq!(greet(1, 3, false, 900).await.unwrap(), 0);
+    let overview = house.store.overview().await.unwrap();
+    assert_eq!(
+        overview.agents[0].clock_skew_micros, 0,
+        "an export says nothing of clocks"
+    );
+    let two = vec![
+        report(1, 10, Completeness::Complete, 1),
+        report(2, 20, Completeness::Complete, 1),
+    ];
+    house.commit(two).await.unwrap();
+    // The stream tells the clock, and no later export takes that back.
+    house
+        .store
+        .greet(&house.hello(3, 3), Instant(1_000))
+        .await
+        .unwrap();
+    assert_eq!(greet(1, 9, false, 1_100).await.unwrap(), 2);
+    assert_eq!(greet(3, 9, false, 1_100).await.unwrap(), 2);
+    let overview = house.store.overview().await.unwrap();
+    assert_eq!(overview.agents[0].clock_skew_micros, 3_000_000 - 1_000);
+    assert!(matches!(
+        greet(5, 9, false, 1_200).await,
+        Err(StoreError::NotDense { cursor: 2, got: 5 })
+    ));
+    assert_eq!((overview.reports, overview.lost), (2, 0));
+    assert_eq!(greet(5, 9, true, 1_300).await.unwrap(), 4);
+    assert_eq!(house.store.overview().await.unwrap().lost, 2);
+}
+
+#[tokio::test]
 async fn a_spool_that_begins_after_our_cursor_is_shown_as_lost() {
     let house = House::new().await;
     house.store.greet(&house.hello(1, 3), Instant(900)).await.unwrap();

@@ -136,12 +136,14 @@ impl Admission for SqliteStore {
         Ok(found.is_some())
     }
 
-    async fn lacking(&self, lack: &Lack, now: Instant) -> Result<Vec<AgentId>, StoreError> {
+    async fn lacking(&self, lack: &Lack, since: Instant, now: Instant) -> Result<Vec<AgentId>, StoreError> {
         let rows: Vec<(String, String, String)> = sqlx::query_as(
-            "SELECT agent_id, authority, trusted FROM agent_certificate WHERE not_after >= $1 \
+            "SELECT agent_id, authority, trusted FROM agent_certificate WHERE (not_after >= $1 OR not_after >= $2 \
+             AND agent_id NOT IN (SELECT agent_id FROM agent_certificate WHERE not_after >= $1)) \
              AND agent_id NOT IN (SELECT agent_id FROM agent_revocation)",
         )
         .bind(now.0)
+        .bind(since.0)
         .fetch_all(&self.readers)
         .await?;
         let mut found = BTreeSet::new();

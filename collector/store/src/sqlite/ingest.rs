@@ -66,6 +66,44 @@ pub async fn greet(tx: &mut Tx, hello: &AgentHello, now: Instant) -> Result<u64,
     .execute(&mut *tx)
     .await?;
 
+    begin_epoch(tx, hello, now).await?;
+    skip_to(tx, hello, now).await?;
+    cursor(tx, hello.agent, &hello.epoch).await
+}
+
+/// Notes a greeting that came by courier; see [`crate::Store::greet_carried`].
+pub async fn greet_carried(
+    tx: &mut Tx,
+    hello: &AgentHello,
+    over_hole: bool,
+    now: Instant,
+) -> Result<u64, StoreError> {
+    sqlx::query(
+        "INSERT INTO agent (agent_id, site, version, clock_skew_micros, first_seen_at, last_seen_at) \
+         VALUES ($1, $2, $3, 0, $4, $4) ON CONFLICT (agent_id) DO UPDATE SET site = excluded.site",
+    )
+    .bind(hello.agent.to_string())
+    .bind(hello.site.as_str())
+    .bind(&hello.version)
+    .bind(now.0)
+    .execute(&mut *tx)
+    .await?;
+    begin_epoch(tx, hello, now).await?;
+    let acked = cursor(tx, hello.agent, &hello.epoch).await?;
+    if acked + 1 >= hello.first_sequence {
+        return Ok(acked);
+    }
+    if !over_hole {
+        return Err(StoreError::NotDense {
+            cursor: acked,
+            got: hello.first_sequence,
+        });
+    }
+    skip_to(tx, hello, now).await?;
+    cursor(tx, hello.agent, &hello.epoch).await
+}
+
+async fn begin_epoch(tx: &mut Tx, hello: &AgentHello, now: Instant) -> Result<(), StoreError> {
     let oldest = row::signed(hello.first_sequence.max(1))?;
     sqlx::query(
         "INSERT INTO agent_cursor \
@@ -78,9 +116,14 @@ pub async fn greet(tx: &mut Tx, hello: &AgentHello, now: Instant) -> Result<u64,
     .bind(now.0)
     .execute(&mut *tx)
     .await?;
-    // A spool that begins later than we remember has been acknowledged by a store
-    // we no longer are (a restored backup). Go on from there: the sequences in
-    // between have no rows and are shown as lost.
+    Ok(())
+}
+
+/// A spool that begins later than we remember has been acknowledged by a store
+/// we no longer are (a restored backup). Go on from there: the sequences in
+/// between have no rows and are shown as lost.
+async fn skip_to(tx: &mut Tx, hello: &AgentHello, now: Instant) -> Result<(), StoreError> {
+    let oldest = row::signed(hello.first_sequence.max(1))?;
     sqlx::query(
         "UPDATE agent_cursor SET acked_sequence = $3 - 1, recorded_at = $4 \
          WHERE agent_id = $1 AND epoch = $2 AND acked_sequence < $3 - 1",
@@ -91,7 +134,7 @@ pub async fn greet(tx: &mut Tx, hello: &AgentHello, now: Instant) -> Result<u64,
     .bind(now.0)
     .execute(&mut *tx)
     .await?;
-    cursor(tx, hello.agent, &hello.epoch).await
+    Ok(())
 }
 
 async fn cursor(tx: &mut Tx, agent: AgentId, epoch: &str) -> Result<u64, StoreError> {
