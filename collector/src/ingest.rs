@@ -10,5 +10,5 @@ mod uncommitted;
 mod service;
 
 pub use listener::Listener;
-pub use read::{Unreadable, decode_evidence};
+pub use read::{Unreadable, decode_evidence, report};
 pub use service::Ingest;
