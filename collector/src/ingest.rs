@@ -12,3 +12,4 @@ mod service;
 pub use listener::Listener;
 pub use read::{Unreadable, decode_evidence, report};
 pub use service::Ingest;
+pub use uncommitted::Uncommitted;

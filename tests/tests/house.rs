@@ -18,5 +18,6 @@ mod house {
     pub mod enrol;
     pub mod gap;
     pub mod hostile;
+    pub mod bench;
     pub mod page;
 }
