@@ -28,6 +28,10 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A report of so many octets carries no evidence.
 const DIGEST_BYTES: usize = 200;
+/// Elements the reports are about, if there are as many reports in a round.
+const ELEMENTS: usize = 5_000;
+/// Reports whose octets are counted.
+const COUNTED: usize = 1_000;
 /// Targets by which the memory of what is known of each is measured.
 const TARGETS: u32 = 100_000;
 
@@ -91,7 +95,7 @@ pub async fn line(spec: &Spec, note: impl Fn(&str)) -> Result<Figures, BenchErro
         store: store::Bare::open(folder.path()).await?,
         line: Line::start(spec.binary.clone()).await?,
         // Each way has its own reports, so that no store knows them before.
-        fleets: Default::default(),
+        fleets: [(), ()].map(|()| Fleet::new(spec.reports.min(ELEMENTS))),
     };
     note("access switches");
     let switch = bench.compare(Mix::Switch, spec).await?;
@@ -147,7 +151,7 @@ impl Bench {
         }
         // Counting costs time, so it has a round of its own.
         let [_, house] = &mut self.fleets;
-        let counted = house.make(mix, spec.reports);
+        let counted = house.make(mix, spec.reports.min(COUNTED));
         let wire = self.line.carry(counted, true).await?.wire_bytes;
         self.line.rest().await?;
         let [stream, store, line] = [stream, store, line].map(|rounds| Figure::of(&rounds));

@@ -44,7 +44,9 @@ impl Figure {
         let speeds: Vec<f64> = rounds.iter().map(|round| round.per_second).collect();
         let processes = rounds.first().map_or(0, |round| round.cpu_micros.len());
         let of = |process| {
-            let all = rounds.iter().filter_map(|round| round.cpu_micros.get(process).copied());
+            let all = rounds
+                .iter()
+                .filter_map(|round| round.cpu_micros.get(process).copied());
             median(all.collect())
         };
         let each: Vec<f64> = (0..processes).map(of).collect();
@@ -118,7 +120,11 @@ impl Unchanged {
         Self {
             alone_bytes: tenths(alone),
             together_bytes: tenths(together),
-            silent_agent_bytes_per_day: if days > 0.0 { whole(precise(silent) / days) } else { 0.0 },
+            silent_agent_bytes_per_day: if days > 0.0 {
+                whole(precise(silent) / days)
+            } else {
+                0.0
+            },
             element_bytes_per_day: [whole(alone * 24.0), whole(together * 24.0)],
         }
     }
@@ -219,7 +225,11 @@ mod tests {
 
     #[test]
     fn the_median_is_told_with_its_spread() {
-        let rounds = [round(1_000, 500, &[20, 30]), round(1_000, 100, &[10, 50]), round(1_000, 250, &[40, 40])];
+        let rounds = [
+            round(1_000, 500, &[20, 30]),
+            round(1_000, 100, &[10, 50]),
+            round(1_000, 250, &[40, 40]),
+        ];
         let figure = Figure::of(&rounds);
         assert_eq!((figure.per_second, figure.spread), (4_000.0, [2_000.0, 10_000.0]));
         assert_eq!((figure.cpu_micros, figure.cpu_each), (60.0, vec![20.0, 40.0]));
@@ -234,7 +244,10 @@ mod tests {
         let figure = |millis| Figure::of(&[round(1_000, millis, &[1])]);
         let compared = Compared::new(1_500.0, 400.04, figure(10), figure(50), figure(75));
         assert_eq!((compared.ratio, compared.wire_bytes), (0.67, 400.0));
-        assert_eq!(Compared::new(1.0, 1.0, figure(50), figure(10), figure(200)).ratio, 0.25);
+        assert_eq!(
+            Compared::new(1.0, 1.0, figure(50), figure(10), figure(200)).ratio,
+            0.25
+        );
     }
 
     #[test]

@@ -85,8 +85,12 @@ impl Line {
     pub async fn carry(&mut self, reports: Vec<Bytes>, counted: bool) -> Result<Carried, BenchError> {
         let count = self.fill(reports).await?;
         let before = self.proxy.octets();
+        let begun = (
+            Instant::now(),
+            [Usage::default(), usage(Some(self.house.process("collector")?))?],
+        );
         let agent = self.start_agent(counted).await?;
-        let (round, _) = self.watch(agent, count).await?;
+        let (round, _) = self.watch(agent, count, begun).await?;
         self.house.kill_agent("lab").await?;
         let wire_bytes = precise(self.proxy.octets() - before) / precise(count);
         Ok(Carried { round, wire_bytes })
@@ -96,8 +100,15 @@ impl Line {
     ///
     /// # Errors
     /// [`BenchError`] when they do not get there.
-    pub async fn backlog(&mut self, reports: Vec<Bytes>, known_bytes_per_target: f64) -> Result<Backlog, BenchError> {
-        let full = reports.iter().filter(|report| report.len() > super::DIGEST_BYTES).count() as u64;
+    pub async fn backlog(
+        &mut self,
+        reports: Vec<Bytes>,
+        known_bytes_per_target: f64,
+    ) -> Result<Backlog, BenchError> {
+        let full = reports
+            .iter()
+            .filter(|report| report.len() > super::DIGEST_BYTES)
+            .count() as u64;
         let count = self.fill(reports).await?;
         let file_bytes = std::fs::metadata(self.spool())?.len();
         self.proxy.set_open(false);
@@ -109,17 +120,26 @@ impl Line {
             late(deadline, "the agent keeps nothing")?;
             tokio::time::sleep(LOOK).await;
         }
-        self.house.wait_for_words(AGENT, "session ended", PATIENCE).await?;
+        self.house
+            .wait_for_words(AGENT, "session ended", PATIENCE)
+            .await?;
         let waited = usage(Some(self.house.process(AGENT)?))?;
+        let begun = (
+            Instant::now(),
+            [waited, usage(Some(self.house.process("collector")?))?],
+        );
         self.proxy.set_open(true);
-        let (_, [sent, _]) = self.watch(agent, count).await?;
-        let seconds = self.house.kill_agent("lab").await.map(|()| sent.1)?;
+        let (seconds, sent) = {
+            let (_, whole) = self.watch(agent, count, begun).await?;
+            (whole.as_secs_f64(), usage(Some(self.house.process(AGENT)?))?)
+        };
+        self.house.kill_agent("lab").await?;
         Ok(Backlog {
             reports: count,
             full,
             file_bytes,
             waiting_bytes: [waited.resident, waited.peak],
-            sending_bytes: sent.0.peak,
+            sending_bytes: sent.peak,
             known_bytes_per_target: tenths(known_bytes_per_target),
             seconds: hundredths(seconds),
             per_second: (precise(count) / seconds.max(1e-6)).round(),
@@ -155,7 +175,11 @@ impl Line {
     async fn start_agent(&mut self, through_proxy: bool) -> Result<SocketAddr, BenchError> {
         let data = self.house.data();
         let direct = self.house.grpc().to_string();
-        let address = if through_proxy { self.proxy.address() } else { self.house.grpc() };
+        let address = if through_proxy {
+            self.proxy.address()
+        } else {
+            self.house.grpc()
+        };
         let config = self.config.replace(&direct, &address.to_string());
         let config = format!("{config}\n[admin]\nlisten = \"127.0.0.1:0\"\n");
         std::fs::write(data.join(AGENT).with_extension("toml"), config)?;
@@ -165,37 +189,42 @@ impl Line {
         let words = "admin.address=";
         self.house.wait_for_words(AGENT, words, PATIENCE).await?;
         let text = std::fs::read_to_string(log)?;
-        let at = text.split(words).nth(1).and_then(|rest| rest.split_whitespace().next());
+        let at = text
+            .split(words)
+            .nth(1)
+            .and_then(|rest| rest.split_whitespace().next());
         let at = at.and_then(|at| at.parse().ok());
-        at.ok_or_else(|| BenchError::Unexpected("the agent does not say where it tells its metrics".to_owned()))
+        at.ok_or_else(|| {
+            BenchError::Unexpected("the agent does not say where it tells its metrics".to_owned())
+        })
     }
 
-    /// Times how `count` reports leave the spool: from the first acknowledgement seen to
-    /// the last but few. Also the agent's and the collector's usage, and the seconds to the end.
-    async fn watch(&mut self, agent: SocketAddr, count: u64) -> Result<(Round, [(Usage, f64); 2]), BenchError> {
+    /// Times how `count` reports leave the spool: from the last look at which all were
+    /// there, or else the first one, to the first at which few are left. Also how long it
+    /// took to the very end.
+    async fn watch(
+        &mut self,
+        agent: SocketAddr,
+        count: u64,
+        (begun, used): (Instant, [Usage; 2]),
+    ) -> Result<(Round, Duration), BenchError> {
         let ids = [self.house.process(AGENT)?, self.house.process("collector")?];
-        let used = || -> Result<[Usage; 2], BenchError> { Ok([usage(Some(ids[0]))?, usage(Some(ids[1]))?]) };
-        let deadline = Instant::now() + PATIENCE * 20;
-        let (mut start, mut end) = (None, None);
+        let deadline = begun + PATIENCE * 20;
+        let (mut start, mut end) = ((count, begun, used), None);
         loop {
             let left = waiting(agent).await?;
-            let now = Instant::now();
-            if start.is_none() && left <= count {
-                start = Some((left, now, used()?));
+            let now = (left, Instant::now(), [usage(Some(ids[0]))?, usage(Some(ids[1]))?]);
+            if left >= count || (start.1 == begun && left > LAST) {
+                start = now;
             }
-            if end.is_none() && left <= LAST {
-                end = Some((left, now, used()?));
+            if left <= LAST {
+                end.get_or_insert(now);
             }
-            if left == 0 {
-                let ((first, began, before), (last, ended, after)) = match (start, end) {
-                    (Some(start), Some(end)) => (start, end),
-                    _ => return Err(BenchError::Unexpected("nothing was sent".to_owned())),
-                };
-                let cpu = [after[0].cpu - before[0].cpu, after[1].cpu - before[1].cpu];
+            if let Some((last, ended, after)) = end.filter(|_| left == 0) {
+                let (first, began, before) = start;
+                let cpu = [0, 1].map(|n: usize| cpu_between(&before, &after, n));
                 let round = Round::new(first.saturating_sub(last), ended - began, &cpu);
-                let whole = (now - began).as_secs_f64();
-                let [agent, collector] = used()?;
-                return Ok((round, [(agent, whole), (collector, whole)]));
+                return Ok((round, now.1 - began));
             }
             if let Some(ended) = self.house.ended() {
                 return Err(ended.into());
@@ -214,6 +243,12 @@ impl Line {
     }
 }
 
+/// Of the agent (0) or the collector (1).
+fn cpu_between(before: &[Usage; 2], after: &[Usage; 2], process: usize) -> Duration {
+    let cpu = |used: &[Usage; 2]| used.get(process).map_or(Duration::ZERO, |used| used.cpu);
+    cpu(after).saturating_sub(cpu(before))
+}
+
 fn late(deadline: Instant, what: &str) -> Result<(), BenchError> {
     match Instant::now() < deadline {
         true => Ok(()),
@@ -223,12 +258,16 @@ fn late(deadline: Instant, what: &str) -> Result<(), BenchError> {
 
 /// Reports in an agent's spool, as it says itself.
 async fn waiting(agent: SocketAddr) -> Result<u64, BenchError> {
-    let page = http::get(agent, "/metrics").await.map_err(BenchError::Unexpected)?;
+    let page = http::get(agent, "/metrics")
+        .await
+        .map_err(BenchError::Unexpected)?;
     spooled(&page).ok_or_else(|| BenchError::Unexpected("the agent does not say what waits".to_owned()))
 }
 
 fn spooled(page: &str) -> Option<u64> {
-    let line = page.lines().find_map(|line| line.strip_prefix("marque_agent_spool_reports "));
+    let line = page
+        .lines()
+        .find_map(|line| line.strip_prefix("marque_agent_spool_reports "));
     line?.trim().parse().ok()
 }
 

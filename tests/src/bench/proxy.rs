@@ -75,7 +75,12 @@ impl Drop for Proxy {
     }
 }
 
-async fn lead(agent: TcpStream, collector: SocketAddr, counted: Arc<AtomicU64>, mut open: watch::Receiver<bool>) {
+async fn lead(
+    agent: TcpStream,
+    collector: SocketAddr,
+    counted: Arc<AtomicU64>,
+    mut open: watch::Receiver<bool>,
+) {
     let Ok(collector) = TcpStream::connect(collector).await else {
         return;
     };

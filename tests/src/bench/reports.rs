@@ -9,8 +9,6 @@ use prost::Message as _;
 use prost::bytes::Bytes;
 use proto::v1;
 
-/// Elements the reports are about.
-pub const ELEMENTS: usize = 5_000;
 /// Of so many reports of a backlog one shows a change.
 const CHANGED_IN: u64 = 50;
 /// Microseconds since 1970 at which the first round begins.
@@ -86,16 +84,16 @@ pub struct Fleet {
     last: Vec<Option<[u8; 32]>>,
 }
 
-impl Default for Fleet {
-    fn default() -> Self {
+impl Fleet {
+    /// So many elements, of which nothing was said yet; they are reported in turns.
+    #[must_use]
+    pub fn new(elements: usize) -> Self {
         Self {
             made: 0,
-            last: vec![None; ELEMENTS],
+            last: vec![None; elements.max(1)],
         }
     }
-}
 
-impl Fleet {
     /// So many further reports, encoded as an agent spools them; the last one in full,
     /// so that none waits for company.
     pub fn make(&mut self, mix: Mix, count: usize) -> Vec<Bytes> {
@@ -113,7 +111,7 @@ impl Fleet {
     fn next(&mut self, mix: Mix) -> Bytes {
         let number = self.made;
         self.made += 1;
-        let element = usize::try_from(number).unwrap_or_default() % ELEMENTS;
+        let element = usize::try_from(number).unwrap_or_default() % self.last.len();
         let known = self.last.get(element).copied().flatten();
         let digest = match mix {
             Mix::Switch | Mix::Fleet => None,
@@ -122,7 +120,11 @@ impl Fleet {
         };
         let mut evidence = None;
         let digest = digest.unwrap_or_else(|| {
-            let kind = if mix == Mix::Switch { &SWITCH } else { kind(element) };
+            let kind = if mix == Mix::Switch {
+                &SWITCH
+            } else {
+                kind(element)
+            };
             let encoded = shown(kind, element, number).encode_to_vec();
             let digest = proto::digest::of_evidence(&encoded);
             evidence = Some(Bytes::from(encoded));
@@ -150,7 +152,11 @@ fn report(element: usize, number: u64, digest: [u8; 32], evidence: Option<Bytes>
         completeness: v1::Completeness::Complete.into(),
         evidence_digest: Bytes::copy_from_slice(&digest),
         evidence,
-        readings: vec![varbind(&[0x2b, 6, 1, 2, 1, 1, 3, 0], 0x43, uptime.to_be_bytes().to_vec())],
+        readings: vec![varbind(
+            &[0x2b, 6, 1, 2, 1, 1, 3, 0],
+            0x43,
+            uptime.to_be_bytes().to_vec(),
+        )],
         cost: Some(v1::Cost {
             requests: 8 + small(5),
             retries: 0,
@@ -193,11 +199,7 @@ fn shown(kind: &Kind, element: usize, number: u64) -> v1::Evidence {
     v1::Evidence {
         observations: vec![
             observation(v1::QuestionKind::Get, scalar(0), system.to_vec()),
-            observation(
-                v1::QuestionKind::Walk,
-                vec![0x2b, 6, 1, 2, 1, 47, 1, 1, 1],
-                rows,
-            ),
+            observation(v1::QuestionKind::Walk, vec![0x2b, 6, 1, 2, 1, 47, 1, 1, 1], rows),
         ],
     }
 }
@@ -244,13 +246,15 @@ fn varbind(oid: &[u8], tag: u32, value: Vec<u8>) -> v1::Varbind {
 mod tests {
     use super::*;
 
+    const ELEMENTS: usize = 1_000;
+
     fn mean(reports: &[Bytes]) -> usize {
         reports.iter().map(Bytes::len).sum::<usize>() / reports.len()
     }
 
     #[test]
     fn reports_are_as_large_as_they_are_said_to_be() {
-        let mut fleet = Fleet::default();
+        let mut fleet = Fleet::new(ELEMENTS);
         let switches = mean(&fleet.make(Mix::Switch, 2_000));
         assert!((1_400..1_600).contains(&switches), "{switches}");
         let mixed = mean(&fleet.make(Mix::Fleet, 2_000));
@@ -259,9 +263,12 @@ mod tests {
 
     #[test]
     fn a_digest_is_that_of_the_last_report_in_full() {
-        let mut fleet = Fleet::default();
+        let mut fleet = Fleet::new(ELEMENTS);
         let read = |reports: Vec<Bytes>| -> Vec<v1::Report> {
-            reports.into_iter().map(|r| v1::Report::decode(r).unwrap()).collect()
+            reports
+                .into_iter()
+                .map(|r| v1::Report::decode(r).unwrap())
+                .collect()
         };
         let first = read(fleet.make(Mix::Fleet, ELEMENTS));
         let second = read(fleet.make(Mix::Unchanged, ELEMENTS));
@@ -272,7 +279,10 @@ mod tests {
             assert_eq!(full.evidence_digest[..], proto::digest::of_evidence(evidence));
             assert!(digest.evidence.is_none());
         }
-        assert!(second[ELEMENTS - 1].evidence.is_some(), "the last waits for nobody");
+        assert!(
+            second[ELEMENTS - 1].evidence.is_some(),
+            "the last waits for nobody"
+        );
         let third = read(fleet.make(Mix::Backlog, ELEMENTS));
         let full = third.iter().filter(|report| report.evidence.is_some()).count();
         assert_eq!(full, ELEMENTS / 50 + 1);
@@ -281,6 +291,11 @@ mod tests {
             digests.collect::<std::collections::BTreeSet<_>>().len()
         };
         assert_eq!(serials(&first), ELEMENTS, "each shows something of its own");
-        assert!(third.iter().zip(&second).all(|(late, early)| late.started_micros > early.started_micros));
+        assert!(
+            third
+                .iter()
+                .zip(&second)
+                .all(|(late, early)| late.started_micros > early.started_micros)
+        );
     }
 }

@@ -40,7 +40,7 @@ pub(super) struct LineArgs {
     #[arg(long)]
     json: bool,
     /// Reports in one round.
-    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(200..=1_000_000))]
+    #[arg(long, default_value_t = 4_000, value_parser = clap::value_parser!(u64).range(200..=1_000_000))]
     reports: u64,
     /// Rounds of each way; the figures are medians.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=100))]
@@ -109,7 +109,11 @@ fn table(figures: &Figures) -> String {
         figures.rounds,
         figures.reports,
         figures.seconds,
-        if figures.optimised { "" } else { ", built without optimisation" },
+        if figures.optimised {
+            ""
+        } else {
+            ", built without optimisation"
+        },
     );
     text
 }

@@ -487,7 +487,9 @@ async fn sight(
              complete_digest = $2, partial_digest = NULL, partial_from = NULL",
             true,
         ),
-        Completeness::Partial if partial != Some(digest) => (", partial_digest = $2, partial_from = $4", true),
+        Completeness::Partial if partial != Some(digest) => {
+            (", partial_digest = $2, partial_from = $4", true)
+        }
         _ => ("", present.latest_completeness.as_deref() != Some(word)),
     };
     // Put together from the words above alone.
