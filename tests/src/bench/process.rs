@@ -43,10 +43,8 @@ mod tests {
     fn this_process_has_memory_and_no_process_has_none() {
         let own = usage(None).unwrap();
         assert!(own.resident > 100_000 && own.peak >= own.resident, "{own:?}");
-        assert_eq!(
-            usage(Some(std::process::id())).unwrap().peak.max(own.peak),
-            usage(None).unwrap().peak
-        );
+        // The most only grows.
+        assert!(usage(Some(std::process::id())).unwrap().peak >= own.peak);
         assert!(usage(Some(u32::MAX / 2)).is_err());
     }
 }
