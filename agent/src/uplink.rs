@@ -57,7 +57,7 @@ const SEND_QUEUE: usize = 16;
 const REPORT_MARGIN: usize = 65_536;
 
 /// How often the collector is told how the spool stands, when it moves and when it does not.
-const STATUS_PAUSE: Duration = Duration::from_secs(5);
+const STATUS_PAUSE: Duration = Duration::from_secs(20);
 const STATUS_REST: Duration = Duration::from_secs(60);
 
 /// How long a report that says little waits for others to share a message with.

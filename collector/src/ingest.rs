@@ -15,3 +15,4 @@ pub use courier::{Import, ImportError, Imported};
 pub use listener::Listener;
 pub use read::{Unreadable, decode_evidence, gap, report};
 pub use service::Ingest;
+pub use uncommitted::Uncommitted;

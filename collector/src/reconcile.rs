@@ -1,9 +1,12 @@
 //! Drives the steps after ingest: woken by commits and by time, idempotent, taking no input.
 //!
 //! Restart, replay, new knowledge, new law and a new day are the same path: a
-//! stage whose version moved finds all its inputs undone.
+//! stage whose version moved finds all its inputs undone. Evidence comes first:
+//! while reports wait for their commit, conclusions take a quarter of the time, so
+//! that neither a backlog nor what is concluded from it ever stands still.
 
 use crate::evaluate::{self, Law};
+use crate::ingest::Uncommitted;
 use crate::{admin, identify};
 use ::identify::Knowledge;
 use model::Instant;
@@ -18,6 +21,14 @@ use tokio_util::sync::CancellationToken;
 /// How long to sleep when nothing wakes us: the day may have changed.
 const TICK: Duration = Duration::from_secs(5);
 
+/// Reports that waited so lately are followed by others.
+const MOMENT: Duration = Duration::from_millis(100);
+
+/// While reports wait, a step is followed by a rest so many times as long.
+const REST: u32 = 3;
+/// And never longer than this.
+const LONGEST_REST: Duration = Duration::from_secs(1);
+
 /// What the reconcilers work with.
 pub struct Reconciler {
     /// Durable state.
@@ -30,6 +41,8 @@ pub struct Reconciler {
     pub operator_tags: BTreeSet<String>,
     /// The wall clock.
     pub clock: fn() -> Instant,
+    /// Reports that wait for their commit.
+    pub uncommitted: Uncommitted,
 }
 
 impl Reconciler {
@@ -85,10 +98,15 @@ impl Reconciler {
             as_of,
         };
         while !stop.is_cancelled() {
+            let begun = std::time::Instant::now();
             let identified = identify::step(&*self.store, self.knowledge, (self.clock)()).await?;
             let evaluated = evaluate::step(&*self.store, law, (self.clock)()).await?;
             if identified + evaluated == 0 {
                 return Ok(());
+            }
+            if self.uncommitted.is_busy(MOMENT) {
+                let rest = (begun.elapsed() * REST).min(LONGEST_REST);
+                let _ = tokio::time::timeout(rest, stop.cancelled()).await;
             }
         }
         Ok(())

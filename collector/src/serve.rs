@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::enrol::{Authority, EnrolError, Enrolment, Gate, Peer};
-use crate::ingest::{Ingest, Listener};
+use crate::ingest::{Ingest, Listener, Uncommitted};
 use crate::plan::Desk;
 use crate::reconcile::Reconciler;
 use crate::web::{self, Web};
@@ -220,12 +220,14 @@ pub async fn serve(
     let handle = admin::metrics().map_err(ServeError::Metrics)?;
 
     let shared: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
+    let uncommitted = Uncommitted::default();
     let reconciler = Reconciler {
         store: Arc::clone(&shared),
         knowledge,
         policies: Arc::clone(&policies),
         operator_tags: config.operator.tags.clone(),
         clock,
+        uncommitted: uncommitted.clone(),
     };
     let web = Web {
         store: Arc::clone(&shared),
@@ -256,6 +258,7 @@ pub async fn serve(
             gate.clone(),
             desk.clone(),
             clock,
+            uncommitted,
             stop.clone(),
         ))
         .add_service(Enrolment::server(authority, admission, gate.clone(), clock))

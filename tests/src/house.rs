@@ -8,7 +8,7 @@
 
 mod child;
 mod files;
-mod http;
+pub(crate) mod http;
 mod seen;
 
 pub use child::LEAVE_WITH_PARENT;
@@ -356,6 +356,20 @@ impl House {
             .iter_mut()
             .chain(&mut self.agents)
             .find_map(Child::ended)
+    }
+
+    /// The id of a running process of the house.
+    ///
+    /// # Errors
+    /// [`HouseError::Process`] when there is none of this name.
+    pub fn process(&self, name: &str) -> Result<u32, HouseError> {
+        let mut all = self.collector.iter().chain(&self.agents);
+        let child = all.find(|child| child.name() == name);
+        child.and_then(Child::id).ok_or_else(|| HouseError::Process {
+            name: name.to_owned(),
+            why: "does not run".to_owned(),
+            log: String::new(),
+        })
     }
 
     /// Waits until the counts are as wanted.

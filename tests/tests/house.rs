@@ -22,5 +22,6 @@ mod house {
     pub mod restore;
     pub mod hostile;
     pub mod hostile_agent;
+    pub mod bench;
     pub mod page;
 }

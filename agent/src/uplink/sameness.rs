@@ -2,16 +2,14 @@
 //! digest instead of its evidence.
 //!
 //! Invariants: a digest is known only after the collector acknowledged its
-//! evidence as stored; any doubt forgets it, and the next report goes in full.
-//! Nothing is kept over a restart.
+//! evidence as stored; any doubt forgets it, and the next report goes in full. Of
+//! each target only the newest report is remembered, however many wait: its own
+//! verdict is what counts in the end. Nothing is kept over a restart.
 
 use crate::target::Target;
 use proto::v1::VerdictKind;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Reports on their way that are remembered; those beyond go in full again.
-const MAX_UNDERWAY: usize = 1_000_000;
 
 /// Shared by whoever spools and whoever hears the acknowledgements.
 #[derive(Debug, Default)]
@@ -20,7 +18,10 @@ pub struct Sameness(Mutex<Known>);
 #[derive(Debug, Default)]
 struct Known {
     stored: HashMap<Target, [u8; 32]>,
+    /// By sequence; of each target the newest.
     underway: BTreeMap<u64, (Target, [u8; 32])>,
+    /// Its sequence.
+    newest: HashMap<Target, u64>,
 }
 
 impl Sameness {
@@ -33,9 +34,10 @@ impl Sameness {
     /// A report, full or not, got this sequence.
     pub fn spooled(&self, sequence: u64, target: Target, digest: [u8; 32]) {
         let mut known = self.lock();
-        if known.underway.len() < MAX_UNDERWAY {
-            known.underway.insert(sequence, (target, digest));
+        if let Some(older) = known.newest.insert(target, sequence) {
+            known.underway.remove(&older);
         }
+        known.underway.insert(sequence, (target, digest));
     }
 
     /// The collector said something else than "stored" about a report.
@@ -46,16 +48,14 @@ impl Sameness {
         let mut known = self.lock();
         if let Some((target, _)) = known.underway.remove(&sequence) {
             known.stored.remove(&target);
+            known.newest.remove(&target);
         }
     }
 
     /// Everything up to and including `sequence` is stored, but for what was judged before.
     pub fn acked(&self, sequence: u64) {
         let mut known = self.lock();
-        while let Some(entry) = known.underway.first_entry()
-            && *entry.key() <= sequence
-        {
-            let (target, digest) = entry.remove();
+        while let Some((target, digest)) = known.pop_until(sequence) {
             known.stored.insert(target, digest);
         }
     }
@@ -63,7 +63,7 @@ impl Sameness {
     /// Reports before `sequence` that are still on their way went instead.
     pub fn gone_before(&self, sequence: u64) {
         let mut known = self.lock();
-        known.underway = known.underway.split_off(&sequence);
+        while known.pop_until(sequence.saturating_sub(1)).is_some() {}
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -71,9 +71,39 @@ impl Sameness {
     }
 }
 
+impl Known {
+    /// Takes the oldest under way out, if it is not beyond `sequence`.
+    fn pop_until(&mut self, sequence: u64) -> Option<(Target, [u8; 32])> {
+        let oldest = self.underway.first_entry()?;
+        let (target, digest) = (*oldest.key() <= sequence).then(|| oldest.remove())?;
+        self.newest.remove(&target);
+        Some((target, digest))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_each_target_only_the_newest_is_remembered() {
+        let target: Target = "192.0.2.1".parse().unwrap();
+        let same = Sameness::default();
+        for sequence in 1..=1_000 {
+            same.spooled(sequence, target, [u8::try_from(sequence % 7).unwrap(); 32]);
+        }
+        let known = same.lock();
+        assert_eq!((known.underway.len(), known.newest.len()), (1, 1));
+        drop(known);
+        // What came before it says nothing about it.
+        same.judged(5, VerdictKind::Wanted);
+        same.acked(999);
+        assert!((0..7).all(|n| !same.is_stored(target, &[n; 32])));
+        same.acked(1_000);
+        assert!(same.is_stored(target, &[6; 32]));
+        let known = same.lock();
+        assert_eq!((known.underway.len(), known.newest.len()), (0, 0));
+    }
 
     #[test]
     fn what_went_is_not_taken_for_stored() {

@@ -55,15 +55,16 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// The service, with compression and message limits set.
+    /// The service, with compression and message limits set. What it has yet to commit is
+    /// listed in `waiting`.
     pub fn server(
         store: Arc<dyn Store>,
         gate: Gate,
         desk: Desk,
         clock: fn() -> Instant,
+        waiting: Uncommitted,
         stop: CancellationToken,
     ) -> InventoryServiceServer<Self> {
-        let waiting = Uncommitted::default();
         tokio::spawn(waiting.clone().publish(stop.clone()));
         let service = Self {
             store,

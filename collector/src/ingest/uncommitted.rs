@@ -19,6 +19,8 @@ struct Waiting {
     next: u64,
     /// Oldest first.
     since: BTreeMap<u64, Instant>,
+    /// When one was committed last.
+    committed: Option<Instant>,
 }
 
 /// Waits for a commit until it is dropped.
@@ -48,6 +50,14 @@ impl Uncommitted {
         self.lock().since.values().next().map(Instant::elapsed)
     }
 
+    /// Whether something waits, or did until a moment ago: between two commits of a
+    /// stream nothing waits, and more will.
+    #[must_use]
+    pub fn is_busy(&self, moment: Duration) -> bool {
+        let waiting = self.lock();
+        !waiting.since.is_empty() || waiting.committed.is_some_and(|at| at.elapsed() < moment)
+    }
+
     /// Publishes the age until `stop`.
     pub async fn publish(self, stop: CancellationToken) {
         while tokio::time::timeout(REFRESH, stop.cancelled()).await.is_err() {
@@ -64,7 +74,9 @@ impl Uncommitted {
 
 impl Drop for Received {
     fn drop(&mut self) {
-        self.list.lock().since.remove(&self.number);
+        let mut waiting = self.list.lock();
+        waiting.since.remove(&self.number);
+        waiting.committed = Some(Instant::now());
     }
 }
 
@@ -83,7 +95,10 @@ mod tests {
         assert!(list.oldest().unwrap() >= since);
         drop(first);
         assert!(list.oldest().unwrap() <= between.elapsed());
+        assert!(list.is_busy(Duration::ZERO));
         drop(second);
         assert_eq!(list.oldest(), None);
+        assert!(list.is_busy(Duration::from_secs(3_600)) && !list.is_busy(Duration::ZERO));
+        assert!(!Uncommitted::default().is_busy(Duration::MAX));
     }
 }

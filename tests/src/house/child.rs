@@ -69,6 +69,11 @@ impl Child {
         &self.name
     }
 
+    /// As the system knows it, while it runs.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
     /// The first line on its standard output; what follows is read and forgotten.
     pub(super) async fn first_line(&mut self, within: Duration) -> Result<String, HouseError> {
         let output = self

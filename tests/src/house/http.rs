@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LARGEST: usize = 16 << 20;
 
 /// The body of an answer, which must be 200.
-pub(super) async fn get(address: SocketAddr, path: &str) -> Result<String, String> {
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<String, String> {
     let answer = tokio::time::timeout(PATIENCE, exchange(address, path)).await;
     let answer = answer.map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?;
     match answer.map_err(|error| error.to_string())? {

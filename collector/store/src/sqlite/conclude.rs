@@ -30,6 +30,21 @@ pub async fn queue(tx: &mut Tx, stage: Stage, key: &str, now: Instant) -> Result
     Ok(())
 }
 
+/// [`queue`] for several inputs, each once.
+pub async fn queue_all(tx: &mut Tx, stage: Stage, keys: &[String], now: Instant) -> Result<(), StoreError> {
+    let mut insert = QueryBuilder::<Sqlite>::new("INSERT INTO undone (stage, key, revision, since) ");
+    insert.push_values(keys, |mut values, key| {
+        values
+            .push_bind(stage.as_str())
+            .push_bind(key)
+            .push_bind(1_i64)
+            .push_bind(now.0);
+    });
+    insert.push(" ON CONFLICT (stage, key) DO UPDATE SET revision = undone.revision + 1");
+    insert.build().execute(&mut *tx).await?;
+    Ok(())
+}
+
 /// Marks an input done unless it changed meanwhile.
 pub async fn settle(tx: &mut Tx, stage: Stage, undone: &Undone) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM undone WHERE stage = $1 AND key = $2 AND revision = $3")

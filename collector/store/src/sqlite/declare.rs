@@ -64,7 +64,7 @@ pub async fn declare(
 }
 
 /// The element at this place, made if it is new.
-pub async fn ensure_element(
+async fn ensure_element(
     tx: &mut Tx,
     site: &str,
     address: &str,
@@ -78,9 +78,20 @@ pub async fn ensure_element(
             .bind(i64::from(port))
             .fetch_optional(&mut *tx)
             .await?;
-    if let Some(element) = known {
-        return Ok(element);
+    match known {
+        Some(element) => Ok(element),
+        None => new_element(tx, site, address, port, now).await,
     }
+}
+
+/// Makes an element where none is, and queues it.
+pub async fn new_element(
+    tx: &mut Tx,
+    site: &str,
+    address: &str,
+    port: u16,
+    now: Instant,
+) -> Result<String, StoreError> {
     let element = ElementId::generate().to_string();
     sqlx::query(
         "INSERT INTO element (element_id, site, address, port, name, recorded_at) VALUES ($1, $2, $3, $4, $5, $6)",

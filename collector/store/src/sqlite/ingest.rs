@@ -2,21 +2,25 @@
 //!
 //! Invariants: the cursor moves only with the rows it counts; evidence is
 //! written before anything that refers to it; a late report from the past
-//! becomes a sighting but never the present.
+//! becomes a sighting but never the present. A statement costs more than the row
+//! it writes, so what many reports need is asked and written together.
 
-use super::declare::ensure_element;
-use super::{conclude, row};
+use super::{conclude, declare, row};
 use crate::StoreError;
 use crate::record::{
     AgentHello, DeclaredGap, IncomingReport, ReadReport, ReportBody, SpoolStatus, Stage, Verdict,
 };
 use model::{AgentId, Completeness, Instant};
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
+use std::collections::{BTreeSet, HashSet};
 
 type Tx = SqliteConnection;
 
 /// zstd level: the fastest that still halves walks.
 const LEVEL: i32 = 1;
+
+/// Rows in one statement at most; always so many where there are, so that few statements are prepared.
+const TOGETHER: usize = 32;
 
 /// A report with its evidence compressed, outside the write transaction.
 pub struct Compressed {
@@ -160,6 +164,10 @@ pub async fn commit_reports(
     let mut acked = start;
     let (mut rows, mut refused) = (0_i64, 0_i64);
     let mut verdicts = Vec::with_capacity(reports.len());
+    let mut group = Group {
+        held: held(tx, reports).await?,
+        ..Group::default()
+    };
     for report in reports {
         let last = match &report.body {
             ReportBody::Gap(gap) => gap.to,
@@ -187,7 +195,7 @@ pub async fn commit_reports(
         let verdict = match &report.body {
             ReportBody::Read(read) => {
                 rows += 1;
-                store_read(tx, &line, read, report.evidence.as_deref()).await?
+                store_read(tx, &line, read, report.evidence.as_deref(), &mut group).await?
             }
             ReportBody::Refused { reason } => {
                 rows += 1;
@@ -198,6 +206,7 @@ pub async fn commit_reports(
         };
         verdicts.push(verdict);
     }
+    group.write(tx, &agent_text, epoch, now).await?;
     if acked > start {
         sqlx::query(
             "UPDATE agent_cursor SET acked_sequence = $3, report_count = report_count + $4, \
@@ -299,62 +308,154 @@ async fn store_refused(tx: &mut Tx, line: &Line<'_>, reason: &str) -> Result<Ver
     })
 }
 
-async fn store_read(
+/// What the reports of one commit have in common.
+#[derive(Default)]
+struct Group<'a> {
+    /// Digests whose evidence is here.
+    held: HashSet<String>,
+    /// Rows of reports still to be written.
+    rows: Vec<ReportRow<'a>>,
+    /// Elements whose present moved.
+    moved: BTreeSet<String>,
+}
+
+/// A report that was read, as it is written.
+struct ReportRow<'a> {
+    sequence: i64,
+    held: bool,
+    element: String,
+    digest: String,
+    readings: String,
+    read: &'a ReadReport,
+}
+
+impl Group<'_> {
+    async fn write(self, tx: &mut Tx, agent: &str, epoch: &str, now: Instant) -> Result<(), StoreError> {
+        for rows in self.rows.chunks(TOGETHER) {
+            let mut insert = QueryBuilder::<Sqlite>::new(
+                "INSERT INTO report (agent_id, epoch, sequence, verdict, element_id, started_at, finished_at, \
+                 completeness, digest, readings, requests, retries, varbinds, recorded_at) ",
+            );
+            insert.push_values(rows, |mut values, row| {
+                values
+                    .push_bind(agent)
+                    .push_bind(epoch)
+                    .push_bind(row.sequence)
+                    .push_bind(if row.held { "stored" } else { "wanted" })
+                    .push_bind(&row.element)
+                    .push_bind(row.read.started.0)
+                    .push_bind(row.read.finished.0)
+                    .push_bind(row::completeness_word(row.read.completeness))
+                    .push_bind(&row.digest)
+                    .push_bind(&row.readings)
+                    .push_bind(i64::from(row.read.requests))
+                    .push_bind(i64::from(row.read.retries))
+                    .push_bind(i64::from(row.read.varbinds))
+                    .push_bind(now.0);
+            });
+            insert.build().execute(&mut *tx).await?;
+        }
+        let moved: Vec<String> = self.moved.into_iter().collect();
+        for keys in moved.chunks(TOGETHER) {
+            conclude::queue_all(tx, Stage::Evaluate, keys, now).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Of the digests that come without evidence, those whose evidence is here.
+async fn held(tx: &mut Tx, reports: &[Compressed]) -> Result<HashSet<String>, StoreError> {
+    let bare = reports.iter().filter_map(|report| match &report.body {
+        ReportBody::Read(read) if read.evidence.is_none() => Some(read.digest.to_string()),
+        _ => None,
+    });
+    let bare: Vec<String> = bare.collect::<BTreeSet<_>>().into_iter().collect();
+    let mut held = HashSet::with_capacity(reports.len());
+    for digests in bare.chunks(TOGETHER) {
+        let mut select = QueryBuilder::<Sqlite>::new("SELECT digest FROM evidence WHERE digest IN (");
+        let mut list = select.separated(", ");
+        for digest in digests {
+            list.push_bind(digest);
+        }
+        select.push(")");
+        held.extend(select.build_query_scalar::<String>().fetch_all(&mut *tx).await?);
+    }
+    Ok(held)
+}
+
+async fn store_read<'a>(
     tx: &mut Tx,
     line: &Line<'_>,
-    read: &ReadReport,
+    read: &'a ReadReport,
     evidence: Option<&[u8]>,
+    group: &mut Group<'a>,
 ) -> Result<Verdict, StoreError> {
     let digest = read.digest.to_string();
-    let held = match (evidence, &read.evidence) {
-        (Some(body), Some(raw)) => {
-            sqlx::query(
-                "INSERT INTO evidence (digest, size, body, recorded_at) VALUES ($1, $2, $3, $4) \
-                 ON CONFLICT (digest) DO NOTHING",
-            )
-            .bind(&digest)
-            .bind(i64::try_from(raw.len()).unwrap_or(i64::MAX))
-            .bind(body)
-            .bind(line.now.0)
-            .execute(&mut *tx)
-            .await?;
-            true
-        }
-        _ => {
-            let held: Option<i64> = sqlx::query_scalar("SELECT 1 FROM evidence WHERE digest = $1")
-                .bind(&digest)
-                .fetch_optional(&mut *tx)
-                .await?;
-            held.is_some()
-        }
-    };
-    let element = ensure_element(tx, read.site.as_str(), &read.address, read.port, line.now).await?;
-    let verdict = if held { Verdict::Stored } else { Verdict::Wanted };
-    sqlx::query(
-        "INSERT INTO report (agent_id, epoch, sequence, verdict, element_id, started_at, finished_at, completeness, \
-         digest, readings, requests, retries, varbinds, recorded_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-    )
-    .bind(line.agent)
-    .bind(line.epoch)
-    .bind(line.sequence)
-    .bind(if held { "stored" } else { "wanted" })
-    .bind(&element)
-    .bind(read.started.0)
-    .bind(read.finished.0)
-    .bind(row::completeness_word(read.completeness))
-    .bind(&digest)
-    .bind(readings(read)?)
-    .bind(i64::from(read.requests))
-    .bind(i64::from(read.retries))
-    .bind(i64::from(read.varbinds))
-    .bind(line.now.0)
-    .execute(&mut *tx)
-    .await?;
-    if held {
-        sight(tx, line, &element, read, &digest).await?;
+    if let (Some(body), Some(raw)) = (evidence, &read.evidence) {
+        sqlx::query(
+            "INSERT INTO evidence (digest, size, body, recorded_at) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (digest) DO NOTHING",
+        )
+        .bind(&digest)
+        .bind(i64::try_from(raw.len()).unwrap_or(i64::MAX))
+        .bind(body)
+        .bind(line.now.0)
+        .execute(&mut *tx)
+        .await?;
+        group.held.insert(digest.clone());
     }
-    Ok(verdict)
+    let held = group.held.contains(&digest);
+    let present = present(tx, read, line.now).await?;
+    if held {
+        sight(tx, line, &present, read, &digest, &mut group.moved).await?;
+    }
+    group.rows.push(ReportRow {
+        sequence: line.sequence,
+        held,
+        element: present.element,
+        digest,
+        readings: readings(read)?,
+        read,
+    });
+    Ok(if held { Verdict::Stored } else { Verdict::Wanted })
+}
+
+/// What an element showed last.
+#[derive(Default)]
+struct Present {
+    element: String,
+    latest_digest: Option<String>,
+    latest_completeness: Option<String>,
+    complete: Option<String>,
+    partial: Option<String>,
+    last_report: Option<i64>,
+}
+
+/// The element a report is of, made if it is new.
+async fn present(tx: &mut Tx, read: &ReadReport, now: Instant) -> Result<Present, StoreError> {
+    let known = sqlx::query(
+        "SELECT element_id, latest_digest, latest_completeness, complete_digest, partial_digest, last_report_at \
+         FROM element WHERE site = $1 AND address = $2 AND port = $3",
+    )
+    .bind(read.site.as_str())
+    .bind(&read.address)
+    .bind(i64::from(read.port))
+    .fetch_optional(&mut *tx)
+    .await?;
+    Ok(match known {
+        Some(row) => Present {
+            element: row.try_get("element_id")?,
+            latest_digest: row.try_get("latest_digest")?,
+            latest_completeness: row.try_get("latest_completeness")?,
+            complete: row.try_get("complete_digest")?,
+            partial: row.try_get("partial_digest")?,
+            last_report: row.try_get("last_report_at")?,
+        },
+        None => Present {
+            element: declare::new_element(tx, read.site.as_str(), &read.address, read.port, now).await?,
+            ..Present::default()
+        },
+    })
 }
 
 /// `{"1.3.6.1.2.1.1.3.0": {"tag": 67, "octets": [..]}}`
@@ -376,26 +477,16 @@ fn readings(read: &ReadReport) -> Result<String, StoreError> {
 async fn sight(
     tx: &mut Tx,
     line: &Line<'_>,
-    element: &str,
+    present: &Present,
     read: &ReadReport,
     digest: &str,
+    moved_elements: &mut BTreeSet<String>,
 ) -> Result<(), StoreError> {
-    let present = sqlx::query(
-        "SELECT latest_digest, latest_completeness, complete_digest, partial_digest, last_report_at \
-         FROM element WHERE element_id = $1",
-    )
-    .bind(element)
-    .fetch_one(&mut *tx)
-    .await?;
-    let latest_digest: Option<String> = present.try_get("latest_digest")?;
-    let latest_completeness: Option<String> = present.try_get("latest_completeness")?;
-    let complete: Option<String> = present.try_get("complete_digest")?;
-    let partial: Option<String> = present.try_get("partial_digest")?;
-    let last_report: Option<i64> = present.try_get("last_report_at")?;
+    let element = present.element.as_str();
     let finished = read.finished.0;
     let word = row::completeness_word(read.completeness);
-    let is_latest = last_report.is_none_or(|last| finished >= last);
-    let same = is_latest && latest_digest.as_deref() == Some(digest);
+    let is_latest = present.last_report.is_none_or(|last| finished >= last);
+    let same = is_latest && present.latest_digest.as_deref() == Some(digest);
 
     if same {
         sqlx::query(
@@ -431,41 +522,31 @@ async fn sight(
     if !is_latest {
         return Ok(());
     }
-    sqlx::query(
-        "UPDATE element SET latest_digest = $2, latest_completeness = $3, last_report_at = $4, \
-         last_answer_at = CASE WHEN $3 = 'unreachable' THEN last_answer_at ELSE $4 END WHERE element_id = $1",
-    )
-    .bind(element)
-    .bind(digest)
-    .bind(word)
-    .bind(finished)
-    .execute(&mut *tx)
-    .await?;
     // A complete walk replaces what is known; a partial one stands beside it.
-    let moved = match read.completeness {
-        Completeness::Complete if complete.as_deref() != Some(digest) || partial.is_some() => {
-            sqlx::query(
-                "UPDATE element SET complete_from = CASE WHEN complete_digest = $2 THEN complete_from ELSE $3 END, \
-                 complete_digest = $2, partial_digest = NULL, partial_from = NULL WHERE element_id = $1",
-            )
-            .bind(element)
-            .bind(digest)
-            .bind(finished)
-            .execute(&mut *tx)
-            .await?;
-            true
+    let (complete, partial) = (present.complete.as_deref(), present.partial.as_deref());
+    let (set, moved) = match read.completeness {
+        Completeness::Complete if complete != Some(digest) || partial.is_some() => (
+            ", complete_from = CASE WHEN complete_digest = $2 THEN complete_from ELSE $4 END, \
+             complete_digest = $2, partial_digest = NULL, partial_from = NULL",
+            true,
+        ),
+        Completeness::Partial if partial != Some(digest) => {
+            (", partial_digest = $2, partial_from = $4", true)
         }
-        Completeness::Partial if partial.as_deref() != Some(digest) => {
-            sqlx::query("UPDATE element SET partial_digest = $2, partial_from = $3 WHERE element_id = $1")
-                .bind(element)
-                .bind(digest)
-                .bind(finished)
-                .execute(&mut *tx)
-                .await?;
-            true
-        }
-        _ => latest_completeness.as_deref() != Some(word),
+        _ => ("", present.latest_completeness.as_deref() != Some(word)),
     };
+    // Put together from the words above alone.
+    let update = sqlx::AssertSqlSafe(format!(
+        "UPDATE element SET latest_digest = $2, latest_completeness = $3, last_report_at = $4, \
+         last_answer_at = CASE WHEN $3 = 'unreachable' THEN last_answer_at ELSE $4 END{set} WHERE element_id = $1"
+    ));
+    sqlx::query(update)
+        .bind(element)
+        .bind(digest)
+        .bind(word)
+        .bind(finished)
+        .execute(&mut *tx)
+        .await?;
     if moved {
         // Evidence first seen as something that says nothing, and now as an answer.
         sqlx::query(
@@ -479,7 +560,7 @@ async fn sight(
         .bind(word)
         .execute(&mut *tx)
         .await?;
-        conclude::queue(tx, Stage::Evaluate, element, line.now).await?;
+        moved_elements.insert(element.to_owned());
     }
     Ok(())
 }

@@ -1,0 +1,81 @@
+//! The bare store: the collector's own commits, without network, agent and interpretation.
+
+use super::figures::Round;
+use super::process::usage;
+use super::{BenchError, broken};
+use model::{AgentId, Instant as Micros};
+use prost::bytes::Bytes;
+use std::path::Path;
+use std::time::Instant;
+use store::record::{AgentHello, IncomingReport, Verdict};
+use store::{SqliteStore, Store};
+
+/// Reports committed in one transaction: what an agent may send beyond the last acknowledgement.
+const GROUP: usize = 256;
+const EPOCH: &str = "00112233445566778899aabbccddeeff";
+/// After every time the reports speak of.
+const NOW: Micros = Micros(1_760_000_000_000_000);
+
+/// A store of its own, with one agent that writes to it.
+pub struct Bare {
+    store: SqliteStore,
+    agent: AgentId,
+    sequence: u64,
+}
+
+impl Bare {
+    /// Makes the file.
+    ///
+    /// # Errors
+    /// [`BenchError`] when it cannot be made.
+    pub async fn open(folder: &Path) -> Result<Self, BenchError> {
+        let store = SqliteStore::open(&folder.join("bare.db")).await?;
+        let agent = AgentId::generate();
+        let hello = AgentHello {
+            agent,
+            site: "lab".parse().map_err(broken)?,
+            epoch: EPOCH.to_owned(),
+            next_sequence: 1,
+            first_sequence: 1,
+            version: String::new(),
+            clock: NOW,
+        };
+        store.greet(&hello, NOW).await?;
+        Ok(Self {
+            store,
+            agent,
+            sequence: 0,
+        })
+    }
+
+    /// Commits reports that were read beforehand.
+    ///
+    /// # Errors
+    /// [`BenchError`] when one of them is not stored.
+    pub async fn commit(&mut self, reports: &[Bytes]) -> Result<Round, BenchError> {
+        let site = "lab".parse().map_err(broken)?;
+        let groups: Vec<Vec<IncomingReport>> = reports
+            .chunks(GROUP)
+            .map(|group| {
+                let read = |report: &Bytes| {
+                    self.sequence += 1;
+                    IncomingReport {
+                        sequence: self.sequence,
+                        body: collector::ingest::report(report, &site, NOW),
+                    }
+                };
+                group.iter().map(read).collect()
+            })
+            .collect();
+        let (before, begun) = (usage(None)?, Instant::now());
+        for group in groups {
+            let verdicts = self.store.commit_reports(self.agent, EPOCH, group, NOW).await?;
+            if let Some(other) = verdicts.iter().find(|verdict| **verdict != Verdict::Stored) {
+                return Err(BenchError::Unexpected(format!("the bare store says {other:?}")));
+            }
+        }
+        let took = begun.elapsed();
+        let cpu = usage(None)?.cpu.saturating_sub(before.cpu);
+        Ok(Round::new(reports.len() as u64, took, &[cpu]))
+    }
+}

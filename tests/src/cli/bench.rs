@@ -1,0 +1,140 @@
+//! `lab bench`: figures of Marque on this machine, as a table or one line of JSON.
+
+use crate::bench::{self, Compared, Figures, Spec};
+use collector::admin::chain;
+use std::fmt::Write as _;
+use std::pin::pin;
+use std::time::Duration;
+
+/// What to measure.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Bench {
+    /// From an agent's spool to the collector's disk, against a bare stream and a bare store.
+    #[command(after_help = KEYS)]
+    Line(LineArgs),
+}
+
+/// What the keys of `--json` mean.
+const KEYS: &str = "\
+Keys of --json:
+  switch, mix, digest   access switches that changed, a fleet that changed, one that did not
+    report_bytes        octets of an encoded report
+    wire_bytes          octets on the wire for it, both ways, TLS and HTTP/2 included
+    stream, store, line bare tonic stream, bare store commit, and spool to durable commit:
+                        per_second, spread (slowest and fastest round), cpu_micros a report,
+                        cpu_each (agent, collector)
+    ratio               line against the slower of stream and store
+  ratio                 the least of the three
+  unchanged             octets an unchanged report costs alone and with 127 others, an agent that
+                        is silent a day, an element a day with one round an hour
+  backlog               reports that waited in the spool, how many of them in full; octets of its
+                        file; octets of the agent's memory while they waited (now, most) and were
+                        sent (most), and for what it knows of each target; seconds and reports a
+                        second until all were acknowledged; octets on the wire a report
+  optimised             false: built without --release, so the figures mean little";
+
+/// How much to measure.
+#[derive(Debug, clap::Args)]
+pub(super) struct LineArgs {
+    /// Print one line of JSON, and all else to standard error.
+    #[arg(long)]
+    json: bool,
+    /// Reports in one round.
+    #[arg(long, default_value_t = 4_000, value_parser = clap::value_parser!(u64).range(200..=1_000_000))]
+    reports: u64,
+    /// Rounds of each way; the figures are medians.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=100))]
+    rounds: u64,
+    /// Reports that wait in the spool while the link is down.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(200..=5_000_000))]
+    backlog: u64,
+    /// Seconds for which an agent is silent.
+    #[arg(long, default_value_t = 61, value_parser = clap::value_parser!(u64).range(0..=3_600))]
+    silence: u64,
+}
+
+/// Measures and prints.
+pub(super) async fn run(Bench::Line(args): Bench) -> Result<(), String> {
+    let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    let spec = Spec {
+        binary: std::env::current_exe().map_err(|error| format!("cannot find itself: {error}"))?,
+        reports: count(args.reports),
+        rounds: count(args.rounds),
+        backlog: count(args.backlog),
+        silence: Duration::from_secs(args.silence),
+    };
+    let note = |what: &str| super::note(&format_args!("lab: measuring {what}"));
+    let interrupted = pin!(super::interrupted());
+    let figures = tokio::select! {
+        biased;
+        () = interrupted => return Err("interrupted before everything was measured".to_owned()),
+        figures = bench::line(&spec, note) => figures.map_err(|error| chain(&error))?,
+    };
+    if args.json {
+        return super::print(&serde_json::json!(figures));
+    }
+    super::print(&table(&figures))
+}
+
+fn table(figures: &Figures) -> String {
+    let mut text = String::from(
+        "reports                 bytes  on the wire   stream/s    store/s     line/s  ratio   CPU us: agent  collector\n",
+    );
+    let named = [
+        ("access switches", &figures.switch),
+        ("a fleet that changed", &figures.mix),
+        ("unchanged", &figures.digest),
+    ];
+    for (name, compared) in named {
+        text.push_str(&row(name, compared));
+    }
+    let (unchanged, backlog) = (&figures.unchanged, &figures.backlog);
+    let [alone, together] = unchanged.element_bytes_per_day;
+    let [resident, peak] = backlog.waiting_bytes.map(mebibytes);
+    let sending = mebibytes(backlog.sending_bytes);
+    let _infallible = write!(
+        text,
+        "\nan unchanged element, hourly: {alone} bytes a day alone, {together} in company; a silent agent {} bytes a day\n\
+         {} reports waited ({} in full): the agent had {resident} MiB, {peak} at most, {sending} at most while sending,\n\
+         and {} bytes for each target it knows; drained in {} s, {} a second, {} bytes each\n\
+         {} cores, {} rounds of {} reports, {} s{}",
+        unchanged.silent_agent_bytes_per_day,
+        backlog.reports,
+        backlog.full,
+        backlog.known_bytes_per_target,
+        backlog.seconds,
+        backlog.per_second,
+        backlog.wire_bytes,
+        figures.cores,
+        figures.rounds,
+        figures.reports,
+        figures.seconds,
+        if figures.optimised {
+            ""
+        } else {
+            ", built without optimisation"
+        },
+    );
+    text
+}
+
+fn row(name: &str, compared: &Compared) -> String {
+    let each = |process: usize| compared.line.cpu_each.get(process).copied().unwrap_or_default();
+    format!(
+        "{name:<22}{:>7}{:>13}{:>11}{:>11}{:>11}{:>7}{:>16}{:>11}\n",
+        compared.report_bytes,
+        compared.wire_bytes,
+        compared.stream.per_second,
+        compared.store.per_second,
+        compared.line.per_second,
+        compared.ratio,
+        each(0),
+        each(1),
+    )
+}
+
+/// To one digit behind the point.
+#[allow(clippy::cast_precision_loss, reason = "memory stays far below 2^52 octets")]
+fn mebibytes(octets: u64) -> f64 {
+    (octets as f64 / 1_048_576.0 * 10.0).round() / 10.0
+}

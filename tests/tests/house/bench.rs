@@ -1,0 +1,66 @@
+//! The figures of the line: that they come, and mean what they say; not how good they are.
+
+use super::programs::{complaint, run};
+use serde_json::Value;
+
+#[test]
+fn the_line_is_measured_in_one_run_and_told_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = "bench line --json --reports 200 --rounds 1 --backlog 300 --silence 0";
+    let output = run(folder.path(), &words.split(' ').collect::<Vec<_>>());
+    assert!(output.status.success(), "{}", complaint(&output));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    let figures: Value = serde_json::from_str(&said).unwrap();
+    let number = |path: &str| {
+        figures
+            .pointer(path)
+            .and_then(Value::as_f64)
+            .unwrap_or_else(|| panic!("{path}: {said}"))
+    };
+
+    let mut least = f64::INFINITY;
+    for mix in ["switch", "mix", "digest"] {
+        for way in ["stream", "store", "line"] {
+            let speed = number(&format!("/{mix}/{way}/per_second"));
+            let [slowest, fastest] = ["0", "1"].map(|n| number(&format!("/{mix}/{way}/spread/{n}")));
+            assert!(
+                speed > 0.0 && slowest <= speed && speed <= fastest,
+                "{mix} {way}: {said}"
+            );
+        }
+        let slower =
+            number(&format!("/{mix}/stream/per_second")).min(number(&format!("/{mix}/store/per_second")));
+        let ratio = number(&format!("/{mix}/ratio"));
+        let line = number(&format!("/{mix}/line/per_second"));
+        assert!((ratio - line / slower).abs() <= 0.011, "{mix}: {said}");
+        assert_eq!(
+            figures[mix]["line"]["cpu_each"].as_array().map(Vec::len),
+            Some(2),
+            "agent and collector"
+        );
+        // What travels is compressed, and never nothing.
+        assert!(number(&format!("/{mix}/wire_bytes")) > 20.0, "{mix}: {said}");
+        least = least.min(ratio);
+    }
+    assert_eq!(number("/ratio"), least);
+    assert!(number("/switch/wire_bytes") < number("/switch/report_bytes"));
+    // What shares a message shares its cost.
+    assert!(
+        number("/unchanged/together_bytes") * 1.5 < number("/unchanged/alone_bytes"),
+        "{said}"
+    );
+    let day = number("/unchanged/element_bytes_per_day/0") - number("/unchanged/alone_bytes") * 24.0;
+    assert!(day.abs() < 3.0, "a round an hour: {said}");
+    assert_eq!(
+        (number("/backlog/reports"), number("/backlog/wire_bytes") > 0.0),
+        (300.0, true)
+    );
+    assert!(number("/backlog/full") >= 1.0 && number("/backlog/full") <= 300.0);
+    let [resident, peak] = ["0", "1"].map(|n| number(&format!("/backlog/waiting_bytes/{n}")));
+    assert!(
+        resident > 0.0 && peak >= resident && number("/backlog/sending_bytes") >= peak,
+        "{said}"
+    );
+    assert_eq!(figures["optimised"], Value::Bool(!cfg!(debug_assertions)));
+}
