@@ -128,6 +128,7 @@ fn kind(value: QuestionKind) -> &'static str {
         QuestionKind::Get => "get",
         QuestionKind::Walk => "walk",
         QuestionKind::Arcs => "arcs",
+        QuestionKind::Engine => "engine",
     }
 }
 
@@ -143,6 +144,15 @@ fn outcome(value: Outcome) -> &'static str {
         Outcome::Looping => "looping",
         Outcome::Skipped => "skipped",
         Outcome::Redacted => "redacted",
+        Outcome::WrongDigest => "wrong_digest",
+        Outcome::UnknownUser => "unknown_user",
+        Outcome::UnsupportedLevel => "unsupported_level",
+        Outcome::WrongPrivacy => "wrong_privacy",
+        Outcome::NotInTimeWindow => "not_in_time_window",
+        Outcome::UnknownEngine => "unknown_engine",
+        Outcome::UnknownContext => "unknown_context",
+        Outcome::Ignored => "ignored",
+        Outcome::NoCredential => "no_credential",
     }
 }
 
