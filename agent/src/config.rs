@@ -4,12 +4,15 @@
 //! Invariants: unknown keys are refused; an error names file, line and key and
 //! never quotes a line, which may hold a misplaced secret.
 
-use crate::credential::{Credential, CredentialError, SecretSource};
+pub(crate) mod credential;
+
+use crate::credential::{Credential, SecretSource};
 use crate::plan::{OidText, Plan, PlanConfig};
 use crate::poll::Limits;
 use crate::poll::socket::Patience;
 use crate::redact::SYS_CONTACT;
 use crate::target::{self, SNMP_PORT, Target};
+use credential::{CredentialConfig, Opened, Role};
 use prost::bytes::Bytes;
 use proto::tls::Bundle;
 use serde::{Deserialize, Deserializer};
@@ -107,6 +110,10 @@ pub struct PollConfig {
     /// Bytes kept of one value.
     #[serde(deserialize_with = "between::<1, 65_536, _>")]
     pub max_value_bytes: u64,
+    /// Seconds an element is left alone after it refused its user; twice as many after
+    /// each further refusal, up to a day.
+    #[serde(deserialize_with = "between::<1, 604_800, _>")]
+    pub refusal_pause_seconds: u64,
     /// Bytes of evidence kept of one round.
     #[serde(deserialize_with = "between::<1_024, { MAX_EVIDENCE_BYTES }, _>")]
     pub max_evidence_bytes: u64,
@@ -127,6 +134,7 @@ impl Default for PollConfig {
             max_repetitions: 40,
             max_rows: 100_000,
             max_value_bytes: 8192,
+            refusal_pause_seconds: 900,
             max_evidence_bytes: 4_194_304,
         }
     }
@@ -194,18 +202,12 @@ pub struct AdminConfig {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CredentialConfig {
-    name: Spanned<String>,
-    community: Spanned<SecretSource>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct TargetConfig {
     address: Spanned<IpAddr>,
     #[serde(default = "default_port", deserialize_with = "between::<1, 65_535, _>")]
     port: u64,
     credential: Spanned<String>,
+    role: Option<Role>,
 }
 
 fn default_port() -> u64 {
@@ -217,6 +219,7 @@ fn default_port() -> u64 {
 struct TargetFileConfig {
     path: Spanned<PathBuf>,
     credential: Spanned<String>,
+    role: Option<Role>,
 }
 
 /// A target and what opens it.
@@ -342,19 +345,13 @@ impl Source<'_> {
         Ok(path)
     }
 
-    fn credentials(&self, config: &Config) -> Result<HashMap<String, Arc<Credential>>, ConfigError> {
+    fn credentials(&self, config: &Config) -> Result<HashMap<String, Opened>, ConfigError> {
         let mut all = HashMap::new();
         for written in &config.credential {
-            let source = written.community.as_ref();
-            let credential = Credential::read(&self.beside(source)).map_err(|error| {
-                let cause = match &error {
-                    CredentialError::Unreadable { source, .. } => format!(": {source}"),
-                    _ => String::new(),
-                };
-                self.error(Some(written.community.span()), format!("{error}{cause}"))
-            })?;
-            let name = written.name.as_ref().clone();
-            if all.insert(name, Arc::new(credential)).is_some() {
+            let opened = written
+                .open(|source| self.beside(source))
+                .map_err(|(span, message)| self.error(Some(span), message))?;
+            if all.insert(written.name.as_ref().clone(), opened).is_some() {
                 return Err(self.error(Some(written.name.span()), "is there twice"));
             }
         }
@@ -376,20 +373,24 @@ impl Source<'_> {
     fn assignments(
         &self,
         config: &Config,
-        credentials: &HashMap<String, Arc<Credential>>,
+        credentials: &HashMap<String, Opened>,
     ) -> Result<Vec<Assignment>, ConfigError> {
         let credential = |name: &Spanned<String>| {
-            let found = credentials.get(name.as_ref()).cloned();
+            let found = credentials.get(name.as_ref());
             found.ok_or_else(|| self.error(Some(name.span()), "there is no credential of that name"))
         };
         let mut all = Vec::new();
         // Where each was named first.
         let mut seen = BTreeMap::new();
-        let mut add = |target: Target, credential: Arc<Credential>, span, place: String| {
+        let mut add = |target: Target, opened: &Opened, role, span, place: String| {
+            if let Some(why) = opened.refuses(target, role) {
+                return Err(self.error(span, why));
+            }
             if let Some(first) = seen.get(&target) {
                 return Err(self.error(span, format!("{target} in {place} is in {first} already")));
             }
             seen.insert(target, place);
+            let credential = Arc::clone(&opened.credential);
             all.push(Assignment { target, credential });
             Ok(())
         };
@@ -400,6 +401,7 @@ impl Source<'_> {
             add(
                 target,
                 credential(&written.credential)?,
+                written.role,
                 span,
                 "[[target]]".to_owned(),
             )?;
@@ -415,7 +417,8 @@ impl Source<'_> {
                     line.map_err(|error| self.error(span(), format!("{}: {error}", path.display())))?;
                 add(
                     target,
-                    Arc::clone(&credential),
+                    credential,
+                    written.role,
                     span(),
                     path.display().to_string(),
                 )?;

@@ -38,6 +38,8 @@ pub struct Rounds {
     pub collector_limit: Arc<AtomicUsize>,
     /// How long and how often to ask.
     pub patience: Patience,
+    /// The first pause after an element refused its user.
+    pub refusal_pause: Duration,
     /// What must not leave the site.
     pub redacted: Vec<Bytes>,
 }
@@ -86,7 +88,10 @@ impl Schedule {
             due: (0..all.len()).map(|at| Reverse((now, at))).collect(),
             places: all
                 .into_iter()
-                .map(|assignment| Place { assignment, learned })
+                .map(|assignment| Place {
+                    assignment,
+                    learned: learned.clone(),
+                })
                 .collect(),
             rounds,
             interval,
@@ -128,7 +133,7 @@ impl Schedule {
         reports: &mpsc::Sender<Report>,
     ) {
         let Some(place) = self.places.get(at) else { return };
-        let round = Arc::clone(&self.rounds).round(place.assignment.clone(), place.learned);
+        let round = Arc::clone(&self.rounds).round(place.assignment.clone(), place.learned.clone());
         let reports = reports.clone();
         let task = running.spawn(async move {
             let (report, learned) = round.await;
@@ -162,7 +167,8 @@ impl Schedule {
         let (wall, clock) = self.origin;
         let elapsed = clock.elapsed();
         let since_1970 = wall.duration_since(UNIX_EPOCH).unwrap_or_default() + elapsed;
-        let wait = until_slot(place.assignment.target, since_1970, self.interval);
+        let wait = until_slot(place.assignment.target, since_1970, self.interval)
+            .max(place.learned.pause(self.rounds.refusal_pause));
         self.due.push(Reverse((clock + elapsed + wait, at)));
     }
 }

@@ -100,7 +100,7 @@ pub enum Completeness {
     Complete,
     /// Something was answered and something was not.
     Partial,
-    /// Nothing was answered.
+    /// No question of the plan was answered; engine discovery may have been.
     Unreachable,
 }
 
