@@ -92,12 +92,12 @@ impl User {
     }
 
     /// msgUserName (RFC 3414, 2.4).
-    pub(crate) fn name(&self) -> &Bytes {
+    pub(crate) fn name(&self) -> &[u8] {
         &self.name
     }
 
     /// contextName (RFC 3411, 3.3.1).
-    pub(crate) fn context(&self) -> &Bytes {
+    pub(crate) fn context(&self) -> &[u8] {
         &self.context
     }
 
@@ -165,5 +165,202 @@ impl Salts {
 impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("User(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 3414, A.3: the password and the engine.
+    const MAPLE: &str = "maplesyrup";
+    const ENGINE: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
+
+    fn password<P>(protocol: P, secret: &str) -> Password<P> {
+        Password {
+            protocol,
+            secret: SecretString::from(secret),
+            origin: "here".to_owned(),
+        }
+    }
+
+    fn user(auth: AuthProtocol, privacy: PrivProtocol) -> User {
+        let (auth, privacy) = (password(auth, MAPLE), password(privacy, MAPLE));
+        User::new("marque", Some(&auth), Some(&privacy), "").unwrap()
+    }
+
+    /// The first two from RFC 3414, A.3.1 and A.3.2, the others made by the same steps
+    /// with another implementation of the hashes (RFC 7860 has none).
+    const LOCALISED: [(AuthProtocol, &str); 6] = [
+        (AuthProtocol::Md5, "526f5eed9fcce26f8964c2930787d82b"),
+        (AuthProtocol::Sha1, "6695febc9288e36282235fc7151f128497b38f3f"),
+        (
+            AuthProtocol::Sha224,
+            "0bd8827c6e29f8065e08e09237f177e410f69b90e1782be682075674",
+        ),
+        (
+            AuthProtocol::Sha256,
+            "8982e0e549e866db361a6b625d84cccc11162d453ee8ce3a6445c2d6776f0f8b",
+        ),
+        (
+            AuthProtocol::Sha384,
+            "3b298f16164a11184279d5432bf169e2d2a48307de02b3d3f7e2b4f36eb6f0455a53689a3937eea07319a633d2ccba78",
+        ),
+        (
+            AuthProtocol::Sha512,
+            "22a5a36cedfcc085807a128d7bc6c2382167ad6c0dbc5fdff856740f3d84c099\
+             ad1ea87a8db096714d9788bd544047c9021e4229ce27e4c0a69250adfcffbb0b",
+        ),
+    ];
+
+    /// Beyond the digest of the protocol: draft-blumenthal-aes-usm-04, 3.1.2.1 and
+    /// draft-reeder-snmpv3-usm-3desede-00, 2.1, whose example is the first of Reeder's.
+    const EXTENDED: [(AuthProtocol, PrivProtocol, &str); 6] = [
+        (
+            AuthProtocol::Md5,
+            PrivProtocol::Aes256Reeder,
+            "79eff44a90650ee0a3a40abfac5acc12",
+        ),
+        (AuthProtocol::Md5, PrivProtocol::Des3, "79eff44a90650ee0"),
+        (
+            AuthProtocol::Md5,
+            PrivProtocol::Aes256Blumenthal,
+            "fa24a92467426c2f4b09192be10dfaec",
+        ),
+        (AuthProtocol::Sha1, PrivProtocol::Aes192Reeder, "9b8b6d78"),
+        (
+            AuthProtocol::Sha1,
+            PrivProtocol::Aes256Blumenthal,
+            "505e07eb9af25568fa1f5dbe",
+        ),
+        (AuthProtocol::Sha224, PrivProtocol::Aes256Reeder, "22c34be4"),
+    ];
+
+    fn hex(octets: &[u8]) -> String {
+        octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    }
+
+    #[test]
+    fn keys_are_those_of_the_standards() {
+        let engine = Bytes::from_static(ENGINE);
+        for (auth, expected) in LOCALISED {
+            let keys = user(auth, PrivProtocol::Aes128).keys(&engine).unwrap();
+            assert_eq!(hex(keys.auth.as_bytes()), expected, "{auth}");
+            assert_eq!(
+                hex(keys.privacy.as_ref().unwrap().encryption_key()),
+                expected[..32]
+            );
+        }
+        for (auth, privacy, expected) in EXTENDED {
+            let keys = user(auth, privacy).keys(&engine).unwrap();
+            let key = hex(keys.privacy.as_ref().unwrap().encryption_key());
+            let (_, plain) = LOCALISED.iter().find(|(other, _)| *other == auth).unwrap();
+            assert_eq!(key, format!("{plain}{expected}"), "{auth} {privacy}");
+        }
+    }
+
+    /// RFC 2202, 2 and 3, and RFC 4231, 4.2 (case 1 of each), cut as RFC 3414, 6 and 7 and
+    /// RFC 7860, 4.2.1 say. Zeros after a short key are what HMAC adds anyway.
+    #[test]
+    fn digests_are_those_of_the_standards() {
+        for (protocol, key, expected) in [
+            (AuthProtocol::Md5, 16, "9294727a3638bb1c13f48ef8"),
+            (AuthProtocol::Sha1, 20, "b617318655057264e28bc0b6"),
+            (AuthProtocol::Sha224, 20, "896fb1128abbdf196832107cd49df33f"),
+            (
+                AuthProtocol::Sha256,
+                20,
+                "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da7",
+            ),
+            (
+                AuthProtocol::Sha384,
+                20,
+                "afd03944d84895626b0825f4ab46907f15f9dadbe4101ec682aa034c7cebc59c",
+            ),
+            (
+                AuthProtocol::Sha512,
+                20,
+                "87aa7cdea5ef619d4ff0b4241a1d6cb02379f4e2ce4ec2787ad0b30545e17cde\
+                 daa833b7d6b8a702038b274eaea3f4e4",
+            ),
+        ] {
+            let mut octets = vec![0x0b; key];
+            octets.resize(protocol.digest_len(), 0);
+            let key = LocalizedKey::from_bytes(protocol, octets).unwrap();
+            assert_eq!(
+                hex(&key.compute_hmac(b"Hi There").unwrap()),
+                expected,
+                "{protocol}"
+            );
+        }
+    }
+
+    #[test]
+    fn keys_are_made_once_for_an_engine() {
+        let user = user(AuthProtocol::Sha256, PrivProtocol::Aes256Reeder);
+        let engine = Bytes::from_static(ENGINE);
+        let (first, again) = (user.keys(&engine).unwrap(), user.keys(&engine).unwrap());
+        assert!(Arc::ptr_eq(&first, &again));
+        let other = user.keys(&Bytes::from_static(b"12345")).unwrap();
+        assert_ne!(first.auth.as_bytes(), other.auth.as_bytes());
+        let nobody = User::new("nobody", None, None, "").unwrap();
+        assert!(nobody.keys(&engine).is_none());
+    }
+
+    #[test]
+    fn no_salt_is_used_twice() {
+        let mut seen = std::collections::HashSet::new();
+        for privacy in [PrivProtocol::Des, PrivProtocol::Aes128] {
+            // A second user is the same one after a restart.
+            for _ in 0..2 {
+                let user = user(AuthProtocol::Md5, privacy);
+                let keys = user.keys(&Bytes::from_static(ENGINE)).unwrap();
+                for _ in 0..50 {
+                    let (_, salt) = user
+                        .encrypt(keys.privacy.as_ref().unwrap(), b"text", 1, 1)
+                        .unwrap();
+                    assert!(seen.insert(salt));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_user_is_refused_without_its_password() {
+        let auth = password(AuthProtocol::Sha256, MAPLE);
+        let short = password(AuthProtocol::Sha256, "hunter2");
+        let privacy = password(PrivProtocol::Aes128, "hunter2");
+        let long = "x".repeat(33);
+        for (name, auth, privacy, context, expected) in [
+            (
+                "a",
+                Some(&short),
+                None,
+                "",
+                "here holds no password of at least 8 bytes",
+            ),
+            (
+                "a",
+                Some(&auth),
+                Some(&privacy),
+                "",
+                "here holds no password of at least 8 bytes",
+            ),
+            ("a", None, Some(&privacy), "", "privacy needs authentication"),
+            ("", None, None, "", "a user's name has 1 to 32 bytes"),
+            (&long, None, None, "", "a user's name has 1 to 32 bytes"),
+            (
+                "a",
+                None,
+                None,
+                &"x".repeat(256),
+                "a context's name has at most 255 bytes",
+            ),
+        ] {
+            let error = User::new(name, auth, privacy, context).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        }
+        let shown = format!("{:?}", user(AuthProtocol::Md5, PrivProtocol::Des));
+        assert_eq!(shown, "User(..)");
     }
 }

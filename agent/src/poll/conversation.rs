@@ -176,7 +176,7 @@ impl<'s> Conversation<'s> {
             if self.known().is_none() {
                 self.discover().await?;
             }
-            let refusal = match self.say(None, pdu, names).await {
+            let refusal = match self.say(|session, id| session.seal(id, pdu, names)).await {
                 Ok(Heard::Response(response)) => return Ok(response),
                 Ok(Heard::Report(refusal)) => refusal,
                 Ok(Heard::Engine) => return Err(ExchangeError::Undecodable),
@@ -208,39 +208,41 @@ impl<'s> Conversation<'s> {
         self.ask(id, &engine::request(id)).await.map(|_| ())
     }
 
-    /// One request as the user, at its own level or a lower one.
+    /// One request of the session's making.
     async fn say(
         &mut self,
-        level: Option<SecurityLevel>,
-        pdu: Pdu,
-        names: &[Bytes],
+        seal: impl FnOnce(&mut Session<'s>, i32) -> Option<Vec<u8>>,
     ) -> Result<Heard, ExchangeError> {
         let id = self.sockets.request_id();
         let Voice::User(session) = &mut self.voice else {
             return Err(ExchangeError::Undecodable);
         };
-        let level = level.unwrap_or(session.level());
-        let request = session.seal(id, level, pdu, names);
+        let request = seal(session, id);
         self.ask(id, &request.ok_or(ExchangeError::Undecodable)?).await
     }
 
-    /// An engine that is there and silent to what is encrypted, but not to what is
-    /// only signed, cannot decrypt it (RFC 3414 lets it say so, not all do). The
-    /// question for that is empty: it tells nothing to who listens.
+    /// An engine that is there and silent to a user has a reason that it may not say
+    /// (common with contexts and with privacy): the same without it tells.
     async fn why_ignored(&mut self) -> ExchangeError {
-        let private = match &self.voice {
-            Voice::User(session) => session.level().requires_priv(),
-            Voice::Community(..) => false,
-        };
-        if !private {
+        let Voice::User(session) = &self.voice else {
             return ExchangeError::Ignored;
+        };
+        let (level, in_context) = (session.user().level(), !session.user().context().is_empty());
+        let mut without = Vec::new();
+        if in_context {
+            without.push((level, ExchangeError::UnknownContext));
         }
-        match self.say(Some(SecurityLevel::AuthNoPriv), Pdu::Get, &[]).await {
-            // Signed, or the refusal that comes after the signature was found right.
-            Ok(Heard::Response(_)) => ExchangeError::WrongPrivacy,
-            Ok(Heard::Report(refusal)) if refusal.is_about_the_user() => refusal,
-            _ => ExchangeError::Ignored,
+        if level.requires_priv() {
+            without.push((SecurityLevel::AuthNoPriv, ExchangeError::WrongPrivacy));
         }
+        for (level, reason) in without {
+            match self.say(|session, id| session.seal_empty(id, level)).await {
+                Ok(Heard::Response(_)) => return reason,
+                Ok(Heard::Report(refusal)) if refusal.is_about_the_user() => return refusal,
+                _ => {}
+            }
+        }
+        ExchangeError::Ignored
     }
 
     /// Sends until something comes or patience is out.

@@ -104,14 +104,32 @@ impl<'s> Session<'s> {
         self.known.as_ref()
     }
 
-    /// The best level of the user.
+    /// Who asks.
     #[must_use]
-    pub fn level(&self) -> SecurityLevel {
-        self.user.level()
+    pub fn user(&self) -> &User {
+        self.user
     }
 
-    /// A request at a level no better than the user's; [`None`] without an engine.
-    pub fn seal(&mut self, id: i32, level: SecurityLevel, pdu: Pdu, names: &[Bytes]) -> Option<Vec<u8>> {
+    /// A request as the user is configured; [`None`] without an engine.
+    pub fn seal(&mut self, id: i32, pdu: Pdu, names: &[Bytes]) -> Option<Vec<u8>> {
+        let (level, context) = (self.user.level(), self.user.context());
+        self.seal_as(level, context, id, pdu, names)
+    }
+
+    /// An empty question in the default context, at a level no better than the user's:
+    /// it tells nothing to who listens.
+    pub fn seal_empty(&mut self, id: i32, level: SecurityLevel) -> Option<Vec<u8>> {
+        self.seal_as(level, &[], id, Pdu::Get, &[])
+    }
+
+    fn seal_as(
+        &mut self,
+        level: SecurityLevel,
+        context: &[u8],
+        id: i32,
+        pdu: Pdu,
+        names: &[Bytes],
+    ) -> Option<Vec<u8>> {
         self.level = level;
         let known = self.known.as_ref()?;
         let (boots, time) = match level.requires_auth() {
@@ -126,6 +144,7 @@ impl<'s> Session<'s> {
             boots,
             time,
             user: Some(self.user),
+            context,
             keys: self.keys.as_deref(),
             pdu,
             names,

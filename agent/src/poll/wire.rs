@@ -213,7 +213,6 @@ pub(super) fn drop_cause(_: Box<async_snmp::Error>) -> Undecodable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use async_snmp::Version;
     use async_snmp::message::CommunityMessage;
     use async_snmp::pdu::RequestPdu;
     use proptest::prelude::*;
@@ -258,7 +257,7 @@ mod tests {
             .iter()
             .map(|text| async_snmp::Oid::parse(text).unwrap())
             .collect();
-        let pdu = RequestPdu::get(Version::V2c, 70_000, &oids).unwrap();
+        let pdu = RequestPdu::get(async_snmp::Version::V2c, 70_000, &oids).unwrap();
         let mut buf = EncodeBuf::new();
         pdu.encode(&mut buf).unwrap();
         let theirs = buf.finish_vec();

@@ -38,6 +38,8 @@ pub struct Outgoing<'a> {
     pub time: u32,
     /// [`None`] in discovery.
     pub user: Option<&'a User>,
+    /// contextName; empty is the default one.
+    pub context: &'a [u8],
     /// Of the user at this engine, unless nothing is protected.
     pub keys: Option<&'a Keys>,
     /// What is asked.
@@ -50,13 +52,11 @@ impl Outgoing<'_> {
     /// Encodes, encrypts and signs; [`None`] when keys are missing for the level.
     #[must_use]
     pub fn encode(&self) -> Option<Vec<u8>> {
-        let (name, context) = self
-            .user
-            .map_or((&[][..], &[][..]), |user| (user.name(), user.context()));
+        let name: &[u8] = self.user.map_or(&[], User::name);
         let scoped = |buf: &mut EncodeBuf| {
             buf.push_sequence(|buf| {
                 wire::push_pdu(buf, self.id, self.pdu, self.names)?;
-                buf.push_octet_string(context)?;
+                buf.push_octet_string(self.context)?;
                 buf.push_octet_string(self.engine)
             })
         };
