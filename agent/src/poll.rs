@@ -499,3 +499,26 @@ fn outcome_of(failure: ExchangeError) -> Outcome {
         ExchangeError::NoCredential => Outcome::NoCredential,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_a_day_and_end_with_an_answer() {
+        let limits = crate::config::PollConfig::default().limits();
+        let first = Duration::from_secs(900);
+        let mut learned = Learned::nothing(&limits);
+        for (refused, minutes) in [(0, 0), (1, 15), (2, 30), (3, 60), (8, 1440), (u32::MAX, 1440)] {
+            learned.refused = refused;
+            assert_eq!(
+                learned.pause(first),
+                Duration::from_secs(minutes * 60),
+                "{refused}"
+            );
+        }
+        // Whoever wants longer pauses has them.
+        let week = Duration::from_secs(604_800);
+        assert_eq!(learned.pause(week), week);
+    }
+}

@@ -198,6 +198,7 @@ fn count(report: &Report) {
     metrics::counter!("marque_agent_retry_total").increment(u64::from(report.cost.retries));
     metrics::counter!("marque_agent_varbind_total").increment(u64::from(report.cost.varbinds));
     metrics::counter!("marque_agent_undecodable_total").increment(u64::from(report.undecodable));
+    metrics::counter!("marque_agent_engine_shared_total").increment(u64::from(report.engine_shared));
     tracing::debug!(
         target.address = %report.target,
         completeness,

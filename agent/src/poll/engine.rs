@@ -173,7 +173,6 @@ mod tests {
                 time: 1,
                 user: None,
                 context: &[],
-                context: &[],
                 keys: None,
                 pdu: Pdu::Get,
                 names: &[],

@@ -115,7 +115,7 @@ fn a_copied_engine_id_is_noted_and_no_error() {
         );
         assert_eq!(
             boots(&round),
-            u8::try_from(twin + 1).unwrap(),
+            u8::try_from(twin + 2).unwrap(),
             "each has its own clock"
         );
         assert_eq!(round.cost.requests, if turn < 2 { 2 } else { 1 });

@@ -128,3 +128,20 @@ fn a_credential_is_for_its_ranges_and_roles() {
     let open = open(folder.path(), "community = { file = 'short' }\n").unwrap();
     assert_eq!(open.refuses(target("192.0.3.1"), None), None);
 }
+
+#[test]
+fn the_manual_and_the_example_name_every_protocol() {
+    let manual = include_str!("../../../../docs/manual/credentials.md");
+    let example = include_str!("../../../agent.example.toml");
+    for names in [AuthProtocol::NAMES, PrivProtocol::NAMES] {
+        assert!(example.contains(names), "{names}");
+        let mut count = 0;
+        for name in names.replace(" or ", ", ").split(", ") {
+            assert!(manual.contains(&format!("`{name}`")), "{name}");
+            count += 1;
+        }
+        assert!(count >= 6, "{names}");
+    }
+    named::<AuthProtocol>("sha512").unwrap();
+    named::<PrivProtocol>("aes256-reeder").unwrap();
+}
