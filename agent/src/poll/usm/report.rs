@@ -52,8 +52,18 @@ mod tests {
                 value: Bytes::from_static(&[1]),
             }],
         };
-        for (counter, expected) in COUNTERS {
-            assert_eq!(refusal(&report(&format!("{counter}.0"))), expected);
+        use ExchangeError as Why;
+        for (counter, expected) in [
+            ("1.3.6.1.6.3.15.1.1.1.0", Why::UnsupportedLevel),
+            ("1.3.6.1.6.3.15.1.1.2.0", Why::NotInTimeWindow),
+            ("1.3.6.1.6.3.15.1.1.3.0", Why::UnknownUser),
+            ("1.3.6.1.6.3.15.1.1.4.0", Why::UnknownEngine),
+            ("1.3.6.1.6.3.15.1.1.5.0", Why::WrongDigest),
+            ("1.3.6.1.6.3.15.1.1.6.0", Why::WrongPrivacy),
+            ("1.3.6.1.6.3.12.1.4.0", Why::UnknownContext),
+            ("1.3.6.1.6.3.12.1.5.0", Why::UnknownContext),
+        ] {
+            assert_eq!(refusal(&report(counter)), expected, "{counter}");
         }
         for other in ["1.3.6.1.6.3.15.1.1.7.0", "1.3.6.1.6.3.11.2.1.1.0", "1.3.6"] {
             assert_eq!(refusal(&report(other)), ExchangeError::Refused);
