@@ -176,7 +176,10 @@ impl<'s> Session<'s> {
         match pdu_tag {
             wire::RESPONSE if ours && incoming.level == self.level && pdu.request_id == id => {
                 if authentic && known.proven && !known.takes(&incoming) {
-                    return Err(Undecodable);
+                    // Not taken, as RFC 3414 says. Its clock is: some engines' clocks stand
+                    // still, and the identifier shows that this one was just said.
+                    self.adopt(incoming, true)?;
+                    return Ok(Some(Heard::Report(ExchangeError::NotInTimeWindow)));
                 }
                 self.adopt(incoming, authentic)?;
                 Ok(Some(Heard::Response(pdu)))
