@@ -179,18 +179,21 @@ fn an_element_of_version_3_is_evidence_and_a_refused_user_is_shown_with_its_reas
         let rows = v["rows"].as_array();
         rows.is_some_and(|rows| rows.len() == 2 && rows.iter().any(|row| row["maker"] == "Huawei"))
     });
-    let evidence_of = |port: u16| {
+    let shown = |port: u16| {
         let rows = elements["rows"].as_array().unwrap();
         let row = rows.iter().find(|row| row["port"] == port).unwrap();
         let page = get(http, &format!("/elements/{}", row["element"].as_str().unwrap()));
-        // The last sighting, whatever it brought.
+        // The sightings are at the end of the page.
         let sighting = page.rsplit("/evidence/").next().unwrap().get(..64).unwrap();
-        get(http, &format!("/evidence/{sighting}")).to_lowercase()
+        let evidence = get(http, &format!("/evidence/{sighting}"));
+        (page, evidence.to_lowercase())
     };
-    let answered = evidence_of(open.address.port());
+    let (page, answered) = shown(open.address.port());
+    assert!(!page.contains("last round"), "nothing is missing: {page}");
     assert!(answered.contains("versatile routing platform"), "{answered}");
     assert!(answered.contains("engine"), "who is there is evidence");
-    let refused = evidence_of(shut.address.port());
+    let (page, refused) = shown(shut.address.port());
+    assert!(page.contains("last round unreachable: wrong digest"), "{page}");
     assert!(refused.contains("wrong digest"), "{refused}");
     assert!(!refused.contains("versatile") && !refused.contains("authentic"));
 }
