@@ -3,6 +3,7 @@
 //! Invariant: whatever goes wrong is one line on standard error and an exit code
 //! of `sysexits.h`; a secret given here is shown nowhere.
 
+pub mod credential;
 pub mod enrol;
 pub mod json;
 pub mod poll;

@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn the_first_to_name_a_target_wins() {
-        let credentials = [(); 3].map(|()| Arc::new(Credential::from_value("x", "test").unwrap()));
+        let credentials = [(); 3].map(|()| crate::testing::community("x"));
         let [own, planned, found] = &credentials;
         let list = |credential: &Arc<Credential>, targets: &[&str]| -> Vec<Assignment> {
             let assignment = |target: &&str| Assignment {

@@ -4,13 +4,16 @@
 //! Invariants: unknown keys are refused; an error names file, line and key and
 //! never quotes a line, which may hold a misplaced secret.
 
+pub(crate) mod credential;
+
 use crate::collector_plan::{Bounds, CollectorPlanConfig};
-use crate::credential::{Credential, CredentialError, SecretSource};
+use crate::credential::{Credential, SecretSource};
 use crate::plan::{OidText, Plan, PlanConfig};
 use crate::poll::Limits;
 use crate::poll::socket::Patience;
 use crate::redact::SYS_CONTACT;
 use crate::target::{self, SNMP_PORT, Target};
+use credential::{CredentialConfig, Opened, Role};
 use prost::bytes::Bytes;
 use proto::tls::Bundle;
 use serde::{Deserialize, Deserializer};
@@ -115,6 +118,10 @@ pub struct PollConfig {
     /// Bytes kept of one value.
     #[serde(deserialize_with = "between::<1, 65_536, _>")]
     pub max_value_bytes: u64,
+    /// Seconds an element is left alone after it refused its user; twice as many after
+    /// each further refusal, up to a day.
+    #[serde(deserialize_with = "between::<1, 604_800, _>")]
+    pub refusal_pause_seconds: u64,
     /// Bytes of evidence kept of one round.
     #[serde(deserialize_with = "between::<1_024, { MAX_EVIDENCE_BYTES }, _>")]
     pub max_evidence_bytes: u64,
@@ -135,6 +142,7 @@ impl Default for PollConfig {
             max_repetitions: 40,
             max_rows: 100_000,
             max_value_bytes: 8192,
+            refusal_pause_seconds: 900,
             max_evidence_bytes: 4_194_304,
         }
     }
@@ -202,18 +210,12 @@ pub struct AdminConfig {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CredentialConfig {
-    name: Spanned<String>,
-    community: Spanned<SecretSource>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct TargetConfig {
     address: Spanned<IpAddr>,
     #[serde(default = "default_port", deserialize_with = "between::<1, 65_535, _>")]
     port: u64,
     credential: Spanned<String>,
+    role: Option<Role>,
 }
 
 fn default_port() -> u64 {
@@ -225,6 +227,7 @@ fn default_port() -> u64 {
 struct TargetFileConfig {
     path: Spanned<PathBuf>,
     credential: Spanned<String>,
+    role: Option<Role>,
 }
 
 /// A target and what opens it.
@@ -340,11 +343,16 @@ impl Source<'_> {
             .path
             .as_ref()
             .map_or_else(beside, |path| self.folder().join(path));
+        // A plan does not know what a target is for, so it cannot use what is for some roles only.
+        let nameable = credentials
+            .into_iter()
+            .filter_map(|(name, opened)| opened.for_every_role().map(|credential| (name, credential)))
+            .collect();
         Ok(Loaded {
             plan: Plan::from(&config.plan),
             assignments,
             identity,
-            collector_plan: taken.accept.then(|| (path, Bounds::new(taken, credentials))),
+            collector_plan: taken.accept.then(|| (path, Bounds::new(taken, nameable))),
             spool,
             config,
         })
@@ -363,19 +371,13 @@ impl Source<'_> {
         Ok(path)
     }
 
-    fn credentials(&self, config: &Config) -> Result<HashMap<String, Arc<Credential>>, ConfigError> {
+    fn credentials(&self, config: &Config) -> Result<HashMap<String, Opened>, ConfigError> {
         let mut all = HashMap::new();
         for written in &config.credential {
-            let source = written.community.as_ref();
-            let credential = Credential::read(&self.beside(source)).map_err(|error| {
-                let cause = match &error {
-                    CredentialError::Unreadable { source, .. } => format!(": {source}"),
-                    _ => String::new(),
-                };
-                self.error(Some(written.community.span()), format!("{error}{cause}"))
-            })?;
-            let name = written.name.as_ref().clone();
-            if all.insert(name, Arc::new(credential)).is_some() {
+            let opened = written
+                .open(|source| self.beside(source))
+                .map_err(|(span, message)| self.error(Some(span), message))?;
+            if all.insert(written.name.as_ref().clone(), opened).is_some() {
                 return Err(self.error(Some(written.name.span()), "is there twice"));
             }
         }
@@ -397,20 +399,24 @@ impl Source<'_> {
     fn assignments(
         &self,
         config: &Config,
-        credentials: &HashMap<String, Arc<Credential>>,
+        credentials: &HashMap<String, Opened>,
     ) -> Result<Vec<Assignment>, ConfigError> {
         let credential = |name: &Spanned<String>| {
-            let found = credentials.get(name.as_ref()).cloned();
+            let found = credentials.get(name.as_ref());
             found.ok_or_else(|| self.error(Some(name.span()), "there is no credential of that name"))
         };
         let mut all = Vec::new();
         // Where each was named first.
         let mut seen = BTreeMap::new();
-        let mut add = |target: Target, credential: Arc<Credential>, span, place: String| {
+        let mut add = |target: Target, opened: &Opened, role, span, place: String| {
+            if let Some(why) = opened.refuses(target, role) {
+                return Err(self.error(span, why));
+            }
             if let Some(first) = seen.get(&target) {
                 return Err(self.error(span, format!("{target} in {place} is in {first} already")));
             }
             seen.insert(target, place);
+            let credential = Arc::clone(&opened.credential);
             all.push(Assignment {
                 target,
                 credential,
@@ -425,6 +431,7 @@ impl Source<'_> {
             add(
                 target,
                 credential(&written.credential)?,
+                written.role,
                 span,
                 "[[target]]".to_owned(),
             )?;
@@ -440,7 +447,8 @@ impl Source<'_> {
                     line.map_err(|error| self.error(span(), format!("{}: {error}", path.display())))?;
                 add(
                     target,
-                    Arc::clone(&credential),
+                    credential,
+                    written.role,
                     span(),
                     path.display().to_string(),
                 )?;

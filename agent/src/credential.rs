@@ -1,29 +1,26 @@
-//! Communities: named in the configuration, read where they live, never printed.
+//! What opens a conversation with an element: named in the configuration, its
+//! secrets read where they live, never printed, used only at addresses it is for.
 //!
 //! Invariants: the configuration refers to a secret and cannot contain one; no
-//! `Debug`, `Display` or error of this module shows any part of a secret.
+//! `Debug`, `Display` or error of this module shows any part of a secret; secrets
+//! and keys are overwritten when they are dropped.
 
+pub mod source;
+pub mod user;
+
+use crate::poll::wire::Version;
+use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+pub use source::SecretSource;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use user::User;
 
 /// More than any community seen; a longer file is something else.
 const MAX_COMMUNITY_BYTES: usize = 255;
 
-/// Where the value of a secret lives.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SecretSource {
-    /// First line of a file.
-    File(PathBuf),
-    /// An environment variable.
-    Environment(String),
-    /// A file of that name in the folder systemd made for this service (LoadCredential).
-    Systemd(String),
-}
-
-/// Why a secret could not be read.
+/// Why a credential cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialError {
     /// The file cannot be read.
@@ -43,61 +40,90 @@ pub enum CredentialError {
     /// Nothing in it, or far too much.
     #[error("{0} holds no community of 1 to 255 bytes")]
     NoCommunity(String),
+    /// RFC 3414, 11.2 forbids it.
+    #[error("{0} holds no password of at least 8 bytes")]
+    ShortPassword(String),
+    /// RFC 3411, 5: SnmpAdminString (SIZE(1..32)).
+    #[error("a user's name has 1 to 32 bytes")]
+    NoUser,
+    /// RFC 3411, 5: SnmpAdminString.
+    #[error("a context's name has at most 255 bytes")]
+    LongContext,
+    /// RFC 3414, 1.4.3: there is no such level.
+    #[error("privacy needs authentication")]
+    PrivacyAlone,
+    /// The system gives no random numbers.
+    #[error("no random numbers to be had from the system")]
+    NoRandomness,
 }
 
-/// What opens an SNMPv2c conversation (RFC 1901).
+/// What opens a conversation, and where it may be used.
 pub struct Credential {
-    community: SecretString,
+    opening: Opening,
+    /// Everywhere, if there is none.
+    ranges: Vec<IpNet>,
+}
+
+/// What is said first.
+pub(crate) enum Opening {
+    /// RFC 1157, RFC 1901.
+    Community {
+        version: Version,
+        community: SecretString,
+    },
+    /// RFC 3414.
+    User(Box<User>),
 }
 
 impl Credential {
-    /// From the value itself, as given on a command line.
+    /// A community of version 1 or 2c; `origin` is what an error calls it.
     ///
     /// # Errors
     /// [`CredentialError::NoCommunity`] when it is empty or too long.
-    pub fn from_value(value: &str, origin: &str) -> Result<Self, CredentialError> {
-        if value.is_empty() || value.len() > MAX_COMMUNITY_BYTES {
+    pub fn community(
+        version: Version,
+        community: SecretString,
+        origin: &str,
+    ) -> Result<Self, CredentialError> {
+        let length = community.expose_secret().len();
+        if length == 0 || length > MAX_COMMUNITY_BYTES {
             return Err(CredentialError::NoCommunity(origin.to_owned()));
         }
         Ok(Self {
-            community: SecretString::from(value),
+            opening: Opening::Community { version, community },
+            ranges: Vec::new(),
         })
     }
 
-    /// From the first line of a file.
-    ///
-    /// # Errors
-    /// [`CredentialError`] when it cannot be read or holds none.
-    pub fn from_file(path: &Path) -> Result<Self, CredentialError> {
-        let text = std::fs::read_to_string(path).map_err(|source| CredentialError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
-        let line = text.lines().next().unwrap_or_default();
-        Self::from_value(line, &path.display().to_string())
-    }
-
-    /// From where the configuration says it lives.
-    ///
-    /// # Errors
-    /// [`CredentialError`] when it cannot be read or holds none.
-    pub fn read(source: &SecretSource) -> Result<Self, CredentialError> {
-        match source {
-            SecretSource::File(path) => Self::from_file(path),
-            SecretSource::Environment(name) => {
-                let value = std::env::var(name).map_err(|_| CredentialError::Unset(name.clone()))?;
-                Self::from_value(&value, name)
-            }
-            SecretSource::Systemd(name) => {
-                let folder = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or(CredentialError::NoSystemd)?;
-                Self::from_file(&Path::new(&folder).join(name))
-            }
+    /// A user of version 3.
+    #[must_use]
+    pub fn user(user: User) -> Self {
+        Self {
+            opening: Opening::User(Box::new(user)),
+            ranges: Vec::new(),
         }
     }
 
-    /// The octets that go into a message.
-    pub(crate) fn community(&self) -> &[u8] {
-        self.community.expose_secret().as_bytes()
+    /// For these ranges only; for all addresses if there is none.
+    #[must_use]
+    pub fn within(self, ranges: Vec<IpNet>) -> Self {
+        Self { ranges, ..self }
+    }
+
+    /// Whether it may be used at this address.
+    #[must_use]
+    pub fn covers(&self, address: IpAddr) -> bool {
+        self.ranges.is_empty() || self.ranges.iter().any(|range| range.contains(&address))
+    }
+
+    /// Whether it may be used at every address of a prefix.
+    #[must_use]
+    pub fn covers_all(&self, prefix: IpNet) -> bool {
+        self.ranges.is_empty() || self.ranges.iter().any(|range| range.contains(&prefix))
+    }
+
+    pub(crate) fn opening(&self) -> &Opening {
+        &self.opening
     }
 }
 
@@ -107,109 +133,40 @@ impl fmt::Debug for Credential {
     }
 }
 
-impl<'de> Deserialize<'de> for SecretSource {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(SourceVisitor)
-    }
-}
-
-/// Refuses values by hand: serde's own messages would quote the secret.
-struct SourceVisitor;
-
-const REFERENCE: &str = r#"is never written here; say { file = "…" }, { env = "…" } or { systemd = "…" }"#;
-
-impl<'de> Visitor<'de> for SourceVisitor {
-    type Value = SecretSource;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a reference to a secret")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretSource, A::Error> {
-        let wrong = || A::Error::custom(REFERENCE);
-        let kind: String = map.next_key()?.ok_or_else(wrong)?;
-        let name: String = map.next_value().map_err(|_| wrong())?;
-        if name.is_empty() || map.next_key::<String>()?.is_some() {
-            return Err(wrong());
-        }
-        match kind.as_str() {
-            "file" => Ok(SecretSource::File(name.into())),
-            "env" => Ok(SecretSource::Environment(name)),
-            "systemd" if !name.contains('/') => Ok(SecretSource::Systemd(name)),
-            _ => Err(wrong()),
-        }
-    }
-
-    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<SecretSource, E> {
-        Err(E::custom(REFERENCE))
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<SecretSource, E> {
-        Err(E::custom(REFERENCE))
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<SecretSource, E> {
-        Err(E::custom(REFERENCE))
-    }
-
-    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<SecretSource, E> {
-        Err(E::custom(REFERENCE))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<SecretSource, A::Error> {
-        Err(A::Error::custom(REFERENCE))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[derive(Debug, Deserialize)]
-    struct Holder {
-        community: SecretSource,
-    }
-
-    #[test]
-    fn references_are_read() {
-        for (text, expected) in [
-            ("{ file = '/a' }", SecretSource::File("/a".into())),
-            ("{ env = 'A' }", SecretSource::Environment("A".into())),
-            ("{ systemd = 'a' }", SecretSource::Systemd("a".into())),
-        ] {
-            let read: Holder = toml::from_str(&format!("community = {text}")).unwrap();
-            assert_eq!(read.community, expected);
-        }
-    }
-
-    #[test]
-    fn a_value_is_refused_and_not_repeated() {
-        for text in [
-            "'hunter2'",
-            "22222",
-            "2.2222",
-            "['hunter2']",
-            "{ value = 'hunter2' }",
-            "{ systemd = '../hunter2' }",
-            "{ file = 22222 }",
-            "{ file = 'a', env = 'hunter2' }",
-        ] {
-            let error = toml::from_str::<Holder>(&format!("community = {text}")).unwrap_err();
-            assert!(error.message().contains("never written here"), "{text}: {error}");
-            assert!(!error.message().contains("2222") && !error.message().contains("hunter2"));
-        }
+    fn community(text: &str) -> Result<Credential, CredentialError> {
+        Credential::community(Version::V2c, SecretString::from(text), "here")
     }
 
     #[test]
     fn a_secret_does_not_show() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("community");
-        std::fs::write(&path, "hunter2\nsecond line\n").unwrap();
-        let credential = Credential::from_file(&path).unwrap();
-        assert_eq!(credential.community(), b"hunter2");
+        let credential = community("hunter2").unwrap();
         assert!(!format!("{credential:?}").contains("hunter2"));
-        std::fs::write(&path, "\nhunter2").unwrap();
-        let error = Credential::from_file(&path).unwrap_err().to_string();
-        assert!(error.contains("no community") && !error.contains("hunter2"));
+        for wrong in [String::new(), "hunter2".repeat(37)] {
+            let error = community(&wrong).unwrap_err().to_string();
+            assert_eq!(error, "here holds no community of 1 to 255 bytes");
+        }
+    }
+
+    #[test]
+    fn a_credential_knows_where_it_may_be_used() {
+        let everywhere = community("hunter2").unwrap();
+        let somewhere = community("hunter2").unwrap().within(vec![
+            "192.0.2.0/24".parse().unwrap(),
+            "2001:db8::/32".parse().unwrap(),
+        ]);
+        for (address, inside) in [
+            ("192.0.2.1", true),
+            ("192.0.3.1", false),
+            ("2001:db8::1", true),
+            ("2001:db9::1", false),
+        ] {
+            let address = address.parse().unwrap();
+            assert!(everywhere.covers(address));
+            assert_eq!(somewhere.covers(address), inside, "{address}");
+        }
     }
 }

@@ -2,19 +2,25 @@
 //! and their raw answers.
 //!
 //! Invariants: an element that is silent costs one question, the others are
-//! skipped; rows received are kept whatever happens after; what was cut says so.
+//! skipped; rows received are kept whatever happens after; what was cut says so;
+//! in version 3 the first observation says which engine is there.
 
 pub mod pace;
 pub mod socket;
-pub mod walk;
+pub mod conversation;
 pub mod wire;
+pub mod engine;
+pub mod usm;
+pub mod walk;
 
 use crate::plan::{Plan, Question, oid};
+use conversation::Conversation;
 use pace::RoundTrip;
 use prost::bytes::Bytes;
 use proto::v1::{Cost, Observation, Outcome, QuestionKind, Varbind};
-use socket::{Conversation, ExchangeError};
+use socket::ExchangeError;
 use std::time::{Duration, SystemTime};
+use usm::Known;
 use walk::{Manner, Walk};
 use wire::Pdu;
 
@@ -48,10 +54,13 @@ fn row_bytes(varbind: &Varbind) -> usize {
 }
 
 /// What a round taught about an element, to begin the next one with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Learned {
     trip: RoundTrip,
     manner: Manner,
+    engine: Option<Known>,
+    /// Rounds in a row that ended because of the user.
+    refused: u32,
 }
 
 impl Learned {
@@ -61,9 +70,26 @@ impl Learned {
         Self {
             trip: RoundTrip::default(),
             manner: Manner::new(limits),
+            engine: None,
+            refused: 0,
         }
     }
+
+    /// How long to leave the element alone so that its user is not shut out: nothing,
+    /// or `first` after one refusal and twice as long after each further one, up to a day.
+    #[must_use]
+    pub fn pause(&self, first: Duration) -> Duration {
+        let Some(doublings) = self.refused.checked_sub(1) else {
+            return Duration::ZERO;
+        };
+        first
+            .saturating_mul(1 << doublings.min(16))
+            .min(LONGEST_PAUSE.max(first))
+    }
 }
+
+/// A password that was set right is noticed within a day.
+const LONGEST_PAUSE: Duration = Duration::from_secs(86_400);
 
 /// Everything one element answered in one round.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,8 +106,10 @@ pub struct Round {
     pub cost: Cost,
     /// Whether the element answered anything.
     pub answered: bool,
-    /// Datagrams from the element that were no SNMPv2c, or for another community.
+    /// Datagrams from the element that could not be read or not be believed.
     pub undecodable: u32,
+    /// Its engine was last seen at another address: a box with several, or a copied ID.
+    pub engine_shared: bool,
 }
 
 /// Asks one element everything in the plan.
@@ -94,11 +122,19 @@ pub async fn round(
     let started = SystemTime::now();
     let clock = tokio::time::Instant::now();
     let mut asked = match conversation {
-        Ok(conversation) => Asking::begin(conversation, plan, limits, *learned).await,
+        Ok(conversation) => Asking::begin(conversation, plan, limits, learned.clone()).await,
         Err(failure) => Asked::nothing(plan, failure),
     };
+    match asked.over {
+        Some(over) if over.is_about_the_user() => learned.refused = learned.refused.saturating_add(1),
+        // Silence says nothing about the user.
+        _ => {}
+    }
     if asked.answered {
-        *learned = asked.learned.unwrap_or(*learned);
+        *learned = asked.learned.unwrap_or_else(|| learned.clone());
+    }
+    if let Some(engine) = asked.engine {
+        asked.observations.insert(0, engine);
     }
     if let Some(first) = asked.observations.first_mut().filter(|_| !asked.answered) {
         // Not asked at all, or asked and not heard: the first question says why.
@@ -114,6 +150,7 @@ pub async fn round(
         cost: asked.cost,
         answered: asked.answered,
         undecodable: asked.undecodable,
+        engine_shared: asked.engine_shared,
     }
 }
 
@@ -125,6 +162,10 @@ struct Asked {
     answered: bool,
     undecodable: u32,
     learned: Option<Learned>,
+    /// In version 3.
+    engine: Option<Observation>,
+    engine_shared: bool,
+    over: Option<ExchangeError>,
 }
 
 impl Asked {
@@ -140,6 +181,9 @@ impl Asked {
             answered: false,
             undecodable: 0,
             learned: None,
+            engine: None,
+            engine_shared: false,
+            over: Some(failure),
         }
     }
 }
@@ -152,8 +196,6 @@ struct Asking<'a> {
     manner: Manner,
     bytes_left: usize,
     readings: Vec<Varbind>,
-    /// Set when asking on would be pointless.
-    over: bool,
 }
 
 impl<'a> Asking<'a> {
@@ -164,26 +206,44 @@ impl<'a> Asking<'a> {
         learned: Learned,
     ) -> Asked {
         conversation.trip = learned.trip;
+        conversation.remember(learned.engine);
+        let manner = match conversation.has_bulk() {
+            true => learned.manner.relaxed(limits),
+            false => learned.manner.relaxed(limits).without_bulk(),
+        };
         let mut asking = Asking {
             conversation,
             plan,
             limits,
-            manner: learned.manner.relaxed(limits),
+            manner,
             bytes_left: limits.max_evidence_bytes,
             readings: Vec::new(),
-            over: false,
         };
-        let observations = asking.all().await;
+        let mut observations = asking.all().await;
         let conversation = asking.conversation;
+        let engine = conversation.engine();
+        match engine {
+            Some(Ok(engine)) => asking.readings.extend(engine.readings()),
+            // Nobody was there to be asked anything else.
+            Some(Err(_)) => observations
+                .iter_mut()
+                .for_each(|observation| observation.outcome = Outcome::Skipped as i32),
+            None => {}
+        }
         Asked {
             observations,
             readings: asking.readings,
             cost: conversation.cost,
             answered: conversation.answered(),
             undecodable: conversation.undecodable,
+            engine: engine.map(|engine| engine::observation(engine.map_err(outcome_of))),
+            engine_shared: conversation.shares_engine(),
+            over: conversation.over(),
             learned: Some(Learned {
                 trip: conversation.trip,
                 manner: asking.manner,
+                engine: conversation.known().cloned(),
+                refused: 0,
             }),
         }
     }
@@ -194,7 +254,7 @@ impl<'a> Asking<'a> {
         let mut readings = plan.readings.as_slice();
         for (question, observation) in plan.questions.iter().zip(&mut observations) {
             if let Question::Get(names) = question
-                && !self.over
+                && self.conversation.over().is_none()
             {
                 (observation.outcome, observation.varbinds) = self.get(names, readings).await;
                 readings = &[];
@@ -218,7 +278,7 @@ impl<'a> Asking<'a> {
                         observation.varbinds = answer.varbinds;
                     }
                 }
-                Question::Arcs { root, limit } if !self.over => {
+                Question::Arcs { root, limit } if self.conversation.over().is_none() => {
                     (observation.outcome, observation.varbinds) = self.arcs(root, *limit).await;
                 }
                 _ => {}
@@ -258,31 +318,24 @@ impl<'a> Asking<'a> {
             .collect()
     }
 
-    async fn exchange(&mut self, pdu: Pdu, names: &[Bytes]) -> Result<wire::Response, ExchangeError> {
-        let result = self.conversation.exchange(pdu, names).await;
-        if let Err(failure) = result {
-            self.over |= !self.conversation.answered()
-                || matches!(failure, ExchangeError::Deadline | ExchangeError::Unreachable);
-        }
-        result
-    }
-
-    /// GET of exact instances; one that the element refuses or passes over is asked for alone.
+    /// GET of exact instances. One that does not exist in version 1 fails them all and is
+    /// left out (RFC 1157, 4.1.2); one that the element refuses or passes over is asked for
+    /// alone.
     async fn get(&mut self, names: &[Bytes], readings: &[Bytes]) -> (i32, Vec<Varbind>) {
         let all: Vec<Bytes> = names.iter().chain(readings).cloned().collect();
         let mut outcome = Outcome::Complete;
         let mut found = Vec::with_capacity(all.len());
-        let mut pending = vec![all.as_slice()];
-        while let Some(part) = pending.pop() {
-            let failed = match self.exchange(Pdu::Get, part).await {
+        let mut pending = vec![all];
+        while let Some(mut part) = pending.pop() {
+            let failed = match self.conversation.exchange(Pdu::Get, &part).await {
                 Ok(response) if response.error_status == 0 => {
                     let mut passed_over = Vec::new();
-                    for name in part.chunks(1) {
+                    for name in &part {
                         // The first answer counts.
-                        let answer = response.varbinds.iter().find(|one| name.contains(&one.oid));
+                        let answer = response.varbinds.iter().find(|one| one.oid == name);
                         match answer {
                             Some(varbind) => found.push(varbind.clone()),
-                            None => passed_over.push(name),
+                            None => passed_over.push(vec![name.clone()]),
                         }
                     }
                     if passed_over.is_empty() {
@@ -294,12 +347,26 @@ impl<'a> Asking<'a> {
                     }
                     Outcome::Refused
                 }
-                Ok(_) if part.len() > 1 => {
-                    let (left, right) = part.split_at(part.len() / 2);
-                    pending.extend([right, left]);
+                Ok(response) if response.error_status == wire::error::NO_SUCH_NAME => {
+                    let named = usize::try_from(response.error_index)
+                        .ok()
+                        .and_then(|index| index.checked_sub(1))
+                        .filter(|&at| at < part.len());
+                    match named {
+                        Some(missing) => drop(part.remove(missing)),
+                        None if part.len() > 1 => pending.push(part.split_off(part.len() / 2)),
+                        None => part.clear(),
+                    }
+                    if !part.is_empty() {
+                        pending.push(part);
+                    }
                     continue;
                 }
-                Ok(response) if response.error_status == wire::error::NO_SUCH_NAME => continue,
+                Ok(_) if part.len() > 1 => {
+                    pending.push(part.split_off(part.len() / 2));
+                    pending.push(part);
+                    continue;
+                }
                 Ok(_) => Outcome::Refused,
                 Err(failure) => outcome_of(failure),
             };
@@ -334,11 +401,11 @@ impl<'a> Asking<'a> {
     async fn walk(&mut self, questions: &[&[Bytes]]) -> Vec<walk::Answer> {
         let limits = self.limits;
         let mut walk = Walk::new(questions, limits, self.manner, self.bytes_left);
-        while !self.over {
+        while self.conversation.over().is_none() {
             let Some((pdu, names)) = walk.next_request() else {
                 break;
             };
-            match self.exchange(pdu, names).await {
+            match self.conversation.exchange(pdu, names).await {
                 Ok(response) => walk.answered(response),
                 Err(failure) if !self.conversation.answered() => walk.abandon(outcome_of(failure)),
                 Err(failure) => walk.failed(failure),
@@ -360,7 +427,11 @@ impl<'a> Asking<'a> {
         let mut found = Vec::new();
         let mut from = root.clone();
         let outcome = loop {
-            let response = match self.exchange(Pdu::GetNext, std::slice::from_ref(&from)).await {
+            let response = match self
+                .conversation
+                .exchange(Pdu::GetNext, std::slice::from_ref(&from))
+                .await
+            {
                 Ok(response) => response,
                 Err(failure) => break outcome_of(failure),
             };
@@ -416,5 +487,38 @@ fn outcome_of(failure: ExchangeError) -> Outcome {
         ExchangeError::TimedOut | ExchangeError::Deadline => Outcome::TimedOut,
         ExchangeError::Unreachable => Outcome::Unreachable,
         ExchangeError::Undecodable => Outcome::Undecodable,
+        ExchangeError::Refused => Outcome::Refused,
+        ExchangeError::WrongDigest => Outcome::WrongDigest,
+        ExchangeError::UnknownUser => Outcome::UnknownUser,
+        ExchangeError::UnsupportedLevel => Outcome::UnsupportedLevel,
+        ExchangeError::WrongPrivacy => Outcome::WrongPrivacy,
+        ExchangeError::NotInTimeWindow => Outcome::NotInTimeWindow,
+        ExchangeError::UnknownEngine => Outcome::UnknownEngine,
+        ExchangeError::UnknownContext => Outcome::UnknownContext,
+        ExchangeError::Ignored => Outcome::Ignored,
+        ExchangeError::NoCredential => Outcome::NoCredential,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_a_day_and_end_with_an_answer() {
+        let limits = crate::config::PollConfig::default().limits();
+        let first = Duration::from_secs(900);
+        let mut learned = Learned::nothing(&limits);
+        for (refused, minutes) in [(0, 0), (1, 15), (2, 30), (3, 60), (8, 1440), (u32::MAX, 1440)] {
+            learned.refused = refused;
+            assert_eq!(
+                learned.pause(first),
+                Duration::from_secs(minutes * 60),
+                "{refused}"
+            );
+        }
+        // Whoever wants longer pauses has them.
+        let week = Duration::from_secs(604_800);
+        assert_eq!(learned.pause(week), week);
     }
 }

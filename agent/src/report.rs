@@ -32,8 +32,10 @@ pub struct Report {
     pub readings: Vec<v1::Varbind>,
     /// What it cost the element.
     pub cost: v1::Cost,
-    /// Datagrams from the element that were no SNMPv2c.
+    /// Datagrams from the element that could not be read or not be believed.
     pub undecodable: u32,
+    /// Its engine was last seen at another address.
+    pub engine_shared: bool,
 }
 
 impl Report {
@@ -68,6 +70,7 @@ impl Report {
             readings: round.readings,
             cost: round.cost,
             undecodable: round.undecodable,
+            engine_shared: round.engine_shared,
         }
     }
 

@@ -41,6 +41,8 @@ pub struct Rounds {
     pub collector_limit: Arc<AtomicUsize>,
     /// How long and how often to ask.
     pub patience: Patience,
+    /// The first pause after an element refused its user.
+    pub refusal_pause: Duration,
     /// What must not leave the site.
     pub redacted: Vec<Bytes>,
 }
@@ -205,7 +207,10 @@ impl Schedule {
         }
         let (now, since_1970) = self.now();
         let learned = ended.ok().map(|(_, learned)| learned);
-        self.table.ended(target, learned, now, since_1970);
+        let pause = learned
+            .as_ref()
+            .map_or(Duration::ZERO, |learned| learned.pause(self.rounds.refusal_pause));
+        self.table.ended(target, learned, (now, since_1970), pause);
     }
 }
 
@@ -220,6 +225,7 @@ fn count(report: &Report) {
     metrics::counter!("marque_agent_retry_total").increment(u64::from(report.cost.retries));
     metrics::counter!("marque_agent_varbind_total").increment(u64::from(report.cost.varbinds));
     metrics::counter!("marque_agent_undecodable_total").increment(u64::from(report.undecodable));
+    metrics::counter!("marque_agent_engine_shared_total").increment(u64::from(report.engine_shared));
     tracing::debug!(
         target.address = %report.target,
         completeness,

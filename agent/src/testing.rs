@@ -1,8 +1,18 @@
-//! For tests: an authority and what it signs, made anew for each test.
+//! For tests: a community; an authority and what it signs, made anew for each test.
 
+use crate::credential::Credential;
+use crate::poll::wire::Version;
 use proto::tls::{AgentIdentity, COLLECTOR_NAME};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use secrecy::SecretString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A community of version 2c.
+pub fn community(text: &str) -> Arc<Credential> {
+    let secret = SecretString::from(text);
+    Arc::new(Credential::community(Version::V2c, secret, "test").unwrap())
+}
 
 /// Signs for agents and collectors.
 pub struct Authority {

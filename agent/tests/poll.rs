@@ -5,14 +5,22 @@
 #![cfg(test)]
 
 mod poll {
+    mod engines;
+    mod peer;
+    mod refusals;
+    pub mod snmpd;
     mod strange;
+    mod versions;
 }
 
 use agent::credential::Credential;
 use agent::plan::{IfArc, Plan, Profile, oid};
 use agent::poll::socket::{Patience, Sockets};
-use agent::poll::{Learned, Limits, Round, wire};
+use agent::poll::wire::{self, Version};
+use agent::poll::{Learned, Limits, Round};
+use agent::report::Report;
 use async_snmp::ber::EncodeBuf;
+use poll::snmpd::Snmpd;
 use prost::bytes::Bytes;
 use proto::v1::{Outcome, QuestionKind};
 use serde_json::Value;
@@ -69,38 +77,11 @@ impl Drop for Ends {
     }
 }
 
-/// net-snmp's agent at a free port of both loopback addresses.
-fn snmpd(folder: &Path) -> (Ends, u16) {
-    let port = UdpSocket::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let config = folder.join("snmpd.conf");
-    let text = "rocommunity hunter2\nrocommunity6 hunter2\nsysLocation Under the stairs\nsysContact +49 30 1234\n\
-                override 1.3.6.1.2.1.47.1.1.1.1.11.1 octet_str \"SN-1\"\n\
-                override 1.3.6.1.2.1.47.1.1.1.1.11.2 octet_str \"SN-2\"\n\
-                override 1.3.6.1.2.1.47.1.1.1.1.13.1 octet_str \"Model\"\n";
-    std::fs::write(&config, text).unwrap();
-    let started = Command::new("snmpd")
-        .args(["-f", "-Ln", "-C", "-c"])
-        .arg(&config)
-        .arg(format!("udp:127.0.0.1:{port},udp6:[::1]:{port}"))
-        .env("SNMP_PERSISTENT_DIR", folder)
-        .env("PATH", format!("{}:/usr/sbin", std::env::var("PATH").unwrap()))
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("net-snmp's snmpd is installed");
-    let ends = Ends(started);
-    let answers = (0..100).any(|_| poll(&format!("127.0.0.1:{port}"), &[])["completeness"] == "complete");
-    assert!(answers, "snmpd began to answer");
-    (ends, port)
-}
-
 #[test]
 fn a_real_element_is_read_in_full_and_the_same_twice() {
     let folder = tempfile::tempdir().unwrap();
-    let (_snmpd, port) = snmpd(folder.path());
+    let snmpd = Snmpd::start(folder.path(), "");
+    let port = snmpd.port;
     let (v4, v6) = (format!("127.0.0.1:{port}"), format!("[::1]:{port}"));
     let output = marque_agent(&["poll", &v4, &v6]);
     assert!(output.status.success());
@@ -177,27 +158,58 @@ fn round(target: &str, plan: &Plan, limits: &Limits) -> Round {
 
 /// The same, at so many packets a second.
 fn round_at(target: &str, plan: &Plan, limits: &Limits, rate: u32) -> Round {
-    let patience = Patience {
-        first_contact: Duration::from_secs(1),
-        retries: 2,
-    };
-    let credential = Credential::from_value("hunter2", "here").unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let sockets = Sockets::open(1, rate).unwrap();
-        let deadline = tokio::time::Instant::now() + limits.deadline;
-        let conversation = sockets.converse(target.parse().unwrap(), &credential, patience, deadline);
-        agent::poll::round(conversation, plan, limits, &mut Learned::nothing(limits)).await
-    })
+    let credential = Credential::community(Version::V2c, "hunter2".into(), "here").unwrap();
+    let mut agent = Agent::new(rate);
+    agent.round(target, &credential, plan, limits, &mut Learned::nothing(limits))
+}
+
+/// Sockets and what runs them.
+struct Agent {
+    runtime: tokio::runtime::Runtime,
+    sockets: Sockets,
+    patience: Patience,
+}
+
+impl Agent {
+    fn new(rate: u32) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let sockets = runtime.block_on(async { Sockets::open(1, rate).unwrap() });
+        let patience = Patience {
+            first_contact: Duration::from_secs(1),
+            retries: 2,
+        };
+        Self {
+            runtime,
+            sockets,
+            patience,
+        }
+    }
+
+    fn round(
+        &mut self,
+        target: &str,
+        credential: &Credential,
+        plan: &Plan,
+        limits: &Limits,
+        learned: &mut Learned,
+    ) -> Round {
+        self.runtime.block_on(async {
+            let deadline = tokio::time::Instant::now() + limits.deadline;
+            let target = target.parse().unwrap();
+            let conversation = self.sockets.converse(target, credential, self.patience, deadline);
+            agent::poll::round(conversation, plan, limits, learned).await
+        })
+    }
 }
 
 #[test]
 fn an_arc_that_is_seen_is_walked() {
     let folder = tempfile::tempdir().unwrap();
-    let (_snmpd, port) = snmpd(folder.path());
+    let snmpd = Snmpd::start(folder.path(), "");
+    let port = snmpd.port;
     let mut plan = Plan::of(Profile::Full);
     let walk = |text| vec![oid::parse(text).unwrap()];
     plan.if_arc = vec![
@@ -228,14 +240,19 @@ fn an_arc_that_is_seen_is_walked() {
     assert_eq!(last.varbinds.len(), 25);
 }
 
-/// Turns a request into a response of the same bindings, all of them NULL.
-fn echo(request: &[u8]) -> Vec<u8> {
-    let mut response = request.to_vec();
-    let community = response
+/// Where the tag of the request stands.
+fn tag_at(request: &[u8]) -> usize {
+    let community = request
         .windows(COMMUNITY.len())
         .position(|part| part == COMMUNITY)
         .unwrap();
-    response[community + COMMUNITY.len()] = 0xa2;
+    community + COMMUNITY.len()
+}
+
+/// Turns a request into a response of the same bindings, all of them NULL.
+fn echo(request: &[u8]) -> Vec<u8> {
+    let mut response = request.to_vec();
+    response[tag_at(request)] = 0xa2;
     response
 }
 

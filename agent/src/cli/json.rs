@@ -26,7 +26,7 @@ pub fn push_line(report: &Report, out: &mut Vec<u8>) {
     // Writing into memory does not fail.
     let _ = write!(
         out,
-        r#"{{"target":"{}","completeness":"{}","started":"{started}","duration_ms":{},"requests":{},"retries":{},"varbinds":{},"undecodable":{},"evidence_digest":"#,
+        r#"{{"target":"{}","completeness":"{}","started":"{started}","duration_ms":{},"requests":{},"retries":{},"varbinds":{},"undecodable":{},"engine_shared":{},"evidence_digest":"#,
         report.target,
         completeness(report.completeness),
         report.took.as_micros() as f64 / 1000.0,
@@ -34,6 +34,7 @@ pub fn push_line(report: &Report, out: &mut Vec<u8>) {
         cost.retries,
         cost.varbinds,
         report.undecodable,
+        report.engine_shared,
     );
     push_hex(&report.digest, out);
     out.extend_from_slice(b",\"observations\":");
@@ -128,6 +129,7 @@ fn kind(value: QuestionKind) -> &'static str {
         QuestionKind::Get => "get",
         QuestionKind::Walk => "walk",
         QuestionKind::Arcs => "arcs",
+        QuestionKind::Engine => "engine",
     }
 }
 
@@ -143,6 +145,15 @@ fn outcome(value: Outcome) -> &'static str {
         Outcome::Looping => "looping",
         Outcome::Skipped => "skipped",
         Outcome::Redacted => "redacted",
+        Outcome::WrongDigest => "wrong_digest",
+        Outcome::UnknownUser => "unknown_user",
+        Outcome::UnsupportedLevel => "unsupported_level",
+        Outcome::WrongPrivacy => "wrong_privacy",
+        Outcome::NotInTimeWindow => "not_in_time_window",
+        Outcome::UnknownEngine => "unknown_engine",
+        Outcome::UnknownContext => "unknown_context",
+        Outcome::Ignored => "ignored",
+        Outcome::NoCredential => "no_credential",
     }
 }
 
@@ -179,6 +190,7 @@ mod tests {
             cost: proto::v1::Cost::default(),
             answered: true,
             undecodable: 0,
+            engine_shared: false,
         };
         let report = Report::new("[::1]:161".parse().unwrap(), round, &[]);
         let mut line = Vec::new();

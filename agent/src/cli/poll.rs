@@ -4,16 +4,15 @@
 //! target that does not answer has its line too; what is no address is named on
 //! standard error and fails the command after the others were polled.
 
-use super::json;
+use super::{credential, json};
 use crate::config::{PollConfig, RedactConfig};
-use crate::credential::{Credential, CredentialError, SecretSource};
+use crate::credential::Credential;
 use crate::plan::{Plan, Profile};
 use crate::poll::socket::Sockets;
 use crate::poll::{self, Learned, Limits};
 use crate::report::Report;
 use crate::target::{self, Target};
 use prost::bytes::Bytes;
-use secrecy::{ExposeSecret as _, SecretString};
 use std::collections::HashSet;
 use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
@@ -26,8 +25,6 @@ use tokio::time::Instant;
 
 /// Reports that may wait for a slow reader of standard output.
 const QUEUE: usize = 256;
-/// Where the community is read from when no option says so.
-const COMMUNITY: &str = "MARQUE_COMMUNITY";
 /// Bytes of lines written at once.
 const WRITE: usize = 1 << 17;
 
@@ -40,13 +37,8 @@ pub struct Args {
     /// Read further targets from a file, one a line; - is standard input.
     #[arg(long = "targets", value_name = "FILE")]
     list: Option<PathBuf>,
-    /// The community; visible to other users of this machine, prefer the file, or the
-    /// environment variable MARQUE_COMMUNITY, which counts when neither option is given.
-    #[arg(long, value_parser = secret)]
-    community: Option<SecretString>,
-    /// Read the community from the first line of a file.
-    #[arg(long, value_name = "FILE", conflicts_with = "community")]
-    community_file: Option<PathBuf>,
+    #[command(flatten)]
+    opening: credential::Args,
     /// Targets polled at once.
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     in_flight: u32,
@@ -71,14 +63,8 @@ pub enum PollError {
     #[error("no target given; name some or use --targets FILE")]
     NoTarget,
     /// Nothing to open a conversation with.
-    #[error("no community given; use --community-file, MARQUE_COMMUNITY or --community")]
-    NoCommunity,
-    /// Set in vain.
-    #[error("{COMMUNITY} is set, but empty")]
-    EmptyCommunity,
-    /// The community cannot be read.
-    #[error("the community cannot be used")]
-    Community(#[source] CredentialError),
+    #[error(transparent)]
+    Credential(#[from] credential::OpeningError),
     /// The list cannot be read.
     #[error("cannot read targets from {0}")]
     List(PathBuf, #[source] io::Error),
@@ -94,19 +80,6 @@ pub enum PollError {
 }
 
 impl Args {
-    fn credential(&self) -> Result<Credential, PollError> {
-        match (&self.community_file, &self.community) {
-            (Some(path), _) => Credential::from_file(path),
-            (None, Some(value)) => Credential::from_value(value.expose_secret(), "the command line"),
-            (None, None) => match std::env::var_os(COMMUNITY) {
-                None => return Err(PollError::NoCommunity),
-                Some(value) if value.is_empty() => return Err(PollError::EmptyCommunity),
-                Some(_) => Credential::read(&SecretSource::Environment(COMMUNITY.to_owned())),
-            },
-        }
-        .map_err(PollError::Community)
-    }
-
     /// The targets, each once, and how many texts were none.
     fn targets(&self) -> Result<(Vec<Target>, usize), PollError> {
         let mut read = Vec::new();
@@ -141,10 +114,6 @@ impl Args {
     }
 }
 
-fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
-    Ok(SecretString::from(text))
-}
-
 fn read_text(path: &PathBuf) -> io::Result<String> {
     if path.as_os_str() == "-" {
         let mut text = String::new();
@@ -159,7 +128,7 @@ fn read_text(path: &PathBuf) -> io::Result<String> {
 /// # Errors
 /// [`PollError`] when nothing could be polled or printed.
 pub fn run(args: &Args) -> Result<ExitCode, PollError> {
-    let credential = args.credential()?;
+    let credential = args.opening.credential()?;
     let (targets, wrong) = args.targets()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -139,6 +139,7 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
         limits: poll.limits(),
         collector_limit: Arc::default(),
         patience: poll.patience(),
+        refusal_pause: Duration::from_secs(poll.refusal_pause_seconds),
         redacted: loaded.config.redact.octets(),
     });
     let own = Own {

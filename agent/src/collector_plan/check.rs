@@ -142,13 +142,27 @@ fn oids(item: &str, texts: &[String]) -> Result<Vec<OidText>, Refusal> {
     texts.iter().map(read).collect()
 }
 
-fn credential(item: &dyn Display, name: &str, bounds: &Bounds) -> Result<Arc<Credential>, Refusal> {
+fn credential(
+    item: &dyn Display,
+    name: &str,
+    prefix: IpNet,
+    bounds: &Bounds,
+) -> Result<Arc<Credential>, Refusal> {
     let found = bounds
         .credentials
         .get(name)
         .filter(|_| most::is_name(name))
-        .cloned();
-    found.ok_or_else(|| refuse(item, format!("there is no credential {name:?} at this agent")))
+        .ok_or_else(|| {
+            let why = format!("there is no credential {name:?} at this agent that a plan may use");
+            refuse(item, why)
+        })?;
+    if !found.covers_all(prefix) {
+        return Err(refuse(
+            item,
+            format!("lies outside the ranges of credential {name:?}"),
+        ));
+    }
+    Ok(Arc::clone(found))
 }
 
 fn port(item: &dyn Display, port: u32) -> Result<u16, Refusal> {
@@ -177,7 +191,12 @@ fn targets(plan: &v1::Plan, bounds: &Bounds) -> Result<Vec<Assignment>, Refusal>
         }
         all.push(Assignment {
             target,
-            credential: credential(&item, &planned.credential_name, bounds)?,
+            credential: credential(
+                &item,
+                &planned.credential_name,
+                IpNet::from(target.address().ip()),
+                bounds,
+            )?,
             interval: seconds(&item, planned.interval_seconds, bounds.min_interval)?,
         });
     }
@@ -209,7 +228,7 @@ fn areas(plan: &v1::Plan, bounds: &Bounds) -> Result<Vec<Area>, Refusal> {
             ));
         }
         all.push(Area {
-            credential: credential(&item, &planned.credential_name, bounds)?,
+            credential: credential(&item, &planned.credential_name, range.prefix(), bounds)?,
             range,
             port,
         });
@@ -223,7 +242,7 @@ mod tests {
     use crate::collector_plan::{CollectorPlanConfig, Prefix};
 
     fn bounds() -> Bounds {
-        let credential = Arc::new(Credential::from_value("hunter2", "test").unwrap());
+        let credential = crate::testing::community("hunter2");
         let config = CollectorPlanConfig {
             allow: ["10.0.0.0/8", "2001:db8::/32", "192.0.2.1/32"]
                 .map(|text| Prefix::try_from(text.to_owned()).unwrap())
@@ -329,7 +348,7 @@ mod tests {
             ),
             (
                 change(|p| p.targets[1].credential_name = "ran".to_owned()),
-                "target [2001:db8::1]:161: there is no credential \"ran\" at this agent",
+                "target [2001:db8::1]:161: there is no credential \"ran\" at this agent that a plan may use",
             ),
             (
                 change(|p| p.targets[0].interval_seconds = 59),
@@ -430,7 +449,7 @@ mod tests {
 
     #[test]
     fn without_a_word_of_the_operator_only_private_addresses_are_allowed() {
-        let credential = Arc::new(Credential::from_value("x", "test").unwrap());
+        let credential = crate::testing::community("x");
         let bounds = Bounds::new(
             &CollectorPlanConfig::default(),
             [("core".to_owned(), credential)].into(),

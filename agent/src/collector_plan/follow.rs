@@ -224,11 +224,10 @@ impl Follower {
 mod tests {
     use super::*;
     use crate::collector_plan::CollectorPlanConfig;
-    use crate::credential::Credential;
     use crate::plan::Profile;
 
     fn follower(path: PathBuf) -> Follower {
-        let credential = Arc::new(Credential::from_value("hunter2", "test").unwrap());
+        let credential = crate::testing::community("hunter2");
         let own = Own {
             assignments: vec![Assignment {
                 target: "192.0.2.1".parse().unwrap(),

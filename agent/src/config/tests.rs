@@ -32,7 +32,7 @@ fn the_example_shows_every_default() {
     assert_eq!(config.target[0].port, default_port());
     // Written down, not only left out.
     let written: toml::Table = toml::from_str(example).unwrap();
-    assert_eq!(written["poll"].as_table().unwrap().len(), 10);
+    assert_eq!(written["poll"].as_table().unwrap().len(), 11);
     for (table, key) in [
         ("redact", "oids"),
         ("plan", "profile"),
@@ -95,6 +95,7 @@ fn a_broken_file_names_file_line_and_key() {
     Authority::new().agent(folder.path());
     std::fs::write(folder.path().join("community"), "x").unwrap();
     std::fs::write(folder.path().join("list"), "192.0.2.1\nnonsense\n").unwrap();
+    std::fs::write(folder.path().join("good"), "192.0.2.1\n").unwrap();
     let credential = "[[credential]]\nname = 'a'\ncommunity = { file = 'community' }\n";
     for (text, expected) in [
         (
@@ -158,6 +159,20 @@ fn a_broken_file_names_file_line_and_key() {
         (
             &format!("{MINIMAL}{credential}[[target_file]]\npath = 'list'\ncredential = 'a'\n"),
             "agent.toml:10: path: list: line 2: \"nonsense\" is no address",
+        ),
+        (
+            &format!(
+                "{MINIMAL}{credential}ranges = ['192.0.2.0/24']\n\
+                 [[target]]\naddress = '192.0.3.1'\ncredential = 'a'\n"
+            ),
+            "agent.toml:11: address: 192.0.3.1:161 is outside the ranges of credential \"a\"",
+        ),
+        (
+            &format!(
+                "{MINIMAL}{credential}roles = ['core']\n[[target_file]]\npath = 'good'\ncredential = 'a'\n\
+                 role = 'ran'\n"
+            ),
+            "agent.toml:11: path: 192.0.2.1:161 has none of the roles of credential \"a\"",
         ),
         (
             &format!(

@@ -32,7 +32,7 @@ pub(super) fn request(identity: &Path) -> Result<Vec<u8>, CourierError> {
             let key = KeyPair::generate().map_err(crate::enrol::EnrolError::Key)?;
             let path = path(identity);
             SecretFile::create(&path)
-                .and_then(|file| file.save(&key.serialize_pem()))
+                .and_then(|file| file.save(key.serialize_pem()))
                 .map_err(|error| CourierError::File(path, error))?;
             key
         }

@@ -4,15 +4,13 @@
 //! Invariants: the first packet carries no secret; no address sees a second
 //! credential; what comes back is only ever looked at for whether it is an answer.
 
-use crate::credential::Credential;
+use crate::credential::{Credential, Opening};
 use crate::plan::oid;
+use crate::poll::engine;
 use crate::poll::pace::Pace;
 use crate::poll::socket::{Patience, Sockets};
-use crate::poll::wire::{self, Pdu};
+use crate::poll::wire::Pdu;
 use crate::target::Target;
-use async_snmp::ber::{Decoder, tag};
-use async_snmp::message::V3Message;
-use async_snmp::message_size::MessageSize;
 use prost::bytes::Bytes;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -22,14 +20,6 @@ use tokio::time::{Instant, timeout_at};
 
 /// SNMPv2-MIB::sysObjectID.0 (RFC 3418).
 const SYS_OBJECT_ID: &str = "1.3.6.1.2.1.1.2.0";
-/// RFC 3412, 6: the version field of SNMPv3.
-const VERSION_3: i32 = 3;
-/// The largest message we take; an answer is some hundred bytes.
-const MAX_SIZE: usize = 1472;
-/// RFC 3416, 3: the tag of a Report.
-const REPORT: u8 = 0xa8;
-/// RFC 3411, 5: the length of an engine ID.
-const ENGINE_ID: std::ops::RangeInclusive<usize> = 5..=32;
 
 /// What an address said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +54,10 @@ impl Prober {
         if self.tells_engine(target).await {
             return Answer::Engine;
         }
+        // Whoever has users told of its engine.
+        if matches!(credential.opening(), Opening::User(_)) {
+            return Answer::Silent;
+        }
         let patience = Patience {
             first_contact: self.patience,
             retries: 0,
@@ -95,65 +89,32 @@ impl Prober {
         let socket = UdpSocket::bind(any).await?;
         socket.connect(at).await?;
         let id = self.sockets.request_id();
-        socket.send(&request(id).unwrap_or_default()).await?;
+        socket.send(&engine::request(id)).await?;
         let mut buffer = vec![0; 2048];
         loop {
             let length = socket.recv(&mut buffer).await?;
             let datagram = Bytes::copy_from_slice(buffer.get(..length).unwrap_or_default());
-            if engine_id(datagram, id).is_ok() {
+            if tells_engine(&datagram, id) {
                 return Ok(true);
             }
         }
     }
 }
 
-/// An engine discovery (RFC 3414, 4): a GET of nothing from nobody to an engine without a name.
-fn request(id: i32) -> Option<Vec<u8>> {
-    let message = V3Message::discovery_request(id, MessageSize::new(MAX_SIZE).ok()?).ok()?;
-    Some(message.encode().ok()?.to_vec())
-}
-
-/// The engine ID of a Report that answers our discovery.
-///
-/// # Errors
-/// [`wire::Undecodable`] when it is anything else.
-fn engine_id(datagram: Bytes, id: i32) -> Result<Bytes, wire::Undecodable> {
-    fn drop_cause(_: Box<async_snmp::Error>) -> wire::Undecodable {
-        wire::Undecodable
-    }
-    let size = datagram.len();
-    let mut message = Decoder::new(datagram);
-    let length = message.expect_tag(tag::universal::SEQUENCE).map_err(drop_cause)?;
-    if length > size || message.read_integer().map_err(drop_cause)? != VERSION_3 {
-        return Err(wire::Undecodable);
-    }
-    let mut header = message.read_sequence().map_err(drop_cause)?;
-    if header.read_integer().map_err(drop_cause)? != id {
-        return Err(wire::Undecodable);
-    }
-    let usm = message.read_octet_string().map_err(drop_cause)?;
-    let mut usm = Decoder::new(usm).read_sequence().map_err(drop_cause)?;
-    let engine_id = usm.read_octet_string().map_err(drop_cause)?;
-    let mut scoped = message.read_sequence().map_err(drop_cause)?;
-    scoped.read_octet_string().map_err(drop_cause)?;
-    scoped.read_octet_string().map_err(drop_cause)?;
-    scoped.read_constructed(REPORT).map_err(drop_cause)?;
-    if !ENGINE_ID.contains(&engine_id.len()) {
-        return Err(wire::Undecodable);
-    }
-    Ok(engine_id)
+/// Whether a datagram answers our discovery: our own, reflected, names no engine.
+fn tells_engine(datagram: &Bytes, id: i32) -> bool {
+    engine::read(datagram).is_ok_and(|(answered, _)| answered == id)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use async_snmp::message::{MsgFlags, MsgGlobalData, ScopedPdu, SecurityLevel};
+    use crate::poll::wire::{self, Version};
+    use async_snmp::message::{MsgFlags, MsgGlobalData, ScopedPdu, SecurityLevel, V3Message};
+    use async_snmp::message_size::MessageSize;
     use async_snmp::pdu::ResponsePdu;
     use async_snmp::v3::UsmSecurityParams;
-    use async_snmp::{DecodeConfig, Oid, Value, VarBind};
-    use proptest::prelude::*;
-
-    const ENGINE: &[u8] = b"\x80\x00\x1f\x88\x04element";
+    use async_snmp::{Oid, Value, VarBind};
 
     fn report(id: i32, engine: &[u8]) -> Vec<u8> {
         let usm = UsmSecurityParams::new(engine.to_vec(), 1, 2, Vec::new()).unwrap();
@@ -171,47 +132,18 @@ mod tests {
     }
 
     #[test]
-    fn the_question_is_a_discovery_without_a_secret() {
-        let asked = request(70_000).unwrap();
-        let read = V3Message::decode(asked.into(), DecodeConfig::DEFAULT)
-            .unwrap()
-            .value;
-        assert_eq!(read.msg_id(), 70_000);
-        let usm = UsmSecurityParams::decode(read.security_params().clone(), DecodeConfig::DEFAULT).unwrap();
-        assert!(usm.value.engine_id().is_empty());
-    }
-
-    #[test]
-    fn only_a_report_for_us_with_an_engine_id_is_an_answer() {
-        let read = |octets: Vec<u8>, id| engine_id(octets.into(), id);
-        assert_eq!(read(report(7, ENGINE), 7).unwrap(), ENGINE);
-        assert!(read(report(7, ENGINE), 8).is_err(), "for another question");
+    fn only_an_answer_to_us_that_names_an_engine_counts() {
+        let tells = |octets: Vec<u8>, id| tells_engine(&octets.into(), id);
+        assert!(tells(report(7, b"\x80\x00\x1f\x88\x04element"), 7));
         assert!(
-            read(request(7).unwrap(), 7).is_err(),
-            "our own question, reflected"
+            !tells(report(7, b"\x80\x00\x1f\x88\x04element"), 8),
+            "another question"
         );
+        assert!(!tells(engine::request(7), 7), "our own question, reflected");
         let names = [oid::parse(SYS_OBJECT_ID).unwrap()];
-        let v2c = wire::encode(b"public", 7, Pdu::Get, &names).unwrap();
-        assert!(read(v2c, 7).is_err());
-        for noise in [
-            &b""[..],
-            b"hello",
-            &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff],
-            &[0x30, 0x80],
-        ] {
-            assert!(read(noise.to_vec(), 7).is_err());
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn anything_can_arrive(at in 0usize..120, octet in any::<u8>(), cut in 0usize..120) {
-            let mut octets = report(7, ENGINE);
-            if let Some(slot) = octets.get_mut(at) { *slot = octet; }
-            octets.truncate(octets.len().saturating_sub(cut));
-            if let Ok(found) = engine_id(octets.into(), 7) {
-                prop_assert!(ENGINE_ID.contains(&found.len()));
-            }
+        let v2c = wire::encode(Version::V2c, b"public", 7, Pdu::Get, &names).unwrap();
+        for noise in [v2c, b"hello".to_vec(), vec![0x30, 0x80], Vec::new()] {
+            assert!(!tells(noise, 7));
         }
     }
 }

@@ -132,7 +132,7 @@ mod tests {
         Area {
             range: Range::new(prefix, excluded.iter().copied()).unwrap(),
             port,
-            credential: Arc::new(Credential::from_value("x", "test").unwrap()),
+            credential: crate::testing::community("x"),
         }
     }
 

@@ -1,16 +1,15 @@
-//! Shared UDP sockets: one conversation an element, one request at a time.
+//! Shared UDP sockets and who waits at them.
 //!
 //! Datagrams go to the conversation registered under exactly their source
 //! address; everything else is dropped and counted. Invariants: an answer is
-//! taken only from the address asked, with the community and the identifier of
-//! the request; a flood fills one small queue and no more.
+//! taken only from the address asked; a flood fills one small queue and no more;
+//! no credential is used at an address it is not for.
 
-use super::pace::{Pace, RoundTrip};
-use super::wire::{self, Pdu, Response};
+use super::conversation::Conversation;
+use super::pace::Pace;
 use crate::credential::Credential;
 use crate::target::Target;
 use prost::bytes::Bytes;
-use proto::v1::Cost;
 use socket2::{Domain, Protocol, Type};
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -22,10 +21,10 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 /// The largest UDP payload over IPv4.
-const MAX_DATAGRAM: usize = 65_507;
+pub(super) const MAX_DATAGRAM: usize = 65_507;
 /// Answers that may wait for one element: one is expected, a few may be late.
 const QUEUE: usize = 8;
 /// Datagrams taken from one socket before the others get a turn.
@@ -46,6 +45,9 @@ pub struct Patience {
     pub retries: u32,
 }
 
+/// Engines whose addresses are kept to notice one that has several.
+const MAX_ENGINES: usize = 1 << 17;
+
 /// Why no response came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ExchangeError {
@@ -55,27 +57,80 @@ pub enum ExchangeError {
     /// The network says that nobody is there.
     #[error("nobody is there")]
     Unreachable,
-    /// Something answered, but not SNMPv2c or not for the community asked with.
+    /// Something answered, but not in the version or not to whom it was asked by.
     #[error("the answer cannot be decoded")]
     Undecodable,
+    /// Version 3 reported something that has no word of its own here.
+    #[error("the element refused")]
+    Refused,
+    /// Reported: the user's digest is another one.
+    #[error("wrong digest: the password or protocol of authentication is another one")]
+    WrongDigest,
+    /// Reported: there is no such user.
+    #[error("unknown user")]
+    UnknownUser,
+    /// Reported: the user has no authentication or no privacy there.
+    #[error("unsupported security level")]
+    UnsupportedLevel,
+    /// Reported or inferred: it cannot be decrypted.
+    #[error("wrong privacy: the password or protocol of privacy is another one")]
+    WrongPrivacy,
+    /// Reported, and reported again after the clock was taken over.
+    #[error("not in the time window")]
+    NotInTimeWindow,
+    /// Reported, and reported again after the engine was taken over.
+    #[error("unknown engine")]
+    UnknownEngine,
+    /// Reported: there is no such context.
+    #[error("unknown context")]
+    UnknownContext,
+    /// The engine answers discovery, and not this user.
+    #[error("the engine is there, and silent to this user")]
+    Ignored,
+    /// Not asked: the credential is not for this address.
+    #[error("the credential may not be used at this address")]
+    NoCredential,
     /// The element's time is up.
     #[error("the time for this element is over")]
     Deadline,
+}
+
+impl ExchangeError {
+    /// Whether asking again with the same credential could shut its user out.
+    #[must_use]
+    pub fn is_about_the_user(self) -> bool {
+        matches!(
+            self,
+            Self::WrongDigest
+                | Self::UnknownUser
+                | Self::UnsupportedLevel
+                | Self::WrongPrivacy
+                | Self::Ignored
+        )
+    }
+
+    /// Whether further questions would end the same way, though the element answered before.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::TimedOut | Self::Undecodable | Self::Refused)
+    }
 }
 
 /// The sockets of this process and who waits at them.
 pub struct Sockets {
     v4: Vec<Arc<Socket>>,
     v6: Vec<Arc<Socket>>,
-    pace: Arc<Pace>,
+    pub(super) pace: Arc<Pace>,
     ids: RandomState,
     next: AtomicU64,
+    /// Where each engine was seen last.
+    engines: Mutex<HashMap<Bytes, SocketAddr>>,
     /// Ends the receiving tasks with the value.
     _receivers: JoinSet<()>,
 }
 
-struct Socket {
-    udp: UdpSocket,
+pub(super) struct Socket {
+    pub(super) udp: UdpSocket,
     waiting: Mutex<HashMap<SocketAddr, mpsc::Sender<Bytes>>>,
 }
 
@@ -114,6 +169,7 @@ impl Sockets {
             pace,
             ids: RandomState::new(),
             next: AtomicU64::new(0),
+            engines: Mutex::default(),
             _receivers: receivers,
         })
     }
@@ -127,7 +183,8 @@ impl Sockets {
     /// Begins to listen for one target until the value is dropped.
     ///
     /// # Errors
-    /// [`ExchangeError::Unreachable`] without a socket of its family. A target
+    /// [`ExchangeError::NoCredential`] where the credential may not be used,
+    /// [`ExchangeError::Unreachable`] without a socket of the target's family. A target
     /// that is in conversation already takes over: its older one falls silent.
     pub fn converse<'s>(
         &'s self,
@@ -137,6 +194,9 @@ impl Sockets {
         deadline: Instant,
     ) -> Result<Conversation<'s>, ExchangeError> {
         let peer = target.address();
+        if !credential.covers(peer.ip()) {
+            return Err(ExchangeError::NoCredential);
+        }
         let sockets = if peer.is_ipv4() { &self.v4 } else { &self.v6 };
         let choice = self.ids.hash_one(peer) as usize;
         let socket = choice
@@ -145,19 +205,19 @@ impl Sockets {
             .ok_or(ExchangeError::Unreachable)?;
         let (sender, answers) = mpsc::channel(QUEUE);
         socket.lock().insert(peer, sender);
-        Ok(Conversation {
-            sockets: self,
-            socket,
-            peer,
-            credential,
-            patience,
-            deadline,
-            answers,
-            trip: RoundTrip::default(),
-            answered: false,
-            cost: Cost::default(),
-            undecodable: 0,
-        })
+        Ok(Conversation::new(
+            self, socket, peer, credential, patience, deadline, answers,
+        ))
+    }
+
+    /// Takes in that an engine is at an address; says whether it was last seen at
+    /// another one: a box with several addresses, or an engine ID that was copied.
+    pub(super) fn is_shared(&self, engine: &Bytes, at: SocketAddr) -> bool {
+        let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        if engines.len() >= MAX_ENGINES && !engines.contains_key(engine) {
+            return false;
+        }
+        engines.insert(engine.clone(), at).is_some_and(|last| last != at)
     }
 
     /// Not guessable from outside, and never zero.
@@ -183,7 +243,7 @@ impl Socket {
         })
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, mpsc::Sender<Bytes>>> {
+    pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, mpsc::Sender<Bytes>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -219,7 +279,7 @@ impl Socket {
     }
 }
 
-fn any_address(v4: bool) -> SocketAddr {
+pub(super) fn any_address(v4: bool) -> SocketAddr {
     if v4 {
         (Ipv4Addr::UNSPECIFIED, 0).into()
     } else {
@@ -227,167 +287,8 @@ fn any_address(v4: bool) -> SocketAddr {
     }
 }
 
-/// Requests to one element and their answers, one at a time.
-pub struct Conversation<'s> {
-    sockets: &'s Sockets,
-    socket: &'s Socket,
-    peer: SocketAddr,
-    credential: &'s Credential,
-    patience: Patience,
-    deadline: Instant,
-    answers: mpsc::Receiver<Bytes>,
-    /// May be set from an earlier round.
-    pub trip: RoundTrip,
-    answered: bool,
-    /// So far.
-    pub cost: Cost,
-    /// Datagrams from the element that were no SNMPv2c, or for another community.
-    pub undecodable: u32,
-}
-
-impl Conversation<'_> {
-    /// Whether the element answered at all.
-    #[must_use]
-    pub fn answered(&self) -> bool {
-        self.answered
-    }
-
-    /// Asks until answered or out of patience.
-    ///
-    /// The identifier stays the same over retries, so that a late answer to an
-    /// earlier sending counts. As long as the element was not heard, the second
-    /// sending goes through a connected socket, which learns of ICMP.
-    ///
-    /// # Errors
-    /// [`ExchangeError`] when no response came.
-    pub async fn exchange(&mut self, pdu: Pdu, names: &[Bytes]) -> Result<Response, ExchangeError> {
-        let id = self.sockets.request_id();
-        let request =
-            wire::encode(self.credential.community(), id, pdu, names).ok_or(ExchangeError::Undecodable)?;
-        let undecodable = self.undecodable;
-        for attempt in 0..=self.patience.retries {
-            let last = attempt == self.patience.retries;
-            // Waiting for the rate of the whole agent is not the element's time.
-            self.deadline += self.sockets.pace.turn().await;
-            let sent = Instant::now();
-            if sent >= self.deadline {
-                return Err(ExchangeError::Deadline);
-            }
-            let wait = self.trip.timeout(attempt, last, self.patience.first_contact);
-            let until = (sent + wait).min(self.deadline);
-            self.cost.requests += 1;
-            self.cost.retries += u32::from(attempt > 0);
-            let answer = if !self.answered && attempt == self.patience.retries.min(1) {
-                self.probe(&request, id, until).await?
-            } else {
-                self.send(&request).await?;
-                self.answer(id, until).await
-            };
-            if let Some(response) = answer {
-                if attempt == 0 {
-                    self.trip.measured(sent.elapsed());
-                }
-                self.answered = true;
-                self.cost.varbinds += u32::try_from(response.varbinds.len()).unwrap_or(u32::MAX);
-                return Ok(response);
-            }
-        }
-        Err(if self.undecodable > undecodable {
-            ExchangeError::Undecodable
-        } else if Instant::now() >= self.deadline {
-            ExchangeError::Deadline
-        } else {
-            ExchangeError::TimedOut
-        })
-    }
-
-    async fn send(&self, request: &[u8]) -> Result<(), ExchangeError> {
-        let mut sent = self.socket.udp.try_send_to(request, self.peer);
-        if matches!(&sent, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
-            sent = self.socket.udp.send_to(request, self.peer).await;
-        }
-        match sent {
-            Err(error) if nobody_there(&error) => Err(ExchangeError::Unreachable),
-            // A full queue of the system is a lost packet like any other.
-            Ok(_) | Err(_) => Ok(()),
-        }
-    }
-
-    async fn answer(&mut self, id: i32, until: Instant) -> Option<Response> {
-        loop {
-            let datagram = timeout_at(until, self.answers.recv()).await.ok()??;
-            if let Some(response) = self.read(datagram, id) {
-                return Some(response);
-            }
-        }
-    }
-
-    fn read(&mut self, datagram: Bytes, id: i32) -> Option<Response> {
-        match wire::decode(datagram, self.credential.community()) {
-            Ok(response) if response.request_id == id => Some(response),
-            Ok(_) => {
-                metrics::counter!("marque_agent_datagram_dropped_total", "reason" => "late").increment(1);
-                None
-            }
-            Err(wire::Undecodable) => {
-                self.undecodable += 1;
-                None
-            }
-        }
-    }
-
-    /// One sending through a socket connected to the element.
-    async fn probe(
-        &mut self,
-        request: &[u8],
-        id: i32,
-        until: Instant,
-    ) -> Result<Option<Response>, ExchangeError> {
-        let udp = UdpSocket::bind(any_address(self.peer.is_ipv4())).await;
-        let Ok(udp) = udp else {
-            self.send(request).await?;
-            return Ok(self.answer(id, until).await);
-        };
-        for step in [udp.connect(self.peer).await, udp.send(request).await.map(|_| ())] {
-            if step.is_err_and(|error| nobody_there(&error)) {
-                return Err(ExchangeError::Unreachable);
-            }
-        }
-        // Neither filled with zeros nor touched beyond what arrives.
-        let mut buffer = Vec::with_capacity(MAX_DATAGRAM + 1);
-        loop {
-            buffer.clear();
-            // A late answer to an earlier sending arrives at the shared socket.
-            let datagram = tokio::select! {
-                late = self.answers.recv() => late,
-                here = udp.recv_buf(&mut buffer) => match here {
-                    Ok(_) => Some(Bytes::copy_from_slice(&buffer)),
-                    Err(error) if nobody_there(&error) => return Err(ExchangeError::Unreachable),
-                    Err(_) => None,
-                },
-                () = tokio::time::sleep_until(until) => return Ok(None),
-            };
-            let Some(datagram) = datagram else { return Ok(None) };
-            if let Some(response) = self.read(datagram, id) {
-                return Ok(Some(response));
-            }
-        }
-    }
-}
-
-impl Drop for Conversation<'_> {
-    fn drop(&mut self) {
-        // A younger conversation with the same target keeps its place.
-        self.answers.close();
-        let mut waiting = self.socket.lock();
-        if waiting.get(&self.peer).is_some_and(mpsc::Sender::is_closed) {
-            waiting.remove(&self.peer);
-        }
-    }
-}
-
 /// What ICMP, the routes or the filters of this machine say (RFC 1122, 3.2.2.1).
-fn nobody_there(error: &io::Error) -> bool {
+pub(super) fn nobody_there(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
     matches!(
         error.kind(),

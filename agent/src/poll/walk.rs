@@ -9,7 +9,7 @@
 
 use super::socket::ExchangeError;
 use super::wire::{Pdu, Response, error, exception};
-use super::{Limits, row_bytes};
+use super::{Limits, outcome_of, row_bytes};
 use crate::plan::oid;
 use prost::bytes::Bytes;
 use proto::v1::{Outcome, Varbind};
@@ -47,6 +47,12 @@ impl Manner {
             pack: MAX_PACK,
             proven: false,
         }
+    }
+
+    /// For a version without GETBULK.
+    #[must_use]
+    pub fn without_bulk(self) -> Self {
+        Self { bulk: None, ..self }
     }
 
     /// For the next round: what did not fit then may fit now. An element that is
@@ -259,10 +265,8 @@ impl<'l> Walk<'l> {
     /// Takes in that no response came.
     pub fn failed(&mut self, failure: ExchangeError) {
         match failure {
-            ExchangeError::TimedOut => self.more_gently(Outcome::TimedOut),
-            ExchangeError::Undecodable => self.more_gently(Outcome::Undecodable),
-            ExchangeError::Unreachable => self.end_all(Outcome::Unreachable),
-            ExchangeError::Deadline => self.end_all(Outcome::TimedOut),
+            failure if failure.is_final() => self.end_all(outcome_of(failure)),
+            failure => self.more_gently(outcome_of(failure)),
         }
     }
 

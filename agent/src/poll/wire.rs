@@ -1,4 +1,5 @@
-//! SNMPv2c messages (RFC 1901, RFC 3416) with variable bindings left raw.
+//! Messages of versions 1 and 2c (RFC 1157, RFC 1901) and what all versions share:
+//! requests and responses (RFC 3416), with variable bindings left raw.
 //!
 //! Tags, lengths and integers are read and written by the library's BER codec;
 //! a value is never interpreted: its tag and content octets are kept exactly as
@@ -9,11 +10,27 @@ use async_snmp::ber::{Decoder, EncodeBuf, tag};
 use prost::bytes::Bytes;
 use proto::v1::Varbind;
 
-/// RFC 1901: the version field of SNMPv2c.
-const VERSION_2C: i32 = 1;
-
 /// RFC 3416, 3: the tag of a Response.
-const RESPONSE: u8 = 0xa2;
+pub(super) const RESPONSE: u8 = 0xa2;
+
+/// The versions that a community opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// RFC 1157: no GETBULK, and one object that is missing fails the whole GET.
+    V1,
+    /// RFC 1901.
+    V2c,
+}
+
+impl Version {
+    /// As it stands in a message.
+    fn number(self) -> i32 {
+        match self {
+            Self::V1 => 0,
+            Self::V2c => 1,
+        }
+    }
+}
 
 /// A request without its identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +59,9 @@ pub struct Response {
     pub varbinds: Vec<Varbind>,
 }
 
-/// Octets that are no SNMPv2c response, or one for another community.
+/// Octets that are no response of the version asked with, or for somebody else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an SNMPv2c response for this community")]
+#[error("not an SNMP response to what was asked with")]
 pub struct Undecodable;
 
 /// RFC 3416, 3: the error codes that mean something to the poller.
@@ -65,43 +82,66 @@ pub mod exception {
     pub const END_OF_MIB_VIEW: u32 = 0x82;
 }
 
-/// Encodes one request for `names`; [`None`] when a length does not fit, which
-/// names of at most 128 arcs never reach.
+/// Encodes one request for `names`; [`None`] for GETBULK in version 1, and when a
+/// length does not fit, which names of at most 128 arcs never reach.
 #[must_use]
-pub fn encode(community: &[u8], request_id: i32, pdu: Pdu, names: &[Bytes]) -> Option<Vec<u8>> {
+pub fn encode(
+    version: Version,
+    community: &[u8],
+    request_id: i32,
+    pdu: Pdu,
+    names: &[Bytes],
+) -> Option<Vec<u8>> {
+    if version == Version::V1 && matches!(pdu, Pdu::GetBulk { .. }) {
+        return None;
+    }
+    let mut buf = EncodeBuf::with_capacity(40 + community.len() + names_size(names));
+    buf.push_sequence(|buf| {
+        push_pdu(buf, request_id, pdu, names)?;
+        buf.push_octet_string(community)?;
+        buf.push_integer(version.number());
+        Ok(())
+    })
+    .ok()?;
+    Some(buf.finish_vec())
+}
+
+/// What names take in a request.
+pub(super) fn names_size(names: &[Bytes]) -> usize {
+    names.iter().map(|name| name.len() + 8).sum()
+}
+
+/// A request without the message around it. The buffer grows from its end to its
+/// front: the last field first.
+pub(super) fn push_pdu(
+    buf: &mut EncodeBuf,
+    request_id: i32,
+    pdu: Pdu,
+    names: &[Bytes],
+) -> async_snmp::Result<()> {
     let (pdu_tag, first, second) = match pdu {
         Pdu::Get => (0xa0, 0, 0),
         Pdu::GetNext => (0xa1, 0, 0),
         Pdu::GetBulk { repetitions } => (0xa5, 0, i32::try_from(repetitions).unwrap_or(i32::MAX)),
     };
-    let size = 40 + community.len() + names.iter().map(|name| name.len() + 8).sum::<usize>();
-    // The buffer grows from its end to its front: the last field first.
-    let mut buf = EncodeBuf::with_capacity(size);
-    buf.push_sequence(|buf| {
-        buf.push_constructed(pdu_tag, |buf| {
-            buf.push_sequence(|buf| {
-                for name in names.iter().rev() {
-                    buf.push_sequence(|buf| {
-                        buf.push_null();
-                        buf.push_bytes(name);
-                        buf.push_length(name.len())?;
-                        buf.push_tag(tag::universal::OBJECT_IDENTIFIER);
-                        Ok(())
-                    })?;
-                }
-                Ok(())
-            })?;
-            buf.push_integer(second);
-            buf.push_integer(first);
-            buf.push_integer(request_id);
+    buf.push_constructed(pdu_tag, |buf| {
+        buf.push_sequence(|buf| {
+            for name in names.iter().rev() {
+                buf.push_sequence(|buf| {
+                    buf.push_null();
+                    buf.push_bytes(name);
+                    buf.push_length(name.len())?;
+                    buf.push_tag(tag::universal::OBJECT_IDENTIFIER);
+                    Ok(())
+                })?;
+            }
             Ok(())
         })?;
-        buf.push_octet_string(community)?;
-        buf.push_integer(VERSION_2C);
+        buf.push_integer(second);
+        buf.push_integer(first);
+        buf.push_integer(request_id);
         Ok(())
     })
-    .ok()?;
-    Some(buf.finish_vec())
 }
 
 /// Decodes a response for this community.
@@ -110,21 +150,26 @@ pub fn encode(community: &[u8], request_id: i32, pdu: Pdu, names: &[Bytes]) -> O
 ///
 /// # Errors
 /// [`Undecodable`] when it is anything else.
-pub fn decode(datagram: Bytes, community: &[u8]) -> Result<Response, Undecodable> {
+pub fn decode(datagram: Bytes, version: Version, community: &[u8]) -> Result<Response, Undecodable> {
     let size = datagram.len();
     let mut message = Decoder::new(datagram);
     let length = message.expect_tag(tag::universal::SEQUENCE).map_err(drop_cause)?;
-    if length > size || message.read_integer().map_err(drop_cause)? != VERSION_2C {
+    if length > size || message.read_integer().map_err(drop_cause)? != version.number() {
         return Err(Undecodable);
     }
     let echoed = message.read_octet_string().map_err(drop_cause)?;
-    let mut pdu = message.read_constructed(RESPONSE).map_err(drop_cause)?;
-    let request_id = pdu.read_integer().map_err(drop_cause)?;
-    let error_status = pdu.read_integer().map_err(drop_cause)?;
-    let error_index = pdu.read_integer().map_err(drop_cause)?;
     if echoed != community {
         return Err(Undecodable);
     }
+    read_pdu(&mut message, RESPONSE)
+}
+
+/// Reads a PDU of this tag.
+pub(super) fn read_pdu(message: &mut Decoder<'_>, pdu_tag: u8) -> Result<Response, Undecodable> {
+    let mut pdu = message.read_constructed(pdu_tag).map_err(drop_cause)?;
+    let request_id = pdu.read_integer().map_err(drop_cause)?;
+    let error_status = pdu.read_integer().map_err(drop_cause)?;
+    let error_index = pdu.read_integer().map_err(drop_cause)?;
     let mut list = pdu.read_sequence().map_err(drop_cause)?;
     // A binding takes some 30 octets in practice.
     let mut varbinds = Vec::with_capacity(list.remaining() / 24);
@@ -161,14 +206,13 @@ fn varbind(list: &mut Decoder<'_>) -> Result<Varbind, Undecodable> {
 }
 
 /// The codec's errors carry offsets that help nobody at an operator's desk.
-fn drop_cause(_: Box<async_snmp::Error>) -> Undecodable {
+pub(super) fn drop_cause(_: Box<async_snmp::Error>) -> Undecodable {
     Undecodable
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use async_snmp::Version;
     use async_snmp::message::CommunityMessage;
     use async_snmp::pdu::RequestPdu;
     use proptest::prelude::*;
@@ -198,7 +242,7 @@ mod tests {
                 Ok(())
             })?;
             buf.push_octet_string(community)?;
-            buf.push_integer(VERSION_2C);
+            buf.push_integer(Version::V2c.number());
             Ok(())
         })
         .unwrap();
@@ -213,11 +257,11 @@ mod tests {
             .iter()
             .map(|text| async_snmp::Oid::parse(text).unwrap())
             .collect();
-        let pdu = RequestPdu::get(Version::V2c, 70_000, &oids).unwrap();
+        let pdu = RequestPdu::get(async_snmp::Version::V2c, 70_000, &oids).unwrap();
         let mut buf = EncodeBuf::new();
         pdu.encode(&mut buf).unwrap();
         let theirs = buf.finish_vec();
-        let ours = encode(b"public", 70_000, Pdu::Get, &names).unwrap();
+        let ours = encode(Version::V2c, b"public", 70_000, Pdu::Get, &names).unwrap();
         assert!(ours.ends_with(&theirs), "{ours:x?} {theirs:x?}");
         assert!(CommunityMessage::decode(ours.into(), Default::default()).is_ok());
     }
@@ -232,7 +276,7 @@ mod tests {
         ];
         let mut octets = response(b"public", 7, &bindings);
         octets.extend([0, 0, 0]);
-        let read = decode(octets.into(), b"public").unwrap();
+        let read = decode(octets.into(), Version::V2c, b"public").unwrap();
         assert_eq!(read.request_id, 7);
         for (varbind, (name, value_tag, value)) in read.varbinds.iter().zip(bindings) {
             assert_eq!(varbind.oid, oid::parse(name).unwrap());
@@ -245,11 +289,27 @@ mod tests {
     }
 
     #[test]
+    fn version_1_is_told_apart_and_has_no_bulk() {
+        let names = [oid::parse("1.3.6.1.2.1.1.1.0").unwrap()];
+        let asked = encode(Version::V1, b"public", 7, Pdu::GetNext, &names).unwrap();
+        assert!(CommunityMessage::decode(asked.into(), Default::default()).is_ok());
+        assert_eq!(
+            encode(Version::V1, b"public", 7, Pdu::GetBulk { repetitions: 1 }, &names),
+            None
+        );
+        let octets = response(b"public", 7, &[]);
+        assert_eq!(decode(octets.into(), Version::V1, b"public"), Err(Undecodable));
+    }
+
+    #[test]
     fn another_community_and_noise_are_no_answer() {
         let octets = response(b"other", 7, &[]);
-        assert_eq!(decode(octets.into(), b"public"), Err(Undecodable));
+        assert_eq!(decode(octets.into(), Version::V2c, b"public"), Err(Undecodable));
         for noise in [&b""[..], b"hello", &[0x30, 0x80], &[0x30, 0x02, 0x02, 0x00]] {
-            assert_eq!(decode(Bytes::copy_from_slice(noise), b"public"), Err(Undecodable));
+            assert_eq!(
+                decode(Bytes::copy_from_slice(noise), Version::V2c, b"public"),
+                Err(Undecodable)
+            );
         }
     }
 
@@ -261,7 +321,7 @@ mod tests {
         ) {
             if let Some(slot) = octets.get_mut(at) { *slot = octet; }
             octets.truncate(octets.len().saturating_sub(cut));
-            if let Ok(read) = decode(octets.into(), b"public") {
+            if let Ok(read) = decode(octets.into(), Version::V2c, b"public") {
                 prop_assert!(read.varbinds.iter().all(|varbind| oid::is_valid(&varbind.oid)));
             }
         }

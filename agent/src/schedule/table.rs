@@ -30,6 +30,8 @@ struct Place {
     assignment: Assignment,
     learned: Learned,
     turn: Turn,
+    /// Left alone until then, whatever the interval: its user must not be locked out.
+    not_before: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,16 +73,18 @@ impl Table {
                 None => {
                     let place = Place {
                         assignment: assignment.clone(),
-                        learned: self.nothing,
+                        learned: self.nothing.clone(),
                         turn: self.turn(target, now),
+                        not_before: now,
                     };
                     self.places.insert(target, place);
                 }
                 Some(place) => {
                     place.assignment = assignment.clone();
+                    let slot = (now + wait).max(place.not_before);
                     match place.turn {
                         // A shorter interval counts at its first slot, a longer one after the next round.
-                        Turn::Due(at, _) if now + wait < at => self.set_due(target, now + wait),
+                        Turn::Due(at, _) if slot < at => self.set_due(target, slot),
                         Turn::Leaving => place.turn = Turn::UnderWay,
                         Turn::Due(..) | Turn::UnderWay => {}
                     }
@@ -121,11 +125,18 @@ impl Table {
         let Reverse((_, _, target)) = self.due.pop()?;
         let place = self.places.get_mut(&target)?;
         place.turn = Turn::UnderWay;
-        Some((place.assignment.clone(), place.learned))
+        Some((place.assignment.clone(), place.learned.clone()))
     }
 
-    /// A round ended, and taught something unless it failed by a bug.
-    pub fn ended(&mut self, target: Target, learned: Option<Learned>, now: Instant, since_1970: Duration) {
+    /// A round ended `now`, on both clocks, and taught something unless it failed by a bug; the target is
+    /// left alone for `pause` at least.
+    pub fn ended(
+        &mut self,
+        target: Target,
+        learned: Option<Learned>,
+        (now, since_1970): (Instant, Duration),
+        pause: Duration,
+    ) {
         let Some(place) = self.places.get_mut(&target) else {
             return;
         };
@@ -137,7 +148,8 @@ impl Table {
             place.learned = learned;
         }
         let interval = place.assignment.interval.unwrap_or(self.interval);
-        self.set_due(target, now + until_slot(target, since_1970, interval));
+        place.not_before = now + pause;
+        self.set_due(target, now + until_slot(target, since_1970, interval).max(pause));
     }
 }
 
@@ -196,7 +208,7 @@ mod tests {
             Self {
                 table: Table::new(Learned::nothing(&PollConfig::default().limits())),
                 start: Instant::now(),
-                credential: Arc::new(Credential::from_value("x", "test").unwrap()),
+                credential: crate::testing::community("x"),
             }
         }
 
@@ -228,10 +240,14 @@ mod tests {
         }
 
         fn ended(&mut self, second: u64, target: &str) {
+            self.refused(second, target, Duration::ZERO);
+        }
+
+        fn refused(&mut self, second: u64, target: &str, pause: Duration) {
             let elapsed = Duration::from_secs(second);
             let target = target.parse().unwrap();
-            self.table
-                .ended(target, None, self.start + elapsed, START + elapsed);
+            let now = (self.start + elapsed, START + elapsed);
+            self.table.ended(target, None, now, pause);
         }
 
         /// The first second in which someone is due.
@@ -307,5 +323,19 @@ mod tests {
         // Its own interval goes before that of all.
         story.follow(near, 100_000, &[(A, 10)]);
         assert!(story.next() <= near + 10);
+    }
+
+    #[test]
+    fn a_pause_outlasts_intervals_and_plans() {
+        let mut story = Story::new();
+        story.follow(0, 10, &[(A, 0)]);
+        story.begun(0);
+        story.refused(1, A, Duration::from_secs(900));
+        assert_eq!(story.next(), 901);
+        story.follow(2, 5, &[(A, 0)]);
+        assert_eq!(story.next(), 901, "another interval");
+        assert_eq!(story.begun(901), [A]);
+        story.ended(902, A);
+        assert!(story.next() <= 907);
     }
 }

@@ -258,6 +258,7 @@ impl House {
             cost: Cost::default(),
             answered: true,
             undecodable: 0,
+            engine_shared: false,
         };
         let target = format!("192.0.2.{host}").parse().unwrap();
         self.reports.send(Report::new(target, round, &[])).await.unwrap();
@@ -512,6 +513,7 @@ fn unchanged_elements_share_what_they_have_in_common() {
                 },
                 answered: true,
                 undecodable: 0,
+                engine_shared: false,
             };
             let target = format!("10.20.{}.{}", n / 100, n % 100).parse().unwrap();
             Item::Record(spool::Record {

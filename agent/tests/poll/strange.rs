@@ -5,7 +5,9 @@ use crate::*;
 #[test]
 fn misbehaviour_is_named_and_bounded() {
     fn id(request: &[u8]) -> i32 {
-        wire::decode(echo(request).into(), COMMUNITY).unwrap().request_id
+        wire::decode(echo(request).into(), Version::V2c, COMMUNITY)
+            .unwrap()
+            .request_id
     }
     let descr = || oid::parse(SYS_DESCR).unwrap();
     let silent = element(|_| Vec::new());
@@ -15,7 +17,7 @@ fn misbehaviour_is_named_and_bounded() {
         element(move |request| vec![answer(COMMUNITY, id(request) ^ 1, &[(descr(), b"x".to_vec())])]);
     let stranger = element(move |request| vec![answer(b"other", id(request), &[(descr(), b"x".to_vec())])]);
     let long = element(move |request| {
-        let asked = wire::decode(echo(request).into(), COMMUNITY).unwrap();
+        let asked = wire::decode(echo(request).into(), Version::V2c, COMMUNITY).unwrap();
         let long = |name: Bytes| {
             let length = if name == descr() { 60_000 } else { 1 };
             (name, vec![b'x'; length])
@@ -99,7 +101,7 @@ fn waiting_for_the_rate_is_not_the_elements_time() {
 
 #[test]
 fn a_get_that_is_not_answered_in_full_is_not_complete() {
-    let named = |request: &[u8]| wire::decode(echo(request).into(), COMMUNITY).unwrap();
+    let named = |request: &[u8]| wire::decode(echo(request).into(), Version::V2c, COMMUNITY).unwrap();
     let reply = move |id, names: Vec<Bytes>| {
         let all: Vec<_> = names.into_iter().map(|name| (name, b"x".to_vec())).collect();
         vec![answer(COMMUNITY, id, &all)]

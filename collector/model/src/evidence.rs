@@ -44,6 +44,8 @@ pub enum QuestionKind {
     Walk,
     /// GETNEXT hopping over the arcs directly below a root: one varbind for each arc present.
     Arcs,
+    /// SNMPv3 engine discovery, which needs no user (RFC 3414, 4).
+    Engine,
     /// Read from a recording, not from a network.
     Recording,
 }
@@ -70,6 +72,24 @@ pub enum Outcome {
     Skipped,
     /// Asked and answered, but removed at the site by the operator's rule before spooling.
     Redacted,
+    /// The element reported another password or protocol of authentication.
+    WrongDigest,
+    /// The element has no such user.
+    UnknownUser,
+    /// The element has the user, without authentication or without privacy.
+    UnsupportedLevel,
+    /// The password or protocol of privacy is another one.
+    WrongPrivacy,
+    /// Still outside the time window after one resynchronisation.
+    NotInTimeWindow,
+    /// Another engine again after one more discovery.
+    UnknownEngine,
+    /// The element has no such context.
+    UnknownContext,
+    /// The engine answers discovery, and is silent to this user.
+    Ignored,
+    /// Not asked: the credential may not be used at this address.
+    NoCredential,
 }
 
 /// How completely a target answered in one round.
@@ -80,7 +100,7 @@ pub enum Completeness {
     Complete,
     /// Something was answered and something was not.
     Partial,
-    /// Nothing was answered.
+    /// No question of the plan was answered; engine discovery may have been.
     Unreachable,
 }
 

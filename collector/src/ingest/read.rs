@@ -146,6 +146,7 @@ fn observation(wire: &v1::Observation) -> Result<Observation, Unreadable> {
         v1::QuestionKind::Get => QuestionKind::Get,
         v1::QuestionKind::Walk => QuestionKind::Walk,
         v1::QuestionKind::Arcs => QuestionKind::Arcs,
+        v1::QuestionKind::Engine => QuestionKind::Engine,
         v1::QuestionKind::Unspecified => return Err(Unreadable::Field("observation.kind")),
     };
     let outcome = match wire.outcome() {
@@ -158,6 +159,15 @@ fn observation(wire: &v1::Observation) -> Result<Observation, Unreadable> {
         v1::Outcome::Looping => Outcome::Looping,
         v1::Outcome::Skipped => Outcome::Skipped,
         v1::Outcome::Redacted => Outcome::Redacted,
+        v1::Outcome::WrongDigest => Outcome::WrongDigest,
+        v1::Outcome::UnknownUser => Outcome::UnknownUser,
+        v1::Outcome::UnsupportedLevel => Outcome::UnsupportedLevel,
+        v1::Outcome::WrongPrivacy => Outcome::WrongPrivacy,
+        v1::Outcome::NotInTimeWindow => Outcome::NotInTimeWindow,
+        v1::Outcome::UnknownEngine => Outcome::UnknownEngine,
+        v1::Outcome::UnknownContext => Outcome::UnknownContext,
+        v1::Outcome::Ignored => Outcome::Ignored,
+        v1::Outcome::NoCredential => Outcome::NoCredential,
         v1::Outcome::Unspecified => return Err(Unreadable::Field("observation.outcome")),
     };
     Ok(Observation {

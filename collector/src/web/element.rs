@@ -17,7 +17,7 @@ use crate::api::query::Query;
 use askama::Template;
 use axum::extract::{Path, Query as Pairs, State};
 use axum::response::Response;
-use model::{ElementId, FindingState, Instant, ResultClass, RuleResult, Severity};
+use model::{Completeness, ElementId, FindingState, Instant, Outcome, ResultClass, RuleResult, Severity};
 use std::collections::HashMap;
 use store::view::{ElementView, TenureRow};
 
@@ -45,6 +45,8 @@ struct ElementPage {
     doubts: Vec<DoubtLine>,
     verdicts: Vec<Verdicts>,
     sightings: Vec<Report>,
+    /// Why the last round brought less than everything.
+    gap_reason: Option<&'static str>,
     digest: Option<String>,
     knowledge: String,
     policies: String,
@@ -103,7 +105,28 @@ async fn show_element(web: &Web, id: &str, pairs: Vec<(String, String)>) -> Resu
         Some(digest) => Raw::fetch(web, digest).await.inspect_err(Problem::log).ok(),
         None => None,
     };
-    Ok(page(frame, &view, raw.as_ref(), (web.clock)(), all))
+    let shown = page(frame, &view, raw.as_ref(), (web.clock)(), all);
+    Ok(ElementPage {
+        gap_reason: gap_reason(web, &view).await,
+        ..shown
+    })
+}
+
+/// What the first question that brought less than everything ended with, in the last round.
+async fn gap_reason(web: &Web, view: &ElementView) -> Option<&'static str> {
+    let last = view
+        .sightings
+        .first()
+        .filter(|last| last.completeness != Completeness::Complete)?;
+    let raw = Raw::fetch(web, last.digest)
+        .await
+        .inspect_err(Problem::log)
+        .ok()?;
+    let mut outcomes = raw.evidence.observations.iter().map(|one| one.outcome);
+    let told = [Outcome::Complete, Outcome::Skipped, Outcome::Redacted];
+    outcomes
+        .find(|outcome| !told.contains(outcome))
+        .map(show::outcome)
 }
 
 fn page(frame: Frame, view: &ElementView, raw: Option<&Raw>, now: Instant, all: bool) -> ElementPage {
@@ -157,6 +180,7 @@ fn page(frame: Frame, view: &ElementView, raw: Option<&Raw>, now: Instant, all: 
             .collect(),
         verdicts: verdicts(&view.results, now, bound(RESULTS)),
         sightings: view.sightings.iter().map(|row| Report::new(row, now)).collect(),
+        gap_reason: None,
         digest: view.digest.map(|digest| digest.to_string()),
         knowledge: view.knowledge.clone(),
         policies: view.policies.clone(),

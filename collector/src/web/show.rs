@@ -233,6 +233,7 @@ pub fn kind(kind: QuestionKind) -> &'static str {
         QuestionKind::Get => "get",
         QuestionKind::Walk => "walk",
         QuestionKind::Arcs => "arcs",
+        QuestionKind::Engine => "engine",
         QuestionKind::Recording => "recording",
     }
 }
@@ -250,6 +251,15 @@ pub fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Looping => "looping",
         Outcome::Skipped => "skipped",
         Outcome::Redacted => "redacted",
+        Outcome::WrongDigest => "wrong digest",
+        Outcome::UnknownUser => "unknown user",
+        Outcome::UnsupportedLevel => "unsupported level",
+        Outcome::WrongPrivacy => "wrong privacy",
+        Outcome::NotInTimeWindow => "not in time window",
+        Outcome::UnknownEngine => "unknown engine",
+        Outcome::UnknownContext => "unknown context",
+        Outcome::Ignored => "ignored",
+        Outcome::NoCredential => "no credential",
     }
 }
 

@@ -449,6 +449,9 @@ pub enum QuestionKind {
     Walk = 2,
     /// GETNEXT hopping over the arcs directly below a root.
     Arcs = 3,
+    /// Who is there, asked without a user: SNMPv3 engine discovery (RFC 3414, 4). Its
+    /// one binding is snmpEngineID.0 as the header of the element's messages tells it.
+    Engine = 4,
 }
 impl QuestionKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -461,6 +464,7 @@ impl QuestionKind {
             Self::Get => "QUESTION_KIND_GET",
             Self::Walk => "QUESTION_KIND_WALK",
             Self::Arcs => "QUESTION_KIND_ARCS",
+            Self::Engine => "QUESTION_KIND_ENGINE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -470,6 +474,7 @@ impl QuestionKind {
             "QUESTION_KIND_GET" => Some(Self::Get),
             "QUESTION_KIND_WALK" => Some(Self::Walk),
             "QUESTION_KIND_ARCS" => Some(Self::Arcs),
+            "QUESTION_KIND_ENGINE" => Some(Self::Engine),
             _ => None,
         }
     }
@@ -482,6 +487,8 @@ pub enum Outcome {
     Complete = 1,
     /// Stopped at a limit of rows or bytes.
     Truncated = 2,
+    /// Silence. An element of version 1 or 2c that does not take the community is
+    /// silent too: the two cannot be told apart.
     TimedOut = 3,
     /// The agent of the element answered with an SNMP error.
     Refused = 4,
@@ -495,6 +502,27 @@ pub enum Outcome {
     Skipped = 8,
     /// Removed at the site by the operator's rule before spooling.
     Redacted = 9,
+    /// Version 3 from here on, as the element reported it (RFC 3414, 3.2). Nobody
+    /// signs such a report: it says what to look at, and proves nothing.
+    /// The password or the protocol of authentication is another one.
+    WrongDigest = 10,
+    /// The element has no such user.
+    UnknownUser = 11,
+    /// The element has the user, without authentication or without privacy.
+    UnsupportedLevel = 12,
+    /// The password or the protocol of privacy is another one: reported, or silence
+    /// to what is encrypted beside an answer to what is only authenticated.
+    WrongPrivacy = 13,
+    /// Still outside the time window after one resynchronisation.
+    NotInTimeWindow = 14,
+    /// Another engine again after one more discovery.
+    UnknownEngine = 15,
+    /// The element has no such context (RFC 3413, 3.2).
+    UnknownContext = 16,
+    /// The engine answers discovery, and is silent to this user.
+    Ignored = 17,
+    /// Not asked: the credential may not be used at this address.
+    NoCredential = 18,
 }
 impl Outcome {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -513,6 +541,15 @@ impl Outcome {
             Self::Looping => "OUTCOME_LOOPING",
             Self::Skipped => "OUTCOME_SKIPPED",
             Self::Redacted => "OUTCOME_REDACTED",
+            Self::WrongDigest => "OUTCOME_WRONG_DIGEST",
+            Self::UnknownUser => "OUTCOME_UNKNOWN_USER",
+            Self::UnsupportedLevel => "OUTCOME_UNSUPPORTED_LEVEL",
+            Self::WrongPrivacy => "OUTCOME_WRONG_PRIVACY",
+            Self::NotInTimeWindow => "OUTCOME_NOT_IN_TIME_WINDOW",
+            Self::UnknownEngine => "OUTCOME_UNKNOWN_ENGINE",
+            Self::UnknownContext => "OUTCOME_UNKNOWN_CONTEXT",
+            Self::Ignored => "OUTCOME_IGNORED",
+            Self::NoCredential => "OUTCOME_NO_CREDENTIAL",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -528,6 +565,15 @@ impl Outcome {
             "OUTCOME_LOOPING" => Some(Self::Looping),
             "OUTCOME_SKIPPED" => Some(Self::Skipped),
             "OUTCOME_REDACTED" => Some(Self::Redacted),
+            "OUTCOME_WRONG_DIGEST" => Some(Self::WrongDigest),
+            "OUTCOME_UNKNOWN_USER" => Some(Self::UnknownUser),
+            "OUTCOME_UNSUPPORTED_LEVEL" => Some(Self::UnsupportedLevel),
+            "OUTCOME_WRONG_PRIVACY" => Some(Self::WrongPrivacy),
+            "OUTCOME_NOT_IN_TIME_WINDOW" => Some(Self::NotInTimeWindow),
+            "OUTCOME_UNKNOWN_ENGINE" => Some(Self::UnknownEngine),
+            "OUTCOME_UNKNOWN_CONTEXT" => Some(Self::UnknownContext),
+            "OUTCOME_IGNORED" => Some(Self::Ignored),
+            "OUTCOME_NO_CREDENTIAL" => Some(Self::NoCredential),
             _ => None,
         }
     }
@@ -982,7 +1028,7 @@ pub enum Completeness {
     /// Every question ended complete.
     Complete = 1,
     Partial = 2,
-    /// Nothing was answered.
+    /// No question of the plan was answered; engine discovery may have been.
     Unreachable = 3,
 }
 impl Completeness {

@@ -135,6 +135,70 @@ fn a_real_snmp_agent_is_polled_through_the_whole_path_to_a_finding_and_back_to_i
 }
 
 #[test]
+fn an_element_of_version_3_is_evidence_and_a_refused_user_is_shown_with_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let users =
+        format!("{CORE_ROUTER}createUser marque SHA-256 authentic1 AES privately1\nrouser marque priv\n");
+    let [open, shut] = ["open", "shut"].map(|name| {
+        let folder = folder.join(name);
+        std::fs::create_dir(&folder).unwrap();
+        Snmpd::start(&folder, &users)
+    });
+    write(
+        folder,
+        "collector.toml",
+        "[store]\npath = \"collector.db\"\n[identity]\nfolder = \"identity\"\n[grpc]\nlisten = \"127.0.0.1:0\"\n\
+         [http]\nlisten = \"127.0.0.1:0\"\n[[site]]\nname = \"berlin\"\njurisdictions = [\"DE\"]\n",
+    );
+    let mut collector = Running::start(folder, &["collector", "serve", "--config", "collector.toml"]);
+    let ready: Value = serde_json::from_str(&collector.first_line()).unwrap();
+    let http = ready["http"].as_str().unwrap();
+    let words = "collector agent certificate --config collector.toml --site berlin --out a.pem";
+    let words: Vec<_> = words.split(' ').collect();
+    assert!(run(folder, &words).status.success());
+    let mut config = format!(
+        "[collector]\naddress = \"https://{}\"\nidentity = \"a.pem\"\n[spool]\npath = \"spool.redb\"\n",
+        ready["grpc"].as_str().unwrap()
+    );
+    for (name, secret, snmpd) in [("right", "authentic1", &open), ("wrong", "authentic2", &shut)] {
+        write(folder, name, secret);
+        write(folder, "priv", "privately1");
+        config += &format!(
+            "[[credential]]\nname = \"{name}\"\nversion = \"3\"\nuser = \"marque\"\n\
+             auth = {{ protocol = \"sha256\", password = {{ file = \"{name}\" }} }}\n\
+             priv = {{ protocol = \"aes128\", password = {{ file = \"priv\" }} }}\n\
+             [[target]]\naddress = \"127.0.0.1\"\nport = {}\ncredential = \"{name}\"\n",
+            snmpd.address.port()
+        );
+    }
+    write(folder, "agent.toml", &config);
+    let _agent = Running::start(folder, &["agent", "run", "--config", "agent.toml"]);
+
+    let elements = ask(http, "/api/v1/elements", |v| {
+        let rows = v["rows"].as_array();
+        rows.is_some_and(|rows| rows.len() == 2 && rows.iter().any(|row| row["maker"] == "Huawei"))
+    });
+    let shown = |port: u16| {
+        let rows = elements["rows"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["port"] == port).unwrap();
+        let page = get(http, &format!("/elements/{}", row["element"].as_str().unwrap()));
+        // The sightings are at the end of the page.
+        let sighting = page.rsplit("/evidence/").next().unwrap().get(..64).unwrap();
+        let evidence = get(http, &format!("/evidence/{sighting}"));
+        (page, evidence.to_lowercase())
+    };
+    let (page, answered) = shown(open.address.port());
+    assert!(!page.contains("last round"), "nothing is missing: {page}");
+    assert!(answered.contains("versatile routing platform"), "{answered}");
+    assert!(answered.contains("engine"), "who is there is evidence");
+    let (page, refused) = shown(shut.address.port());
+    assert!(page.contains("last round unreachable: wrong digest"), "{page}");
+    assert!(refused.contains("wrong digest"), "{refused}");
+    assert!(!refused.contains("versatile") && !refused.contains("authentic"));
+}
+
+#[test]
 fn a_recording_of_our_own_is_served_polled_and_identified() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
