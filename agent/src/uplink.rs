@@ -151,7 +151,8 @@ impl Uplink {
     /// Session after session until cancelled.
     ///
     /// # Errors
-    /// [`SpoolError`] when the spool fails; everything else is tried again.
+    /// [`SpoolError`] when the spool fails for another reason than a full disk;
+    /// everything else is tried again.
     pub async fn run(self, stop: CancellationToken) -> Result<(), SpoolError> {
         let pauses = || {
             ExponentialBuilder::default()
@@ -179,7 +180,9 @@ impl Uplink {
                     pause = pauses();
                     continue;
                 }
-                Err(SessionError::Spool(error)) => return Err(error),
+                Err(SessionError::Spool(error)) if !matches!(error, SpoolError::NoRoom { .. }) => {
+                    return Err(error);
+                }
                 Err(error) => {
                     metrics::counter!("marque_agent_uplink_session_failed_total").increment(1);
                     let causes = chain(&error);
@@ -392,6 +395,11 @@ impl Uplink {
             oldest_age_micros: u64::try_from(age.as_micros()).unwrap_or(u64::MAX),
             refused_reports: depth.refused,
             dropped_reports: depth.dropped,
+            no_room_micros: depth.no_room_since.map_or(0, |since| {
+                u64::try_from(since.elapsed().as_micros())
+                    .unwrap_or(u64::MAX)
+                    .max(1)
+            }),
         })
     }
 

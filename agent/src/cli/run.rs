@@ -6,6 +6,7 @@
 //! ```
 //!
 //! A full spool holds nobody up: its oldest reports go and a gap takes their place.
+//! A full disk holds rounds up until it has room; what waits goes on being sent.
 //!
 //! Invariants: every task's end is looked at; one that ends by itself ends the
 //! program; a signal stops the schedule first, then what it feeds, so that
@@ -74,7 +75,7 @@ pub fn run(path: &Path, move_damaged_aside: bool) -> Result<(), RunError> {
         quota_bytes: loaded.config.spool.quota_bytes,
         move_damaged_aside,
     };
-    let (spool, opened) = Spool::open(&loaded.spool, &options)?;
+    let (spool, opened) = open(&loaded.spool, &options)?;
     if let Some(aside) = &opened.moved_aside {
         tracing::error!(
             spool.moved_to = %aside.display(),
@@ -90,6 +91,24 @@ pub fn run(path: &Path, move_damaged_aside: bool) -> Result<(), RunError> {
         tracing::info!("agent ended");
     }
     result
+}
+
+/// Opens the spool as soon as its disk has room for that.
+fn open(path: &Path, options: &Options) -> Result<(Spool, Opened), SpoolError> {
+    let mut told = false;
+    loop {
+        match Spool::open(path, options) {
+            Err(error @ SpoolError::NoRoom { .. }) => {
+                if !told {
+                    tracing::error!(%error, "spool cannot be opened before its disk has room");
+                    told = true;
+                }
+                // No signal is caught yet: each ends the program.
+                std::thread::sleep(keep::MAX_PAUSE);
+            }
+            other => return other,
+        }
+    }
 }
 
 async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), RunError> {
@@ -155,7 +174,7 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
     let (reports, received) = mpsc::channel(QUEUE);
 
     let mut scheduling = tokio::spawn(schedule.run(reports, stop_polling.clone()));
-    let mut keeping = tokio::spawn(keep::keep(received, shared));
+    let mut keeping = tokio::spawn(keep::keep(received, shared, stop_polling.clone()));
     let mut sending = tokio::spawn(uplink.run(stop.clone()));
     let mut renewing = tokio::spawn(renewal.run(stop.clone()));
     let mut serving = served.unwrap_or_else(|| tokio::spawn(std::future::pending()));

@@ -205,7 +205,7 @@ async fn house(sessions: &[Session], trusted: bool) -> House {
     let shared = Shared::new(spool);
     let (reports, received) = mpsc::channel(1);
     let stop = CancellationToken::new();
-    let keeping = tokio::spawn(keep(received, shared.clone()));
+    let keeping = tokio::spawn(keep(received, shared.clone(), CancellationToken::new()));
     let limit = Arc::default();
     let (renewed, renewals) = watch::channel(0);
     let uplink = Uplink {
@@ -403,7 +403,7 @@ async fn a_full_spool_declares_a_gap_and_keeps_the_newest() {
     // What went with the gap is not taken for stored, what was acknowledged is.
     let (reports, received) = mpsc::channel(1);
     house.reports = reports;
-    tokio::spawn(keep(received, house.shared.clone()));
+    tokio::spawn(keep(received, house.shared.clone(), CancellationToken::new()));
     for (host, full) in [(1, true), (30, false)] {
         house.poll(host, host).await;
         assert_eq!(house.sees().await.1.evidence.is_some(), full, "{host}");

@@ -145,7 +145,7 @@ fn act(file: &File, cursor: Cursor, step: &Step) -> Cursor {
             if sequence < cursor.first {
                 return cursor;
             }
-            file.forget(sequence, cursor).unwrap()
+            file.forget(sequence, cursor, false).unwrap()
         }
     }
 }
