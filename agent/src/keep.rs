@@ -13,7 +13,7 @@ use prost::bytes::Bytes;
 use proto::v1::Completeness;
 use spool::{AppendError, Spool, SpoolError};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -22,8 +22,7 @@ use tokio_util::sync::CancellationToken;
 const GROUP: usize = 128;
 /// Pauses between two tries on a full disk. Each reads the spool's file as a whole.
 const MIN_PAUSE: Duration = Duration::from_millis(500);
-/// The longest of them.
-pub const MAX_PAUSE: Duration = Duration::from_secs(15);
+const MAX_PAUSE: Duration = Duration::from_secs(15);
 
 /// The spool and those who share it.
 #[derive(Debug, Clone)]
@@ -36,17 +35,20 @@ pub struct Shared {
     pub appended: Arc<Notify>,
     /// What the uplink waits for.
     pub under_way: Arc<watch::Sender<UnderWay>>,
+    /// The wall clock.
+    pub clock: fn() -> SystemTime,
 }
 
 impl Shared {
     /// Around a spool, with nothing known of the collector yet.
     #[must_use]
-    pub fn new(spool: Spool) -> Self {
+    pub fn new(spool: Spool, clock: fn() -> SystemTime) -> Self {
         Self {
             spool: Arc::new(spool),
             same: Arc::default(),
             appended: Arc::default(),
             under_way: Arc::default(),
+            clock,
         }
     }
 }
@@ -164,6 +166,12 @@ async fn append(group: &mut Vec<Report>, shared: &Shared) -> Result<Option<Arc<S
             Ok(sequence) => {
                 metrics::counter!("marque_agent_report_total", "kind" => kind).increment(1);
                 metrics::counter!("marque_agent_report_spooled_total").increment(1);
+                tracing::debug!(
+                    report.sequence = sequence,
+                    target.address = %report.target,
+                    evidence.digest = hex(&report.digest),
+                    "report kept"
+                );
                 if report.completeness != Completeness::Unreachable {
                     shared.same.spooled(sequence, report.target, report.digest);
                 }
@@ -186,6 +194,10 @@ async fn append(group: &mut Vec<Report>, shared: &Shared) -> Result<Option<Arc<S
     }
     *group = rest;
     Ok(full)
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 /// The payload, and how it goes: `full` or `digest`.

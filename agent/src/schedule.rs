@@ -40,6 +40,8 @@ pub struct Rounds {
     pub patience: Patience,
     /// What must not leave the site.
     pub redacted: Vec<Bytes>,
+    /// The wall clock.
+    pub clock: fn() -> SystemTime,
 }
 
 impl Rounds {
@@ -53,7 +55,9 @@ impl Rounds {
         let conversation =
             self.sockets
                 .converse(assignment.target, &assignment.credential, self.patience, deadline);
+        let started = (self.clock)();
         let round = poll::round(conversation, &self.plan, &limits, &mut learned).await;
+        let round = poll::Round { started, ..round };
         let report = Report::new(assignment.target, round, &self.redacted);
         (report, learned)
     }
@@ -88,10 +92,10 @@ impl Schedule {
                 .into_iter()
                 .map(|assignment| Place { assignment, learned })
                 .collect(),
+            origin: ((rounds.clock)(), now),
             rounds,
             interval,
             in_flight: narrow(in_flight),
-            origin: (SystemTime::now(), now),
         }
     }
 

@@ -42,7 +42,6 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 const GOOD_SESSION: Duration = Duration::from_secs(10);
 /// Pauses between sessions.
 const MIN_PAUSE: Duration = Duration::from_millis(500);
-const MAX_PAUSE: Duration = Duration::from_secs(60);
 /// Read from the spool at once.
 const READ_COUNT: usize = 256;
 const READ_BYTES: usize = 4 << 20;
@@ -71,6 +70,8 @@ pub struct Uplink {
     pub renewals: watch::Receiver<u64>,
     /// The spool and what the collector has.
     pub shared: Shared,
+    /// The longest pause between two sessions.
+    pub max_pause: Duration,
     /// How long small reports wait for others.
     pub linger: Duration,
     /// Where the collector's limit is put for the rounds.
@@ -157,7 +158,7 @@ impl Uplink {
         let pauses = || {
             ExponentialBuilder::default()
                 .with_min_delay(MIN_PAUSE)
-                .with_max_delay(MAX_PAUSE)
+                .with_max_delay(self.max_pause)
                 .without_max_times()
                 .with_jitter()
                 .build()
@@ -189,7 +190,7 @@ impl Uplink {
                     tracing::warn!(collector.address = %self.address, error = causes, "session ended");
                 }
             }
-            let wait = pause.next().unwrap_or(MAX_PAUSE).min(MAX_PAUSE);
+            let wait = pause.next().unwrap_or(self.max_pause).min(self.max_pause);
             let _ = timeout(wait, stop.cancelled()).await;
         }
         Ok(())
@@ -288,7 +289,7 @@ impl Uplink {
             first_sequence: first,
             next_sequence: next,
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-            clock_micros: micros(SystemTime::now()),
+            clock_micros: micros((self.shared.clock)()),
         }));
         requests.send(hello).await.map_err(|_| SessionError::Closed)?;
         let greeting = async {
@@ -385,7 +386,8 @@ impl Uplink {
 
     async fn status(&self) -> Result<SpoolStatus, SessionError> {
         let spool = Arc::clone(&self.shared.spool);
-        let age = tokio::task::spawn_blocking(move || spool.oldest_age(SystemTime::now()));
+        let now = (self.shared.clock)();
+        let age = tokio::task::spawn_blocking(move || spool.oldest_age(now));
         let age = age.await.map_err(|_| SessionError::Task)??.unwrap_or_default();
         let depth = self.shared.spool.depth();
         Ok(SpoolStatus {

@@ -75,8 +75,8 @@ impl fmt::Debug for File {
 }
 
 impl File {
-    /// Opens a file; a new one begins with a gap of `lost` payloads, if told so.
-    pub fn open(path: &Path, lost: Option<u64>) -> Result<OpenedFile, SpoolError> {
+    /// Opens a file; a new one begins with a gap of so many lost payloads since then, if told so.
+    pub fn open(path: &Path, lost: Option<(u64, SystemTime)>) -> Result<OpenedFile, SpoolError> {
         let database = Builder::new()
             .set_cache_size(CACHE_BYTES)
             // Reads the whole file once; without it redb may panic over a damaged one.
@@ -87,7 +87,11 @@ impl File {
     }
 
     /// Makes of a database what a spool needs.
-    fn begin(database: Database, path: &Path, lost: Option<u64>) -> Result<OpenedFile, SpoolError> {
+    fn begin(
+        database: Database,
+        path: &Path,
+        lost: Option<(u64, SystemTime)>,
+    ) -> Result<OpenedFile, SpoolError> {
         let file = Self {
             database,
             path: path.to_owned(),
@@ -110,7 +114,7 @@ impl File {
     }
 
     /// The epoch, made now in a new file.
-    fn epoch(&self, lost: Option<u64>) -> Result<(bool, Option<[u8; 16]>), redb::Error> {
+    fn epoch(&self, lost: Option<(u64, SystemTime)>) -> Result<(bool, Option<[u8; 16]>), redb::Error> {
         let write = self.database.begin_write()?;
         let tables = write.list_tables()?.count();
         let created = tables == 0;
@@ -123,13 +127,10 @@ impl File {
                 getrandom::fill(&mut epoch)
                     .map_err(|error| redb::Error::Io(std::io::Error::other(error.to_string())))?;
                 let mut next = 1u64;
-                if let Some(lost) = lost {
+                if let Some((lost, now)) = lost {
                     // One sequence stands for a number nobody knows.
                     let to = lost.max(1);
-                    gaps.insert(
-                        1,
-                        (to, lost, micros(SystemTime::now()), GapReason::Damaged.code()),
-                    )?;
+                    gaps.insert(1, (to, lost, micros(now), GapReason::Damaged.code()))?;
                     next = to + 1;
                 }
                 meta.insert(EPOCH, epoch.as_slice())?;
@@ -155,8 +156,9 @@ impl File {
         records: impl Iterator<Item = (u64, &'a [u8])>,
         mut cursor: Cursor,
         quota: u64,
+        now: SystemTime,
     ) -> Result<Cursor, SpoolError> {
-        let now = micros(SystemTime::now());
+        let now = micros(now);
         let append = || -> Result<Cursor, redb::Error> {
             let write = self.database.begin_write()?;
             {

@@ -25,12 +25,14 @@ use std::time::{Duration, Instant, SystemTime};
 const STEP: u64 = 4096;
 
 /// How to open a spool.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Bytes that may wait; beyond them the oldest go.
     pub quota_bytes: u64,
     /// Whether a damaged file is put beside and a new one begun; what it held is lost.
     pub move_damaged_aside: bool,
+    /// The wall clock.
+    pub clock: fn() -> SystemTime,
 }
 
 /// What was found when a spool was opened.
@@ -222,6 +224,7 @@ pub struct Spool {
     reserve: Reserve,
     epoch: [u8; 16],
     quota_bytes: u64,
+    clock: fn() -> SystemTime,
     /// What the last commit left.
     cursor: Mutex<Cursor>,
     dropped: AtomicU64,
@@ -252,7 +255,7 @@ impl Spool {
         let opened = match File::open(path, None) {
             Err(SpoolError::Damaged { .. }) if options.move_damaged_aside => {
                 lost = file::salvage(path, &named(path, "copy"));
-                moved_aside = Some(replace(path, lost)?);
+                moved_aside = Some(replace(path, lost, (options.clock)())?);
                 File::open(path, None)?
             }
             other => other?,
@@ -263,6 +266,7 @@ impl Spool {
             reserve: Reserve::beside(path),
             epoch: opened.epoch,
             quota_bytes: options.quota_bytes,
+            clock: options.clock,
             cursor: Mutex::new(opened.cursor),
             dropped: AtomicU64::default(),
             refused: AtomicU64::default(),
@@ -410,7 +414,7 @@ impl Spool {
         let first = cursor.next;
         cursor.next += payloads.len() as u64;
         cursor.bytes += payloads.iter().map(|payload| file::weight(payload)).sum::<u64>();
-        let left = self.with_file(|file| file.append(records, cursor, self.quota_bytes))?;
+        let left = self.with_file(|file| file.append(records, cursor, self.quota_bytes, (self.clock)()))?;
         *lock(&self.cursor) = left;
         self.dropped.fetch_add(left.gone - cursor.gone, Ordering::Relaxed);
         *lock(&self.no_room_since) = None;
@@ -532,7 +536,7 @@ impl Spool {
 
 /// Gives the damaged file a second name and puts a new spool in its place, which
 /// begins with a gap; at any stop one of the two is there.
-fn replace(path: &Path, lost: Option<u64>) -> Result<PathBuf, SpoolError> {
+fn replace(path: &Path, lost: Option<u64>, now: SystemTime) -> Result<PathBuf, SpoolError> {
     let unusable = |source| SpoolError::Unusable {
         path: path.to_owned(),
         source,
@@ -542,7 +546,7 @@ fn replace(path: &Path, lost: Option<u64>) -> Result<PathBuf, SpoolError> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unusable(error)),
         _ => {}
     }
-    drop(File::open(&new, Some(lost.unwrap_or(0)))?);
+    drop(File::open(&new, Some((lost.unwrap_or(0), now)))?);
     for number in 1.. {
         let aside = named(path, &format!("damaged-{number}"));
         match std::fs::hard_link(path, &aside) {

@@ -11,11 +11,13 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 /// Far beyond what fits the disk.
 const OPTIONS: Options = Options {
     quota_bytes: 1 << 30,
     move_damaged_aside: false,
+    clock: SystemTime::now,
 };
 const DISK_BYTES: u64 = 4 << 20;
 const ROUNDS: usize = 8;

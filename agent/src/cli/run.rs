@@ -24,7 +24,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -33,6 +33,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Reports that may wait for the disk; full: finished rounds wait for it.
 const QUEUE: usize = 64;
+
+/// How often a spool that has no room to be opened is tried.
+const LOOK_FOR_ROOM: Duration = Duration::from_secs(1);
 
 /// Why the agent did not start or did not go on.
 #[derive(Debug, thiserror::Error)]
@@ -69,11 +72,12 @@ pub fn check(path: &Path) -> Result<(), ConfigError> {
 ///
 /// # Errors
 /// [`RunError`] when it cannot start or go on.
-pub fn run(path: &Path, move_damaged_aside: bool) -> Result<(), RunError> {
+pub fn run(path: &Path, move_damaged_aside: bool, clock: fn() -> SystemTime) -> Result<(), RunError> {
     let loaded = Loaded::read(path)?;
     let options = Options {
         quota_bytes: loaded.config.spool.quota_bytes,
         move_damaged_aside,
+        clock,
     };
     let (spool, opened) = open(&loaded.spool, &options)?;
     if let Some(aside) = &opened.moved_aside {
@@ -84,7 +88,7 @@ pub fn run(path: &Path, move_damaged_aside: bool) -> Result<(), RunError> {
         );
     }
     let runtime = tokio::runtime::Runtime::new().map_err(RunError::System)?;
-    let result = runtime.block_on(run_tasks(loaded, spool, opened));
+    let result = runtime.block_on(run_tasks(loaded, spool, opened, clock));
     // A blocking call on a hanging disk must not hold the end up.
     runtime.shutdown_timeout(Duration::from_secs(5));
     if result.is_ok() {
@@ -104,14 +108,19 @@ fn open(path: &Path, options: &Options) -> Result<(Spool, Opened), SpoolError> {
                     told = true;
                 }
                 // No signal is caught yet: each ends the program.
-                std::thread::sleep(keep::MAX_PAUSE);
+                std::thread::sleep(LOOK_FOR_ROOM);
             }
             other => return other,
         }
     }
 }
 
-async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), RunError> {
+async fn run_tasks(
+    loaded: Loaded,
+    spool: Spool,
+    opened: Opened,
+    clock: fn() -> SystemTime,
+) -> Result<(), RunError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::System)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::System)?;
     // From here on a signal ends cleanly.
@@ -123,7 +132,7 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
         "agent starts"
     );
     let poll = &loaded.config.poll;
-    let shared = Shared::new(spool);
+    let shared = Shared::new(spool, clock);
     let metrics = admin::record();
     let stop_polling = CancellationToken::new();
     let stop = CancellationToken::new();
@@ -154,18 +163,21 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
         collector_limit: Arc::default(),
         patience: poll.patience(),
         redacted: loaded.config.redact.octets(),
+        clock,
     });
     let (renewed, renewals) = watch::channel(0);
     let renewal = Renewal {
         collector: loaded.config.collector.address.clone(),
         identity: loaded.identity.clone(),
         renewed,
+        clock,
     };
     let uplink = Uplink {
         address: loaded.config.collector.address.clone(),
         identity: loaded.identity,
         renewals,
         shared: shared.clone(),
+        max_pause: Duration::from_secs(loaded.config.collector.reconnect_max_seconds),
         linger: uplink::LINGER,
         collector_limit: Arc::clone(&rounds.collector_limit),
     };

@@ -200,9 +200,10 @@ async fn house(sessions: &[Session], trusted: bool) -> House {
     let options = Options {
         quota_bytes: 4096,
         move_damaged_aside: false,
+        clock: SystemTime::now,
     };
     let (spool, _) = Spool::open(&folder.path().join("spool"), &options).unwrap();
-    let shared = Shared::new(spool);
+    let shared = Shared::new(spool, SystemTime::now);
     let (reports, received) = mpsc::channel(1);
     let stop = CancellationToken::new();
     let keeping = tokio::spawn(keep(received, shared.clone(), CancellationToken::new()));
@@ -213,6 +214,7 @@ async fn house(sessions: &[Session], trusted: bool) -> House {
         identity: authority.agent(folder.path()),
         renewals,
         shared: shared.clone(),
+        max_pause: Duration::from_secs(60),
         linger: Duration::from_millis(50),
         collector_limit: Arc::clone(&limit),
     };

@@ -137,6 +137,7 @@ fn act(file: &File, cursor: Cursor, step: &Step) -> Cursor {
                     ..cursor
                 },
                 QUOTA,
+                UNIX_EPOCH,
             )
             .unwrap()
         }
