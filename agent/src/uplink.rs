@@ -369,6 +369,7 @@ impl Uplink {
             };
             metrics::counter!("marque_agent_verdict_total", "kind" => kind).increment(1);
         }
+        tracing::debug!(report.sequence = acked, "acknowledged");
         self.forget(acked).await?;
         self.note(&session.line);
         Ok(())
