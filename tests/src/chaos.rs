@@ -61,6 +61,9 @@ pub struct Outcome {
     pub faults: BTreeMap<&'static str, usize>,
     /// From the end of a fault to the next acknowledgement on its line, milliseconds.
     pub recovery_ms_p99: u64,
+    /// How often a full disk was met: sessions that the collector could not serve,
+    /// times that an agent's polling waited.
+    pub disk_full_met: BTreeMap<&'static str, usize>,
     /// Whether everything kept when the faults ended was acknowledged in time.
     pub drained: bool,
     /// Answers found in evidence.
@@ -241,6 +244,9 @@ impl<'a> Running<'a> {
                 return self.house.kill_collector().await.map_err(|error| chain(&error));
             }
             Kind::SpoolDisk | Kind::StoreDisk => {
+                if fault.kind == Kind::StoreDisk {
+                    gather::cut_journal(&self.store_file()).await;
+                }
                 full.push(fault.kind);
                 return self
                     .disk(fault.kind)
@@ -294,6 +300,10 @@ impl<'a> Running<'a> {
             recovering.since = (recovering.faults == 0).then_some(now);
         }
         Ok(())
+    }
+
+    fn store_file(&self) -> PathBuf {
+        self.store.root().join("collector.db")
     }
 
     fn link(&self, line: usize, mode: Mode) {
@@ -372,6 +382,7 @@ impl<'a> Running<'a> {
 
     /// Ends everything as a power cut would, and compares.
     async fn judge(mut self, faults: &[Fault], drained: bool) -> Result<Outcome, String> {
+        let store = self.store_file();
         self.house.stop().await.map_err(|error| chain(&error))?;
         for witness in &mut self.witnesses {
             witness.look();
@@ -385,8 +396,17 @@ impl<'a> Running<'a> {
             lines: lines.collect::<Result<_, _>>()?,
             said: gather::said(&self.elements, self.port),
         };
-        let held = gather::held(&self.store.root().join("collector.db")).await?;
+        let held = gather::held(&store).await?;
         let judgement = judge::judge(&truth, &held);
+        let met = |log: &str, words: &str| {
+            let log = std::fs::read_to_string(self.data.join("house").join(log)).unwrap_or_default();
+            log.matches(words).count()
+        };
+        let waited = SITES.map(|(site, _)| met(&format!("{}.log", agent(site)), "disk has no room"));
+        let disk_full_met = BTreeMap::from([
+            (Kind::SpoolDisk.as_str(), waited.iter().sum()),
+            (Kind::StoreDisk.as_str(), met("collector.log", " not stored ")),
+        ]);
         let mut counts = BTreeMap::new();
         for fault in faults {
             *counts.entry(fault.kind.as_str()).or_default() += 1;
@@ -408,6 +428,7 @@ impl<'a> Running<'a> {
             gaps_declared: held.audit.gaps.iter().map(|gap| gap.to - gap.from + 1).sum(),
             faults: counts,
             recovery_ms_p99: p99.map_or(0, |p99| u64::try_from(p99.as_millis()).unwrap_or(u64::MAX)),
+            disk_full_met,
             drained,
             words: judgement.words,
             ended_by_themselves: self.ended.len(),

@@ -17,6 +17,7 @@ mod house {
     pub mod line;
     pub mod enrol;
     pub mod gap;
+    pub mod chaos;
     pub mod hostile;
     pub mod page;
 }

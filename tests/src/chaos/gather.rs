@@ -55,7 +55,10 @@ pub(super) async fn held(path: &Path) -> Result<Held, String> {
     let digests: BTreeSet<&String> = audit.reports.iter().map(|report| &report.digest).collect();
     let mut words = BTreeMap::new();
     for text in digests {
-        let Some(digest) = hex::decode(text).ok().and_then(|octets| Digest::from_slice(&octets)) else {
+        let Some(digest) = hex::decode(text)
+            .ok()
+            .and_then(|octets| Digest::from_slice(&octets))
+        else {
             continue;
         };
         if let Some(evidence) = store.evidence(digest).await.map_err(|error| wrong(&error))? {
@@ -73,6 +76,14 @@ pub(super) async fn held(path: &Path) -> Result<Held, String> {
         words,
         uptimes,
     })
+}
+
+/// Lets the next commit of a running collector need room; if it is busy, later ones do.
+pub(super) async fn cut_journal(path: &Path) {
+    if let Ok(store) = SqliteStore::open(path).await {
+        let _ = store.cut_journal().await;
+        store.close().await;
+    }
 }
 
 /// The words in evidence; [`None`] when its bytes are not those of its digest.

@@ -169,6 +169,13 @@ pub fn schedule(seed: u64, window: Duration, lines: usize) -> Vec<Fault> {
             continue;
         }
         let lasts = millis(&mut dice, 400, most.as_millis());
+        // A store meets a full disk only at its next commit.
+        let least = if kind == Kind::StoreDisk {
+            part / 10
+        } else {
+            Duration::ZERO
+        };
+        let lasts = lasts.max(least);
         let at = step * number + millis(&mut dice, 0, step.as_millis());
         let line = dice.below(lines);
         let chance = dice.roll();

@@ -114,6 +114,20 @@ impl SqliteStore {
     }
 }
 
+impl SqliteStore {
+    /// Writes the journal into the file and gives its room back, so that whoever
+    /// fills the disk next sees it full at the next commit.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be written.
+    pub async fn cut_journal(&self) -> Result<(), StoreError> {
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .fetch_all(&self.writer)
+            .await?;
+        Ok(())
+    }
+}
+
 fn report(r: &SqliteRow) -> Result<AuditedReport, StoreError> {
     let text = |name: &str| -> Result<String, StoreError> {
         Ok(r.try_get::<Option<String>, _>(name)?.unwrap_or_default())
