@@ -108,7 +108,7 @@ fn open(path: &Path, options: &Options) -> Result<(Spool, Opened), SpoolError> {
                     told = true;
                 }
                 // No signal is caught yet: each ends the program.
-                std::thread::sleep(LOOK_FOR_ROOM);
+                std::thread::park_timeout(LOOK_FOR_ROOM);
             }
             other => return other,
         }

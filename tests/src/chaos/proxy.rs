@@ -17,7 +17,9 @@ const CHUNK: usize = 16 << 10;
 /// Read at once on a slow link.
 const SLOW_CHUNK: usize = 2 << 10;
 /// How long the agent's bytes are gathered before its old connection ends.
-const GATHER: Duration = Duration::from_millis(400);
+const GATHER: Duration = Duration::from_millis(800);
+/// How long after the mode they arrive: by then the agent has said it all again.
+const OVERTAKEN: Duration = Duration::from_millis(1_500);
 /// How long the old connection stays with the collector after they arrived.
 const LATE: Duration = Duration::from_millis(500);
 
@@ -160,9 +162,12 @@ async fn arrive_late(mut up: Pump, down: Pump, number: u64, mut now: watch::Rece
         ..
     } = down;
     drop((from, to_agent));
-    let over = until(&mut now, |now| now.of(number) != Mode::Reordered);
+    let over = async {
+        until(&mut now, |now| now.of(number) != Mode::Reordered).await;
+        sleep(OVERTAKEN).await;
+    };
     tokio::select! {
-        _ = over => {}
+        () = over => {}
         // The collector must not wait for room meanwhile.
         () = swallow(&mut answers) => return,
     }
