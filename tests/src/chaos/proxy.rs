@@ -18,8 +18,8 @@ const CHUNK: usize = 16 << 10;
 const SLOW_CHUNK: usize = 2 << 10;
 /// How long the agent's bytes are gathered before its old connection ends.
 const GATHER: Duration = Duration::from_millis(800);
-/// How long after the mode they arrive: by then the agent has said it all again.
-const OVERTAKEN: Duration = Duration::from_millis(1_500);
+/// They arrive no sooner after that: by then the agent has said it all again.
+const OVERTAKEN: Duration = Duration::from_millis(1_300);
 /// How long the old connection stays with the collector after they arrived.
 const LATE: Duration = Duration::from_millis(500);
 
@@ -163,8 +163,8 @@ async fn arrive_late(mut up: Pump, down: Pump, number: u64, mut now: watch::Rece
     } = down;
     drop((from, to_agent));
     let over = async {
-        until(&mut now, |now| now.of(number) != Mode::Reordered).await;
         sleep(OVERTAKEN).await;
+        until(&mut now, |now| now.of(number) != Mode::Reordered).await;
     };
     tokio::select! {
         () = over => {}

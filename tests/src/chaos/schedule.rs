@@ -169,8 +169,8 @@ pub fn schedule(seed: u64, window: Duration, lines: usize) -> Vec<Fault> {
             continue;
         }
         let lasts = millis(&mut dice, 400, most.as_millis());
-        // A store meets a full disk only at its next commit.
-        let least = if kind == Kind::StoreDisk {
+        // A full disk is met only by who writes next; an old connection must be overtaken.
+        let least = if matches!(kind, Kind::StoreDisk | Kind::SpoolDisk | Kind::Reordered) {
             part / 10
         } else {
             Duration::ZERO
