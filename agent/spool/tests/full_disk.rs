@@ -188,6 +188,11 @@ fn full_disk_child() {
     assert!(!opened.created);
     taken.is_all_of(&spool);
     println!("refused {refused}, kept while full {kept_while_full}, found room for {beyond}");
+    // What is set aside lets acknowledged payloads make room; under a limit on one
+    // file there is nothing to set aside.
+    if matches!(disk, Disk::Tmpfs(_)) {
+        assert_eq!(kept_while_full, ROUNDS, "each time");
+    }
 }
 
 /// Runs the child after these words; its folder goes with it.
