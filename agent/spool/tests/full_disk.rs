@@ -52,10 +52,11 @@ impl Disk {
 
     fn empty(&self) {
         match self {
-            Self::Tmpfs(root) => match std::fs::remove_file(root.join("ballast")) {
-                Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound),
-                Ok(()) => {}
-            },
+            Self::Tmpfs(root) => {
+                if let Err(error) = std::fs::remove_file(root.join("ballast")) {
+                    assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+                }
+            }
             Self::Limit => limit("unlimited"),
         }
     }
