@@ -8,7 +8,6 @@ use axum::extract::State;
 use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::sync::Arc;
-use std::time::SystemTime;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -48,7 +47,7 @@ async fn render(State((metrics, shared)): State<(PrometheusHandle, Shared)>) -> 
     let since = shared.under_way.borrow().since;
     let seconds = since.map_or(0.0, |since| since.elapsed().as_secs_f64());
     metrics::gauge!("marque_agent_uplink_unacked_oldest_seconds").set(seconds);
-    let age = tokio::task::spawn_blocking(move || spool.oldest_age(SystemTime::now())).await;
+    let age = tokio::task::spawn_blocking(move || spool.oldest_age((shared.clock)())).await;
     if let Ok(Ok(age)) = age {
         let seconds = age.unwrap_or_default().as_secs_f64();
         metrics::gauge!("marque_agent_spool_oldest_seconds").set(seconds);

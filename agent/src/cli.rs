@@ -16,6 +16,7 @@ use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::SystemTime;
 use tracing_subscriber::EnvFilter;
 
 /// `EX_CONFIG` of sysexits.h.
@@ -60,6 +61,11 @@ enum Command {
 
 /// The whole program.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    run_by(args, SystemTime::now)
+}
+
+/// The whole program by another wall clock, for whoever tries it with one that jumps.
+pub fn run_by(args: impl IntoIterator<Item = OsString>, clock: fn() -> SystemTime) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
@@ -99,7 +105,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run {
             config,
             move_damaged_spool,
-        } => match run::run(&config, move_damaged_spool) {
+        } => match run::run(&config, move_damaged_spool, clock) {
             Ok(()) => ExitCode::SUCCESS,
             Err(run::RunError::Config(error)) => fail(&error, ExitCode::from(EX_CONFIG)),
             Err(error) => fail(&error, ExitCode::FAILURE),

@@ -67,6 +67,13 @@ pub struct CollectorConfig {
     #[serde(deserialize_with = "https")]
     pub address: String,
     identity: Spanned<PathBuf>,
+    /// The longest pause, in seconds, before a collector that was out of reach is tried again.
+    #[serde(default = "default_reconnect", deserialize_with = "between::<1, 3_600, _>")]
+    pub reconnect_max_seconds: u64,
+}
+
+fn default_reconnect() -> u64 {
+    60
 }
 
 /// `[spool]`

@@ -2,20 +2,27 @@
 //! them durable, several with one flush.
 //!
 //! Invariants: a report leaves here only to the disk; in a full spool the newest
-//! knowledge wins and a gap takes the place of the oldest; what went or cannot be
-//! kept is counted with its reason.
+//! knowledge wins and a gap takes the place of the oldest; on a full disk reports
+//! wait here and rounds wait for them, so that nothing that was asked is lost; what
+//! went or cannot be kept is counted with its reason.
 
 use crate::report::Report;
 use crate::uplink::sameness::Sameness;
+use backon::{BackoffBuilder as _, ExponentialBuilder};
 use prost::bytes::Bytes;
 use proto::v1::Completeness;
 use spool::{AppendError, Spool, SpoolError};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 /// Reports made durable with one flush at most.
 const GROUP: usize = 128;
+/// Pauses between two tries on a full disk. Each reads the spool's file as a whole.
+const MIN_PAUSE: Duration = Duration::from_millis(500);
+const MAX_PAUSE: Duration = Duration::from_secs(15);
 
 /// The spool and those who share it.
 #[derive(Debug, Clone)]
@@ -28,17 +35,20 @@ pub struct Shared {
     pub appended: Arc<Notify>,
     /// What the uplink waits for.
     pub under_way: Arc<watch::Sender<UnderWay>>,
+    /// The wall clock.
+    pub clock: fn() -> SystemTime,
 }
 
 impl Shared {
     /// Around a spool, with nothing known of the collector yet.
     #[must_use]
-    pub fn new(spool: Spool) -> Self {
+    pub fn new(spool: Spool, clock: fn() -> SystemTime) -> Self {
         Self {
             spool: Arc::new(spool),
             same: Arc::default(),
             appended: Arc::default(),
             under_way: Arc::default(),
+            clock,
         }
     }
 }
@@ -61,17 +71,21 @@ pub enum KeepError {
     Task,
 }
 
-/// Keeps reports until no more come.
+/// Keeps reports until no more come. After `ending` a full disk is no longer
+/// waited for.
 ///
 /// # Errors
 /// [`KeepError`] when the spool fails; polling on would be for nothing then.
-pub async fn keep(mut reports: mpsc::Receiver<Report>, shared: Shared) -> Result<(), KeepError> {
+pub async fn keep(
+    mut reports: mpsc::Receiver<Report>,
+    shared: Shared,
+    ending: CancellationToken,
+) -> Result<(), KeepError> {
     let mut group = Vec::with_capacity(GROUP);
     let mut full_since = None;
     while reports.recv_many(&mut group, GROUP).await > 0 {
         let before = shared.spool.depth();
-        append(&group, &shared).await?;
-        group.clear();
+        append_with_patience(std::mem::take(&mut group), &shared, &ending).await?;
         shared.appended.notify_one();
         let after = shared.spool.depth();
         let dropped = after.dropped - before.dropped;
@@ -96,16 +110,68 @@ pub async fn keep(mut reports: mpsc::Receiver<Report>, shared: Shared) -> Result
     Ok(())
 }
 
-async fn append(group: &[Report], shared: &Shared) -> Result<(), KeepError> {
-    let payloads: Vec<Bytes> = group.iter().map(|report| encode(report, &shared.same)).collect();
+/// Appends again and again until the disk has room for all.
+async fn append_with_patience(
+    mut group: Vec<Report>,
+    shared: &Shared,
+    ending: &CancellationToken,
+) -> Result<(), KeepError> {
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(MIN_PAUSE)
+        .with_max_delay(MAX_PAUSE)
+        .without_max_times()
+        .with_jitter()
+        .build();
+    let mut held = None;
+    for pause in pauses {
+        let Some(full) = append(&mut group, shared).await? else {
+            if let Some(since) = held.map(|since: Instant| since.elapsed()) {
+                metrics::gauge!("marque_agent_spool_no_room").set(0);
+                tracing::warn!(
+                    seconds = since.as_secs(),
+                    "spool's disk has room again, polling goes on"
+                );
+            }
+            break;
+        };
+        if held.is_none() {
+            held = Some(Instant::now());
+            metrics::gauge!("marque_agent_spool_no_room").set(1);
+            metrics::counter!("marque_agent_spool_no_room_total").increment(1);
+            let error = crate::uplink::chain(&*full);
+            tracing::error!(error, "spool's disk has no room, polling waits for it");
+        }
+        if ending.is_cancelled() {
+            let reports = group.len() as u64;
+            metrics::counter!("marque_agent_report_dropped_total", "reason" => "no_room").increment(reports);
+            tracing::error!(reports, "ending with reports that found no room");
+            break;
+        }
+        let _ = timeout(pause.min(MAX_PAUSE), ending.cancelled()).await;
+    }
+    Ok(())
+}
+
+/// Appends what there is room for; the rest stays in the group, with the reason.
+async fn append(group: &mut Vec<Report>, shared: &Shared) -> Result<Option<Arc<SpoolError>>, KeepError> {
+    let (payloads, kinds): (Vec<Bytes>, Vec<&str>) =
+        group.iter().map(|report| encode(report, &shared.same)).unzip();
     let spool = Arc::clone(&shared.spool);
     let results = tokio::task::spawn_blocking(move || spool.append_all(payloads))
         .await
         .map_err(|_| KeepError::Task)?;
-    for (report, result) in group.iter().zip(results) {
+    let (mut rest, mut full) = (Vec::new(), None);
+    for ((report, kind), result) in std::mem::take(group).into_iter().zip(kinds).zip(results) {
         match result {
             Ok(sequence) => {
+                metrics::counter!("marque_agent_report_total", "kind" => kind).increment(1);
                 metrics::counter!("marque_agent_report_spooled_total").increment(1);
+                tracing::debug!(
+                    report.sequence = sequence,
+                    target.address = %report.target,
+                    evidence.digest = hex(&report.digest),
+                    "report kept"
+                );
                 if report.completeness != Completeness::Unreachable {
                     shared.same.spooled(sequence, report.target, report.digest);
                 }
@@ -114,18 +180,30 @@ async fn append(group: &[Report], shared: &Shared) -> Result<(), KeepError> {
                 metrics::counter!("marque_agent_report_dropped_total", "reason" => "too_large").increment(1);
                 tracing::error!(target.address = %report.target, %error, "report cannot be kept");
             }
+            Err(AppendError::Spool(error)) if matches!(*error, SpoolError::NoRoom { .. }) => {
+                rest.push(report);
+                full = Some(error);
+            }
             Err(AppendError::Spool(error)) => return Err(KeepError::Spool(error)),
             Err(AppendError::Interrupted) => return Err(KeepError::Task),
         }
     }
-    Ok(())
+    if full.is_some() {
+        // A write that failed may have let old ones go before.
+        shared.same.gone_before(shared.spool.depth().first_payload);
+    }
+    *group = rest;
+    Ok(full)
 }
 
-fn encode(report: &Report, same: &Sameness) -> Bytes {
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// The payload, and how it goes: `full` or `digest`.
+fn encode(report: &Report, same: &Sameness) -> (Bytes, &'static str) {
     // What nobody answered is small, and must not push out what the collector has.
     let unreachable = report.completeness == Completeness::Unreachable;
     let full = unreachable || !same.is_stored(report.target, &report.digest);
-    let kind = if full { "full" } else { "digest" };
-    metrics::counter!("marque_agent_report_total", "kind" => kind).increment(1);
-    report.encode(full).into()
+    (report.encode(full).into(), if full { "full" } else { "digest" })
 }

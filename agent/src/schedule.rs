@@ -45,6 +45,8 @@ pub struct Rounds {
     pub refusal_pause: Duration,
     /// What must not leave the site.
     pub redacted: Vec<Bytes>,
+    /// The wall clock.
+    pub clock: fn() -> SystemTime,
 }
 
 impl Rounds {
@@ -63,7 +65,9 @@ impl Rounds {
         let conversation =
             self.sockets
                 .converse(assignment.target, &assignment.credential, self.patience, deadline);
+        let started = (self.clock)();
         let round = poll::round(conversation, &plan, &limits, &mut learned).await;
+        let round = poll::Round { started, ..round };
         let report = Report::new(assignment.target, round, &self.redacted);
         (report, learned)
     }
@@ -117,9 +121,9 @@ impl Schedule {
     pub fn new(rounds: Arc<Rounds>, mut work: watch::Receiver<Arc<Work>>, in_flight: u64) -> Self {
         let mut schedule = Self {
             table: Table::new(Learned::nothing(&rounds.limits)),
+            origin: ((rounds.clock)(), Instant::now()),
             rounds,
             in_flight: narrow(in_flight),
-            origin: (SystemTime::now(), Instant::now()),
             work: work.clone(),
         };
         let first = Arc::clone(&work.borrow_and_update());

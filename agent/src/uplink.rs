@@ -45,7 +45,6 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 const GOOD_SESSION: Duration = Duration::from_secs(10);
 /// Pauses between sessions.
 const MIN_PAUSE: Duration = Duration::from_millis(500);
-const MAX_PAUSE: Duration = Duration::from_secs(60);
 /// Read from the spool at once.
 const READ_COUNT: usize = 256;
 const READ_BYTES: usize = 4 << 20;
@@ -74,6 +73,8 @@ pub struct Uplink {
     pub renewals: watch::Receiver<u64>,
     /// The spool and what the collector has.
     pub shared: Shared,
+    /// The longest pause between two sessions.
+    pub max_pause: Duration,
     /// How long small reports wait for others.
     pub linger: Duration,
     /// Where the collector's limit is put for the rounds.
@@ -157,12 +158,13 @@ impl Uplink {
     /// Session after session until cancelled.
     ///
     /// # Errors
-    /// [`SpoolError`] when the spool fails; everything else is tried again.
+    /// [`SpoolError`] when the spool fails for another reason than a full disk;
+    /// everything else is tried again.
     pub async fn run(self, stop: CancellationToken) -> Result<(), SpoolError> {
         let pauses = || {
             ExponentialBuilder::default()
                 .with_min_delay(MIN_PAUSE)
-                .with_max_delay(MAX_PAUSE)
+                .with_max_delay(self.max_pause)
                 .without_max_times()
                 .with_jitter()
                 .build()
@@ -185,14 +187,16 @@ impl Uplink {
                     pause = pauses();
                     continue;
                 }
-                Err(SessionError::Spool(error)) => return Err(error),
+                Err(SessionError::Spool(error)) if !matches!(error, SpoolError::NoRoom { .. }) => {
+                    return Err(error);
+                }
                 Err(error) => {
                     metrics::counter!("marque_agent_uplink_session_failed_total").increment(1);
                     let causes = chain(&error);
                     tracing::warn!(collector.address = %self.address, error = causes, "session ended");
                 }
             }
-            let wait = pause.next().unwrap_or(MAX_PAUSE).min(MAX_PAUSE);
+            let wait = pause.next().unwrap_or(self.max_pause).min(self.max_pause);
             let _ = timeout(wait, stop.cancelled()).await;
         }
         Ok(())
@@ -303,7 +307,7 @@ impl Uplink {
             first_sequence: first,
             next_sequence: next,
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-            clock_micros: micros(SystemTime::now()),
+            clock_micros: micros((self.shared.clock)()),
             plan: self.plans.as_ref().map(Plans::runs),
         }));
         requests.send(hello).await.map_err(|_| SessionError::Closed)?;
@@ -385,6 +389,7 @@ impl Uplink {
             };
             metrics::counter!("marque_agent_verdict_total", "kind" => kind).increment(1);
         }
+        tracing::debug!(report.sequence = acked, "acknowledged");
         self.forget(acked).await?;
         self.note(&session.line);
         Ok(())
@@ -402,7 +407,8 @@ impl Uplink {
 
     async fn status(&self) -> Result<SpoolStatus, SessionError> {
         let spool = Arc::clone(&self.shared.spool);
-        let age = tokio::task::spawn_blocking(move || spool.oldest_age(SystemTime::now()));
+        let now = (self.shared.clock)();
+        let age = tokio::task::spawn_blocking(move || spool.oldest_age(now));
         let age = age.await.map_err(|_| SessionError::Task)??.unwrap_or_default();
         let depth = self.shared.spool.depth();
         Ok(SpoolStatus {
@@ -412,6 +418,11 @@ impl Uplink {
             oldest_age_micros: u64::try_from(age.as_micros()).unwrap_or(u64::MAX),
             refused_reports: depth.refused,
             dropped_reports: depth.dropped,
+            no_room_micros: depth.no_room_since.map_or(0, |since| {
+                u64::try_from(since.elapsed().as_micros())
+                    .unwrap_or(u64::MAX)
+                    .max(1)
+            }),
         })
     }
 

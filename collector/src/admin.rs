@@ -98,6 +98,8 @@ fn gauges(overview: &store::view::Overview, now: Instant) {
                 .set(spool.waiting as f64);
             metrics::gauge!("marque_collector_agent_spool_oldest_seconds", "agent" => agent.agent.to_string())
                 .set(age as f64);
+            metrics::gauge!("marque_collector_agent_spool_no_room", "agent" => agent.agent.to_string())
+                .set(if spool.no_room.is_some() { 1.0 } else { 0.0 });
         }
     }
     for severity in &overview.severities {

@@ -13,6 +13,7 @@ mod recordings;
 use crate::config::Config;
 use crate::{admin, declare, serve};
 use clap::{Parser, Subcommand};
+use model::Instant;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -89,6 +90,11 @@ impl Failure {
 
 /// The whole program.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    run_by(args, serve::clock)
+}
+
+/// The whole program, serving by another wall clock, for whoever tries it with one that jumps.
+pub fn run_by(args: impl IntoIterator<Item = OsString>, clock: fn() -> Instant) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
@@ -101,7 +107,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Only the first call in a process installs; a second finds the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let outcome = match cli.command {
-        Command::Serve { config } => serve_until_signal(&config),
+        Command::Serve { config } => serve_until_signal(&config, clock),
         Command::CheckConfig { config } => check(&config),
         Command::Identify { recordings } => return recordings::identify(&recordings),
         Command::Agent(command) => block_on(agents::run(&command)),
@@ -126,7 +132,7 @@ fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failu
         .block_on(work)
 }
 
-fn serve_until_signal(path: &Path) -> Result<(), Failure> {
+fn serve_until_signal(path: &Path, clock: fn() -> Instant) -> Result<(), Failure> {
     let config = Config::read(path).map_err(|e| Failure::configuration(&e))?;
     let runtime = tokio::runtime::Runtime::new().map_err(|e| Failure::other(&e))?;
     runtime.block_on(async {
@@ -137,7 +143,7 @@ fn serve_until_signal(path: &Path) -> Result<(), Failure> {
             // Whoever closed our output does not want to know.
             let _ = writeln!(std::io::stdout(), "{line}");
         };
-        serve::serve(config, stop, ready)
+        serve::serve(config, clock, stop, ready)
             .await
             .map_err(|error| match error {
                 serve::ServeError::Declare(_) | serve::ServeError::Policy(_) | serve::ServeError::Tag(_) => {

@@ -173,12 +173,13 @@ fn certified(request: Request<()>) -> Result<Request<()>, Status> {
     }
 }
 
-/// Runs until `stop`. `ready` is called once with the bound gRPC and HTTP addresses.
+/// Runs by a wall clock until `stop`. `ready` is called once with the bound gRPC and HTTP addresses.
 ///
 /// # Errors
 /// [`ServeError`] when something cannot be opened or a task that must live dies.
 pub async fn serve(
     config: Config,
+    clock: fn() -> Instant,
     stop: CancellationToken,
     ready: impl FnOnce(SocketAddr, SocketAddr),
 ) -> Result<(), ServeError> {

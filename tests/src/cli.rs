@@ -4,10 +4,12 @@
 //! house starts them as processes of their own.
 
 mod bench;
+mod chaos;
 mod house;
 mod network;
 mod progress;
 
+use crate::chaos::clock;
 use crate::house::LEAVE_WITH_PARENT;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -32,6 +34,9 @@ enum Command {
     /// Measure Marque on this machine.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Put the house to the test: kill -9, bad links, full disks, clocks that jump; then compare what elements said
+    /// with what the collector holds.
+    Chaos(chaos::ChaosArgs),
 }
 
 /// Runs the program with its arguments, the first being its name.
@@ -44,10 +49,16 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match program {
         Some("agent") => {
             leave_with_parent();
+            if clock::is_set() {
+                return agent::cli::run_by(rest, clock::for_agent);
+            }
             agent::cli::run(rest)
         }
         Some("collector") => {
             leave_with_parent();
+            if clock::is_set() {
+                return collector::cli::run_by(rest, clock::for_collector);
+            }
             collector::cli::run(rest)
         }
         _ => own(Args::try_parse_from(args).unwrap_or_else(|error| error.exit())),
@@ -55,6 +66,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn own(args: Args) -> ExitCode {
+    if let Some(Command::Chaos(args)) = args.command {
+        return chaos::run(args);
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.to_string()),
@@ -63,7 +77,7 @@ fn own(args: Args) -> ExitCode {
         match args.command {
             Some(Command::Network(args)) => network::run(args).await,
             Some(Command::Bench(what)) => bench::run(what).await,
-            None => house::run(args.house).await,
+            Some(Command::Chaos(_)) | None => house::run(args.house).await,
         }
     });
     match ended {

@@ -5,11 +5,13 @@
 
 pub mod view;
 pub mod behaviour;
+pub mod story;
 mod answer;
 mod serve;
 
 pub use behaviour::Behaviour;
 pub use serve::serve;
+pub use story::{Story, Tells};
 pub use view::View;
 
 use std::net::Ipv4Addr;
@@ -37,6 +39,8 @@ pub struct Element {
     pub started: Instant,
     /// How long it ran before that, in hundredths of a second.
     pub uptime_offset: u32,
+    /// What it was made to say, if that is to be compared.
+    pub story: Option<Story>,
     /// Requests received.
     pub requests: AtomicU64,
 }

@@ -17,6 +17,8 @@ pub use seen::{Pending, Seen, Summary};
 use crate::network::{Network, NetworkError, Plan};
 use child::Child;
 use files::{Folder, Tuning};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -48,6 +50,23 @@ pub struct HouseSpec {
     pub certificate_lifetime: String,
     /// Bytes that may wait in an agent's spool; the agent's own default if absent.
     pub spool_quota_bytes: Option<u64>,
+    /// What is set up around it to make its life hard.
+    pub trial: Option<Trial>,
+}
+
+/// Where a house stands that is put to the test.
+#[derive(Debug, Clone)]
+pub struct Trial {
+    /// Where the agent of a site finds the collector: in front of it.
+    pub through: BTreeMap<String, SocketAddr>,
+    /// Folder of the spools.
+    pub spools: PathBuf,
+    /// Folder of the store.
+    pub store: PathBuf,
+    /// The longest pause of an agent before the next session.
+    pub reconnect_max_seconds: u64,
+    /// What processes find in their environment: process, name, value.
+    pub environment: Vec<(String, String, String)>,
 }
 
 impl HouseSpec {
@@ -65,6 +84,7 @@ impl HouseSpec {
             // A demonstration may be taken up again after weeks.
             certificate_lifetime: "365d".to_owned(),
             spool_quota_bytes: None,
+            trial: None,
         }
     }
 }
@@ -150,6 +170,7 @@ pub struct House {
     http: SocketAddr,
     grpc: SocketAddr,
     certificate_lifetime: String,
+    trial: Option<Trial>,
 }
 
 impl House {
@@ -186,6 +207,7 @@ impl House {
             http: spec.http.unwrap_or(free),
             grpc: spec.grpc.unwrap_or(free),
             certificate_lifetime: spec.certificate_lifetime,
+            trial: spec.trial,
         };
         house.folder.elements(&house.network)?;
         house.start_collector().await?;
@@ -198,19 +220,15 @@ impl House {
                 interval_seconds: spec.interval_seconds,
                 spool_quota_bytes: spec.spool_quota_bytes,
             };
-            let config = house
-                .folder
-                .agent(&site, &pem, house.grpc, &house.network, tuning)?;
-            let name = format!("agent-{}", site.name);
-            let args = [
-                "agent".as_ref(),
-                "run".as_ref(),
-                "--config".as_ref(),
-                config.as_os_str(),
-            ];
-            house
-                .agents
-                .push(Child::start(&house.binary, &name, &args, house.folder.root())?);
+            house.folder.agent(
+                &site,
+                &pem,
+                house.grpc,
+                &house.network,
+                tuning,
+                house.trial.as_ref(),
+            )?;
+            house.start_agent(&site.name)?;
         }
         Ok(house)
     }
@@ -225,6 +243,7 @@ impl House {
             self.grpc,
             &self.certificate_lifetime,
             &self.network.plan,
+            self.trial.as_ref(),
         )?;
         let args = [
             "collector".as_ref(),
@@ -232,7 +251,7 @@ impl House {
             "--config".as_ref(),
             config.as_os_str(),
         ];
-        let mut child = Child::start(&self.binary, "collector", &args, self.folder.root())?;
+        let mut child = self.child("collector", &args)?;
         let line = child.first_line(READY).await?;
         let ready: Ready = serde_json::from_str(&line).map_err(|e| child.failed(format!("{line:?}: {e}")))?;
         (self.http, self.grpc) = (ready.http, ready.grpc);
@@ -276,9 +295,18 @@ impl House {
             "--config".as_ref(),
             config.as_os_str(),
         ];
-        self.agents
-            .push(Child::start(&self.binary, &name, &args, self.folder.root())?);
+        let agent = self.child(&name, &args)?;
+        self.agents.push(agent);
         Ok(())
+    }
+
+    fn child(&self, name: &str, args: &[&OsStr]) -> Result<Child, HouseError> {
+        let all = self.trial.iter().flat_map(|trial| &trial.environment);
+        let own = all.filter(|(process, ..)| process == name);
+        let environment: Vec<(&str, &str)> = own
+            .map(|(_, key, value)| (key.as_str(), value.as_str()))
+            .collect();
+        Child::start(&self.binary, name, args, self.folder.root(), &environment)
     }
 
     /// Where its pages are.
@@ -457,7 +485,7 @@ impl House {
             site.as_ref(),
         ];
         let name = format!("invite-{site}");
-        let mut child = Child::start(&self.binary, &name, &args, self.folder.root())?;
+        let mut child = self.child(&name, &args)?;
         let line = child.first_line(READY).await?;
         child.finished(READY).await?;
         let token = self.folder.token(site, &line)?;
@@ -473,9 +501,7 @@ impl House {
             out.as_os_str(),
         ];
         let name = format!("enrol-{site}");
-        Child::start(&self.binary, &name, &args, self.folder.root())?
-            .finished(READY)
-            .await
+        self.child(&name, &args)?.finished(READY).await
     }
 }
 

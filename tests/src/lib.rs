@@ -11,4 +11,5 @@ pub mod kind;
 pub mod network;
 pub mod house;
 pub mod bench;
+pub mod chaos;
 pub mod cli;

@@ -8,7 +8,7 @@ mod bind;
 
 pub use plan::{Placed, Plan, SiteEntry, catalogue, whole};
 
-use crate::element::{Behaviour, Element, View, serve};
+use crate::element::{Behaviour, Element, Story, View, serve};
 use crate::kind::objects::{Neighbour, neighbour, objects};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -151,6 +151,7 @@ fn build(plan: &Plan) -> Result<Vec<Arc<Element>>, String> {
             engine_id: shown.engine_id,
             started,
             uptime_offset: u32::try_from(offset).unwrap_or(0),
+            story: placed.tells.map(Story::new),
             requests: 0.into(),
         }));
     }

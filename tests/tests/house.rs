@@ -20,6 +20,7 @@ mod house {
     pub mod plan;
     pub mod courier;
     pub mod restore;
+    pub mod chaos;
     pub mod hostile;
     pub mod hostile_agent;
     pub mod bench;

@@ -11,7 +11,9 @@ use redb::{
     ReadableTableMetadata as _, StorageError, TableDefinition, WriteTransaction,
 };
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Sequence → eight octets of microseconds since 1970, payload.
@@ -52,6 +54,8 @@ pub struct Cursor {
 pub struct File {
     database: Database,
     path: PathBuf,
+    /// After a failed read or write the database takes nothing more.
+    failed: AtomicBool,
 }
 
 /// An open file and what was found in it.
@@ -71,8 +75,8 @@ impl fmt::Debug for File {
 }
 
 impl File {
-    /// Opens a file; a new one begins with a gap of `lost` payloads, if told so.
-    pub fn open(path: &Path, lost: Option<u64>) -> Result<OpenedFile, SpoolError> {
+    /// Opens a file; a new one begins with a gap of so many lost payloads since then, if told so.
+    pub fn open(path: &Path, lost: Option<(u64, SystemTime)>) -> Result<OpenedFile, SpoolError> {
         let database = Builder::new()
             .set_cache_size(CACHE_BYTES)
             // Reads the whole file once; without it redb may panic over a damaged one.
@@ -83,16 +87,18 @@ impl File {
     }
 
     /// Makes of a database what a spool needs.
-    fn begin(database: Database, path: &Path, lost: Option<u64>) -> Result<OpenedFile, SpoolError> {
+    fn begin(
+        database: Database,
+        path: &Path,
+        lost: Option<(u64, SystemTime)>,
+    ) -> Result<OpenedFile, SpoolError> {
         let file = Self {
             database,
             path: path.to_owned(),
+            failed: AtomicBool::new(false),
         };
         let damaged = |error: redb::Error| match error {
-            redb::Error::Io(source) => SpoolError::Unusable {
-                path: path.to_owned(),
-                source,
-            },
+            redb::Error::Io(source) => unusable(path, source),
             other => file.damaged(other.to_string()),
         };
         let (created, epoch) = file.epoch(lost).map_err(damaged)?;
@@ -108,7 +114,7 @@ impl File {
     }
 
     /// The epoch, made now in a new file.
-    fn epoch(&self, lost: Option<u64>) -> Result<(bool, Option<[u8; 16]>), redb::Error> {
+    fn epoch(&self, lost: Option<(u64, SystemTime)>) -> Result<(bool, Option<[u8; 16]>), redb::Error> {
         let write = self.database.begin_write()?;
         let tables = write.list_tables()?.count();
         let created = tables == 0;
@@ -121,13 +127,10 @@ impl File {
                 getrandom::fill(&mut epoch)
                     .map_err(|error| redb::Error::Io(std::io::Error::other(error.to_string())))?;
                 let mut next = 1u64;
-                if let Some(lost) = lost {
+                if let Some((lost, now)) = lost {
                     // One sequence stands for a number nobody knows.
                     let to = lost.max(1);
-                    gaps.insert(
-                        1,
-                        (to, lost, micros(SystemTime::now()), GapReason::Damaged.code()),
-                    )?;
+                    gaps.insert(1, (to, lost, micros(now), GapReason::Damaged.code()))?;
                     next = to + 1;
                 }
                 meta.insert(EPOCH, epoch.as_slice())?;
@@ -153,8 +156,9 @@ impl File {
         records: impl Iterator<Item = (u64, &'a [u8])>,
         mut cursor: Cursor,
         quota: u64,
+        now: SystemTime,
     ) -> Result<Cursor, SpoolError> {
-        let now = micros(SystemTime::now());
+        let now = micros(now);
         let append = || -> Result<Cursor, redb::Error> {
             let write = self.database.begin_write()?;
             {
@@ -187,11 +191,14 @@ impl File {
         append().map_err(|error| self.failed(&error))
     }
 
-    /// Removes records and gaps up to and including `sequence`, not durably.
-    pub fn forget(&self, sequence: u64, mut cursor: Cursor) -> Result<Cursor, SpoolError> {
+    /// Removes records and gaps up to and including `sequence`; not durably, that is
+    /// with the next append.
+    pub fn forget(&self, sequence: u64, mut cursor: Cursor, durably: bool) -> Result<Cursor, SpoolError> {
         let mut forget = || -> Result<(), redb::Error> {
             let mut write = self.database.begin_write()?;
-            write.set_durability(Durability::None)?;
+            if !durably {
+                write.set_durability(Durability::None)?;
+            }
             {
                 let mut table = write.open_table(RECORDS)?;
                 for removed in table.extract_from_if(..=sequence, |_, _| true)? {
@@ -213,6 +220,12 @@ impl File {
             cursor.first = sequence + 1;
             set(&write, cursor)?;
             write.commit()?;
+            if durably {
+                // The pages are free only after the commit that follows.
+                let write = self.database.begin_write()?;
+                set(&write, cursor)?;
+                write.commit()?;
+            }
             Ok(())
         };
         forget().map_err(|error| self.failed(&error))?;
@@ -266,6 +279,31 @@ impl File {
         Ok(micros.map(time))
     }
 
+    /// Removes the records from `next` on, durably: nobody was told that they are kept.
+    pub fn take_back(&self, next: u64, mut cursor: Cursor) -> Result<Cursor, SpoolError> {
+        let mut take_back = || -> Result<(), redb::Error> {
+            let write = self.database.begin_write()?;
+            {
+                let mut table = write.open_table(RECORDS)?;
+                for removed in table.extract_from_if(next.., |_, _| true)? {
+                    let weight = weight_of_stored(removed?.1.value());
+                    cursor.bytes = cursor.bytes.saturating_sub(weight);
+                }
+            }
+            cursor.next = next;
+            set(&write, cursor)?;
+            write.commit()?;
+            Ok(())
+        };
+        take_back().map_err(|error| self.failed(&error))?;
+        Ok(cursor)
+    }
+
+    /// Whether it must be opened again.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
     fn damaged(&self, reason: String) -> SpoolError {
         SpoolError::Damaged {
             path: self.path.clone(),
@@ -274,11 +312,32 @@ impl File {
     }
 
     fn failed(&self, error: &redb::Error) -> SpoolError {
-        SpoolError::Failed {
-            path: self.path.clone(),
-            reason: error.to_string(),
+        self.failed.store(true, Ordering::Relaxed);
+        let (path, reason) = (self.path.clone(), error.to_string());
+        match error {
+            redb::Error::Io(source) if is_no_room(source.kind()) => SpoolError::NoRoom { path, reason },
+            // Whoever met the failure itself says what it was.
+            redb::Error::PreviousIo => SpoolError::NoRoom { path, reason },
+            _ => SpoolError::Failed { path, reason },
         }
     }
+}
+
+/// Whether a write failed for want of room: on the device, in a quota, under a limit.
+fn is_no_room(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+    )
+}
+
+fn unusable(path: &Path, source: std::io::Error) -> SpoolError {
+    let path = path.to_owned();
+    if is_no_room(source.kind()) {
+        let reason = source.to_string();
+        return SpoolError::NoRoom { path, reason };
+    }
+    SpoolError::Unusable { path, source }
 }
 
 /// How many payloads a damaged file held, as far as that can still be read. Works
@@ -405,10 +464,9 @@ fn open_error(path: &Path, error: DatabaseError) -> SpoolError {
         }
         // redb says so of a file that is something else.
         DatabaseError::Storage(StorageError::Io(source))
-            if source.kind() != std::io::ErrorKind::InvalidData
-                && source.kind() != std::io::ErrorKind::UnexpectedEof =>
+            if source.kind() != ErrorKind::InvalidData && source.kind() != ErrorKind::UnexpectedEof =>
         {
-            SpoolError::Unusable { path, source }
+            unusable(&path, source)
         }
         other => SpoolError::Damaged {
             path,

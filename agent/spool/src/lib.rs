@@ -5,25 +5,34 @@
 //! the quota is reached the oldest payloads go, and in the same transaction a
 //! [`Gap`] takes their place, so that nothing goes without a trace; a lost
 //! acknowledgement costs a repetition and nothing else, so acknowledgements are
-//! not flushed. Every call blocks on the disk. The bytes counted are those of the
-//! waiting payloads and their bookkeeping; the file itself keeps its largest size.
+//! flushed with the next append. A disk without room refuses an append and nothing
+//! else: the file is opened again at once, and what was refused is not in it. Every
+//! call blocks on the disk. The bytes counted are those of the waiting payloads and
+//! their bookkeeping; the file itself keeps its largest size.
 
 mod file;
+mod reserve;
 
 use bytes::Bytes;
 use file::{Cursor, File};
+use reserve::Reserve;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime};
+
+/// Payloads forgotten in one transaction while the disk is full.
+const STEP: u64 = 4096;
 
 /// How to open a spool.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Bytes that may wait; beyond them the oldest go.
     pub quota_bytes: u64,
     /// Whether a damaged file is put beside and a new one begun; what it held is lost.
     pub move_damaged_aside: bool,
+    /// The wall clock.
+    pub clock: fn() -> SystemTime,
 }
 
 /// What was found when a spool was opened.
@@ -64,7 +73,16 @@ pub enum SpoolError {
         /// What was seen.
         reason: String,
     },
-    /// Reading or writing failed; nothing more is accepted until it is opened again.
+    /// The file system has no room, or an earlier write that failed for it is not
+    /// yet made good. Nothing that was taken is lost: try again later.
+    #[error("spool {path} has no room: {reason}")]
+    NoRoom {
+        /// Which.
+        path: PathBuf,
+        /// What was seen.
+        reason: String,
+    },
+    /// Reading or writing failed for another reason: give up.
     #[error("spool {path} failed: {reason}")]
     Failed {
         /// Which.
@@ -80,7 +98,7 @@ pub enum AppendError {
     /// It would not fit an empty spool.
     #[error("payload of {0} bytes is larger than the spool may be")]
     TooLarge(usize),
-    /// The disk or the file failed: give up.
+    /// The disk or the file failed: try again if it has no room, else give up.
     #[error(transparent)]
     Spool(Arc<SpoolError>),
     /// A bug in who flushed for all: it may or may not be kept.
@@ -193,18 +211,27 @@ pub struct Depth {
     pub dropped: u64,
     /// Payloads refused as too large since it was opened.
     pub refused: u64,
+    /// Since when the disk has no room for more.
+    pub no_room_since: Option<Instant>,
 }
 
 /// An open spool; shared by reference.
 #[derive(Debug)]
 pub struct Spool {
-    file: File,
+    path: PathBuf,
+    /// Nothing while it could not be opened again.
+    file: RwLock<Option<File>>,
+    reserve: Reserve,
     epoch: [u8; 16],
     quota_bytes: u64,
+    clock: fn() -> SystemTime,
     /// What the last commit left.
     cursor: Mutex<Cursor>,
     dropped: AtomicU64,
     refused: AtomicU64,
+    no_room_since: Mutex<Option<Instant>>,
+    /// Acknowledged, and still in a file that had no room to forget it; 0 is nothing.
+    owed: AtomicU64,
     /// Appends that wait for the next commit.
     pending: Mutex<Vec<Arc<Pending>>>,
     /// Held while committing.
@@ -228,18 +255,23 @@ impl Spool {
         let opened = match File::open(path, None) {
             Err(SpoolError::Damaged { .. }) if options.move_damaged_aside => {
                 lost = file::salvage(path, &named(path, "copy"));
-                moved_aside = Some(replace(path, lost)?);
+                moved_aside = Some(replace(path, lost, (options.clock)())?);
                 File::open(path, None)?
             }
             other => other?,
         };
         let spool = Self {
-            file: opened.file,
+            path: path.to_owned(),
+            file: RwLock::new(Some(opened.file)),
+            reserve: Reserve::beside(path),
             epoch: opened.epoch,
             quota_bytes: options.quota_bytes,
+            clock: options.clock,
             cursor: Mutex::new(opened.cursor),
             dropped: AtomicU64::default(),
             refused: AtomicU64::default(),
+            no_room_since: Mutex::default(),
+            owed: AtomicU64::default(),
             pending: Mutex::default(),
             commit: Mutex::default(),
         };
@@ -280,6 +312,7 @@ impl Spool {
             first_payload: cursor.first + cursor.gone,
             dropped: self.dropped.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
+            no_room_since: *lock(&self.no_room_since),
         }
     }
 
@@ -288,12 +321,13 @@ impl Spool {
     /// # Errors
     /// [`SpoolError`] when the file fails.
     pub fn oldest_age(&self, now: SystemTime) -> Result<Option<Duration>, SpoolError> {
-        let appended = self.file.appended(self.first_sequence())?;
+        let appended = self.read(|file| file.appended(self.first_sequence()))?;
         Ok(appended.map(|appended| now.duration_since(appended).unwrap_or_default()))
     }
 
     /// Makes a payload durable and returns its sequence. Appends that wait at the
-    /// same time share one flush to the disk.
+    /// same time share one flush to the disk. After [`SpoolError::NoRoom`] it may be
+    /// appended again.
     ///
     /// # Errors
     /// [`AppendError`]; the payload was then not taken.
@@ -332,38 +366,60 @@ impl Spool {
     }
 
     fn commit_group(&self, group: &[Arc<Pending>]) {
-        let mut cursor = *lock(&self.cursor);
-        let mut taken = Vec::with_capacity(group.len());
-        for pending in group {
-            let bytes = file::weight(&pending.payload);
-            if bytes > self.quota_bytes {
-                let size = pending.payload.len();
-                self.refused.fetch_add(1, Ordering::Relaxed);
-                *lock(&pending.result) = Some(Err(AppendError::TooLarge(size)));
-            } else {
-                taken.push((cursor.next, pending));
-                cursor.next += 1;
-                cursor.bytes += bytes;
-            }
+        let fits = |pending: &&Arc<Pending>| file::weight(&pending.payload) <= self.quota_bytes;
+        let (taken, large): (Vec<_>, Vec<_>) = group.iter().partition(fits);
+        for pending in large {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            *lock(&pending.result) = Some(Err(AppendError::TooLarge(pending.payload.len())));
         }
         if taken.is_empty() {
             return;
         }
-        let records = taken
-            .iter()
-            .map(|(sequence, pending)| (*sequence, pending.payload.as_ref()));
-        let written = self.file.append(records, cursor, self.quota_bytes);
-        let written = written.map_err(Arc::new);
-        if let Ok(left) = &written {
-            *lock(&self.cursor) = *left;
-            self.dropped.fetch_add(left.gone - cursor.gone, Ordering::Relaxed);
-        }
-        for (sequence, pending) in taken {
+        let payloads: Vec<&[u8]> = taken.iter().map(|pending| pending.payload.as_ref()).collect();
+        let written = self.write_with_reserve(&payloads).map_err(Arc::new);
+        for (pending, offset) in taken.into_iter().zip(0..) {
             *lock(&pending.result) = Some(match &written {
-                Ok(_) => Ok(sequence),
+                Ok(first) => Ok(first + offset),
                 Err(error) => Err(AppendError::Spool(Arc::clone(error))),
             });
         }
+    }
+
+    /// Writes payloads durably and returns the sequence of the first; uses what is
+    /// set aside if that lets acknowledged payloads be forgotten.
+    fn write_with_reserve(&self, payloads: &[&[u8]]) -> Result<u64, SpoolError> {
+        let no_room = match self.write(payloads) {
+            Err(error @ SpoolError::NoRoom { .. }) => error,
+            other => return other,
+        };
+        lock(&self.no_room_since).get_or_insert_with(Instant::now);
+        // So that what waits can be read and acknowledged meanwhile.
+        self.open_again()?;
+        if self.owed.load(Ordering::Relaxed) == 0 {
+            return Err(no_room);
+        }
+        self.reserve.release();
+        let written = self.write(payloads);
+        if matches!(written, Err(SpoolError::NoRoom { .. })) {
+            self.open_again()?;
+        }
+        written
+    }
+
+    fn write(&self, payloads: &[&[u8]]) -> Result<u64, SpoolError> {
+        self.open_again()?;
+        self.forget_owed()?;
+        let mut cursor = *lock(&self.cursor);
+        let records = (cursor.next..).zip(payloads.iter().copied());
+        let first = cursor.next;
+        cursor.next += payloads.len() as u64;
+        cursor.bytes += payloads.iter().map(|payload| file::weight(payload)).sum::<u64>();
+        let left = self.with_file(|file| file.append(records, cursor, self.quota_bytes, (self.clock)()))?;
+        *lock(&self.cursor) = left;
+        self.dropped.fetch_add(left.gone - cursor.gone, Ordering::Relaxed);
+        *lock(&self.no_room_since) = None;
+        self.reserve.fill();
+        Ok(first)
     }
 
     /// What waits from `sequence` on, as much as fits, at least one item if there is any.
@@ -377,29 +433,110 @@ impl Spool {
         max_count: usize,
         max_bytes: usize,
     ) -> Result<Vec<Item>, SpoolError> {
-        self.file.read_from(sequence, max_count, max_bytes)
+        self.read(|file| file.read_from(sequence, max_count, max_bytes))
     }
 
-    /// Forgets every payload and gap up to and including `sequence`.
+    /// Forgets every payload and gap up to and including `sequence`; a full disk
+    /// puts that off to the next append that has room.
     ///
     /// # Errors
     /// [`SpoolError`] when the file fails.
     pub fn ack(&self, sequence: u64) -> Result<(), SpoolError> {
         let _committing = lock(&self.commit);
-        let cursor = *lock(&self.cursor);
-        let sequence = sequence.min(cursor.next - 1);
-        if sequence < cursor.first {
+        // Once a try has shown that there is no room, the next is the append's.
+        if self.owed.fetch_max(sequence, Ordering::Relaxed) > 0 {
             return Ok(());
         }
-        let cursor = self.file.forget(sequence, cursor)?;
-        *lock(&self.cursor) = cursor;
+        match self.open_again().and_then(|()| self.forget(sequence, false)) {
+            Err(SpoolError::NoRoom { .. }) => {
+                let _ = self.open_again();
+                Ok(())
+            }
+            other => {
+                self.owed.store(0, Ordering::Relaxed);
+                other
+            }
+        }
+    }
+
+    /// Forgets what [`Self::ack`] had to put off, durably, so that its room is free;
+    /// in steps, because each needs some before it frees any.
+    fn forget_owed(&self) -> Result<(), SpoolError> {
+        let owed = self.owed.load(Ordering::Relaxed);
+        while self.first_sequence() <= owed.min(self.next_sequence() - 1) {
+            self.forget(owed.min(self.first_sequence() + STEP), true)?;
+        }
+        self.owed.store(0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn forget(&self, sequence: u64, durably: bool) -> Result<(), SpoolError> {
+        let cursor = *lock(&self.cursor);
+        let sequence = sequence.min(cursor.next - 1);
+        if sequence >= cursor.first {
+            let left = self.with_file(|file| file.forget(sequence, cursor, durably))?;
+            *lock(&self.cursor) = left;
+        }
+        Ok(())
+    }
+
+    /// Reads; a file that failed under an append is waited for.
+    fn read<T>(&self, read: impl Fn(&File) -> Result<T, SpoolError>) -> Result<T, SpoolError> {
+        match self.with_file(&read) {
+            Err(SpoolError::NoRoom { .. }) => {
+                let _committing = lock(&self.commit);
+                self.open_again()?;
+                self.with_file(&read)
+            }
+            other => other,
+        }
+    }
+
+    fn with_file<T>(&self, work: impl FnOnce(&File) -> Result<T, SpoolError>) -> Result<T, SpoolError> {
+        match &*self.file.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(file) => work(file),
+            None => Err(SpoolError::NoRoom {
+                path: self.path.clone(),
+                reason: "it is not open".to_owned(),
+            }),
+        }
+    }
+
+    /// Opens a file that failed again, checks it as a whole, and brings it to where
+    /// this spool stands. The caller holds the commit lock.
+    fn open_again(&self) -> Result<(), SpoolError> {
+        let mut file = self.file.write().unwrap_or_else(PoisonError::into_inner);
+        if file.as_ref().is_some_and(|file| !file.has_failed()) {
+            return Ok(());
+        }
+        // Closed before it is opened: it is locked.
+        *file = None;
+        let opened = File::open(&self.path, None)?;
+        let (known, mut found) = (*lock(&self.cursor), opened.cursor);
+        if opened.epoch != self.epoch || found.next < known.next {
+            return Err(SpoolError::Damaged {
+                path: self.path.clone(),
+                reason: "it is not the file that was written".to_owned(),
+            });
+        }
+        // The flush failed and the write was there after all: its payloads were
+        // refused and may come again under other sequences.
+        if found.next > known.next {
+            found = opened.file.take_back(known.next, found)?;
+        }
+        // Acknowledgements that were not flushed are done again.
+        if found.first < known.first {
+            self.owed.fetch_max(known.first - 1, Ordering::Relaxed);
+        }
+        *lock(&self.cursor) = found;
+        *file = Some(opened.file);
         Ok(())
     }
 }
 
 /// Gives the damaged file a second name and puts a new spool in its place, which
 /// begins with a gap; at any stop one of the two is there.
-fn replace(path: &Path, lost: Option<u64>) -> Result<PathBuf, SpoolError> {
+fn replace(path: &Path, lost: Option<u64>, now: SystemTime) -> Result<PathBuf, SpoolError> {
     let unusable = |source| SpoolError::Unusable {
         path: path.to_owned(),
         source,
@@ -409,7 +546,7 @@ fn replace(path: &Path, lost: Option<u64>) -> Result<PathBuf, SpoolError> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unusable(error)),
         _ => {}
     }
-    drop(File::open(&new, Some(lost.unwrap_or(0)))?);
+    drop(File::open(&new, Some((lost.unwrap_or(0), now)))?);
     for number in 1.. {
         let aside = named(path, &format!("damaged-{number}"));
         match std::fs::hard_link(path, &aside) {

@@ -9,6 +9,7 @@
 //! ```
 //!
 //! A full spool holds nobody up: its oldest reports go and a gap takes their place.
+//! A full disk holds rounds up until it has room; what waits goes on being sent.
 //!
 //! Invariants: every task's end is looked at; one that ends by itself ends the
 //! program; a signal stops the schedule first, then what it feeds, so that
@@ -29,7 +30,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -38,6 +39,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Reports that may wait for the disk; full: finished rounds wait for it.
 const QUEUE: usize = 64;
+
+/// How often a spool that has no room to be opened is tried.
+const LOOK_FOR_ROOM: Duration = Duration::from_secs(1);
 
 /// Why the agent did not start or did not go on.
 #[derive(Debug, thiserror::Error)]
@@ -74,13 +78,14 @@ pub fn check(path: &Path) -> Result<(), ConfigError> {
 ///
 /// # Errors
 /// [`RunError`] when it cannot start or go on.
-pub fn run(path: &Path, move_damaged_aside: bool) -> Result<(), RunError> {
+pub fn run(path: &Path, move_damaged_aside: bool, clock: fn() -> SystemTime) -> Result<(), RunError> {
     let loaded = Loaded::read(path)?;
     let options = Options {
         quota_bytes: loaded.config.spool.quota_bytes,
         move_damaged_aside,
+        clock,
     };
-    let (spool, opened) = Spool::open(&loaded.spool, &options)?;
+    let (spool, opened) = open(&loaded.spool, &options)?;
     if let Some(aside) = &opened.moved_aside {
         tracing::error!(
             spool.moved_to = %aside.display(),
@@ -89,7 +94,7 @@ pub fn run(path: &Path, move_damaged_aside: bool) -> Result<(), RunError> {
         );
     }
     let runtime = tokio::runtime::Runtime::new().map_err(RunError::System)?;
-    let result = runtime.block_on(run_tasks(loaded, spool, opened));
+    let result = runtime.block_on(run_tasks(loaded, spool, opened, clock));
     // A blocking call on a hanging disk must not hold the end up.
     runtime.shutdown_timeout(Duration::from_secs(5));
     if result.is_ok() {
@@ -98,7 +103,30 @@ pub fn run(path: &Path, move_damaged_aside: bool) -> Result<(), RunError> {
     result
 }
 
-async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), RunError> {
+/// Opens the spool as soon as its disk has room for that.
+fn open(path: &Path, options: &Options) -> Result<(Spool, Opened), SpoolError> {
+    let mut told = false;
+    loop {
+        match Spool::open(path, options) {
+            Err(error @ SpoolError::NoRoom { .. }) => {
+                if !told {
+                    tracing::error!(%error, "spool cannot be opened before its disk has room");
+                    told = true;
+                }
+                // No signal is caught yet: each ends the program.
+                std::thread::park_timeout(LOOK_FOR_ROOM);
+            }
+            other => return other,
+        }
+    }
+}
+
+async fn run_tasks(
+    loaded: Loaded,
+    spool: Spool,
+    opened: Opened,
+    clock: fn() -> SystemTime,
+) -> Result<(), RunError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::System)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::System)?;
     // From here on a signal ends cleanly.
@@ -110,7 +138,7 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
         "agent starts"
     );
     let poll = &loaded.config.poll;
-    let shared = Shared::new(spool);
+    let shared = Shared::new(spool, clock);
     let metrics = admin::record();
     let stop_polling = CancellationToken::new();
     let stop = CancellationToken::new();
@@ -141,6 +169,7 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
         patience: poll.patience(),
         refusal_pause: Duration::from_secs(poll.refusal_pause_seconds),
         redacted: loaded.config.redact.octets(),
+        clock,
     });
     let own = Own {
         assignments: loaded.assignments,
@@ -178,6 +207,7 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
         collector: loaded.config.collector.address.clone(),
         identity: loaded.identity.clone(),
         renewed,
+        clock,
     };
     // An agent that nobody can visit polls all the same.
     let desk = Desk::open(
@@ -194,6 +224,7 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
         identity: loaded.identity,
         renewals,
         shared: shared.clone(),
+        max_pause: Duration::from_secs(loaded.config.collector.reconnect_max_seconds),
         linger: uplink::LINGER,
         collector_limit: Arc::clone(&rounds.collector_limit),
         plans,
@@ -202,7 +233,7 @@ async fn run_tasks(loaded: Loaded, spool: Spool, opened: Opened) -> Result<(), R
     let (reports, received) = mpsc::channel(QUEUE);
 
     let mut scheduling = tokio::spawn(schedule.run(reports, stop_polling.clone()));
-    let mut keeping = tokio::spawn(keep::keep(received, shared));
+    let mut keeping = tokio::spawn(keep::keep(received, shared, stop_polling.clone()));
     let mut sending = tokio::spawn(uplink.run(stop.clone()));
     let mut renewing = tokio::spawn(renewal.run(stop.clone()));
     let mut visiting = match desk {

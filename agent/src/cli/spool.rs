@@ -113,6 +113,7 @@ fn open(places: &Places) -> Result<Option<Spool>, Error> {
     let options = Options {
         quota_bytes: places.quota_bytes,
         move_damaged_aside: false,
+        clock: std::time::SystemTime::now,
     };
     match Spool::open(&places.spool, &options) {
         Ok((spool, _)) => Ok(Some(spool)),

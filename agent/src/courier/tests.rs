@@ -95,6 +95,7 @@ fn open(folder: &Path, quota_bytes: u64) -> Spool {
     let options = Options {
         quota_bytes,
         move_damaged_aside: false,
+        clock: std::time::SystemTime::now,
     };
     Spool::open(&folder.join("spool.redb"), &options).unwrap().0
 }
@@ -237,7 +238,7 @@ async fn the_desk_serves_who_asks_well_and_outlives_who_does_not() {
     let receipt = site.receipt(|r| r.sequence = 2_990);
     let foreign = site.receipt(|r| r.agent = Bytes::new());
     let (key, identity) = (site.key, site.identity);
-    let shared = Shared::new(site.spool);
+    let shared = Shared::new(site.spool, std::time::SystemTime::now);
     let (renewed, renewals) = watch::channel(0);
     // Something else in its place is left alone; a socket that was left is not.
     let place = desk::place(&path);

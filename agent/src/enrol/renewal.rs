@@ -28,6 +28,8 @@ pub struct Renewal {
     pub identity: PathBuf,
     /// Told after each renewal.
     pub renewed: watch::Sender<u64>,
+    /// The wall clock.
+    pub clock: fn() -> SystemTime,
 }
 
 impl Renewal {
@@ -58,7 +60,7 @@ impl Renewal {
 
     async fn step(&self) -> Result<Step, EnrolError> {
         let validity = read(&self.identity).await?.validity()?;
-        let left = validity.renew_at().saturating_sub(now());
+        let left = validity.renew_at().saturating_sub(self.now());
         match u64::try_from(left) {
             Ok(left @ 1..) => Ok(Step::Early(Duration::from_secs(left))),
             _ => renew(&self.collector, &self.identity).await.map(Step::Renewed),
@@ -70,7 +72,7 @@ impl Renewal {
             .await
             .and_then(|bundle| Ok(bundle.validity()?))
         {
-            Ok(validity) => validity.not_after.saturating_sub(now()),
+            Ok(validity) => validity.not_after.saturating_sub(self.now()),
             Err(_) => 0,
         };
         let causes = chain(error);
@@ -87,6 +89,12 @@ impl Renewal {
                 "certificate has run out, past the collector's grace this agent must be enrolled anew"
             );
         }
+    }
+
+    /// Seconds since 1970.
+    fn now(&self) -> i64 {
+        let now = (self.clock)().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
     }
 }
 
@@ -105,12 +113,6 @@ fn pauses() -> ExponentialBackoff {
         .without_max_times()
         .with_jitter()
         .build()
-}
-
-/// The wall clock, seconds since 1970.
-fn now() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "gauges are floating point")]

@@ -201,12 +201,13 @@ async fn house(sessions: &[Session], trusted: bool) -> House {
     let options = Options {
         quota_bytes: 4096,
         move_damaged_aside: false,
+        clock: SystemTime::now,
     };
     let (spool, _) = Spool::open(&folder.path().join("spool"), &options).unwrap();
-    let shared = Shared::new(spool);
+    let shared = Shared::new(spool, SystemTime::now);
     let (reports, received) = mpsc::channel(1);
     let stop = CancellationToken::new();
-    let keeping = tokio::spawn(keep(received, shared.clone()));
+    let keeping = tokio::spawn(keep(received, shared.clone(), CancellationToken::new()));
     let limit = Arc::default();
     let (renewed, renewals) = watch::channel(0);
     let uplink = Uplink {
@@ -214,6 +215,7 @@ async fn house(sessions: &[Session], trusted: bool) -> House {
         identity: authority.agent(folder.path()),
         renewals,
         shared: shared.clone(),
+        max_pause: Duration::from_secs(60),
         linger: Duration::from_millis(50),
         collector_limit: Arc::clone(&limit),
         plans: None,
@@ -406,7 +408,7 @@ async fn a_full_spool_declares_a_gap_and_keeps_the_newest() {
     // What went with the gap is not taken for stored, what was acknowledged is.
     let (reports, received) = mpsc::channel(1);
     house.reports = reports;
-    tokio::spawn(keep(received, house.shared.clone()));
+    tokio::spawn(keep(received, house.shared.clone(), CancellationToken::new()));
     for (host, full) in [(1, true), (30, false)] {
         house.poll(host, host).await;
         assert_eq!(house.sees().await.1.evidence.is_some(), full, "{host}");

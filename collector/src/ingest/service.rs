@@ -292,6 +292,7 @@ impl Line {
                     oldest_age_micros: status.oldest_age_micros,
                     refused: status.refused_reports,
                     dropped: status.dropped_reports,
+                    no_room_micros: status.no_room_micros,
                 });
             }
             Some(v1::report_request::Message::PlanStatus(status)) => {

@@ -266,6 +266,7 @@ impl Fixture {
                     oldest: Some(ago(2_000)),
                     refused: 0,
                     dropped: 0,
+                    no_room: None,
                     told: ago(5),
                 }),
                 plan: match number {

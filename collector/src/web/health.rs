@@ -247,6 +247,10 @@ pub fn complaints(row: &AgentRow, now: Instant) -> Vec<&'static str> {
             "reports wait",
         ),
         (
+            row.spool.is_some_and(|spool| spool.no_room.is_some()),
+            "its disk is full",
+        ),
+        (
             row.last_gap
                 .is_some_and(|at| now.seconds_since(at) <= GAP_SECONDS),
             "gap in the last day",
@@ -376,10 +380,16 @@ mod tests {
                 oldest,
                 refused: 0,
                 dropped: 0,
+                no_room: None,
                 told: ago(5),
             }),
             ..base.clone()
         };
+        let mut full = deep(7, Some(ago(90)));
+        full.spool = full.spool.map(|spool| SpoolRow {
+            no_room: Some(ago(3)),
+            ..spool
+        });
         let nothing: &[&str] = &[];
         for (row, gaps, spool, complaints) in [
             (base.clone(), "none", "not told", nothing),
@@ -400,6 +410,7 @@ mod tests {
                 &["reports wait"],
             ),
             (deep(0, Some(ago(3))), "none", "0 since 3 s", nothing),
+            (full, "none", "7 since 1 min", &["its disk is full"]),
         ] {
             let shown = agent(&row, now);
             assert_eq!((shown.gaps.as_str(), shown.spool.as_str()), (gaps, spool));

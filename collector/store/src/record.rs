@@ -115,6 +115,8 @@ pub struct SpoolStatus {
     pub refused: u64,
     /// Reports that went when it was full, since the agent started.
     pub dropped: u64,
+    /// How long its disk has had no room, microseconds; 0 when it has.
+    pub no_room_micros: u64,
 }
 
 /// A report as read by ingest.

@@ -4,6 +4,7 @@
 //! promises that the report survives power loss; every write is one
 //! `BEGIN IMMEDIATE` transaction; readers never block the writer.
 
+pub mod audit;
 mod admission;
 mod plans;
 mod declare;

@@ -97,6 +97,8 @@ pub struct SpoolRow {
     pub refused: u64,
     /// Reports that went when it was full, since the agent started.
     pub dropped: u64,
+    /// Since when its disk has no room, so that polling waits.
+    pub no_room: Option<Instant>,
     /// When this was told.
     pub told: Instant,
 }

@@ -884,6 +884,9 @@ pub struct SpoolStatus {
     pub refused_reports: u64,
     #[prost(uint64, tag = "6")]
     pub dropped_reports: u64,
+    /// How long the spool's disk has had no room, so that polling waits; 0: it has.
+    #[prost(uint64, tag = "7")]
+    pub no_room_micros: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Ack {

@@ -154,6 +154,7 @@ impl Line {
             let options = Options {
                 quota_bytes: QUOTA_BYTES,
                 move_damaged_aside: false,
+                clock: std::time::SystemTime::now,
             };
             let (spool, _) = Spool::open(&path, &options)?;
             for group in reports.chunks(GROUP) {

@@ -42,9 +42,10 @@ pub async fn measure(
     let options = Options {
         quota_bytes: 64 << 20,
         move_damaged_aside: false,
+        clock: std::time::SystemTime::now,
     };
     let (spool, _) = Spool::open(&folder.join("unchanged.redb"), &options)?;
-    let shared = Shared::new(spool);
+    let shared = Shared::new(spool, std::time::SystemTime::now);
     let (_renewed, renewals) = watch::channel(0);
     let uplink = Uplink {
         address: format!("https://{}", proxy.address()),
@@ -54,6 +55,7 @@ pub async fn measure(
         linger: LINGER,
         collector_limit: Arc::default(),
         plans: None,
+        max_pause: Duration::from_secs(60),
     };
     let stop = CancellationToken::new();
     let running = tokio::spawn(uplink.run(stop.clone()));

@@ -2,6 +2,7 @@
 
 mod discovery;
 
+use super::story::PLACE;
 use super::view::{Found, Row, encode};
 use super::{Behaviour, Element};
 use async_snmp::ber::EncodeBuf;
@@ -95,7 +96,7 @@ impl Request<'_> {
         for (position, asked) in self.pdu.varbinds().iter().enumerate() {
             let exception = match self.element.view.get(asked.oid.arcs()) {
                 Found::Row(row) if !self.hidden(row) => {
-                    row.append(self.uptime, &mut out);
+                    self.append(row, &mut out);
                     continue;
                 }
                 Found::NoSuchInstance => NO_SUCH_INSTANCE,
@@ -113,7 +114,7 @@ impl Request<'_> {
         let mut out = Vec::with_capacity(512);
         for (position, asked) in self.pdu.varbinds().iter().enumerate() {
             match self.following(asked.oid.arcs()) {
-                Some(row) => row.append(self.uptime, &mut out),
+                Some(row) => self.append(row, &mut out),
                 None if self.version == Version::V1 => return Verdict::Error(NO_SUCH_NAME, position + 1),
                 None => out.extend(exceptional(asked.oid.arcs(), END_OF_MIB_VIEW)),
             }
@@ -147,7 +148,7 @@ impl Request<'_> {
                 let before = out.len();
                 match self.following(name) {
                     Some(row) => {
-                        row.append(self.uptime, &mut out);
+                        self.append(row, &mut out);
                         row.arcs().clone_into(name);
                         ended = false;
                     }
@@ -167,6 +168,14 @@ impl Request<'_> {
             }
         }
         self.fit(out, count)
+    }
+
+    fn append(&self, row: &Row, out: &mut Vec<u8>) {
+        let story = self.element.story.as_ref().filter(|_| row.arcs() == PLACE);
+        match story.and_then(|story| story.tell(self.uptime)) {
+            Some(value) => out.extend(encode(&Oid::from_arcs(&PLACE).to_ber(), &value)),
+            None => row.append(self.uptime, out),
+        }
     }
 
     /// The object after a name, as this element counts.

@@ -34,6 +34,7 @@ impl Child {
         name: &str,
         args: &[&OsStr],
         folder: &Path,
+        environment: &[(&str, &str)],
     ) -> Result<Self, HouseError> {
         let log = folder.join(format!("{name}.log"));
         let file = File::options().create(true).append(true).open(&log);
@@ -44,6 +45,7 @@ impl Child {
         let started = Command::new(binary)
             .args(args)
             .env(LEAVE_WITH_PARENT, "1")
+            .envs(environment.iter().copied())
             .current_dir(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -153,6 +155,7 @@ mod tests {
             "shell",
             &["-c".as_ref(), script.as_ref()],
             folder,
+            &[],
         )
         .unwrap()
     }

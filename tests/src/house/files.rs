@@ -1,6 +1,6 @@
 //! The data folder: configurations as an operator would write them, and everything Marque keeps.
 
-use super::HouseError;
+use super::{HouseError, Trial};
 use crate::network::{COMMUNITY, Network, Plan, SiteEntry};
 use std::fmt::Write as _;
 use std::fs::{File, TryLockError};
@@ -143,11 +143,13 @@ impl Folder {
         grpc: SocketAddr,
         certificate_lifetime: &str,
         plan: &Plan,
+        trial: Option<&Trial>,
     ) -> Result<PathBuf, HouseError> {
+        let store = trial.map_or(self.root.as_path(), |trial| &trial.store);
         let shown = |name: &str| quoted(&self.path(name).to_string_lossy());
         let mut text = format!(
             "[store]\npath = {}\n\n[identity]\nfolder = {}\nagent_certificate_lifetime = {}\n\n[grpc]\nlisten = \"{grpc}\"\n\n[http]\nlisten = \"{http}\"\n",
-            shown("collector.db"),
+            quoted(&store.join("collector.db").to_string_lossy()),
             shown("identity"),
             quoted(certificate_lifetime),
         );
@@ -183,6 +185,7 @@ impl Folder {
         grpc: SocketAddr,
         network: &Network,
         tuning: Tuning,
+        trial: Option<&Trial>,
     ) -> Result<PathBuf, HouseError> {
         let name = format!("agent-{}", site.name);
         let mut targets = String::new();
@@ -196,13 +199,20 @@ impl Folder {
         }
         let targets = self.write(&format!("{name}.targets"), &targets)?;
         let community = self.write("community", COMMUNITY)?;
-        let spool = self.path(&format!("{name}.redb"));
+        let spools = trial.map_or(self.root.as_path(), |trial| &trial.spools);
+        let spool = spools.join(format!("{name}.redb"));
+        let collector = trial
+            .and_then(|trial| trial.through.get(&site.name))
+            .unwrap_or(&grpc);
+        let reconnect = trial.map_or(String::new(), |trial| {
+            format!("reconnect_max_seconds = {}\n", trial.reconnect_max_seconds)
+        });
         let shown = |path: &Path| quoted(&path.to_string_lossy());
         let interval_seconds = tuning.interval_seconds;
         let quota = tuning.spool_quota_bytes;
         let quota = quota.map_or(String::new(), |bytes| format!("quota_bytes = {bytes}\n"));
         let mut text = format!(
-            "[collector]\naddress = \"https://{grpc}\"\nidentity = {}\n\n[spool]\npath = {}\n{quota}\n\
+            "[collector]\naddress = \"https://{collector}\"\nidentity = {}\n{reconnect}\n[spool]\npath = {}\n{quota}\n\
              [poll]\ninterval_seconds = {interval_seconds}\ntimeout_ms = 1000\nretries = 2\nelement_deadline_seconds = 25\n\n\
              [[credential]]\nname = \"lab\"\ncommunity = {{ file = {} }}\n\n\
              [[target_file]]\npath = {}\ncredential = \"lab\"\n",
@@ -255,7 +265,12 @@ mod tests {
         folder.elements(&network).unwrap();
         assert_eq!(folder.last_port(), Some(network.port));
 
-        let config = Config::read(&folder.collector(address, address, "7d", &network.plan).unwrap()).unwrap();
+        let config = Config::read(
+            &folder
+                .collector(address, address, "7d", &network.plan, None)
+                .unwrap(),
+        )
+        .unwrap();
         assert_eq!(config.site.len(), 1);
         assert_eq!(config.grpc.listen, address);
         let declared = collector::declare::read(&config.operator.elements.unwrap()).unwrap();
@@ -275,7 +290,8 @@ mod tests {
             interval_seconds: 30,
             spool_quota_bytes: Some(2 << 20),
         };
-        let agent = Loaded::read(&folder.agent(site, &pem, address, &network, tuning).unwrap()).unwrap();
+        let agent =
+            Loaded::read(&folder.agent(site, &pem, address, &network, tuning, None).unwrap()).unwrap();
         assert_eq!(agent.config.spool.quota_bytes, 2 << 20);
         let polled: Vec<String> = agent
             .assignments

@@ -1,6 +1,6 @@
 //! Which elements stand where: the whole operator from the data files, or a few of one's own.
 
-use crate::element::Behaviour;
+use crate::element::{Behaviour, Tells};
 use crate::kind::{Kind, Pools};
 use serde::Deserialize;
 use std::net::Ipv4Addr;
@@ -70,6 +70,8 @@ pub struct Placed {
     pub tags: String,
     /// Declared day of acquisition, `YYYY-MM-DD`; empty is unknown.
     pub acquired: String,
+    /// Whether what it says is remembered, and is another word each time.
+    pub tells: Option<Tells>,
 }
 
 /// What stands there.
@@ -166,6 +168,7 @@ impl Plan {
             generations: "5G".to_owned(),
             tags: String::new(),
             acquired: String::new(),
+            tells: None,
         });
         self
     }
@@ -209,6 +212,7 @@ impl Plan {
                 generations: (*generations).to_owned(),
                 tags: (*tags).to_owned(),
                 acquired: (*acquired).to_owned(),
+                tells: None,
             });
         }
         Ok(())

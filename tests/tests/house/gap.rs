@@ -125,6 +125,7 @@ fn status(next_sequence: u64) -> Message {
         oldest_age_micros: u64::MAX,
         refused_reports: u64::MAX,
         dropped_reports: u64::MAX,
+        no_room_micros: u64::MAX,
     })
 }
 

@@ -137,6 +137,7 @@ fn act(file: &File, cursor: Cursor, step: &Step) -> Cursor {
                     ..cursor
                 },
                 QUOTA,
+                UNIX_EPOCH,
             )
             .unwrap()
         }
@@ -145,7 +146,7 @@ fn act(file: &File, cursor: Cursor, step: &Step) -> Cursor {
             if sequence < cursor.first {
                 return cursor;
             }
-            file.forget(sequence, cursor).unwrap()
+            file.forget(sequence, cursor, false).unwrap()
         }
     }
 }

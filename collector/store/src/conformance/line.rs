@@ -186,6 +186,7 @@ async fn how_a_spool_stands_is_the_last_word_of_its_agent() {
         oldest_age_micros: 400,
         refused: 1,
         dropped: 2,
+        no_room_micros: 300,
     };
     house
         .store
@@ -198,6 +199,7 @@ async fn how_a_spool_stands_is_the_last_word_of_its_agent() {
         (7, Some(Instant(600)), Instant(1_000))
     );
     assert_eq!((told.refused, told.dropped, told.bytes), (1, 2, i64::MAX as u64));
+    assert_eq!(told.no_room, Some(Instant(700)));
     let empty = SpoolStatus::default();
     house
         .store
@@ -206,6 +208,7 @@ async fn how_a_spool_stands_is_the_last_word_of_its_agent() {
         .unwrap();
     let told = spool().await.unwrap();
     assert_eq!((told.waiting, told.oldest, told.told), (0, None, Instant(2_000)));
+    assert_eq!(told.no_room, None);
     let overview = house.store.overview().await.unwrap();
     assert_eq!(overview.agents[0].last_seen, Instant(2_000));
 }

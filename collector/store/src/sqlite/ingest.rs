@@ -263,20 +263,20 @@ pub async fn note_spool(
 ) -> Result<(), StoreError> {
     // Numbers of an agent's own: what fits no column is as much as fits.
     let bounded = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    let oldest =
-        (status.oldest_age_micros > 0).then(|| now.0.saturating_sub(bounded(status.oldest_age_micros)));
+    let ago = |micros: u64| (micros > 0).then(|| now.0.saturating_sub(bounded(micros)));
     sqlx::query(
-        "INSERT INTO agent_spool (agent_id, waiting, bytes, oldest_at, refused, dropped, recorded_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (agent_id) DO UPDATE SET waiting = excluded.waiting, \
+        "INSERT INTO agent_spool (agent_id, waiting, bytes, oldest_at, refused, dropped, no_room_at, recorded_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (agent_id) DO UPDATE SET waiting = excluded.waiting, \
          bytes = excluded.bytes, oldest_at = excluded.oldest_at, refused = excluded.refused, \
-         dropped = excluded.dropped, recorded_at = excluded.recorded_at",
+         dropped = excluded.dropped, no_room_at = excluded.no_room_at, recorded_at = excluded.recorded_at",
     )
     .bind(agent.to_string())
     .bind(bounded(status.waiting))
     .bind(bounded(status.bytes))
-    .bind(oldest)
+    .bind(ago(status.oldest_age_micros))
     .bind(bounded(status.refused))
     .bind(bounded(status.dropped))
+    .bind(ago(status.no_room_micros))
     .bind(now.0)
     .execute(&mut *tx)
     .await?;

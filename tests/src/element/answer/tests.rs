@@ -31,6 +31,7 @@ fn element(behaviour: Behaviour) -> Element {
         engine_id: b"\x80\0\0\x09\x05abc".to_vec(),
         started: Instant::now(),
         uptime_offset: 0,
+        story: None,
         requests: 0.into(),
     }
 }
