@@ -7,7 +7,6 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -40,17 +39,13 @@ pub async fn serve(
 }
 
 async fn render(State((metrics, shared)): State<(PrometheusHandle, Shared)>) -> String {
-    let spool = Arc::clone(&shared.spool);
-    let depth = spool.depth();
+    let depth = shared.spool.depth();
     metrics::gauge!("marque_agent_spool_reports").set(depth.waiting as f64);
     metrics::gauge!("marque_agent_spool_bytes").set(depth.bytes as f64);
-    let since = shared.under_way.borrow().since;
-    let seconds = since.map_or(0.0, |since| since.elapsed().as_secs_f64());
-    metrics::gauge!("marque_agent_uplink_unacked_oldest_seconds").set(seconds);
-    let age = tokio::task::spawn_blocking(move || spool.oldest_age((shared.clock)())).await;
-    if let Ok(Ok(age)) = age {
-        let seconds = age.unwrap_or_default().as_secs_f64();
-        metrics::gauge!("marque_agent_spool_oldest_seconds").set(seconds);
+    if let Ok(Ok(ages)) = tokio::task::spawn_blocking(move || shared.ages()).await {
+        metrics::gauge!("marque_agent_spool_oldest_seconds").set(ages.oldest.as_secs_f64());
+        metrics::gauge!("marque_agent_spool_unsent_oldest_seconds").set(ages.unsent.as_secs_f64());
+        metrics::gauge!("marque_agent_uplink_unacked_oldest_seconds").set(ages.unacked.as_secs_f64());
     }
     metrics.run_upkeep();
     metrics.render()

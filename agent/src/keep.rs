@@ -51,6 +51,33 @@ impl Shared {
             clock,
         }
     }
+
+    /// How long what waits has waited. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`SpoolError`] when the file fails.
+    pub fn ages(&self) -> Result<Ages, SpoolError> {
+        let now = (self.clock)();
+        let under_way = *self.under_way.borrow();
+        let first = self.spool.first_sequence();
+        let age = |sequence| Ok(self.spool.age(sequence, now)?.unwrap_or_default());
+        Ok(Ages {
+            oldest: age(first)?,
+            unsent: age(first.max(under_way.sent.saturating_add(1)))?,
+            unacked: under_way.since.map_or(Duration::ZERO, |since| since.elapsed()),
+        })
+    }
+}
+
+/// How long things have waited; nothing waits for no time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ages {
+    /// The oldest in the spool.
+    pub oldest: Duration,
+    /// The oldest in the spool that was not sent in this session.
+    pub unsent: Duration,
+    /// The oldest that was sent and is not acknowledged, since it was sent.
+    pub unacked: Duration,
 }
 
 /// What was sent and not yet acknowledged.
@@ -58,6 +85,8 @@ impl Shared {
 pub struct UnderWay {
     /// When the oldest of it was sent.
     pub since: Option<Instant>,
+    /// The last sequence that was sent; 0 without a session.
+    pub sent: u64,
 }
 
 /// Why no more reports can be kept.

@@ -175,9 +175,7 @@ impl Uplink {
             let first = self.shared.spool.first_sequence();
             let ended = self.session(&stop).await;
             metrics::gauge!("marque_agent_uplink_connected").set(0);
-            self.shared
-                .under_way
-                .send_modify(|under_way| under_way.since = None);
+            self.shared.under_way.send_replace(UnderWay::default());
             if started.elapsed() > GOOD_SESSION || self.shared.spool.first_sequence() > first {
                 pause = pauses();
             }
@@ -406,23 +404,23 @@ impl Uplink {
     }
 
     async fn status(&self) -> Result<SpoolStatus, SessionError> {
-        let spool = Arc::clone(&self.shared.spool);
-        let now = (self.shared.clock)();
-        let age = tokio::task::spawn_blocking(move || spool.oldest_age(now));
-        let age = age.await.map_err(|_| SessionError::Task)??.unwrap_or_default();
+        let shared = self.shared.clone();
+        let ages = tokio::task::spawn_blocking(move || shared.ages());
+        let ages = ages.await.map_err(|_| SessionError::Task)??;
+        let micros = |age: Duration| u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
         let depth = self.shared.spool.depth();
         Ok(SpoolStatus {
             next_sequence: self.shared.spool.next_sequence(),
             waiting_reports: depth.waiting,
             waiting_bytes: depth.bytes,
-            oldest_age_micros: u64::try_from(age.as_micros()).unwrap_or(u64::MAX),
+            oldest_age_micros: micros(ages.oldest),
+            unsent_age_micros: micros(ages.unsent),
+            unacked_age_micros: micros(ages.unacked),
             refused_reports: depth.refused,
             dropped_reports: depth.dropped,
-            no_room_micros: depth.no_room_since.map_or(0, |since| {
-                u64::try_from(since.elapsed().as_micros())
-                    .unwrap_or(u64::MAX)
-                    .max(1)
-            }),
+            no_room_micros: depth
+                .no_room_since
+                .map_or(0, |since| micros(since.elapsed()).max(1)),
         })
     }
 
@@ -446,8 +444,10 @@ impl Uplink {
 
     /// Tells the others how far this session is.
     fn note(&self, line: &Line) {
-        let since = line.unacked_since();
-        self.shared.under_way.send_replace(UnderWay { since });
+        self.shared.under_way.send_replace(UnderWay {
+            since: line.unacked_since(),
+            sent: line.sent(),
+        });
     }
 
     async fn read(&self, from: u64) -> Result<Vec<Item>, SessionError> {

@@ -5,6 +5,7 @@
 
 pub mod query;
 
+use crate::ingest::Uncommitted;
 use axum::Json;
 use axum::extract::{Query as Pairs, State};
 use axum::http::{StatusCode, header};
@@ -17,8 +18,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 use store::plans::PlanState;
-use store::view::{Backlog, Count, ElementRow, FindingRow, Overview, Page};
+use store::view::{Backlog, Count, ElementRow, FindingRow, Overview, Page, SpoolRow};
 use store::{Store, StoreError};
 
 /// What the handlers read.
@@ -26,6 +28,8 @@ use store::{Store, StoreError};
 pub struct Api {
     /// Everything shown comes from here.
     pub store: Arc<dyn Store>,
+    /// What was received and is not on disk yet.
+    pub uncommitted: Uncommitted,
     /// Now, for ages.
     pub clock: fn() -> Instant,
     /// The program's own metrics, if they are collected.
@@ -108,7 +112,11 @@ pub fn router(api: Api) -> axum::Router {
 
 async fn summary(State(api): State<Api>) -> Result<Json<Summary>, Problem> {
     let overview = api.store.overview().await?;
-    Ok(Json(summarise(&overview, (api.clock)())))
+    Ok(Json(summarise(
+        &overview,
+        api.uncommitted.oldest(),
+        (api.clock)(),
+    )))
 }
 
 async fn findings(
@@ -211,10 +219,22 @@ pub struct Ages {
     pub quietest_agent: Option<u64>,
     /// The oldest report or gap in a spool, as agents told it.
     pub spooled: Option<u64>,
+    /// The oldest in a spool that was not sent.
+    pub unsent: Option<u64>,
+    /// The oldest that was sent and is not acknowledged.
+    pub unacked: Option<u64>,
+    /// The oldest that was received here and is not on disk.
+    pub uncommitted: Option<u64>,
 }
 
-fn summarise(overview: &Overview, now: Instant) -> Summary {
+fn summarise(overview: &Overview, uncommitted: Option<Duration>, now: Instant) -> Summary {
     let age = |backlog: &Backlog| backlog.oldest.map(|at| now.seconds_since(at));
+    let oldest = |since: &dyn Fn(SpoolRow) -> Option<Instant>| {
+        let open = overview.agents.iter().filter(|agent| agent.revoked.is_none());
+        open.filter_map(|agent| since(agent.spool?))
+            .map(|at| now.seconds_since(at))
+            .max()
+    };
     Summary {
         elements: overview.elements,
         reached: overview.reached,
@@ -239,12 +259,10 @@ fn summarise(overview: &Overview, now: Instant) -> Summary {
                 .iter()
                 .map(|agent| now.seconds_since(agent.last_seen))
                 .max(),
-            spooled: overview
-                .agents
-                .iter()
-                .filter_map(|agent| agent.spool?.oldest)
-                .map(|at| now.seconds_since(at))
-                .max(),
+            spooled: oldest(&|spool| spool.oldest),
+            unsent: oldest(&|spool| spool.unsent),
+            unacked: oldest(&|spool| spool.unacked),
+            uncommitted: uncommitted.map(|age| age.as_secs()),
         },
         plans: overview
             .agents

@@ -8,6 +8,7 @@ mod listener;
 mod read;
 mod commit;
 mod uncommitted;
+mod streams;
 mod service;
 mod courier;
 

@@ -234,6 +234,7 @@ pub async fn serve(
         store: Arc::clone(&shared),
         policies,
         knowledge_version: knowledge.version().to_owned(),
+        uncommitted: uncommitted.clone(),
         clock,
         loopback_only: http.ip().is_loopback(),
         shutdown: stop.clone(),

@@ -27,6 +27,7 @@ pub mod fixture;
 mod tests;
 
 use crate::api::{self, Api};
+use crate::ingest::Uncommitted;
 use axum::extract::{Extension, Request, State};
 use axum::http::StatusCode;
 use axum::middleware;
@@ -54,6 +55,8 @@ pub struct Web {
     pub policies: Arc<policy::Policies>,
     /// Version of the knowledge in use, for the footer.
     pub knowledge_version: String,
+    /// What was received and is not on disk yet.
+    pub uncommitted: Uncommitted,
     /// Now, for ages and days left.
     pub clock: fn() -> Instant,
     /// Whether only this machine can reach us; then only its own names are answered.
@@ -72,6 +75,7 @@ pub fn router(web: Web) -> axum::Router {
     let api = Api {
         store: web.store.clone(),
         clock: web.clock,
+        uncommitted: web.uncommitted.clone(),
         metrics: web.metrics.clone(),
     };
     let web = Arc::new(web);

@@ -316,12 +316,13 @@ impl Spool {
         }
     }
 
-    /// How long the oldest payload or gap has waited by `now`.
+    /// How long what waits at `sequence` has waited by `now`; [`None`] if nothing does. The
+    /// oldest of all waits at [`Self::first_sequence`].
     ///
     /// # Errors
     /// [`SpoolError`] when the file fails.
-    pub fn oldest_age(&self, now: SystemTime) -> Result<Option<Duration>, SpoolError> {
-        let appended = self.read(|file| file.appended(self.first_sequence()))?;
+    pub fn age(&self, sequence: u64, now: SystemTime) -> Result<Option<Duration>, SpoolError> {
+        let appended = self.read(|file| file.appended(sequence))?;
         Ok(appended.map(|appended| now.duration_since(appended).unwrap_or_default()))
     }
 

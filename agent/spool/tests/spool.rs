@@ -110,7 +110,10 @@ impl Model {
         assert!(gaps.iter().all(whole), "{gaps:?}");
         assert_eq!(records(items), self.waiting);
         let age = spool
-            .oldest_age(SystemTime::now() + Duration::from_secs(60))
+            .age(
+                spool.first_sequence(),
+                SystemTime::now() + Duration::from_secs(60),
+            )
             .unwrap();
         assert_eq!(age.is_some(), first.is_some());
         assert!(age.is_none_or(|age| age >= Duration::from_secs(59) && age < Duration::from_secs(3600)));

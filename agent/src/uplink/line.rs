@@ -79,6 +79,12 @@ impl Line {
         }
     }
 
+    /// The last sequence that went out, or was acknowledged before.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
     /// Whether something should go out.
     #[must_use]
     pub fn turn(&self, now: Instant) -> Turn {

@@ -402,6 +402,10 @@ async fn a_full_spool_declares_a_gap_and_keeps_the_newest() {
         status.waiting_bytes > 0 && status.oldest_age_micros > 0,
         "{status:?}"
     );
+    assert!(
+        status.unsent_age_micros > 0 && status.unacked_age_micros == 0,
+        "nothing was sent yet: {status:?}"
+    );
     house.is_acked(30).await;
     assert_eq!(house.shared.spool.first_sequence(), 31);
     assert!(house.gaps.try_recv().is_err(), "one gap, told once");

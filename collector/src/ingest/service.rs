@@ -2,6 +2,7 @@
 
 use super::commit::commit;
 use super::read;
+use super::streams::{Open, Streams};
 use super::uncommitted::Uncommitted;
 use crate::enrol::{Gate, Peer};
 use crate::plan::{self, Desk, Pushed};
@@ -52,6 +53,7 @@ pub struct Ingest {
     clock: fn() -> Instant,
     stop: CancellationToken,
     waiting: Uncommitted,
+    streams: Streams,
 }
 
 impl Ingest {
@@ -73,6 +75,7 @@ impl Ingest {
             clock,
             stop,
             waiting,
+            streams: Streams::default(),
         };
         InventoryServiceServer::new(service)
             .accept_compressed(CompressionEncoding::Zstd)
@@ -140,7 +143,8 @@ impl InventoryService for Ingest {
             noted: None,
             waiting: self.waiting.clone(),
         };
-        tokio::spawn(serve_line(line, requests, responses, self.stop.clone()));
+        let open = self.streams.open(agent);
+        tokio::spawn(serve_line(line, open, requests, responses, self.stop.clone()));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 }
@@ -173,6 +177,7 @@ type Responses = mpsc::Sender<Result<v1::ReportResponse, Status>>;
 
 async fn serve_line(
     mut line: Line,
+    open: Open,
     requests: Streaming<v1::ReportRequest>,
     responses: Responses,
     stop: CancellationToken,
@@ -191,6 +196,7 @@ async fn serve_line(
         biased;
         () = stop.cancelled() => Some(Status::unavailable("collector stops")),
         refused = gate.shut(&peer) => Some(refused),
+        () = open.overtaken() => Some(Status::aborted("another stream of this agent began")),
         ended = line.take_all(requests, &responses) => ended,
         never = plans => never,
     };
@@ -290,6 +296,8 @@ impl Line {
                     waiting: status.waiting_reports,
                     bytes: status.waiting_bytes,
                     oldest_age_micros: status.oldest_age_micros,
+                    unsent_age_micros: status.unsent_age_micros,
+                    unacked_age_micros: status.unacked_age_micros,
                     refused: status.refused_reports,
                     dropped: status.dropped_reports,
                     no_room_micros: status.no_room_micros,

@@ -266,6 +266,8 @@ impl Fixture {
                     oldest: Some(ago(2_000)),
                     refused: 0,
                     dropped: 0,
+                    unsent: None,
+                    unacked: None,
                     no_room: None,
                     told: ago(5),
                 }),

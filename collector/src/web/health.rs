@@ -4,11 +4,14 @@
 
 use super::show::{self, Moment};
 use model::{Instant, Severity};
+use std::time::Duration;
 use store::plans::PlanState;
 use store::view::{AgentRow, Backlog, Overview, SiteRow, SpoolRow};
 
 /// An agent silent for longer needs a look.
 const QUIET_SECONDS: u64 = 600;
+/// What waits longer for its commit waits for a slow disk.
+const COMMIT_SECONDS: u64 = 10;
 /// What waits longer in a spool is not being taken.
 const SPOOL_SECONDS: u64 = 600;
 /// So long after its last gap an agent needs a look.
@@ -82,9 +85,15 @@ pub struct SiteLine {
     pub worst: Option<Severity>,
 }
 
-/// The stages of the path, each with the age of its oldest item.
+/// The stages of the path, each with the age of its oldest item; `uncommitted` is that of what was received
+/// and is not on disk.
 #[must_use]
-pub fn stages(overview: &Overview, takes_writes: bool, now: Instant) -> Vec<Stage> {
+pub fn stages(
+    overview: &Overview,
+    takes_writes: bool,
+    uncommitted: Option<Duration>,
+    now: Instant,
+) -> Vec<Stage> {
     let age = |at: Option<Instant>| at.map(|at| now.seconds_since(at));
     let pace = |seconds: Option<u64>, limit: u64| match seconds {
         Some(s) if s > limit.saturating_mul(10) => "stands",
@@ -109,15 +118,24 @@ pub fn stages(overview: &Overview, takes_writes: bool, now: Instant) -> Vec<Stag
         .filter(|agent| agent.revoked.is_none())
         .map(|agent| now.seconds_since(agent.last_seen))
         .max();
+    let spools = || {
+        let open = overview.agents.iter().filter(|agent| agent.revoked.is_none());
+        open.filter_map(|agent| agent.spool)
+    };
+    let waits = |seconds: Option<u64>, none: String, words: &str| {
+        seconds.map_or(none, |s| format!("{words} {}", show::span(s)))
+    };
+    let unsent = age(spools().filter_map(|spool| spool.unsent).min());
+    let unacked = age(spools().filter_map(|spool| spool.unacked).min());
+    let uncommitted = uncommitted.map(|age| age.as_secs());
     let last = age(overview.last_report);
+    let stream = pace(unacked, WAIT_SECONDS);
     vec![
         Stage {
             name: "agents",
             value: show::number(u64::try_from(overview.agents.len()).unwrap_or(u64::MAX)),
             unit: "known",
-            age: quietest.map_or("none has spoken yet".to_owned(), |s| {
-                format!("quietest for {}", show::span(s))
-            }),
+            age: waits(quietest, "none has spoken yet".to_owned(), "quietest for"),
             state: if quietest.is_none() {
                 "slow"
             } else {
@@ -125,16 +143,25 @@ pub fn stages(overview: &Overview, takes_writes: bool, now: Instant) -> Vec<Stag
             },
         },
         Stage {
+            name: "spool",
+            value: show::number(spools().map(|spool| spool.waiting).sum()),
+            unit: "waiting at agents",
+            age: waits(unsent, "nothing to be sent".to_owned(), "oldest unsent for"),
+            state: pace(unsent, SPOOL_SECONDS),
+        },
+        Stage {
             name: "stream",
             value: show::number(overview.agents.iter().map(|agent| agent.refused).sum()),
             unit: "reports refused",
-            age: last.map_or("no report yet".to_owned(), |s| {
-                format!("last report {} ago", show::span(s))
-            }),
-            state: if last.is_none() {
-                "slow"
-            } else {
-                pace(last, QUIET_SECONDS)
+            age: waits(
+                unacked,
+                waits(last, "no report yet".to_owned(), "last report since"),
+                "oldest unacknowledged for",
+            ),
+            state: match pace(last, QUIET_SECONDS) {
+                _ if last.is_none() => "slow",
+                "flows" => stream,
+                other => other,
             },
         },
         Stage {
@@ -143,12 +170,15 @@ pub fn stages(overview: &Overview, takes_writes: bool, now: Instant) -> Vec<Stag
             unit: "reports kept",
             age: match (overview.lost, overview.gap_sequences) {
                 _ if !takes_writes => "no room on the disk".to_owned(),
+                _ if uncommitted.is_some_and(|s| s > 0) => {
+                    waits(uncommitted, String::new(), "oldest uncommitted for")
+                }
                 (0, 0) => "none lost".to_owned(),
                 (0, gone) => format!("{} declared lost", show::number(gone)),
                 (lost, _) => format!("{} lost", show::number(lost)),
             },
             state: if takes_writes && overview.lost == 0 {
-                "flows"
+                pace(uncommitted, COMMIT_SECONDS)
             } else {
                 "stands"
             },
@@ -291,27 +321,32 @@ mod tests {
     use super::*;
     use model::AgentId;
 
-    #[test]
-    fn who_was_shut_out_is_revoked_and_nothing_else() {
-        let now = Instant(10_000_000_000);
-        let mut row = AgentRow {
+    fn a_row(last_seen: Instant) -> AgentRow {
+        AgentRow {
             agent: AgentId::generate(),
             site: "berlin".parse().unwrap(),
             version: "0.1.0".to_owned(),
-            last_seen: now,
+            last_seen,
             clock_skew_micros: 0,
             acked: 1,
             refused: 0,
             lost: 0,
-            not_after: Some(now),
+            not_after: None,
             revoked: None,
             gaps: 0,
             gap_sequences: 0,
             gap_reports: 0,
             last_gap: None,
             spool: None,
-            plan: PlanState::NotTold,
-        };
+            plan: PlanState::OwnFile,
+        }
+    }
+
+    #[test]
+    fn who_was_shut_out_is_revoked_and_nothing_else() {
+        let now = Instant(10_000_000_000);
+        let mut row = a_row(now);
+        row.not_after = Some(now);
         assert!(complaints(&row, now).is_empty());
         row.not_after = Some(Instant(now.0 - 1));
         assert_eq!(complaints(&row, now), ["certificate run out"]);
@@ -348,24 +383,7 @@ mod tests {
     fn what_waits_and_what_went_is_said_in_words() {
         let now = Instant(1_000_000_000_000);
         let ago = |seconds: i64| Instant(now.0 - seconds * 1_000_000);
-        let base = AgentRow {
-            agent: AgentId::generate(),
-            site: "berlin".parse().unwrap(),
-            version: "0.1.0".into(),
-            last_seen: now,
-            clock_skew_micros: 0,
-            acked: 100,
-            refused: 0,
-            lost: 0,
-            not_after: None,
-            revoked: None,
-            gaps: 0,
-            gap_sequences: 0,
-            gap_reports: 0,
-            last_gap: None,
-            spool: None,
-            plan: PlanState::OwnFile,
-        };
+        let base = a_row(now);
         let gone = |gaps, gap_reports, seconds| AgentRow {
             gaps,
             gap_reports,
@@ -380,6 +398,8 @@ mod tests {
                 oldest,
                 refused: 0,
                 dropped: 0,
+                unsent: None,
+                unacked: None,
                 no_room: None,
                 told: ago(5),
             }),
@@ -416,5 +436,59 @@ mod tests {
             assert_eq!((shown.gaps.as_str(), shown.spool.as_str()), (gaps, spool));
             assert_eq!(shown.complaints, complaints);
         }
+    }
+
+    #[test]
+    fn each_stage_tells_the_age_of_its_oldest() {
+        let now = Instant(1_000_000_000_000);
+        let ago = |seconds: i64| Some(Instant(now.0 - seconds * 1_000_000));
+        let look = |spool: Option<SpoolRow>, uncommitted: Option<u64>| {
+            let overview = Overview {
+                agents: vec![AgentRow { spool, ..a_row(now) }],
+                last_report: ago(5),
+                ..Overview::default()
+            };
+            let stages = stages(&overview, true, uncommitted.map(Duration::from_secs), now);
+            let told = |name: &str| {
+                let stage = stages.iter().find(|stage| stage.name == name).unwrap();
+                (stage.age.clone(), stage.state)
+            };
+            [told("spool"), told("stream"), told("store")].map(|(age, state)| format!("{age}: {state}"))
+        };
+        let spool = |unsent, unacked| SpoolRow {
+            waiting: 3,
+            bytes: 0,
+            oldest: unsent,
+            unsent,
+            unacked,
+            refused: 0,
+            dropped: 0,
+            no_room: None,
+            told: now,
+        };
+        assert_eq!(
+            look(None, None),
+            [
+                "nothing to be sent: flows",
+                "last report since 5 s: flows",
+                "none lost: flows"
+            ]
+        );
+        assert_eq!(
+            look(Some(spool(ago(900), ago(90))), Some(20)),
+            [
+                "oldest unsent for 15 min: slow",
+                "oldest unacknowledged for 1 min: slow",
+                "oldest uncommitted for 20 s: slow"
+            ]
+        );
+        assert_eq!(
+            look(Some(spool(ago(9_000), ago(9_000))), Some(101)),
+            [
+                "oldest unsent for 2 h: stands",
+                "oldest unacknowledged for 2 h: stands",
+                "oldest uncommitted for 1 min: stands"
+            ]
+        );
     }
 }

@@ -145,7 +145,7 @@ async fn show_now(
     let most = overview.makers.iter().map(|row| row.elements).max().unwrap_or(0);
     let parts = Parts {
         tiles: tiles(overview, &glance.pressing, now),
-        stages: health::stages(overview, web.store.takes_writes(), now),
+        stages: health::stages(overview, web.store.takes_writes(), web.uncommitted.oldest(), now),
         bar: bar(&overview.severities),
         open: show::number(overview.severities.iter().map(|count| count.count).sum()),
         standings: standings(&overview.standings),

@@ -38,6 +38,7 @@ impl House {
             store: store.clone(),
             policies,
             knowledge_version: "2026.11.23".into(),
+            uncommitted: crate::ingest::Uncommitted::default(),
             clock: || NOW,
             loopback_only,
             metrics: None,

@@ -111,6 +111,10 @@ pub struct SpoolStatus {
     pub bytes: u64,
     /// How long the oldest has waited, microseconds; 0 when nothing waits.
     pub oldest_age_micros: u64,
+    /// How long the oldest that was not sent yet has waited, microseconds; 0 when there is none.
+    pub unsent_age_micros: u64,
+    /// How long ago the oldest that is not acknowledged was sent, microseconds; 0 when there is none.
+    pub unacked_age_micros: u64,
     /// Reports too large for the spool since the agent started.
     pub refused: u64,
     /// Reports that went when it was full, since the agent started.

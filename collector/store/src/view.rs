@@ -39,7 +39,7 @@ pub struct MakerRow {
 }
 
 /// What waits before one stage.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Backlog {
     /// How many inputs.
     pub count: u64,
@@ -93,6 +93,10 @@ pub struct SpoolRow {
     pub bytes: u64,
     /// Since when the oldest waits.
     pub oldest: Option<Instant>,
+    /// Since when the oldest waits that was not sent.
+    pub unsent: Option<Instant>,
+    /// When the oldest was sent that is not acknowledged.
+    pub unacked: Option<Instant>,
     /// Reports too large for it since the agent started.
     pub refused: u64,
     /// Reports that went when it was full, since the agent started.
@@ -149,7 +153,7 @@ pub struct ChangeRow {
 }
 
 /// Everything the first page counts.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Overview {
     /// Elements known, declared or reported.
     pub elements: u64,

@@ -887,6 +887,12 @@ pub struct SpoolStatus {
     /// How long the spool's disk has had no room, so that polling waits; 0: it has.
     #[prost(uint64, tag = "7")]
     pub no_room_micros: u64,
+    /// How long the oldest that was not sent in this session has waited, and how long
+    /// ago the oldest that is not acknowledged was sent; 0 when there is none.
+    #[prost(uint64, tag = "8")]
+    pub unsent_age_micros: u64,
+    #[prost(uint64, tag = "9")]
+    pub unacked_age_micros: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Ack {

@@ -126,6 +126,8 @@ fn status(next_sequence: u64) -> Message {
         refused_reports: u64::MAX,
         dropped_reports: u64::MAX,
         no_room_micros: u64::MAX,
+        unsent_age_micros: u64::MAX,
+        unacked_age_micros: u64::MAX,
     })
 }
 

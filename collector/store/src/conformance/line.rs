@@ -184,6 +184,8 @@ async fn how_a_spool_stands_is_the_last_word_of_its_agent() {
         waiting: 7,
         bytes: u64::MAX,
         oldest_age_micros: 400,
+        unsent_age_micros: 250,
+        unacked_age_micros: 150,
         refused: 1,
         dropped: 2,
         no_room_micros: 300,
@@ -200,6 +202,10 @@ async fn how_a_spool_stands_is_the_last_word_of_its_agent() {
     );
     assert_eq!((told.refused, told.dropped, told.bytes), (1, 2, i64::MAX as u64));
     assert_eq!(told.no_room, Some(Instant(700)));
+    assert_eq!(
+        (told.unsent, told.unacked),
+        (Some(Instant(750)), Some(Instant(850)))
+    );
     let empty = SpoolStatus::default();
     house
         .store
@@ -208,7 +214,7 @@ async fn how_a_spool_stands_is_the_last_word_of_its_agent() {
         .unwrap();
     let told = spool().await.unwrap();
     assert_eq!((told.waiting, told.oldest, told.told), (0, None, Instant(2_000)));
-    assert_eq!(told.no_room, None);
+    assert_eq!((told.no_room, told.unsent, told.unacked), (None, None, None));
     let overview = house.store.overview().await.unwrap();
     assert_eq!(overview.agents[0].last_seen, Instant(2_000));
 }

@@ -265,15 +265,18 @@ pub async fn note_spool(
     let bounded = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let ago = |micros: u64| (micros > 0).then(|| now.0.saturating_sub(bounded(micros)));
     sqlx::query(
-        "INSERT INTO agent_spool (agent_id, waiting, bytes, oldest_at, refused, dropped, no_room_at, recorded_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (agent_id) DO UPDATE SET waiting = excluded.waiting, \
-         bytes = excluded.bytes, oldest_at = excluded.oldest_at, refused = excluded.refused, \
+        "INSERT INTO agent_spool (agent_id, waiting, bytes, oldest_at, unsent_at, unacked_at, refused, dropped, \
+         no_room_at, recorded_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (agent_id) DO UPDATE \
+         SET waiting = excluded.waiting, bytes = excluded.bytes, oldest_at = excluded.oldest_at, \
+         unsent_at = excluded.unsent_at, unacked_at = excluded.unacked_at, refused = excluded.refused, \
          dropped = excluded.dropped, no_room_at = excluded.no_room_at, recorded_at = excluded.recorded_at",
     )
     .bind(agent.to_string())
     .bind(bounded(status.waiting))
     .bind(bounded(status.bytes))
     .bind(ago(status.oldest_age_micros))
+    .bind(ago(status.unsent_age_micros))
+    .bind(ago(status.unacked_age_micros))
     .bind(bounded(status.refused))
     .bind(bounded(status.dropped))
     .bind(ago(status.no_room_micros))

@@ -68,7 +68,7 @@ async fn agents(tx: &mut Snapshot) -> Result<Vec<AgentRow>, StoreError> {
     let text = format!(
         "SELECT a.*, {STATE_COLUMNS}, COALESCE(c.acked, 0) AS acked, COALESCE(c.reports, 0) AS reports, \
          COALESCE(c.refused, 0) AS refused, COALESCE(g.gaps, 0) AS gaps, COALESCE(g.sequences, 0) AS gap_sequences, \
-         COALESCE(g.reports, 0) AS gap_reports, g.last_gap AS last_gap, s.waiting, s.bytes, s.oldest_at, s.refused AS spool_refused, s.dropped, s.no_room_at, \
+         COALESCE(g.reports, 0) AS gap_reports, g.last_gap AS last_gap, s.waiting, s.bytes, s.oldest_at, s.unsent_at, s.unacked_at, s.refused AS spool_refused, s.dropped, s.no_room_at, \
          s.recorded_at AS told_at, \
          (SELECT MAX(k.not_after) FROM agent_certificate k WHERE k.agent_id = a.agent_id) AS not_after, \
          (SELECT r.recorded_at FROM agent_revocation r WHERE r.agent_id = a.agent_id) AS revoked_at FROM agent a {STATE_JOINS} \
@@ -119,6 +119,8 @@ fn spool(r: &SqliteRow) -> Result<Option<SpoolRow>, StoreError> {
         oldest: row::instant(r.try_get("oldest_at")?),
         refused: row::count(r.try_get("spool_refused")?),
         dropped: row::count(r.try_get("dropped")?),
+        unsent: row::instant(r.try_get("unsent_at")?),
+        unacked: row::instant(r.try_get("unacked_at")?),
         no_room: row::instant(r.try_get("no_room_at")?),
         told,
     }))
