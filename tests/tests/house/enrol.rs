@@ -78,6 +78,15 @@ fn request(token: &str, params: &CertificateParams) -> (String, v1::EnrolRequest
     (key.serialize_pem(), request)
 }
 
+/// Another agent of the house's site, of which no process runs: streams of one agent end each other.
+async fn newcomer(house: &House) -> Bundle {
+    let token = invite(house);
+    let (key, request) = request(&token.text(), &CertificateParams::default());
+    let mut stranger = stranger(house, token.authority).await;
+    let answer = stranger.enrol(request).await.unwrap().into_inner();
+    Bundle::issued(&key, &answer.certificates).unwrap()
+}
+
 async fn agent(house: &House, bundle: &Bundle) -> Channel {
     Endpoint::from_shared(format!("https://{}", house.grpc()))
         .unwrap()
@@ -259,16 +268,7 @@ async fn names_come_from_the_token_and_never_from_the_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_agent_is_cut_at_once_and_never_comes_back() {
     let house = house().await;
-    let bundle = Bundle::from_pem(std::fs::read_to_string(house.data().join("agent-lab.pem")).unwrap());
-    let other = invite(&house);
-    let (key, request) = request(&other.text(), &CertificateParams::default());
-    let answer = stranger(&house, other.authority)
-        .await
-        .enrol(request)
-        .await
-        .unwrap();
-    let other = Bundle::issued(&key, &answer.into_inner().certificates).unwrap();
-
+    let (bundle, other) = (newcomer(&house).await, newcomer(&house).await);
     let (revoked, stays) = (agent(&house, &bundle).await, agent(&house, &other).await);
     let (_held, open) = stream(revoked.clone()).await.unwrap();
     let (_also_held, mut beside) = stream(stays.clone()).await.unwrap();
@@ -353,15 +353,16 @@ async fn certificates_are_renewed_without_a_restart_and_cut_when_they_run_out() 
     let pem = house.data().join("agent-lab.pem");
     let identity = || Bundle::from_pem(std::fs::read_to_string(&pem).unwrap());
     let first = identity();
-    let (_held, open) = stream(agent(&house, &first).await).await.unwrap();
-    // A client that does not renew is cut when its time is over.
+    // One that does not renew is cut when its time is over.
+    let stays = newcomer(&house).await;
+    let (_held, open) = stream(agent(&house, &stays).await).await.unwrap();
     let status = cut(open).await;
     assert_eq!(
         (status.code(), status.message()),
         (Code::PermissionDenied, "the certificate has run out")
     );
     let now = OffsetDateTime::now_utc().unix_timestamp();
-    assert!(now >= first.validity().unwrap().not_after);
+    assert!(now >= stays.validity().unwrap().not_after);
 
     // The agent that does goes on: same process, same name, another key and certificate.
     let before = house.summary().await.unwrap().reports;
