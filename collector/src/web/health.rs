@@ -145,18 +145,18 @@ pub fn stages(
         Stage {
             name: "spool",
             value: show::number(spools().map(|spool| spool.waiting).sum()),
-            unit: "waiting at agents",
-            age: waits(unsent, "nothing to be sent".to_owned(), "oldest unsent for"),
+            unit: "waiting",
+            age: waits(unsent, "nothing to be sent".to_owned(), "unsent for"),
             state: pace(unsent, SPOOL_SECONDS),
         },
         Stage {
             name: "stream",
             value: show::number(overview.agents.iter().map(|agent| agent.refused).sum()),
-            unit: "reports refused",
+            unit: "refused",
             age: waits(
                 unacked,
                 waits(last, "no report yet".to_owned(), "last report since"),
-                "oldest unacknowledged for",
+                "unacked for",
             ),
             state: match pace(last, QUIET_SECONDS) {
                 _ if last.is_none() => "slow",
@@ -167,11 +167,11 @@ pub fn stages(
         Stage {
             name: "store",
             value: show::number(overview.reports),
-            unit: "reports kept",
+            unit: "kept",
             age: match (overview.lost, overview.gap_sequences) {
                 _ if !takes_writes => "no room on the disk".to_owned(),
                 _ if uncommitted.is_some_and(|s| s > 0) => {
-                    waits(uncommitted, String::new(), "oldest uncommitted for")
+                    waits(uncommitted, String::new(), "uncommitted for")
                 }
                 (0, 0) => "none lost".to_owned(),
                 (0, gone) => format!("{} declared lost", show::number(gone)),
@@ -477,17 +477,17 @@ mod tests {
         assert_eq!(
             look(Some(spool(ago(900), ago(90))), Some(20)),
             [
-                "oldest unsent for 15 min: slow",
-                "oldest unacknowledged for 1 min: slow",
-                "oldest uncommitted for 20 s: slow"
+                "unsent for 15 min: slow",
+                "unacked for 1 min: slow",
+                "uncommitted for 20 s: slow"
             ]
         );
         assert_eq!(
             look(Some(spool(ago(9_000), ago(9_000))), Some(101)),
             [
-                "oldest unsent for 2 h: stands",
-                "oldest unacknowledged for 2 h: stands",
-                "oldest uncommitted for 1 min: stands"
+                "unsent for 2 h: stands",
+                "unacked for 2 h: stands",
+                "uncommitted for 1 min: stands"
             ]
         );
     }

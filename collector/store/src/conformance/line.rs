@@ -206,6 +206,18 @@ async fn how_a_spool_stands_is_the_last_word_of_its_agent() {
         (told.unsent, told.unacked),
         (Some(Instant(750)), Some(Instant(850)))
     );
+    // Ages grow from its last word on: what it sends now is not what was the oldest then.
+    let more = vec![report(1, 10, Completeness::Complete, 1)];
+    let (store, agent) = (&house.store, house.agent);
+    store
+        .commit_reports(agent, EPOCH, more, Instant(1_500))
+        .await
+        .unwrap();
+    let later = spool().await.unwrap();
+    assert_eq!(
+        (later.oldest, later.unsent, later.unacked),
+        (Some(Instant(1_100)), Some(Instant(1_250)), Some(Instant(1_350)))
+    );
     let empty = SpoolStatus::default();
     house
         .store

@@ -109,18 +109,25 @@ async fn agents(tx: &mut Snapshot) -> Result<Vec<AgentRow>, StoreError> {
         .collect()
 }
 
+/// As the agent told it. While it goes on speaking, the oldest of now is not what was the oldest then: ages
+/// grow from its last word on.
 fn spool(r: &SqliteRow) -> Result<Option<SpoolRow>, StoreError> {
     let Some(told) = row::instant(r.try_get("told_at")?) else {
         return Ok(None);
     };
+    let spoke_on = r.try_get::<i64, _>("last_seen_at")?.saturating_sub(told.0).max(0);
+    let since = |column| -> Result<Option<Instant>, StoreError> {
+        let at: Option<Instant> = row::instant(r.try_get(column)?);
+        Ok(at.map(|at| Instant(at.0.saturating_add(spoke_on))))
+    };
     Ok(Some(SpoolRow {
         waiting: row::count(r.try_get("waiting")?),
         bytes: row::count(r.try_get("bytes")?),
-        oldest: row::instant(r.try_get("oldest_at")?),
+        oldest: since("oldest_at")?,
         refused: row::count(r.try_get("spool_refused")?),
         dropped: row::count(r.try_get("dropped")?),
-        unsent: row::instant(r.try_get("unsent_at")?),
-        unacked: row::instant(r.try_get("unacked_at")?),
+        unsent: since("unsent_at")?,
+        unacked: since("unacked_at")?,
         no_room: row::instant(r.try_get("no_room_at")?),
         told,
     }))
