@@ -17,7 +17,7 @@
 
 mod key;
 mod chunk;
-mod frame;
+pub mod frame;
 mod export;
 mod receipt;
 
