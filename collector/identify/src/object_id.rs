@@ -104,22 +104,20 @@ fn number_says(
                 named,
                 format!("enterprise:{prefix}"),
                 entry.weight,
-                entry.source.to_owned(),
+                entry.source.clone(),
             )
         }
         None => {
-            let Some((registrant, named)) = knowledge
-                .registrant(number)
-                .and_then(|r| Some((r, knowledge.named(r)?)))
-            else {
+            let Some(registrant) = knowledge.registrant(number) else {
                 if main {
                     let text = format!("enterprise number {number} is not known");
                     findings.doubt(Subject::Unit, "unlisted_enterprise", text, Some(evidence()));
                 }
                 return false;
             };
+            let named = registrant.named;
             let weight = if named.listed { 0.85 } else { REGISTRANT_WEIGHT };
-            let source = format!("IANA private enterprise numbers: {registrant}");
+            let source = format!("IANA private enterprise numbers: {}", registrant.organisation);
             (named, format!("enterprise:{number}"), weight, source)
         }
     };

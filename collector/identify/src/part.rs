@@ -226,7 +226,7 @@ fn words(part: &mut ComponentIdentity, row: &Row<'_>, knowledge: &Knowledge, par
             confidence,
             evidence,
             key,
-            phrase.source,
+            &phrase.source,
         ));
         return;
     }
@@ -280,7 +280,7 @@ fn table_row(
             &mut part,
             varbind,
             Signal::PrivateTable,
-            table.source,
+            &table.source,
             knowledge,
             parts,
             unnamed,
