@@ -282,6 +282,16 @@ impl Knowledge {
         self.by_id.get(id).and_then(|&at| self.reference(at))
     }
 
+    /// The curated supplier a name stands for, in any spelling the knowledge holds.
+    #[must_use]
+    pub fn supplier_called(&self, name: &str) -> Option<SupplierRef> {
+        let plain = normalised(name);
+        let by_name = || self.suppliers.iter().find(|supplier| normalised(&supplier.name) == plain);
+        self.alias(&plain)
+            .and_then(|at| self.reference(at))
+            .or_else(|| by_name().map(reference))
+    }
+
     /// All curated suppliers, in the order of the file.
     pub fn suppliers(&self) -> impl Iterator<Item = SupplierRef> + '_ {
         self.suppliers.iter().map(reference)
