@@ -188,13 +188,11 @@ impl Config {
         let mut config = Self::parse(&text, &shown)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let inside = [Some(&mut config.store.path), Some(&mut config.identity.folder)];
-        let inside = inside
-            .into_iter()
-            .chain([
-                config.operator.elements.as_mut(),
-                config.policy.folder.as_mut(),
-                config.knowledge.folder.as_mut(),
-            ]);
+        let inside = inside.into_iter().chain([
+            config.operator.elements.as_mut(),
+            config.policy.folder.as_mut(),
+            config.knowledge.folder.as_mut(),
+        ]);
         for place in inside.flatten() {
             *place = folder.join(&*place);
         }

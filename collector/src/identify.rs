@@ -4,9 +4,9 @@ use crate::ingest::decode_evidence;
 use identify::knowledge::{FILE_NAMES, KnowledgeFile};
 use identify::{Knowledge, KnowledgeError};
 use model::{Digest, Doubt, Identification, Instant, Subject, UnitIdentity};
-use store::record::{IdentifiedEvidence, Stage, Undone};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use store::record::{IdentifiedEvidence, Stage, Undone};
 use store::{Store, StoreError};
 
 /// Why the knowledge cannot be used; one line for people.
@@ -56,7 +56,11 @@ pub fn knowledge(folder: Option<&Path>) -> Result<&'static Knowledge, OverlayErr
 pub fn files(place: &Path) -> Result<Vec<KnowledgeFile>, OverlayError> {
     let paths: Vec<PathBuf> = if place.is_dir() {
         let there = |path: &PathBuf| path.exists();
-        FILE_NAMES.iter().map(|name| place.join(name)).filter(there).collect()
+        FILE_NAMES
+            .iter()
+            .map(|name| place.join(name))
+            .filter(there)
+            .collect()
     } else {
         vec![place.to_owned()]
     };

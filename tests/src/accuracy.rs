@@ -127,13 +127,20 @@ pub struct Bin {
 pub fn measure(labels: &Labels, withhold: bool) -> Result<Accuracy, AccuracyError> {
     let knowledge = Knowledge::built_in()?;
     let recorded = labels.recorded()?;
-    let strings: Vec<(&Label, Evidence)> = labels.all.iter().map(|label| (label, label.two_strings())).collect();
+    let strings: Vec<(&Label, Evidence)> = labels
+        .all
+        .iter()
+        .map(|label| (label, label.two_strings()))
+        .collect();
     let whole = judge(&recorded, knowledge);
     let alone = judge(&strings, knowledge);
     let restricted = labels.restricted(knowledge);
     let kind = |wanted: Richness| {
         let of = whole.iter().zip(&recorded);
-        Counts::of(of.filter(|(_, (_, evidence))| richness(evidence) == wanted).map(|(j, _)| j))
+        Counts::of(
+            of.filter(|(_, (_, evidence))| richness(evidence) == wanted)
+                .map(|(j, _)| j),
+        )
     };
     Ok(Accuracy {
         knowledge: knowledge.version().to_owned(),
@@ -159,7 +166,11 @@ pub fn measure(labels: &Labels, withhold: bool) -> Result<Accuracy, AccuracyErro
 pub fn misses(labels: &Labels) -> Result<Vec<String>, AccuracyError> {
     let knowledge = Knowledge::built_in()?;
     let recorded = labels.recorded()?;
-    let strings: Vec<(&Label, Evidence)> = labels.all.iter().map(|label| (label, label.two_strings())).collect();
+    let strings: Vec<(&Label, Evidence)> = labels
+        .all
+        .iter()
+        .map(|label| (label, label.two_strings()))
+        .collect();
     let told = |kind: &'static str, judged: Vec<Judged<'_>>| {
         judged
             .into_iter()
@@ -278,7 +289,9 @@ fn used_once(alone: &[Judged<'_>], whole: &[Judged<'_>]) -> UsedOnce {
 fn bins<'a>(judged: impl Iterator<Item = &'a Judged<'a>>) -> Vec<Bin> {
     let mut tenths: BTreeMap<u32, (f64, usize, usize)> = BTreeMap::new();
     for judged in judged {
-        let Some(maker) = &judged.found.maker else { continue };
+        let Some(maker) = &judged.found.maker else {
+            continue;
+        };
         let tenth = (1..10_u32)
             .rev()
             .find(|n| maker.confidence >= f64::from(*n) / 10.0)

@@ -14,7 +14,7 @@ pub(crate) use names::normalised;
 
 use aho_corasick::AhoCorasick;
 use model::SupplierRef;
-use registry::{AddressRegistry, EnterpriseRegistry};
+use registry::{AddressRegistry, Builders, EnterpriseRegistry};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::OnceLock;
@@ -208,6 +208,7 @@ pub struct Knowledge {
     longest_enterprise: usize,
     enterprise_registry: EnterpriseRegistry,
     address_registry: AddressRegistry,
+    builders: OnceLock<Builders>,
     phrases: Vec<Phrase>,
     matcher: AhoCorasick,
     tables: Vec<PartTable>,
@@ -228,6 +229,19 @@ pub(crate) struct Named {
 pub(crate) struct Registrant<'a> {
     pub(crate) organisation: &'a str,
     pub(crate) named: Named,
+    pub(crate) proof: Proof,
+}
+
+/// Whether the registries show that an organisation builds equipment. Of those nobody curated, 9 of 10 that
+/// hold prefixes under their name made what answers with their number, and only half of those that hold none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// It is curated, or holds prefixes under this very name.
+    Builds,
+    /// Somebody whose name begins with the same word holds prefixes.
+    Perhaps,
+    /// Nobody does.
+    None,
 }
 
 impl Knowledge {
@@ -250,7 +264,11 @@ impl Knowledge {
     /// The first [`KnowledgeError`], in the order of files and lines.
     pub fn overlaid(overlay: Vec<KnowledgeFile>) -> Result<Self, KnowledgeError> {
         let (knowledge, mut faults) = files::read(overlay, &BTreeSet::new());
-        if faults.is_empty() { knowledge } else { Err(faults.remove(0)) }
+        if faults.is_empty() {
+            knowledge
+        } else {
+            Err(faults.remove(0))
+        }
     }
 
     /// Everything that is wrong with an operator's files, laid over the built-in ones.
@@ -267,7 +285,11 @@ impl Knowledge {
     /// [`KnowledgeError`] when a built-in file is malformed.
     pub fn withholding(suppliers: &BTreeSet<String>) -> Result<Self, KnowledgeError> {
         let (knowledge, mut faults) = files::read(Vec::new(), suppliers);
-        if faults.is_empty() { knowledge } else { Err(faults.remove(0)) }
+        if faults.is_empty() {
+            knowledge
+        } else {
+            Err(faults.remove(0))
+        }
     }
 
     /// Digest of the files it was read from: 16 hexadecimal digits of SHA-256.
@@ -286,7 +308,11 @@ impl Knowledge {
     #[must_use]
     pub fn supplier_called(&self, name: &str) -> Option<SupplierRef> {
         let plain = normalised(name);
-        let by_name = || self.suppliers.iter().find(|supplier| normalised(&supplier.name) == plain);
+        let by_name = || {
+            self.suppliers
+                .iter()
+                .find(|supplier| normalised(&supplier.name) == plain)
+        };
         self.alias(&plain)
             .and_then(|at| self.reference(at))
             .or_else(|| by_name().map(reference))
@@ -366,7 +392,17 @@ impl Knowledge {
         } else {
             former().unwrap_or(named)
         };
-        Some(Registrant { organisation, named })
+        let proof = if named.listed {
+            Proof::Builds
+        } else {
+            let builders = self.builders.get_or_init(|| self.address_registry.builders());
+            builders.proof(&normalised(organisation))
+        };
+        Some(Registrant {
+            organisation,
+            named,
+            proof,
+        })
     }
 
     /// The holder of the longest prefix of an address, with that prefix in hexadecimal.

@@ -72,10 +72,14 @@ fn check(places: &[PathBuf]) -> Result<(), Failure> {
 
 fn import(numbers: Option<&Path>, prefixes: &[PathBuf], as_of: &str, folder: &Path) -> Result<(), Failure> {
     if as_of.len() > 10 || !as_of.bytes().all(|b| b.is_ascii_digit() || b == b'-') {
-        return Err(mistake(format!("--as-of: {as_of:?} is not like 2026 or 2026-06-25")));
+        return Err(mistake(format!(
+            "--as-of: {as_of:?} is not like 2026 or 2026-06-25"
+        )));
     }
     if numbers.is_none() && prefixes.is_empty() {
-        return Err(mistake("give --enterprise-numbers, --prefixes or both".to_owned()));
+        return Err(mistake(
+            "give --enterprise-numbers, --prefixes or both".to_owned(),
+        ));
     }
     if let Some(path) = numbers {
         let made = import::enterprise_numbers(&text(path)?, as_of);

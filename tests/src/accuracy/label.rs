@@ -81,7 +81,11 @@ impl Labels {
             return Err(LabelError::Empty(labels.display().to_string()));
         }
         let index = recordings.join("INDEX.tsv");
-        let index = if index.exists() { table(&index)? } else { Vec::new() };
+        let index = if index.exists() {
+            table(&index)?
+        } else {
+            Vec::new()
+        };
         Ok(Self {
             all,
             folder: recordings.to_owned(),
@@ -155,7 +159,11 @@ impl Label {
     #[must_use]
     pub fn verdict(&self, found: &Identification, knowledge: &Knowledge) -> Verdict {
         let Some(maker) = &found.maker else {
-            return if self.is_generic() {
+            let may_be_unknown = self
+                .accept
+                .split('|')
+                .any(|name| name.eq_ignore_ascii_case("unknown"));
+            return if self.is_generic() || may_be_unknown {
                 Verdict::Right
             } else {
                 Verdict::Unknown
@@ -229,7 +237,10 @@ fn table(path: &Path) -> Result<Vec<Label>, LabelError> {
             .iter()
             .map(|cell| String::from_utf8_lossy(cell).into_owned())
             .collect();
-        let head: csv::StringRecord = head.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
+        let head: csv::StringRecord = head
+            .iter()
+            .map(|cell| String::from_utf8_lossy(cell).into_owned())
+            .collect();
         rows.push(record.deserialize(Some(&head)).map_err(failed)?);
     }
     Ok(rows)

@@ -33,7 +33,10 @@ pub fn reliability(bins: &[Bin], title: &str, path: &Path) -> Result<(), PlotErr
         .map_err(|e| failed(&e))?;
     let ideal = LineSeries::new([(0.0, 0.0), (1.0, 1.0)], BLACK.mix(0.4));
     chart.draw_series(ideal).map_err(|e| failed(&e))?;
-    let line = LineSeries::new(bins.iter().map(|bin| (bin.stated, bin.right)), BLUE.stroke_width(2));
+    let line = LineSeries::new(
+        bins.iter().map(|bin| (bin.stated, bin.right)),
+        BLUE.stroke_width(2),
+    );
     chart.draw_series(line).map_err(|e| failed(&e))?;
     let dots = bins.iter().map(|bin| {
         let size = 3 + i32::try_from(bin.answers.ilog2()).unwrap_or(0);

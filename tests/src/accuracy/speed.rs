@@ -70,7 +70,10 @@ fn mix() -> Vec<Evidence> {
         for n in 0..count {
             let name = format!("{key}-{n}");
             if let Ok(shown) = objects(kind, pools, &name, "lab", Ipv4Addr::LOCALHOST, &[]) {
-                let varbinds = shown.objects.into_iter().map(|(oid, value)| Varbind { oid, value });
+                let varbinds = shown
+                    .objects
+                    .into_iter()
+                    .map(|(oid, value)| Varbind { oid, value });
                 mix.push(evidence(varbinds.collect()));
             }
         }

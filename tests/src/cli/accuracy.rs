@@ -56,7 +56,10 @@ pub(super) fn run(Bench::Accuracy(args): Bench) -> Result<(), String> {
         }
     }
     if let Some(path) = &args.plot {
-        let title = format!("Stated confidence and share right, knowledge {}", measured.knowledge);
+        let title = format!(
+            "Stated confidence and share right, knowledge {}",
+            measured.knowledge
+        );
         accuracy::reliability(&measured.reliability, &title, path).map_err(|e| chain(&e))?;
     }
     if args.json {

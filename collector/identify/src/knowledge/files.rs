@@ -6,14 +6,15 @@
 use super::registry::{AddressRegistry, EnterpriseRegistry};
 use super::row::{Row, rows};
 use super::{
-    Enterprise, EnterpriseKind, FILE_NAMES, Knowledge, KnowledgeError, KnowledgeFile, Label, PartTable, Phrase,
-    Place, Strength, Supplier, SupplierRole, TableIndex, import,
+    Enterprise, EnterpriseKind, FILE_NAMES, Knowledge, KnowledgeError, KnowledgeFile, Label, PartTable,
+    Phrase, Place, Strength, Supplier, SupplierRole, TableIndex, import,
 };
 use aho_corasick::AhoCorasick;
 use model::{ComponentClass, Oid};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::OnceLock;
 
 /// The files of this crate.
 const BUILT_IN: [(&str, &str); 6] = [
@@ -125,9 +126,17 @@ impl<'w> Reading<'w> {
     fn version_of(&mut self, layers: &[Vec<KnowledgeFile>; 2]) {
         for (layer, files) in layers.iter().enumerate() {
             for file in files {
-                let head = || file.text.lines().take(import::HEAD_LINES).collect::<Vec<_>>().join("\n");
+                let head = || {
+                    file.text
+                        .lines()
+                        .take(import::HEAD_LINES)
+                        .collect::<Vec<_>>()
+                        .join("\n")
+                };
                 let text = match last_part(&file.name) {
-                    import::ENTERPRISE_REGISTRY | import::ADDRESS_REGISTRY if layer == 0 => Cow::Owned(head()),
+                    import::ENTERPRISE_REGISTRY | import::ADDRESS_REGISTRY if layer == 0 => {
+                        Cow::Owned(head())
+                    }
                     _ => Cow::Borrowed(&*file.text),
                 };
                 self.digest.update(last_part(&file.name));
@@ -151,7 +160,8 @@ impl<'w> Reading<'w> {
                     EnterpriseRegistry::read(&file.name, file.text.clone(), &mut self.faults);
             }
             import::ADDRESS_REGISTRY => {
-                self.address_registry = AddressRegistry::read(&file.name, file.text.clone(), &mut self.faults);
+                self.address_registry =
+                    AddressRegistry::read(&file.name, file.text.clone(), &mut self.faults);
             }
             _ => {
                 for row in rows(&file.name, &file.text) {
@@ -339,28 +349,33 @@ impl<'w> Reading<'w> {
 
     fn finish(self) -> (Result<Knowledge, KnowledgeError>, Vec<KnowledgeError>) {
         let (patterns, phrases): (Vec<String>, Vec<Phrase>) = self.phrases.into_iter().unzip();
-        let matcher = AhoCorasick::builder().ascii_case_insensitive(true).build(&patterns);
+        let matcher = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .build(&patterns);
         let sellers: HashSet<usize> = self
             .enterprises
             .values()
             .filter(|entry| entry.doubts.iter().any(|code| code == "label_company"))
             .filter_map(|entry| entry.supplier)
             .collect();
-        let knowledge = matcher.map_err(|_| KnowledgeError::Words).map(|matcher| Knowledge {
-            version: hex::encode(self.digest.finalize()).chars().take(16).collect(),
-            longest_enterprise: self.enterprises.keys().map(Vec::len).max().unwrap_or(0),
-            suppliers: self.suppliers,
-            by_id: self.by_id,
-            aliases: self.aliases,
-            open_aliases: self.open_aliases,
-            enterprises: self.enterprises,
-            enterprise_registry: self.enterprise_registry,
-            address_registry: self.address_registry,
-            phrases,
-            matcher,
-            tables: self.tables,
-            sellers,
-        });
+        let knowledge = matcher
+            .map_err(|_| KnowledgeError::Words)
+            .map(|matcher| Knowledge {
+                version: hex::encode(self.digest.finalize()).chars().take(16).collect(),
+                longest_enterprise: self.enterprises.keys().map(Vec::len).max().unwrap_or(0),
+                suppliers: self.suppliers,
+                by_id: self.by_id,
+                aliases: self.aliases,
+                open_aliases: self.open_aliases,
+                enterprises: self.enterprises,
+                enterprise_registry: self.enterprise_registry,
+                address_registry: self.address_registry,
+                builders: OnceLock::new(),
+                phrases,
+                matcher,
+                tables: self.tables,
+                sellers,
+            });
         (knowledge, self.faults)
     }
 }

@@ -146,7 +146,9 @@ pub fn address_prefixes(texts: &[&str], as_of: &str) -> Imported {
     let mut unread = 0;
     for text in texts {
         if text.lines().any(|line| line.starts_with("Registry,")) {
-            let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
+            let mut reader = csv::ReaderBuilder::new()
+                .flexible(true)
+                .from_reader(text.as_bytes());
             for record in reader.byte_records() {
                 let cell = |record: &csv::ByteRecord, at: usize| {
                     String::from_utf8_lossy(record.get(at).unwrap_or_default()).into_owned()
@@ -223,7 +225,10 @@ fn plain(name: &str) -> String {
         .filter(|word| !word.is_empty())
         .collect();
     let line = words.join(" ");
-    line.trim_matches(['"', '\'', ' ']).chars().take(MAX_NAME).collect()
+    line.trim_matches(['"', '\'', ' '])
+        .chars()
+        .take(MAX_NAME)
+        .collect()
 }
 
 /// `Acme (formerly 'Widgets Inc.')` in two.
@@ -236,7 +241,10 @@ fn without_former(name: &str) -> (String, String) {
     let Some((at, length)) = at else {
         return (plain(name), String::new());
     };
-    let (current, rest) = (name.get(..at).unwrap_or(name), name.get(at + length..).unwrap_or(""));
+    let (current, rest) = (
+        name.get(..at).unwrap_or(name),
+        name.get(at + length..).unwrap_or(""),
+    );
     let former = rest
         .trim_matches([' ', ')', ':', ',', '\'', '"', '`'])
         .trim_start_matches("known as ")
@@ -288,7 +296,10 @@ mod tests {
         );
         assert!(!made.text.contains("Person") && made.text.contains("as of 2026-01-02"));
         assert!(made.text.contains(&rows_digest(&made.text)));
-        let again = enterprise_numbers("1\tNxNetworks\n2\tALE USA Inc. (formerly 'Xylan Corp.')\nx\n", "d");
+        let again = enterprise_numbers(
+            "1\tNxNetworks\n2\tALE USA Inc. (formerly 'Xylan Corp.')\nx\n",
+            "d",
+        );
         assert_eq!((again.entries, again.ignored), (2, 1));
         assert!(again.text.contains("\n\tALE USA Inc.\tXylan Corp.\n"));
     }
@@ -310,7 +321,14 @@ mod tests {
 
     #[test]
     fn strange_bytes_make_empty_tables() {
-        for text in ["", "\0\0", "1", "\u{feff}1\n2\n3", "Registry,\n\"", "99999999999\n  Big\n"] {
+        for text in [
+            "",
+            "\0\0",
+            "1",
+            "\u{feff}1\n2\n3",
+            "Registry,\n\"",
+            "99999999999\n  Big\n",
+        ] {
             assert_eq!(enterprise_numbers(text, "d").entries, 0, "{text:?}");
             assert_eq!(address_prefixes(&[text], "d").entries, 0, "{text:?}");
         }

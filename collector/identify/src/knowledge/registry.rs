@@ -3,9 +3,10 @@
 //! Invariants: nothing is copied out of the text; a name is cut only at character borders;
 //! sixty thousand rows of each are read in a few milliseconds.
 
-use super::KnowledgeError;
 use super::row::rows;
+use super::{KnowledgeError, Proof, normalised};
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// Where a name stands in the text.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,11 +41,7 @@ pub(super) struct EnterpriseRegistry {
 
 impl EnterpriseRegistry {
     /// Reads `number, organisation, former name`; a row without a number continues the one before.
-    pub(super) fn read(
-        file: &str,
-        text: Cow<'static, str>,
-        faults: &mut Vec<KnowledgeError>,
-    ) -> Self {
+    pub(super) fn read(file: &str, text: Cow<'static, str>, faults: &mut Vec<KnowledgeError>) -> Self {
         let mut numbers: Vec<(u32, Span, Span)> = Vec::new();
         let mut last: Option<u32> = None;
         for row in rows(file, &text) {
@@ -84,11 +81,7 @@ pub(super) struct AddressRegistry {
 
 impl AddressRegistry {
     /// Reads `organisation, prefixes`: 6, 7 or 9 hexadecimal digits each.
-    pub(super) fn read(
-        file: &str,
-        text: Cow<'static, str>,
-        faults: &mut Vec<KnowledgeError>,
-    ) -> Self {
+    pub(super) fn read(file: &str, text: Cow<'static, str>, faults: &mut Vec<KnowledgeError>) -> Self {
         let (mut organisations, mut prefixes) = (Vec::new(), Vec::new());
         for row in rows(file, &text) {
             let organisation = u32::try_from(organisations.len()).unwrap_or(u32::MAX);
@@ -131,6 +124,46 @@ impl AddressRegistry {
             let name = self.organisations.get(organisation)?.in_text(&self.text);
             Some((name, format!("{prefix:0digits$X}")))
         })
+    }
+}
+
+/// Names under which organisations hold prefixes, that is build something with an address.
+#[derive(Debug)]
+pub(super) struct Builders {
+    whole: HashSet<String>,
+    first_words: HashSet<String>,
+}
+
+impl AddressRegistry {
+    /// All holders by their normalised names; takes milliseconds.
+    pub(super) fn builders(&self) -> Builders {
+        let whole: HashSet<String> = self
+            .organisations
+            .iter()
+            .map(|name| normalised(name.in_text(&self.text)))
+            .collect();
+        let first = |name: &String| name.split(' ').next().map(str::to_owned);
+        Builders {
+            first_words: whole.iter().filter_map(first).collect(),
+            whole,
+        }
+    }
+}
+
+impl Builders {
+    /// How far a normalised name is among them.
+    pub(super) fn proof(&self, plain: &str) -> Proof {
+        if self.whole.contains(plain) {
+            Proof::Builds
+        } else if plain
+            .split(' ')
+            .next()
+            .is_some_and(|first| self.first_words.contains(first))
+        {
+            Proof::Perhaps
+        } else {
+            Proof::None
+        }
     }
 }
 

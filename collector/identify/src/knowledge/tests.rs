@@ -41,7 +41,7 @@ fn organisations_meet_suppliers() {
             "jorex_lorex_international",
             false,
         ),
-        ("Nautel LTD", "nautel", false),
+        ("Nautel LTD", "nautel", true),
         (
             "Shenzhen Zhongxinghui Technology",
             "shenzhen_zhongxinghui_technology",
@@ -116,16 +116,36 @@ fn malformed_files_are_refused_with_their_line() {
         ("suppliers.tsv", "x\tX\tmaker\t\t\t\t\t\n", "line 1: no source"),
         ("enterprises.tsv", "7\towner\tnobody\t\t\t\tsource\n", "nobody"),
         ("enterprises.tsv", "7\towner\tx\t\t2\t\tsource\n", "weight"),
-        ("enterprises.tsv", "# c\n7\towner\tx\t\t\t\t\n", "line 2: no source"),
+        (
+            "enterprises.tsv",
+            "# c\n7\towner\tx\t\t\t\t\n",
+            "line 2: no source",
+        ),
         ("enterprises.tsv", "7\tgeneric\tx\t\t\t\ts\n", "names nobody"),
-        ("enterprises.tsv", "7.1\towner\tx\t\t\t\ts\n7.1\towner\tx\t\t\t\ts\n", "prefix twice"),
-        ("enterprises.tsv", "seven\towner\tx\t\t\t\ts\n", "no object identifier"),
+        (
+            "enterprises.tsv",
+            "7.1\towner\tx\t\t\t\ts\n7.1\towner\tx\t\t\t\ts\n",
+            "prefix twice",
+        ),
+        (
+            "enterprises.tsv",
+            "seven\towner\tx\t\t\t\ts\n",
+            "no object identifier",
+        ),
         ("products.tsv", "ab\tsky\tmaker\tx\t\t\t\ts\n", "sky"),
-        ("products.tsv", "a\tdescr\tmaker\tx\t\tspecific\t\ts\n", "two letters"),
+        (
+            "products.tsv",
+            "a\tdescr\tmaker\tx\t\tspecific\t\ts\n",
+            "two letters",
+        ),
         ("address-registry.tsv", "A\tABC\n", "digits"),
         ("address-registry.tsv", "A\tABCDEG\n", "hexadecimal"),
         ("enterprise-registry.tsv", "many\tA\n", "number"),
-        ("tables.tsv", "t\t1.3.6.1.2.1\town\tmodule\t1\t0\t0\t0\t0\ts\n", "enterprise"),
+        (
+            "tables.tsv",
+            "t\t1.3.6.1.2.1\town\tmodule\t1\t0\t0\t0\t0\ts\n",
+            "enterprise",
+        ),
         ("notes.txt", "", "not a knowledge file"),
     ] {
         let mut files = vec![file(&format!("folder/{name}"), text)];
@@ -145,8 +165,14 @@ fn malformed_files_are_refused_with_their_line() {
 #[test]
 fn every_fault_is_told_not_only_the_first() {
     let faults = Knowledge::faults(vec![
-        file("a/enterprises.tsv", "7\towner\tnobody\t\t\t\ts\n8\towner\thuawei\t\t\t\t\n"),
-        file("b/enterprises.tsv", "9\tgeneric\t\t\t\t\ts\n9\tgeneric\t\t\t\t\ts\n"),
+        file(
+            "a/enterprises.tsv",
+            "7\towner\tnobody\t\t\t\ts\n8\towner\thuawei\t\t\t\t\n",
+        ),
+        file(
+            "b/enterprises.tsv",
+            "9\tgeneric\t\t\t\t\ts\n9\tgeneric\t\t\t\t\ts\n",
+        ),
     ]);
     let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
     assert_eq!(told.len(), 3, "{told:?}");
@@ -162,10 +188,21 @@ fn an_overlay_comes_first_and_has_its_own_version() {
     .unwrap();
     assert_ne!(mine.version(), knowledge().version());
     assert_eq!(mine.named("ACME Widgets Ltd").unwrap().supplier.id, "acme");
-    let owner = |of: &Knowledge| of.reference(of.enterprise(&[2011, 1]).unwrap().supplier.unwrap()).unwrap().id;
-    assert_eq!((owner(&mine).as_str(), owner(knowledge()).as_str()), ("acme", "huawei"));
+    let owner = |of: &Knowledge| {
+        of.reference(of.enterprise(&[2011, 1]).unwrap().supplier.unwrap())
+            .unwrap()
+            .id
+    };
+    assert_eq!(
+        (owner(&mine).as_str(), owner(knowledge()).as_str()),
+        ("acme", "huawei")
+    );
     for spelling in ["our own word", "Huawei Device Co., Ltd."] {
-        assert_eq!(mine.named(spelling).unwrap().supplier.name, "HUAWEI", "{spelling}");
+        assert_eq!(
+            mine.named(spelling).unwrap().supplier.name,
+            "HUAWEI",
+            "{spelling}"
+        );
     }
     assert_eq!(mine.registrant(9).unwrap().named.supplier.id, "cisco");
 }
@@ -175,7 +212,10 @@ fn a_withheld_supplier_is_known_from_the_registries_alone() {
     let without = Knowledge::withholding(&BTreeSet::from(["huawei".to_owned()])).unwrap();
     assert_eq!(without.supplier("huawei"), None);
     let named = without.registrant(2011).unwrap().named;
-    assert_eq!((named.supplier.name.as_str(), named.listed), ("HUAWEI Technology", false));
+    assert_eq!(
+        (named.supplier.name.as_str(), named.listed),
+        ("HUAWEI Technology", false)
+    );
     assert!(without.phrases_in("Versatile Routing Platform").next().is_none());
 }
 
@@ -192,7 +232,10 @@ fn the_head_of_a_registry_bears_the_digest_of_its_rows() {
         include_str!("../../knowledge/address-registry.tsv"),
     ] {
         let head = text.lines().next().unwrap();
-        assert!(head.contains(&import::rows_digest(text)) && head.contains("as of 20"), "{head}");
+        assert!(
+            head.contains(&import::rows_digest(text)) && head.contains("as of 20"),
+            "{head}"
+        );
     }
 }
 
