@@ -2,8 +2,8 @@
 //!
 //! Invariants: locally administered, group, zero and broadcast addresses name nobody, the first
 //! count among all; at most three organisations are claimed, each once with its count; makers of
-//! boards, chips and network cards never name the unit alone, nor does half of the addresses or
-//! less (a plugged-in modem has an address too), nor an interface of a peripheral.
+//! boards, chips and network cards and companies nobody curated never name the unit alone, nor does half
+//! of the addresses or less (a plugged-in modem has an address too), nor an interface of a peripheral.
 
 use crate::index::{Index, evidence_of};
 use crate::knowledge::{Knowledge, Named, SupplierRole};
@@ -63,6 +63,7 @@ pub(crate) fn read(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Find
             let found = Found {
                 standing: match named.role {
                     _ if share <= 0.5 || peripheral => Standing::Slight,
+                    _ if !named.listed => Standing::Hardware,
                     SupplierRole::Maker => Standing::Alone,
                     SupplierRole::Computer if findings.controller => Standing::Alone,
                     SupplierRole::Computer | SupplierRole::Board => Standing::Hardware,

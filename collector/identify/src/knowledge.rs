@@ -234,14 +234,14 @@ pub(crate) struct Registrant<'a> {
 
 /// Whether the registries show that an organisation builds equipment. Of those nobody curated, 9 of 10 that
 /// hold prefixes under their name made what answers with their number, and only half of those that hold none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Proof {
+    /// Nobody of this name holds prefixes.
+    None,
+    /// Somebody whose name begins with the same word does.
+    Perhaps,
     /// It is curated, or holds prefixes under this very name.
     Builds,
-    /// Somebody whose name begins with the same word holds prefixes.
-    Perhaps,
-    /// Nobody does.
-    None,
 }
 
 impl Knowledge {

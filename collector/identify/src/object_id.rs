@@ -129,7 +129,8 @@ fn number_says(
                 Proof::Perhaps => perhaps,
                 Proof::None => none,
             };
-            unproven = !spoken && registrant.proof == Proof::None;
+            let asked = if main { Proof::Perhaps } else { Proof::Builds };
+            unproven = !named.listed && !spoken && registrant.proof < asked;
             let source = format!("IANA private enterprise numbers: {}", registrant.organisation);
             (named, format!("enterprise:{number}"), weight, source)
         }

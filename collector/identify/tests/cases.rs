@@ -149,7 +149,14 @@ const CASES: [Case; 54] = [
         0.95,
         &["malformed_object_id"],
     ),
-    ("substring_traps.snmprec", "-", "-", 0.0, 0.0, &["no_evidence"]),
+    (
+        "substring_traps.snmprec",
+        "-",
+        "-",
+        0.0,
+        0.0,
+        &["description_only"],
+    ),
     (
         "restricted_optic_in_clean_chassis.snmprec",
         "pandacom",
