@@ -11,6 +11,7 @@ mod row;
 mod files;
 
 pub(crate) use names::normalised;
+pub(crate) use registry::Prefix;
 
 use aho_corasick::AhoCorasick;
 use model::SupplierRef;
@@ -405,8 +406,8 @@ impl Knowledge {
         })
     }
 
-    /// The holder of the longest prefix of an address, with that prefix in hexadecimal.
-    pub(crate) fn holder(&self, address: [u8; 6]) -> Option<(&str, String)> {
+    /// The holder of the longest prefix of an address, with that prefix.
+    pub(crate) fn holder(&self, address: [u8; 6]) -> Option<(&str, Prefix)> {
         self.address_registry.holder(address)
     }
 

@@ -151,7 +151,12 @@ fn number_says(
     };
     if main {
         if !named.listed {
-            let text = format!("only the registry knows enterprise number {number}");
+            let proof = if unproven {
+                "; nothing shows that it builds equipment"
+            } else {
+                ""
+            };
+            let text = format!("only the registry knows enterprise number {number}{proof}");
             findings.doubt(Subject::Unit, "registry_only", text, Some(evidence()));
         }
         if kind == EnterpriseKind::Software {

@@ -29,7 +29,7 @@ type Case = (
     &'static [&'static str],
 );
 
-const CASES: [Case; 54] = [
+const CASES: [Case; 62] = [
     ("huawei_switch.snmprec", "huawei", "huawei", 0.95, 1.0, &[]),
     ("walk.txt", "huawei", "huawei", 0.95, 1.0, &[]),
     (
@@ -392,6 +392,63 @@ const CASES: [Case; 54] = [
         0.00,
         &["made_for_another", "no_evidence"],
     ),
+    (
+        "registrant_unproven.snmprec",
+        "-",
+        "-",
+        0.0,
+        0.0,
+        &["registry_only"],
+    ),
+    (
+        "registrant_spoken.snmprec",
+        "ventelo_norge",
+        "ventelo_norge",
+        0.7,
+        0.9,
+        &["registry_only"],
+    ),
+    (
+        "registrant_of_an_arc.snmprec",
+        "-",
+        "-",
+        0.0,
+        0.0,
+        &["generic_enterprise"],
+    ),
+    (
+        "uncurated_address_alone.snmprec",
+        "-",
+        "-",
+        0.0,
+        0.0,
+        &["board_address_only"],
+    ),
+    (
+        "shared_protocol_card.snmprec",
+        "-",
+        "-",
+        0.0,
+        0.0,
+        &["generic_enterprise"],
+    ),
+    ("bought_company.snmprec", "vertiv", "avocent", 0.8, 0.98, &[]),
+    (
+        "storage_on_bsd.snmprec",
+        "emc",
+        "emc",
+        0.6,
+        0.7,
+        &["description_only"],
+    ),
+    (
+        "optics_of_a_white_box.snmprec",
+        "ufispace",
+        "ip_infusion",
+        0.7,
+        0.98,
+        &["unnamed_maker"],
+    ),
 ];
 
 #[test]
@@ -592,4 +649,12 @@ fn the_unit_is_told_from_others() {
     let modem = answer("peripheral_modem.snmprec");
     assert_eq!(modem.unit.base_mac, None, "what is plugged in is not the unit");
     assert_eq!(answer("walk.txt").unit.software.as_deref(), Some("9.9"));
+}
+
+#[test]
+fn optics_told_only_in_a_private_table_have_makers() {
+    let found = answer("optics_of_a_white_box.snmprec");
+    let maker = |row: u32| id(&part(&found, &format!("ocnos_optic:1.{row}")).maker).to_owned();
+    assert_eq!([3, 4, 5, 6].map(maker), ["hisilicon", "finisar", "-", "-"]);
+    assert_eq!(part(&found, "ocnos_optic:1.4").model, "PN-4");
 }

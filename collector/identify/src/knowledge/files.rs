@@ -198,7 +198,7 @@ impl<'w> Reading<'w> {
             name: name.to_owned(),
             role: role(row)?,
         };
-        row.source(7)?;
+        let source = row.source(7)?;
         self.once(row, id.to_owned(), "supplier")?;
         let at = match self.by_id.get(id) {
             Some(&at) => {
@@ -223,7 +223,7 @@ impl<'w> Reading<'w> {
         for word in row.list(4, ';') {
             let (pattern, mut phrase) = phrase(word, at);
             phrase.key = format!("name:{word}");
-            "names the supplier puts on equipment".clone_into(&mut phrase.source);
+            phrase.source = format!("names the supplier puts on equipment; its spellings: {source}");
             self.keep(pattern, phrase);
         }
         Ok(())

@@ -7,6 +7,7 @@
 
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt::Write as _;
 
 /// What the table of enterprise numbers is called.
@@ -114,10 +115,10 @@ impl Numbers {
         let former = if former.is_empty() { inside } else { plain(former) };
         if number == 0 || is_nobody(&name) {
             self.nameless += 1;
-        } else if self.names.contains_key(&number) {
-            self.ignored += 1;
+        } else if let Entry::Vacant(place) = self.names.entry(number) {
+            place.insert((name, former));
         } else {
-            self.names.insert(number, (name, former));
+            self.ignored += 1;
         }
     }
 }

@@ -110,8 +110,8 @@ impl AddressRegistry {
         }
     }
 
-    /// The holder of the longest prefix of an address, with that prefix in hexadecimal.
-    pub(super) fn holder(&self, address: [u8; 6]) -> Option<(&str, String)> {
+    /// The holder of the longest prefix of an address, with that prefix.
+    pub(super) fn holder(&self, address: [u8; 6]) -> Option<(&str, Prefix)> {
         let number = address.iter().fold(0_u64, |n, &b| (n << 8) | u64::from(b));
         [36_u32, 28, 24].into_iter().find_map(|bits| {
             let prefix = number >> (48 - bits);
@@ -120,10 +120,24 @@ impl AddressRegistry {
                 .binary_search_by_key(&key(bits, prefix), |row| row.0)
                 .ok()?;
             let organisation = usize::try_from(self.prefixes.get(at)?.1).ok()?;
-            let digits = usize::try_from(bits / 4).ok()?;
             let name = self.organisations.get(organisation)?.in_text(&self.text);
-            Some((name, format!("{prefix:0digits$X}")))
+            Some((name, Prefix { bits, prefix }))
         })
+    }
+}
+
+/// A prefix of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Prefix {
+    bits: u32,
+    prefix: u64,
+}
+
+impl std::fmt::Display for Prefix {
+    /// In hexadecimal.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let digits = usize::try_from(self.bits / 4).unwrap_or(0);
+        write!(f, "{:0digits$X}", self.prefix)
     }
 }
 

@@ -74,7 +74,7 @@ fn the_longest_prefix_and_number_win() {
     );
     let (organisation, prefix) = knowledge().holder([0x00, 0xe0, 0xfc, 1, 2, 3]).unwrap();
     assert!(organisation.starts_with("HUAWEI"), "{organisation}");
-    assert_eq!(prefix, "00E0FC");
+    assert_eq!(prefix.to_string(), "00E0FC");
     let mine = Knowledge::overlaid(vec![file(
         "here/address-registry.tsv",
         "Large\tAABBCC\nMiddle\tAABBCC1\nSmall\tAABBCC123\n",
