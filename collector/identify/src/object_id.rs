@@ -186,7 +186,7 @@ fn number_says(
         weight: weight * scale,
         standing: match signal {
             _ if unproven => Standing::Told,
-            _ if kind == EnterpriseKind::Controller => Standing::Told,
+            _ if matches!(kind, EnterpriseKind::Weak | EnterpriseKind::Controller) => Standing::Told,
             Signal::EngineId => Standing::Told,
             Signal::VendorType => Standing::Hardware,
             _ => Standing::Alone,

@@ -1,8 +1,9 @@
 //! What texts say: sysDescr and standard identification objects.
 //!
 //! Invariants: a word counts only as a whole word in its own case; the element's own name in
-//! the sysDescr of a Unix is an operator's choice and counts only for phrases meant for it; a
-//! name in passing, which operators can write too, needs other evidence beside it.
+//! the sysDescr of a Unix is an operator's choice: it counts only for phrases meant for it, of which
+//! only codes nobody gives a host name anybody; a name in passing, which operators can write too,
+//! needs other evidence beside it.
 
 use crate::index::{Index, evidence_of};
 use crate::knowledge::{Knowledge, Phrase, Place, Strength, SupplierRole, normalised};
