@@ -233,9 +233,10 @@ pub(crate) struct Registrant<'a> {
     pub(crate) proof: Proof,
 }
 
-/// Whether the registries show that an organisation builds equipment. Of those nobody curated, 9 of 10 that
-/// hold prefixes under their name made what answers with their number, and only half of those that hold none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Whether the registries show that an organisation builds equipment. Of those nobody curated, 9 of 10 that hold
+/// prefixes under their name made what answers with their number, 3 of 4 of those whose first word somebody
+/// else's name shares, and only half of the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Proof {
     /// Nobody of this name holds prefixes.
     None,

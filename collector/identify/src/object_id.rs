@@ -129,8 +129,7 @@ fn number_says(
                 Proof::Perhaps => perhaps,
                 Proof::None => none,
             };
-            let asked = if main { Proof::Perhaps } else { Proof::Builds };
-            unproven = !named.listed && !spoken && registrant.proof < asked;
+            unproven = !spoken && registrant.proof != Proof::Builds;
             let source = format!("IANA private enterprise numbers: {}", registrant.organisation);
             (named, format!("enterprise:{number}"), weight, source)
         }

@@ -148,7 +148,7 @@ proptest! {
             !v.oid.arcs().starts_with(&[1, 3, 6, 1, 2, 1, 47]) || v.oid.arcs().last().is_some_and(|n| parts.contains(n))
         });
         let before = identify(&evidence(varbinds.clone()), knowledge);
-        let all = varbinds.iter().cloned().chain(more).collect();
+        let all = more.chain(varbinds.iter().cloned()).collect();
         let after = identify(&evidence(all), knowledge);
         if !before.doubts.iter().any(|doubt| doubt.code == "repeated_component") {
             prop_assert_eq!(conclusions(&after).replace("no_object_id", ""), conclusions(&before).replace("no_object_id", ""), "{}", name);
