@@ -287,18 +287,23 @@ fn used_once(alone: &[Judged<'_>], whole: &[Judged<'_>]) -> UsedOnce {
 
 /// Answers that name a maker, by tenths of stated confidence.
 fn bins<'a>(judged: impl Iterator<Item = &'a Judged<'a>>) -> Vec<Bin> {
+    let named = |judged: &Judged<'_>| {
+        let maker = judged.found.maker.as_ref()?;
+        Some((maker.confidence, judged.verdict == Verdict::Right))
+    };
+    tenths(judged.filter_map(named))
+}
+
+fn tenths(answers: impl Iterator<Item = (f64, bool)>) -> Vec<Bin> {
     let mut tenths: BTreeMap<u32, (f64, usize, usize)> = BTreeMap::new();
-    for judged in judged {
-        let Some(maker) = &judged.found.maker else {
-            continue;
-        };
+    for (confidence, right) in answers {
         let tenth = (1..10_u32)
             .rev()
-            .find(|n| maker.confidence >= f64::from(*n) / 10.0)
+            .find(|n| confidence >= f64::from(*n) / 10.0)
             .unwrap_or(0);
         let bin = tenths.entry(tenth).or_default();
-        bin.0 += maker.confidence;
-        bin.1 += usize::from(judged.verdict == Verdict::Right);
+        bin.0 += confidence;
+        bin.1 += usize::from(right);
         bin.2 += 1;
     }
     tenths

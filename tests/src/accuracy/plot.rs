@@ -1,19 +1,23 @@
-//! The reliability plot: stated confidence against the share that is right.
+//! The reliability plot: stated confidence against the share that is right. Blue is the knowledge as it is,
+//! red each maker without its curated facts.
 
 use super::Bin;
 use plotters::prelude::*;
 use std::path::Path;
+
+/// Bins with fewer answers are dots that the line passes by.
+const ENOUGH: usize = 10;
 
 /// Why there is no plot.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot draw the plot: {0}")]
 pub struct PlotError(String);
 
-/// Draws bins as an SVG; a dot is as large as it has answers.
+/// Draws both sets of bins as an SVG; beside each dot stands how many answers it is of.
 ///
 /// # Errors
 /// [`PlotError`] when the file cannot be written.
-pub fn reliability(bins: &[Bin], title: &str, path: &Path) -> Result<(), PlotError> {
+pub fn reliability(whole: &[Bin], withheld: &[Bin], title: &str, path: &Path) -> Result<(), PlotError> {
     let failed = |error: &dyn std::fmt::Display| PlotError(error.to_string());
     let area = SVGBackend::new(path, (640, 480)).into_drawing_area();
     area.fill(&WHITE).map_err(|e| failed(&e))?;
@@ -33,17 +37,17 @@ pub fn reliability(bins: &[Bin], title: &str, path: &Path) -> Result<(), PlotErr
         .map_err(|e| failed(&e))?;
     let ideal = LineSeries::new([(0.0, 0.0), (1.0, 1.0)], BLACK.mix(0.4));
     chart.draw_series(ideal).map_err(|e| failed(&e))?;
-    let line = LineSeries::new(
-        bins.iter().map(|bin| (bin.stated, bin.right)),
-        BLUE.stroke_width(2),
-    );
-    chart.draw_series(line).map_err(|e| failed(&e))?;
-    let dots = bins.iter().map(|bin| {
-        let size = 3 + i32::try_from(bin.answers.ilog2()).unwrap_or(0);
-        EmptyElement::at((bin.stated, bin.right))
-            + Circle::new((0, 0), size, BLUE.filled())
-            + Text::new(bin.answers.to_string(), (10, 4), ("sans-serif", 13))
-    });
-    chart.draw_series(dots).map_err(|e| failed(&e))?;
+    for (bins, colour) in [(withheld, RED), (whole, BLUE)] {
+        let many = bins.iter().filter(|bin| bin.answers >= ENOUGH);
+        let points = many.map(|bin| (bin.stated, bin.right));
+        let line = LineSeries::new(points, colour.stroke_width(2));
+        chart.draw_series(line).map_err(|e| failed(&e))?;
+        let dots = bins.iter().map(|bin| {
+            EmptyElement::at((bin.stated, bin.right))
+                + Circle::new((0, 0), 4, colour.filled())
+                + Text::new(bin.answers.to_string(), (-6, 8), ("sans-serif", 13))
+        });
+        chart.draw_series(dots).map_err(|e| failed(&e))?;
+    }
     area.present().map_err(|e| failed(&e))
 }

@@ -4,7 +4,7 @@
 //! they are compared by their words: `Acme Networks` and `Acme` are one.
 
 use super::label::letters;
-use super::{Counts, Label, Labels, Verdict};
+use super::{Bin, Counts, Label, Labels, Verdict, tenths};
 use identify::{Knowledge, KnowledgeError, identify};
 use model::Evidence;
 use serde::Serialize;
@@ -20,6 +20,8 @@ pub struct Withheld {
     pub counts: Counts,
     /// Elements given a restricted maker that is not theirs.
     pub false_alarms: usize,
+    /// Share right by stated confidence.
+    pub reliability: Vec<Bin>,
     /// Label and answer of those that are wrong.
     #[serde(skip)]
     pub wrong: Vec<String>,
@@ -51,8 +53,10 @@ pub(super) fn measure(
         makers: makers.len(),
         counts: Counts::default(),
         false_alarms: 0,
+        reliability: Vec::new(),
         wrong: Vec::new(),
     };
+    let mut answers = Vec::new();
     for (curated, rows) in &makers {
         let without = Knowledge::withholding(curated)?;
         for (label, evidence) in rows.iter().copied() {
@@ -64,6 +68,8 @@ pub(super) fn measure(
                 Some(_) => Verdict::Wrong,
             };
             measured.counts.add(verdict);
+            let stated = found.maker.as_ref().map(|maker| maker.confidence);
+            answers.extend(stated.map(|stated| (stated, verdict == Verdict::Right)));
             if verdict == Verdict::Wrong {
                 let id = found.maker.as_ref().map(|maker| maker.supplier.id.as_str());
                 measured.false_alarms += usize::from(id.is_some_and(|id| restricted.contains(id)));
@@ -79,6 +85,7 @@ pub(super) fn measure(
         }
     }
     measured.counts = measured.counts.shared();
+    measured.reliability = tenths(answers.into_iter());
     Ok(measured)
 }
 

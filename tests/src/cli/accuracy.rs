@@ -33,7 +33,7 @@ pub(super) struct AccuracyArgs {
     /// Also list curated facts that a single label rests on, on standard error.
     #[arg(long)]
     facts: bool,
-    /// Draw stated confidence against the share right.
+    /// Draw stated confidence against the share right; with --withhold, also for makers nobody curated.
     #[arg(long, value_name = "SVG")]
     plot: Option<PathBuf>,
 }
@@ -60,7 +60,9 @@ pub(super) fn run(Bench::Accuracy(args): Bench) -> Result<(), String> {
             "Stated confidence and share right, knowledge {}",
             measured.knowledge
         );
-        accuracy::reliability(&measured.reliability, &title, path).map_err(|e| chain(&e))?;
+        let withheld = measured.withheld.as_ref();
+        let withheld = withheld.map_or(&[][..], |withheld| &withheld.reliability);
+        accuracy::reliability(&measured.reliability, withheld, &title, path).map_err(|e| chain(&e))?;
     }
     if args.json {
         let line = serde_json::to_string(&measured).map_err(|e| e.to_string())?;
