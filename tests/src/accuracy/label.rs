@@ -2,7 +2,8 @@
 //!
 //! Read are tables with a head: `path` (or `source_path`), `sysObjectID`, `sysDescr`, `truth_maker`,
 //! `accept` (other names that are right, `|` between), `restricted_tier` (or `tier`). A folder of
-//! recordings may hold `INDEX.tsv`, which says by what name a recording of `source_path` lies there.
+//! recordings may hold `INDEX.tsv`, which says by what name a recording of `source_path` lies there; else it
+//! lies under its path, its file name, or the first part of its path, two underscores and its file name.
 
 use super::Verdict;
 use identify::{Knowledge, recording};
@@ -93,10 +94,10 @@ impl Labels {
         })
     }
 
-    /// The labels whose recording is there, with it.
+    /// The labels whose recording is there, with it; of one that holds nothing to be read, nothing is known.
     ///
     /// # Errors
-    /// [`LabelError::Recording`] for one that cannot be read.
+    /// [`LabelError::Recording`] for a file that cannot be read.
     pub fn recorded(&self) -> Result<Vec<(&Label, Evidence)>, LabelError> {
         let mut rows = Vec::new();
         for label in &self.all {
@@ -106,21 +107,28 @@ impl Labels {
                 why,
             };
             let bytes = std::fs::read(&path).map_err(|error| failed(error.to_string()))?;
-            let evidence = recording::read(&bytes).map_err(|error| failed(error.to_string()))?;
-            rows.push((label, evidence));
+            rows.push((label, recording::read(&bytes).unwrap_or_default()));
         }
         Ok(rows)
     }
 
     fn place(&self, label: &Label) -> Option<PathBuf> {
         let plain = label.path.trim_end_matches(".bz2");
+        let last = plain.rsplit('/').next().unwrap_or(plain);
+        let joined = format!("{}__{last}", plain.split('/').next().unwrap_or_default());
         let indexed = self.files.get(&label.path).map(String::as_str);
-        [indexed, Some(label.file.as_str()), Some(plain)]
-            .into_iter()
-            .flatten()
-            .filter(|name| !name.is_empty())
-            .map(|name| self.folder.join(name))
-            .find(|path| path.is_file())
+        [
+            indexed,
+            Some(label.file.as_str()),
+            Some(plain),
+            Some(&joined),
+            Some(last),
+        ]
+        .into_iter()
+        .flatten()
+        .filter(|name| !name.is_empty())
+        .map(|name| self.folder.join(name))
+        .find(|path| path.is_file())
     }
 
     /// Keys of the makers that laws restrict, as the labels say.
