@@ -183,6 +183,8 @@ pub(crate) struct PartTable {
     pub(crate) index: TableIndex,
     pub(crate) class: model::ComponentClass,
     pub(crate) maker: u32,
+    /// Whether the maker's column holds an IEEE prefix as a number instead of a name.
+    pub(crate) maker_is_prefix: bool,
     pub(crate) name: u32,
     pub(crate) model: u32,
     pub(crate) serial: u32,
@@ -410,6 +412,14 @@ impl Knowledge {
     /// The holder of the longest prefix of an address, with that prefix.
     pub(crate) fn holder(&self, address: [u8; 6]) -> Option<(&str, Prefix)> {
         self.address_registry.holder(address)
+    }
+
+    /// The holder of a prefix of 24 bits that stands as a number, as in the memory of optics (SFF-8472, vendor OUI).
+    pub(crate) fn holder_of(&self, number: i64) -> Option<(&str, Prefix)> {
+        let prefix = u32::try_from(number)
+            .ok()
+            .filter(|prefix| (1..1 << 24).contains(prefix))?;
+        self.address_registry.of_24_bits(prefix)
     }
 
     /// Phrases found in a text as (start, end, phrase), boundaries not yet checked.

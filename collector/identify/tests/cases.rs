@@ -224,6 +224,17 @@ fn the_unit_is_told_from_others() {
 }
 
 #[test]
+fn optics_told_by_a_prefix_in_their_memory_have_makers() {
+    let found = answer("optics_by_prefix.snmprec");
+    let maker = |row: u32| {
+        let index = format!("nokia_service_router_optic:1.{row}");
+        id(&part(&found, &index).maker).to_owned()
+    };
+    assert_eq!([1, 2, 3, 4].map(maker), ["finisar", "huawei", "-", "-"]);
+    assert_eq!(id(&found.maker), "nokia");
+}
+
+#[test]
 fn optics_told_only_in_a_private_table_have_makers() {
     let found = answer("optics_of_a_white_box.snmprec");
     let maker = |row: u32| id(&part(&found, &format!("ocnos_optic:1.{row}")).maker).to_owned();

@@ -34,6 +34,8 @@ const BUILT_IN: [(&str, &str); 6] = [
 
 /// Weight of a number that names its maker, when its row gives none.
 const OWNER_WEIGHT: f64 = 0.85;
+/// Before the number of a column that holds an IEEE prefix.
+const PREFIX_COLUMN: &str = "oui:";
 /// Weight of a supplier's own name as a word.
 const NAME_WEIGHT: f64 = 0.6;
 
@@ -437,7 +439,14 @@ fn table(row: &Row<'_>) -> Result<PartTable, KnowledgeError> {
     if root.enterprise().is_none() {
         return Err(row.error("table lies not below an enterprise number"));
     }
+    let maker_is_prefix = row.cell(4).starts_with(PREFIX_COLUMN);
+    let maker = row.cell(4).trim_start_matches(PREFIX_COLUMN);
+    let maker = maker
+        .parse()
+        .map_err(|_| row.error(format!("maker's column {maker:?} is no number")))?;
     Ok(PartTable {
+        maker,
+        maker_is_prefix,
         key: row.cell(0).to_owned(),
         root: root.arcs().to_vec(),
         index: match row.cell(2) {
@@ -451,7 +460,6 @@ fn table(row: &Row<'_>) -> Result<PartTable, KnowledgeError> {
             "power_supply" => ComponentClass::PowerSupply,
             other => return Err(row.error(format!("class {other:?} is unknown"))),
         },
-        maker: row.number(4)?,
         name: row.number(5)?,
         model: row.number(6)?,
         serial: row.number(7)?,

@@ -113,16 +113,24 @@ impl AddressRegistry {
     /// The holder of the longest prefix of an address, with that prefix.
     pub(super) fn holder(&self, address: [u8; 6]) -> Option<(&str, Prefix)> {
         let number = address.iter().fold(0_u64, |n, &b| (n << 8) | u64::from(b));
-        [36_u32, 28, 24].into_iter().find_map(|bits| {
-            let prefix = number >> (48 - bits);
-            let at = self
-                .prefixes
-                .binary_search_by_key(&key(bits, prefix), |row| row.0)
-                .ok()?;
-            let organisation = usize::try_from(self.prefixes.get(at)?.1).ok()?;
-            let name = self.organisations.get(organisation)?.in_text(&self.text);
-            Some((name, Prefix { bits, prefix }))
-        })
+        [36_u32, 28, 24]
+            .into_iter()
+            .find_map(|bits| self.of(bits, number >> (48 - bits)))
+    }
+
+    /// The holder of a prefix of 24 bits.
+    pub(super) fn of_24_bits(&self, prefix: u32) -> Option<(&str, Prefix)> {
+        self.of(24, u64::from(prefix))
+    }
+
+    fn of(&self, bits: u32, prefix: u64) -> Option<(&str, Prefix)> {
+        let at = self
+            .prefixes
+            .binary_search_by_key(&key(bits, prefix), |row| row.0)
+            .ok()?;
+        let organisation = usize::try_from(self.prefixes.get(at)?.1).ok()?;
+        let name = self.organisations.get(organisation)?.in_text(&self.text);
+        Some((name, Prefix { bits, prefix }))
     }
 }
 
