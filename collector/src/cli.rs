@@ -1,5 +1,5 @@
 //! The command line: `serve`, `check-config`, `identify`, `agent` for who may come in, `authority` for who says so,
-//! `spool` for what comes by courier.
+//! `spool` for what comes by courier, `knowledge` for who makes what.
 //!
 //! Invariant: whatever goes wrong is one line on standard error and an exit code
 //! of `sysexits.h` (64 usage, 78 configuration, 1 anything else).
@@ -8,6 +8,7 @@ mod agents;
 mod authority;
 mod plans;
 mod spool;
+mod knowledge;
 mod recordings;
 
 use crate::config::Config;
@@ -48,6 +49,9 @@ enum Command {
     },
     /// Say who made the equipment in recordings (.snmprec, or the output of snmpwalk -On).
     Identify {
+        /// Own knowledge to lay over the built-in one.
+        #[arg(long, value_name = "FOLDER")]
+        knowledge: Option<PathBuf>,
         /// The recordings.
         #[arg(required = true, value_name = "FILE")]
         recordings: Vec<PathBuf>,
@@ -64,6 +68,9 @@ enum Command {
     /// What comes by courier from sites without a link.
     #[command(subcommand)]
     Spool(spool::Command),
+    /// The facts that say who makes what: check an operator's own, refresh the registries.
+    #[command(subcommand)]
+    Knowledge(knowledge::Command),
 }
 
 /// What went wrong, as one line and an exit code.
@@ -109,11 +116,15 @@ pub fn run_by(args: impl IntoIterator<Item = OsString>, clock: fn() -> Instant) 
     let outcome = match cli.command {
         Command::Serve { config } => serve_until_signal(&config, clock),
         Command::CheckConfig { config } => check(&config),
-        Command::Identify { recordings } => return recordings::identify(&recordings),
+        Command::Identify {
+            knowledge,
+            recordings,
+        } => return recordings::identify(knowledge.as_deref(), &recordings),
         Command::Agent(command) => block_on(agents::run(&command)),
         Command::Plan(command) => block_on(plans::run(&command)),
         Command::Authority(command) => block_on(authority::run(&command)),
         Command::Spool(command) => block_on(spool::run(&command)),
+        Command::Knowledge(command) => knowledge::run(&command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -149,6 +160,7 @@ fn serve_until_signal(path: &Path, clock: fn() -> Instant) -> Result<(), Failure
                 serve::ServeError::Declare(_) | serve::ServeError::Policy(_) | serve::ServeError::Tag(_) => {
                     Failure::configuration(&error)
                 }
+                serve::ServeError::Knowledge(_) => Failure::configuration(&error),
                 other => Failure::other(&other),
             })
     })
@@ -175,6 +187,8 @@ fn stop_on_signal(stop: CancellationToken) -> std::io::Result<()> {
 
 fn check(path: &Path) -> Result<(), Failure> {
     let config = Config::read(path).map_err(|e| Failure::configuration(&e))?;
+    let knowledge = crate::identify::knowledge(config.knowledge.folder.as_deref())
+        .map_err(|e| Failure::configuration(&e))?;
     let policies =
         serve::policies(config.policy.folder.as_deref()).map_err(|e| Failure::configuration(&e))?;
     serve::check_tags(&policies, &config.operator.tags).map_err(|e| tag_mistake(path, &e))?;
@@ -198,12 +212,13 @@ fn check(path: &Path) -> Result<(), Failure> {
         });
     }
     println!(
-        "{}: good; {} sites, {} declared elements, {} rules in {} packs",
+        "{}: good; {} sites, {} declared elements, {} rules in {} packs, knowledge {}",
         path.display(),
         config.site.len(),
         declarations.len(),
         policies.rules().count(),
-        policies.packs().len()
+        policies.packs().len(),
+        knowledge.version()
     );
     let undeclared = serve::undeclared(&policies, &config);
     if !undeclared.is_empty() {

@@ -29,6 +29,9 @@ pub struct Config {
     /// Policies other than the built-in ones.
     #[serde(default)]
     pub policy: PolicyConfig,
+    /// Knowledge beside the built-in one.
+    #[serde(default)]
+    pub knowledge: KnowledgeConfig,
     /// The sites agents stand at.
     #[serde(default)]
     pub site: Vec<Site>,
@@ -139,6 +142,14 @@ pub struct PolicyConfig {
     pub folder: Option<PathBuf>,
 }
 
+/// `[knowledge]`
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KnowledgeConfig {
+    /// Folder of knowledge files laid over the built-in ones.
+    pub folder: Option<PathBuf>,
+}
+
 /// Why a configuration cannot be used; one line for people.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -192,9 +203,11 @@ impl Config {
         let mut config = Self::parse(&text, &shown)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let inside = [Some(&mut config.store.path), Some(&mut config.identity.folder)];
-        let inside = inside
-            .into_iter()
-            .chain([config.operator.elements.as_mut(), config.policy.folder.as_mut()]);
+        let inside = inside.into_iter().chain([
+            config.operator.elements.as_mut(),
+            config.policy.folder.as_mut(),
+            config.knowledge.folder.as_mut(),
+        ]);
         for place in inside.flatten() {
             *place = folder.join(&*place);
         }
@@ -340,6 +353,7 @@ mod tests {
         assert_eq!(example.identity.renewal_grace, least.identity.renewal_grace);
         assert_eq!(example.http, least.http);
         assert_eq!(example.policy, least.policy);
+        assert_eq!(example.knowledge, least.knowledge);
     }
 
     #[test]

@@ -1,10 +1,96 @@
 //! The first reconciler step: undone evidence to identifications. The crate decides, this fetches and saves.
 
 use crate::ingest::decode_evidence;
-use identify::Knowledge;
+use identify::knowledge::{FILE_NAMES, KnowledgeFile};
+use identify::{Knowledge, KnowledgeError};
 use model::{Digest, Doubt, Identification, Instant, Subject, UnitIdentity};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use store::record::{IdentifiedEvidence, Stage, Undone};
 use store::{Store, StoreError};
+
+/// Why the knowledge cannot be used; one line for people.
+#[derive(Debug, thiserror::Error)]
+pub enum OverlayError {
+    /// A file or folder cannot be read.
+    #[error("{path}: cannot be read")]
+    Unreadable {
+        /// Where it lies.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file holds more than this program reads of one.
+    #[error("{path}: is larger than {most} bytes")]
+    TooLarge {
+        /// Where it lies.
+        path: String,
+        /// Bytes read of one file at most.
+        most: u64,
+    },
+    /// A row cannot be used.
+    #[error(transparent)]
+    Knowledge(#[from] KnowledgeError),
+}
+
+/// Most bytes of one knowledge file.
+const MAX_FILE: u64 = 64 << 20;
+
+/// The knowledge this process concludes with: the built-in one, or that with an operator's folder over it.
+/// It lives as long as the process.
+///
+/// # Errors
+/// [`OverlayError`] naming the file, and the line where a row is wrong.
+pub fn knowledge(folder: Option<&Path>) -> Result<&'static Knowledge, OverlayError> {
+    match folder {
+        None => Ok(Knowledge::built_in()?),
+        Some(folder) => Ok(Box::leak(Box::new(Knowledge::overlaid(files(folder)?)?))),
+    }
+}
+
+/// A knowledge file, or those a folder holds; other files in a folder are left alone.
+///
+/// # Errors
+/// [`OverlayError`] when one cannot be read.
+pub fn files(place: &Path) -> Result<Vec<KnowledgeFile>, OverlayError> {
+    let paths: Vec<PathBuf> = if place.is_dir() {
+        let there = |path: &PathBuf| path.exists();
+        FILE_NAMES
+            .iter()
+            .map(|name| place.join(name))
+            .filter(there)
+            .collect()
+    } else {
+        vec![place.to_owned()]
+    };
+    let read = |path: &PathBuf| {
+        Ok(KnowledgeFile {
+            name: path.display().to_string(),
+            text: text(path, MAX_FILE)?.into(),
+        })
+    };
+    paths.iter().map(read).collect()
+}
+
+/// The text of a file; what is not UTF-8 in it is replaced.
+///
+/// # Errors
+/// [`OverlayError`] when it cannot be read or is larger than `most` bytes.
+pub fn text(path: &Path, most: u64) -> Result<String, OverlayError> {
+    let shown = || path.display().to_string();
+    let unreadable = |source| OverlayError::Unreadable {
+        path: shown(),
+        source,
+    };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if u64::try_from(bytes.len()).is_ok_and(|size| size > most) {
+        return Err(OverlayError::TooLarge { path: shown(), most });
+    }
+    Ok(String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes)).into_owned())
+}
 
 /// Evidence identified in one transaction.
 const BATCH: u32 = 32;

@@ -7,7 +7,6 @@ use crate::plan::Desk;
 use crate::reconcile::Reconciler;
 use crate::web::{self, Web};
 use crate::{admin, declare};
-use identify::Knowledge;
 use model::Instant;
 use policy::Policies;
 use std::collections::BTreeSet;
@@ -66,9 +65,9 @@ pub enum ServeError {
     /// Policies.
     #[error(transparent)]
     Policy(#[from] policy::PackError),
-    /// Built-in knowledge.
+    /// Knowledge.
     #[error(transparent)]
-    Knowledge(#[from] identify::KnowledgeError),
+    Knowledge(#[from] crate::identify::OverlayError),
     /// A tag of the operator that no rule speaks of would bind nobody, in silence.
     #[error("no rule of the loaded policies speaks of {0:?}")]
     Tag(String),
@@ -183,7 +182,7 @@ pub async fn serve(
     stop: CancellationToken,
     ready: impl FnOnce(SocketAddr, SocketAddr),
 ) -> Result<(), ServeError> {
-    let knowledge = Knowledge::built_in()?;
+    let knowledge = crate::identify::knowledge(config.knowledge.folder.as_deref())?;
     let policies = Arc::new(policies(config.policy.folder.as_deref())?);
     check_tags(&policies, &config.operator.tags)?;
     let undeclared = undeclared(&policies, &config);

@@ -3,6 +3,7 @@
 //! `lab agent …` and `lab collector …` are Marque's programs with their own arguments; the
 //! house starts them as processes of their own.
 
+mod accuracy;
 mod bench;
 mod chaos;
 mod house;

@@ -12,4 +12,5 @@ pub mod network;
 pub mod house;
 pub mod bench;
 pub mod chaos;
+pub mod accuracy;
 pub mod cli;

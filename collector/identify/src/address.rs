@@ -2,11 +2,11 @@
 //!
 //! Invariants: locally administered, group, zero and broadcast addresses name nobody, the first
 //! count among all; at most three organisations are claimed, each once with its count; makers of
-//! boards, chips and network cards never name the unit alone, nor does half of the addresses or
-//! less (a plugged-in modem has an address too), nor an interface of a peripheral.
+//! boards, chips and network cards and companies nobody curated never name the unit alone, nor does half
+//! of the addresses or less (a plugged-in modem has an address too), nor an interface of a peripheral.
 
 use crate::index::{Index, evidence_of};
-use crate::knowledge::{Knowledge, Named, SupplierRole};
+use crate::knowledge::{Knowledge, Named, Prefix, SupplierRole};
 use crate::weigh::{Findings, Standing, Vote};
 use model::{Aspect, EvidenceRef, Signal, Subject, Varbind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,6 +63,7 @@ pub(crate) fn read(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Find
             let found = Found {
                 standing: match named.role {
                     _ if share <= 0.5 || peripheral => Standing::Slight,
+                    _ if !named.listed => Standing::Hardware,
                     SupplierRole::Maker => Standing::Alone,
                     SupplierRole::Computer if findings.controller => Standing::Alone,
                     SupplierRole::Computer | SupplierRole::Board => Standing::Hardware,
@@ -78,7 +79,7 @@ pub(crate) fn read(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Find
 }
 
 /// An organisation that holds addresses: how many, who, the prefix and the first address.
-type Holder<'a> = (usize, Named, String, &'a Varbind);
+type Holder<'a> = (usize, Named, Prefix, &'a Varbind);
 
 /// The organisations that hold most of the addresses not seen before.
 fn holders<'a>(
@@ -86,21 +87,25 @@ fn holders<'a>(
     seen: &mut BTreeSet<[u8; 6]>,
     knowledge: &Knowledge,
 ) -> Vec<Holder<'a>> {
-    let mut holders: BTreeMap<String, Holder<'a>> = BTreeMap::new();
-    for varbind in addresses {
+    let mut organisations: BTreeMap<&str, (usize, usize, Prefix, &Varbind)> = BTreeMap::new();
+    for (position, varbind) in addresses.iter().enumerate() {
         let Some(address) = assigned(varbind).filter(|address| seen.insert(*address)) else {
             continue;
         };
-        let Some((organisation, prefix)) = knowledge.holder(address) else {
-            continue;
-        };
+        if let Some((organisation, prefix)) = knowledge.holder(address) {
+            let first = (position, 0, prefix, *varbind);
+            organisations.entry(organisation).or_insert(first).1 += 1;
+        }
+    }
+    let mut organisations: Vec<_> = organisations.into_iter().collect();
+    organisations.sort_by_key(|(_, (position, ..))| *position);
+    let mut holders: BTreeMap<String, Holder<'a>> = BTreeMap::new();
+    for (organisation, (_, count, prefix, varbind)) in organisations {
         let Some(named) = knowledge.named(organisation) else {
             continue;
         };
-        holders
-            .entry(named.supplier.id.clone())
-            .or_insert((0, named, prefix, varbind))
-            .0 += 1;
+        let id = named.supplier.id.clone();
+        holders.entry(id).or_insert((0, named, prefix, varbind)).0 += count;
     }
     let mut holders: Vec<_> = holders.into_values().collect();
     holders.sort_by_key(|holder| std::cmp::Reverse(holder.0));
@@ -130,7 +135,7 @@ pub(crate) fn engine(address: [u8; 6], varbind: &Varbind, knowledge: &Knowledge,
 /// Who holds addresses, and how much that says.
 struct Found {
     named: Named,
-    prefix: String,
+    prefix: Prefix,
     share: f64,
     standing: Standing,
 }

@@ -114,7 +114,7 @@ fn begins(chassis: &[&Row<'_>], knowledge: &Knowledge, findings: &mut Findings) 
                     weight,
                     standing: Standing::Alone,
                     evidence,
-                    source: phrase.source,
+                    source: &phrase.source,
                 };
                 field.votes(named, None, findings);
                 return;

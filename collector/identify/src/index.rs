@@ -99,6 +99,11 @@ impl<'a> Index<'a> {
                 index.add(varbind, knowledge);
             }
         }
+        // What came first on the wire must not matter.
+        index.addresses.sort_by(|a, b| a.oid.arcs().cmp(b.oid.arcs()));
+        index
+            .identification
+            .sort_by(|(a, _), (b, _)| a.oid.arcs().cmp(b.oid.arcs()));
         let addresses = std::mem::take(&mut index.addresses);
         (index.peripheral_addresses, index.addresses) =
             addresses
@@ -146,8 +151,12 @@ impl<'a> Index<'a> {
 
     /// ifDescr (RFC 2863, ifTable) or ifName of an interface.
     fn interface(&mut self, interface: u32, varbind: &Varbind) {
-        let name = varbind.value.text(32).unwrap_or_default().to_ascii_lowercase();
-        if self.peripherals.len() < MAX_ADDRESSES && PERIPHERALS.iter().any(|start| name.starts_with(start)) {
+        let name = varbind.value.octets.trim_ascii_start();
+        let begins = |start: &&str| {
+            name.get(..start.len())
+                .is_some_and(|begun| begun.eq_ignore_ascii_case(start.as_bytes()))
+        };
+        if self.peripherals.len() < MAX_ADDRESSES && PERIPHERALS.iter().any(begins) {
             self.peripherals.insert(interface);
         }
     }
@@ -175,9 +184,12 @@ impl<'a> Index<'a> {
         if self.arcs.len() < MAX_NUMBERS || self.arcs.contains_key(number) {
             let places = self.arcs.entry(*number).or_default();
             if places.len() < MAX_PLACES {
-                places
+                let first = places
                     .entry(below.get(..below.len().min(4)).unwrap_or_default())
                     .or_insert(varbind);
+                if varbind.oid.arcs() < first.oid.arcs() {
+                    *first = varbind;
+                }
             }
         }
         for (at, table) in knowledge.tables_of(*number) {

@@ -6,14 +6,17 @@
 
 use crate::address;
 use crate::index::{Index, column, evidence_of};
-use crate::knowledge::{EnterpriseKind, Knowledge, SupplierRole};
-use crate::text::signed_since;
+use crate::knowledge::{EnterpriseKind, Knowledge, Proof, SupplierRole};
+use crate::text::{signed_since, speaks_of};
 use crate::weigh::{Findings, Standing, Vote};
 use model::{Aspect, ComponentClass, Signal, Subject, Varbind};
 use std::collections::BTreeSet;
 
-/// Weight of a registrant that no curated row knows.
-const REGISTRANT_WEIGHT: f64 = 0.6;
+/// Weight of a registrant whose name is a curated supplier's.
+const LISTED_WEIGHT: f64 = 0.85;
+/// Weights of a registrant that no curated row knows: sysDescr says its name too; it holds address prefixes;
+/// somebody of its first word does; nobody does.
+const REGISTRANT_WEIGHTS: [f64; 4] = [0.8, 0.65, 0.5, 0.35];
 /// Most makers that arcs may speak for.
 const MAX_ARC_MAKERS: usize = 6;
 
@@ -88,6 +91,7 @@ fn number_says(
         }
     };
     let curated = knowledge.enterprise(below);
+    let mut unproven = false;
     let (named, key, weight, source) = match curated {
         Some(entry) => {
             let prefix = entry
@@ -104,22 +108,29 @@ fn number_says(
                 named,
                 format!("enterprise:{prefix}"),
                 entry.weight,
-                entry.source.to_owned(),
+                entry.source.clone(),
             )
         }
         None => {
-            let Some((registrant, named)) = knowledge
-                .registrant(number)
-                .and_then(|r| Some((r, knowledge.named(r)?)))
-            else {
+            let Some(registrant) = knowledge.registrant(number) else {
                 if main {
                     let text = format!("enterprise number {number} is not known");
                     findings.doubt(Subject::Unit, "unlisted_enterprise", text, Some(evidence()));
                 }
                 return false;
             };
-            let weight = if named.listed { 0.85 } else { REGISTRANT_WEIGHT };
-            let source = format!("IANA private enterprise numbers: {registrant}");
+            let named = registrant.named;
+            let spoken = !named.listed && speaks_of(index, registrant.organisation);
+            let [told, builds, perhaps, none] = REGISTRANT_WEIGHTS;
+            let weight = match registrant.proof {
+                _ if named.listed => LISTED_WEIGHT,
+                _ if spoken => told,
+                Proof::Builds => builds,
+                Proof::Perhaps => perhaps,
+                Proof::None => none,
+            };
+            unproven = !spoken && registrant.proof != Proof::Builds;
+            let source = format!("IANA private enterprise numbers: {}", registrant.organisation);
             (named, format!("enterprise:{number}"), weight, source)
         }
     };
@@ -139,7 +150,12 @@ fn number_says(
     };
     if main {
         if !named.listed {
-            let text = format!("only the registry knows enterprise number {number}");
+            let proof = if unproven {
+                "; nothing shows that it builds equipment"
+            } else {
+                ""
+            };
+            let text = format!("only the registry knows enterprise number {number}{proof}");
             findings.doubt(Subject::Unit, "registry_only", text, Some(evidence()));
         }
         if kind == EnterpriseKind::Software {
@@ -168,7 +184,8 @@ fn number_says(
         signal,
         weight: weight * scale,
         standing: match signal {
-            _ if kind == EnterpriseKind::Controller => Standing::Told,
+            _ if unproven => Standing::Told,
+            _ if matches!(kind, EnterpriseKind::Weak | EnterpriseKind::Controller) => Standing::Told,
             Signal::EngineId => Standing::Told,
             Signal::VendorType => Standing::Hardware,
             _ => Standing::Alone,
@@ -177,7 +194,7 @@ fn number_says(
         knowledge: key,
         source,
     });
-    let decides = !matches!(kind, EnterpriseKind::Weak | EnterpriseKind::Controller);
+    let decides = !unproven && !matches!(kind, EnterpriseKind::Weak | EnterpriseKind::Controller);
     aspect == Aspect::Maker && decides && weight >= 0.5
 }
 

@@ -226,7 +226,7 @@ fn words(part: &mut ComponentIdentity, row: &Row<'_>, knowledge: &Knowledge, par
             confidence,
             evidence,
             key,
-            phrase.source,
+            &phrase.source,
         ));
         return;
     }
@@ -273,14 +273,18 @@ fn table_row(
         part.index.clone_from(&component.index);
     }
     let first_claim = parts.claims.len();
-    if let Some(varbind) = row.get(table.maker) {
+    if table.maker_is_prefix {
+        if let Some(varbind) = row.get(table.maker) {
+            prefix(&mut part, varbind, table, knowledge, parts);
+        }
+    } else if let Some(varbind) = row.get(table.maker) {
         let mut elsewhere = Unnamed::default();
         let unnamed = if place.is_some() { &mut elsewhere } else { unnamed };
         field(
             &mut part,
             varbind,
             Signal::PrivateTable,
-            table.source,
+            &table.source,
             knowledge,
             parts,
             unnamed,
@@ -291,6 +295,45 @@ fn table_row(
         None if parts.components.len() >= MAX_PARTS => {}
         None => parts.components.push(part),
     }
+}
+
+/// Confidence in the prefix in a part's memory: of who programmed it, mostly its maker.
+const PREFIX: f64 = 0.7;
+
+/// A column that holds the IEEE prefix of the maker as a number.
+fn prefix(
+    part: &mut ComponentIdentity,
+    varbind: &Varbind,
+    table: &PartTable,
+    knowledge: &Knowledge,
+    parts: &mut Parts,
+) {
+    let holder = varbind
+        .value
+        .integer()
+        .and_then(|number| knowledge.holder_of(number));
+    let Some((organisation, prefix)) = holder else {
+        return;
+    };
+    let Some(named) = knowledge.named(organisation) else {
+        return;
+    };
+    let attribution = Attribution {
+        supplier: named.supplier.clone(),
+        confidence: PREFIX,
+    };
+    part.maker = Some(attribution.clone());
+    part.brand = Some(attribution);
+    parts.claims.push(claim(
+        part,
+        Aspect::Maker,
+        &named,
+        Signal::PrivateTable,
+        PREFIX,
+        evidence_of(varbind),
+        format!("oui:{prefix}"),
+        &table.source,
+    ));
 }
 
 /// Brings what a private table tells of a component to what ENTITY-MIB told of it. Where they name

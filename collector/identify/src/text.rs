@@ -1,11 +1,12 @@
 //! What texts say: sysDescr and standard identification objects.
 //!
 //! Invariants: a word counts only as a whole word in its own case; the element's own name in
-//! the sysDescr of a Unix is an operator's choice and counts only for phrases meant for it; a
-//! name in passing, which operators can write too, needs other evidence beside it.
+//! the sysDescr of a Unix is an operator's choice: it counts only for phrases meant for it, of which
+//! only codes nobody gives a host name anybody; a name in passing, which operators can write too,
+//! needs other evidence beside it.
 
 use crate::index::{Index, evidence_of};
-use crate::knowledge::{Knowledge, Phrase, Place, Strength, SupplierRole};
+use crate::knowledge::{Knowledge, Phrase, Place, Strength, SupplierRole, normalised};
 use crate::maker_field::{Field, for_another, maker_of};
 use crate::weigh::{Findings, Standing, Vote};
 use model::{Aspect, EvidenceRef, Signal, Subject, SupplierRef, Varbind};
@@ -204,6 +205,65 @@ pub(crate) fn signed_since(index: &Index<'_>, supplier: &SupplierRef, year: u32)
     dated && text.contains(&format!("{} tech", supplier.name.to_lowercase()))
 }
 
+/// Words that begin names of companies and of equipment alike.
+pub(crate) const ORDINARY: [&str; 32] = [
+    "network",
+    "networks",
+    "power",
+    "digital",
+    "data",
+    "system",
+    "systems",
+    "smart",
+    "advanced",
+    "general",
+    "global",
+    "international",
+    "communication",
+    "communications",
+    "technology",
+    "ethernet",
+    "switch",
+    "wireless",
+    "server",
+    "software",
+    "hardware",
+    "linux",
+    "remote",
+    "control",
+    "security",
+    "industrial",
+    "electronic",
+    "computer",
+    "storage",
+    "video",
+    "the",
+    "new",
+];
+
+/// Whether sysDescr says an organisation's name: its first word, unless an ordinary one, or its initials.
+pub(crate) fn speaks_of(index: &Index<'_>, organisation: &str) -> bool {
+    let Some(varbind) = index.sys_descr else {
+        return false;
+    };
+    let text = plain(&varbind.value.octets);
+    let own = own_name(&text).unwrap_or(0..0);
+    let name = normalised(organisation);
+    let first = name.split(' ').next().unwrap_or_default();
+    let initials: String = name.split(' ').filter_map(|word| word.chars().next()).collect();
+    let said = |word: &str, least: usize| {
+        let words = text.split(|c: char| !c.is_alphanumeric());
+        word.chars().count() >= least
+            && words
+                .filter(|found| {
+                    let start = (found.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+                    !own.contains(&start)
+                })
+                .any(|found| found.to_lowercase() == word)
+    };
+    (said(first, 3) && !ORDINARY.contains(&first)) || said(&initials, 3)
+}
+
 /// A text of a part, which has at most 255 octets (RFC 6933, SnmpAdminString).
 pub(crate) fn part_text(varbind: &Varbind) -> String {
     let octets = &varbind.value.octets;
@@ -245,14 +305,15 @@ fn stands(text: &str, start: usize, end: usize, phrase: &Phrase) -> bool {
         return false;
     };
     let edge = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+    let mark = |c: Option<char>| c.is_some_and(|c| !c.is_alphanumeric());
     let next = after.chars().next();
     let right = if phrase.digit {
         next.is_some_and(|c| c.is_ascii_digit())
     } else {
-        phrase.open || edge(next)
+        phrase.open || edge(next) || mark(word.chars().next_back())
     };
     let own_case = phrase.lower_case || word.chars().any(char::is_uppercase);
-    edge(before.chars().next_back())
+    (edge(before.chars().next_back()) || mark(word.chars().next()))
         && right
         && own_case
         && (!phrase.at_start || before.trim().is_empty())

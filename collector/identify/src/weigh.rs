@@ -5,8 +5,9 @@
 //! unless the hardware agrees; without a vote that may name a maker the maker is unknown.
 
 use crate::index::Index;
-use crate::knowledge::{Knowledge, Named, SupplierRole};
+use crate::knowledge::{Knowledge, Named, SupplierRole, normalised};
 use crate::part::Parts;
+use crate::text::ORDINARY;
 use crate::unit;
 use model::{Aspect, Attribution, Claim, Doubt, EvidenceRef, Identification, Signal, Subject, SupplierRef};
 use std::collections::BTreeMap;
@@ -130,6 +131,7 @@ pub(crate) fn conclude(
             vote.standing = Standing::Alone;
         }
     }
+    one_company(&mut findings.votes);
     let maker = weighed(&findings.votes, Aspect::Maker);
     let brand = weighed(&findings.votes, Aspect::Brand)
         .winner
@@ -177,6 +179,35 @@ pub(crate) fn conclude(
         unit: unit::read(index),
         components: parts.components,
     }
+}
+
+/// Two registries spell a company nobody curated in two ways (`Acme Networks`, `Acme Systems Inc.`): names that
+/// begin with the same word of their own become the one whose vote weighs most.
+fn one_company(votes: &mut [Vote]) {
+    let mut strongest: BTreeMap<String, (f64, SupplierRef)> = BTreeMap::new();
+    for vote in votes.iter() {
+        let Some(word) = own_word(&vote.named) else {
+            continue;
+        };
+        let better = |(weight, supplier): &(f64, SupplierRef)| {
+            (vote.weight, &vote.named.supplier.id) > (*weight, &supplier.id)
+        };
+        if strongest.get(&word).is_none_or(better) {
+            strongest.insert(word, (vote.weight, vote.named.supplier.clone()));
+        }
+    }
+    for vote in votes {
+        if let Some((_, supplier)) = own_word(&vote.named).and_then(|word| strongest.get(&word)) {
+            vote.named.supplier = supplier.clone();
+        }
+    }
+}
+
+/// The first word of the name of a company nobody curated, unless it is an ordinary one.
+fn own_word(named: &Named) -> Option<String> {
+    let plain = normalised(&named.supplier.name);
+    let first = plain.split(' ').next().unwrap_or_default();
+    (!named.listed && first.chars().count() >= 4 && !ORDINARY.contains(&first)).then(|| first.to_owned())
 }
 
 /// The weighed votes of one aspect.

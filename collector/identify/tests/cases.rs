@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may stop the test")]
 
+#[path = "cases/table.rs"]
+mod table;
+
 use identify::{Knowledge, identify, recording};
 use model::{Aspect, ComponentIdentity, Identification, Signal, Subject};
+use table::CASES;
 
 fn answer(name: &str) -> Identification {
     let path = format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -18,374 +22,6 @@ fn id(attribution: &Option<model::Attribution>) -> &str {
 fn part<'a>(found: &'a Identification, index: &str) -> &'a ComponentIdentity {
     found.components.iter().find(|part| part.index == index).unwrap()
 }
-
-/// File, maker, brand, confidence from and to, doubts that must be there.
-type Case = (
-    &'static str,
-    &'static str,
-    &'static str,
-    f64,
-    f64,
-    &'static [&'static str],
-);
-
-const CASES: [Case; 54] = [
-    ("huawei_switch.snmprec", "huawei", "huawei", 0.95, 1.0, &[]),
-    ("walk.txt", "huawei", "huawei", 0.95, 1.0, &[]),
-    (
-        "huawei_behind_generic_agent.snmprec",
-        "huawei",
-        "huawei",
-        0.7,
-        0.9,
-        &["generic_enterprise"],
-    ),
-    (
-        "ups_ident_only.snmprec",
-        "huawei",
-        "huawei",
-        0.6,
-        0.8,
-        &["no_object_id"],
-    ),
-    (
-        "squatted_number.snmprec",
-        "hikvision",
-        "hikvision",
-        0.7,
-        0.85,
-        &["squatted_number"],
-    ),
-    (
-        "unregistered_number.snmprec",
-        "dahua",
-        "dahua",
-        0.8,
-        0.95,
-        &["unregistered_number", "platform_brand"],
-    ),
-    (
-        "no_system_group.snmprec",
-        "hikvision",
-        "hikvision",
-        0.4,
-        0.7,
-        &["no_object_id"],
-    ),
-    (
-        "weak_number_contradicted.snmprec",
-        "symmetricom",
-        "symmetricom",
-        0.6,
-        0.9,
-        &["contradiction"],
-    ),
-    (
-        "weak_number_alone.snmprec",
-        "hikvision",
-        "hikvision",
-        0.25,
-        0.4,
-        &["needs_corroboration"],
-    ),
-    ("joint_venture_subtree.snmprec", "h3c", "h3c", 0.8, 0.95, &[]),
-    ("oem_hp_label.snmprec", "h3c", "hpe", 0.9, 1.0, &[]),
-    (
-        "oem_fs_label.snmprec",
-        "centec",
-        "fs_com",
-        0.8,
-        0.9,
-        &["oem_brand"],
-    ),
-    (
-        "whitebox_nos.snmprec",
-        "ufispace",
-        "ip_infusion",
-        0.7,
-        0.9,
-        &["software_only"],
-    ),
-    (
-        "nos_alone.snmprec",
-        "-",
-        "cumulus",
-        0.0,
-        0.0,
-        &["software_only", "no_evidence"],
-    ),
-    (
-        "generic_linux_nic.snmprec",
-        "-",
-        "-",
-        0.0,
-        0.0,
-        &["generic_enterprise", "board_address_only"],
-    ),
-    (
-        "generic_windows.snmprec",
-        "-",
-        "-",
-        0.0,
-        0.0,
-        &["generic_enterprise", "board_address_only"],
-    ),
-    (
-        "plugged_in_modem.snmprec",
-        "-",
-        "-",
-        0.0,
-        0.0,
-        &["generic_enterprise", "board_address_only"],
-    ),
-    ("board_maker_address.snmprec", "topsec", "topsec", 0.9, 1.0, &[]),
-    ("neighbour_huawei.snmprec", "eltex", "eltex", 0.8, 0.9, &[]),
-    ("operator_texts.snmprec", "juniper", "juniper", 0.8, 0.9, &[]),
-    (
-        "malformed_object_id.snmprec",
-        "sonicwall",
-        "sonicwall",
-        0.7,
-        0.95,
-        &["malformed_object_id"],
-    ),
-    ("substring_traps.snmprec", "-", "-", 0.0, 0.0, &["no_evidence"]),
-    (
-        "restricted_optic_in_clean_chassis.snmprec",
-        "pandacom",
-        "pandacom",
-        0.8,
-        0.9,
-        &[],
-    ),
-    (
-        "joint_brand_optic.snmprec",
-        "cisco",
-        "cisco",
-        0.95,
-        1.0,
-        &["unnamed_maker"],
-    ),
-    (
-        "modem_in_private_table.snmprec",
-        "teltonika",
-        "teltonika",
-        0.7,
-        0.95,
-        &["element_name_only"],
-    ),
-    (
-        "broken_tree.snmprec",
-        "arista",
-        "arista",
-        0.9,
-        1.0,
-        &["component_cycle", "orphan_component", "repeated_component"],
-    ),
-    ("binary_description.snmprec", "zte", "zte", 0.9, 1.0, &[]),
-    (
-        "hytera_stub.snmprec",
-        "-",
-        "-",
-        0.0,
-        0.0,
-        &["generic_enterprise", "no_evidence"],
-    ),
-    ("registry_only.snmprec", "alcoma", "alcoma", 0.5, 0.9, &[]),
-    (
-        "engine_id_alone.snmprec",
-        "-",
-        "-",
-        0.00,
-        0.00,
-        &["generic_enterprise", "needs_corroboration"],
-    ),
-    (
-        "engine_id_beside_arc.snmprec",
-        "huawei",
-        "huawei",
-        0.50,
-        0.75,
-        &["generic_enterprise"],
-    ),
-    (
-        "engine_id_beside_boards.snmprec",
-        "huawei",
-        "huawei",
-        0.50,
-        0.75,
-        &["generic_enterprise"],
-    ),
-    (
-        "word_in_passing.snmprec",
-        "-",
-        "-",
-        0.00,
-        0.00,
-        &["description_only"],
-    ),
-    (
-        "word_ordinary.snmprec",
-        "-",
-        "-",
-        0.00,
-        0.00,
-        &["description_only"],
-    ),
-    (
-        "word_ordinary_in_passing.snmprec",
-        "-",
-        "-",
-        0.00,
-        0.00,
-        &["description_only"],
-    ),
-    (
-        "word_opens_ordinary.snmprec",
-        "-",
-        "-",
-        0.00,
-        0.00,
-        &["description_only"],
-    ),
-    (
-        "word_of_a_rival.snmprec",
-        "-",
-        "-",
-        0.00,
-        0.00,
-        &["description_only"],
-    ),
-    (
-        "words_of_two.snmprec",
-        "-",
-        "-",
-        0.00,
-        0.00,
-        &["description_only"],
-    ),
-    (
-        "word_opens.snmprec",
-        "huawei",
-        "huawei",
-        0.60,
-        0.80,
-        &["description_only"],
-    ),
-    (
-        "word_specific.snmprec",
-        "huawei",
-        "huawei",
-        0.50,
-        0.70,
-        &["description_only"],
-    ),
-    ("word_beside_arc.snmprec", "huawei", "huawei", 0.70, 0.90, &[]),
-    (
-        "word_beside_computer_address.snmprec",
-        "supermicro",
-        "supermicro",
-        0.70,
-        0.90,
-        &[],
-    ),
-    (
-        "peripheral_modem.snmprec",
-        "-",
-        "-",
-        0.00,
-        0.00,
-        &["board_address_only"],
-    ),
-    (
-        "peripheral_modem_only.snmprec",
-        "-",
-        "-",
-        0.00,
-        0.00,
-        &["board_address_only"],
-    ),
-    (
-        "half_of_addresses.snmprec",
-        "-",
-        "-",
-        0.00,
-        0.00,
-        &["board_address_only"],
-    ),
-    (
-        "controller_of_another.snmprec",
-        "supermicro",
-        "supermicro",
-        0.50,
-        0.60,
-        &["needs_corroboration", "address_only"],
-    ),
-    (
-        "controller_alone.snmprec",
-        "-",
-        "-",
-        0.00,
-        0.00,
-        &["needs_corroboration"],
-    ),
-    (
-        "controller_of_its_own.snmprec",
-        "aten",
-        "aten",
-        0.70,
-        0.85,
-        &["needs_corroboration"],
-    ),
-    (
-        "firewall_software.snmprec",
-        "-",
-        "pfsense",
-        0.00,
-        0.00,
-        &["software_only", "no_evidence"],
-    ),
-    (
-        "firewall_software_on_hardware.snmprec",
-        "netgate",
-        "opnsense",
-        0.75,
-        0.85,
-        &["software_only"],
-    ),
-    (
-        "router_software.snmprec",
-        "-",
-        "vyos",
-        0.00,
-        0.00,
-        &["software_only", "no_evidence"],
-    ),
-    (
-        "joint_venture_name.snmprec",
-        "h3c",
-        "huawei",
-        0.55,
-        0.65,
-        &["inherited_subtree"],
-    ),
-    (
-        "joint_venture_signed.snmprec",
-        "huawei",
-        "huawei",
-        0.40,
-        0.60,
-        &["inherited_subtree", "contradiction"],
-    ),
-    (
-        "chassis_made_for_another.snmprec",
-        "-",
-        "-",
-        0.00,
-        0.00,
-        &["made_for_another", "no_evidence"],
-    ),
-];
 
 #[test]
 fn every_case_comes_out() {
@@ -585,4 +221,23 @@ fn the_unit_is_told_from_others() {
     let modem = answer("peripheral_modem.snmprec");
     assert_eq!(modem.unit.base_mac, None, "what is plugged in is not the unit");
     assert_eq!(answer("walk.txt").unit.software.as_deref(), Some("9.9"));
+}
+
+#[test]
+fn optics_told_by_a_prefix_in_their_memory_have_makers() {
+    let found = answer("optics_by_prefix.snmprec");
+    let maker = |row: u32| {
+        let index = format!("nokia_service_router_optic:1.{row}");
+        id(&part(&found, &index).maker).to_owned()
+    };
+    assert_eq!([1, 2, 3, 4].map(maker), ["finisar", "huawei", "-", "-"]);
+    assert_eq!(id(&found.maker), "nokia");
+}
+
+#[test]
+fn optics_told_only_in_a_private_table_have_makers() {
+    let found = answer("optics_of_a_white_box.snmprec");
+    let maker = |row: u32| id(&part(&found, &format!("ocnos_optic:1.{row}")).maker).to_owned();
+    assert_eq!([3, 4, 5, 6].map(maker), ["hisilicon", "finisar", "-", "-"]);
+    assert_eq!(part(&found, "ocnos_optic:1.4").model, "PN-4");
 }

@@ -1,7 +1,7 @@
 //! `identify FILE…`: who made the equipment in recordings, one line of JSON each.
 
 use crate::admin;
-use ::identify::{Knowledge, recording};
+use ::identify::recording;
 use model::{Attribution, Identification};
 use serde_json::{Value, json};
 use std::io::{BufWriter, Read as _, Write as _};
@@ -12,8 +12,8 @@ use std::process::ExitCode;
 const MAX_BYTES: u64 = 256 << 20;
 
 /// Answers every recording; the exit code is 1 when one could not be read.
-pub fn identify(recordings: &[PathBuf]) -> ExitCode {
-    let knowledge = match Knowledge::built_in() {
+pub fn identify(overlay: Option<&Path>, recordings: &[PathBuf]) -> ExitCode {
+    let knowledge = match crate::identify::knowledge(overlay) {
         Ok(knowledge) => knowledge,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "marque-collector: {}", admin::chain(&error));

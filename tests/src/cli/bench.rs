@@ -12,6 +12,8 @@ pub(super) enum Bench {
     /// From an agent's spool to the collector's disk, against a bare stream and a bare store.
     #[command(after_help = KEYS)]
     Line(LineArgs),
+    /// Right, wrong and unknown makers on labelled recordings, and how fast.
+    Accuracy(super::accuracy::AccuracyArgs),
 }
 
 /// What the keys of `--json` mean.
@@ -54,7 +56,14 @@ pub(super) struct LineArgs {
 }
 
 /// Measures and prints.
-pub(super) async fn run(Bench::Line(args): Bench) -> Result<(), String> {
+pub(super) async fn run(what: Bench) -> Result<(), String> {
+    match what {
+        Bench::Line(args) => line(args).await,
+        Bench::Accuracy(args) => super::accuracy::run(&args),
+    }
+}
+
+async fn line(args: LineArgs) -> Result<(), String> {
     let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     let spec = Spec {
         binary: std::env::current_exe().map_err(|error| format!("cannot find itself: {error}"))?,

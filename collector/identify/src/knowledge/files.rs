@@ -1,199 +1,260 @@
-//! The knowledge files: tab-separated rows, `#` opens a comment.
+//! The knowledge files in layers: an operator's rows over the built-in ones.
+//!
+//! Invariants: within one layer no key stands twice; an upper row takes the place of a lower one
+//! with its key, and a supplier's spellings add up; every fault is told with file and line.
 
+use super::registry::{AddressRegistry, EnterpriseRegistry};
+use super::row::{Row, rows};
 use super::{
-    Enterprise, EnterpriseKind, Knowledge, KnowledgeError, Label, PartTable, Phrase, Place, Strength,
-    Supplier, SupplierRole, TableIndex, address_key,
+    Enterprise, EnterpriseKind, FILE_NAMES, Knowledge, KnowledgeError, KnowledgeFile, Label, PartTable,
+    Phrase, Place, Strength, Supplier, SupplierRole, TableIndex, import,
 };
 use aho_corasick::AhoCorasick;
 use model::{ComponentClass, Oid};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
-
-/// The texts of all files.
-pub(super) struct Files {
-    pub(super) suppliers: &'static str,
-    pub(super) enterprises: &'static str,
-    pub(super) products: &'static str,
-    pub(super) tables: &'static str,
-    pub(super) enterprise_registry: &'static str,
-    pub(super) address_registry: &'static str,
-}
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::OnceLock;
 
 /// The files of this crate.
-pub(super) const BUILT_IN: Files = Files {
-    suppliers: include_str!("../../knowledge/suppliers.tsv"),
-    enterprises: include_str!("../../knowledge/enterprises.tsv"),
-    products: include_str!("../../knowledge/products.tsv"),
-    tables: include_str!("../../knowledge/tables.tsv"),
-    enterprise_registry: include_str!("../../knowledge/enterprise-registry.tsv"),
-    address_registry: include_str!("../../knowledge/address-registry.tsv"),
-};
+const BUILT_IN: [(&str, &str); 6] = [
+    ("suppliers.tsv", include_str!("../../knowledge/suppliers.tsv")),
+    ("enterprises.tsv", include_str!("../../knowledge/enterprises.tsv")),
+    ("products.tsv", include_str!("../../knowledge/products.tsv")),
+    ("tables.tsv", include_str!("../../knowledge/tables.tsv")),
+    (
+        import::ENTERPRISE_REGISTRY,
+        include_str!("../../knowledge/enterprise-registry.tsv"),
+    ),
+    (
+        import::ADDRESS_REGISTRY,
+        include_str!("../../knowledge/address-registry.tsv"),
+    ),
+];
 
 /// Weight of a number that names its maker, when its row gives none.
 const OWNER_WEIGHT: f64 = 0.85;
+/// Before the number of a column that holds an IEEE prefix.
+const PREFIX_COLUMN: &str = "oui:";
 /// Weight of a supplier's own name as a word.
 const NAME_WEIGHT: f64 = 0.6;
 
-/// A row with its place, for errors.
-struct Row {
-    file: &'static str,
-    line: usize,
-    cells: Vec<&'static str>,
-}
-
-impl Row {
-    fn cell(&self, at: usize) -> &'static str {
-        self.cells.get(at).copied().unwrap_or_default().trim()
-    }
-
-    fn list(&self, at: usize, separator: char) -> impl Iterator<Item = &'static str> + use<> {
-        self.cell(at)
-            .split(separator)
-            .map(str::trim)
-            .filter(|item| !item.is_empty())
-    }
-
-    fn error(&self, reason: impl Into<String>) -> KnowledgeError {
-        KnowledgeError::Row {
-            file: self.file,
-            line: self.line,
-            reason: reason.into(),
-        }
-    }
-
-    fn weight(&self, at: usize, default: f64) -> Result<f64, KnowledgeError> {
-        match self.cell(at) {
-            "" => Ok(default),
-            text => match text.parse() {
-                Ok(weight) if (0.0..=1.0).contains(&weight) => Ok(weight),
-                _ => Err(self.error(format!("weight {text:?} is not between 0 and 1"))),
-            },
-        }
-    }
-
-    fn number(&self, at: usize) -> Result<u32, KnowledgeError> {
-        self.cell(at)
-            .parse()
-            .map_err(|_| self.error(format!("{:?} is no number", self.cell(at))))
-    }
-
-    fn source(&self, at: usize) -> Result<&'static str, KnowledgeError> {
-        match self.cell(at) {
-            "" => Err(self.error("no source")),
-            source => Ok(source),
-        }
-    }
-}
-
-fn rows(file: &'static str, text: &'static str) -> impl Iterator<Item = Row> {
-    let lines = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    lines.map(move |(at, line)| Row {
-        file,
-        line: at + 1,
-        cells: line.split('\t').collect(),
-    })
-}
-
-/// Suppliers and everything that refers to them.
-#[derive(Default)]
-struct Names {
-    suppliers: Vec<Supplier>,
-    by_id: HashMap<&'static str, usize>,
-    aliases: HashMap<&'static str, usize>,
-    open_aliases: HashMap<&'static str, usize>,
-    patterns: Vec<String>,
-    phrases: Vec<Phrase>,
-}
-
-/// Reads all files.
-pub(super) fn read(files: &Files) -> Result<Knowledge, KnowledgeError> {
-    let mut names = read_suppliers(files.suppliers)?;
-    read_products(files.products, &mut names)?;
-    let enterprises = read_enterprises(files.enterprises, &names)?;
-    let matcher = AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .build(&names.patterns)
-        .map_err(|_| KnowledgeError::Words)?;
-    let mut registry = Vec::new();
-    for row in rows("enterprise-registry.tsv", files.enterprise_registry) {
-        registry.push((row.number(0)?, row.cell(1)));
-    }
-    registry.sort_unstable_by_key(|entry| entry.0);
-    let (addresses, organisations) = read_addresses(files.address_registry)?;
-    let sellers = enterprises
-        .values()
-        .filter(|entry| entry.doubts.contains(&"label_company"))
-        .filter_map(|entry| entry.supplier)
+/// The built-in files with an operator's over them, as if nobody had curated the withheld suppliers.
+pub(super) fn read(
+    overlay: Vec<KnowledgeFile>,
+    withheld: &BTreeSet<String>,
+) -> (Result<Knowledge, KnowledgeError>, Vec<KnowledgeError>) {
+    let built_in = BUILT_IN
+        .iter()
+        .map(|(name, text)| KnowledgeFile {
+            name: (*name).to_owned(),
+            text: Cow::Borrowed(text),
+        })
         .collect();
-    Ok(Knowledge {
-        version: version(files),
-        longest_enterprise: enterprises.keys().map(Vec::len).max().unwrap_or(0),
-        suppliers: names.suppliers,
-        by_id: names.by_id,
-        aliases: names.aliases,
-        open_aliases: names.open_aliases,
-        enterprises,
-        registry,
-        addresses,
-        organisations,
-        phrases: names.phrases,
-        matcher,
-        tables: rows("tables.tsv", files.tables)
-            .map(|row| table(&row))
-            .collect::<Result<_, _>>()?,
-        sellers,
-    })
+    read_layers([built_in, overlay], withheld)
 }
 
-fn read_suppliers(text: &'static str) -> Result<Names, KnowledgeError> {
-    let mut names = Names::default();
-    for row in rows("suppliers.tsv", text) {
-        let at = names.suppliers.len();
-        let supplier = Supplier {
-            id: row.cell(0),
-            name: row.cell(1),
-            role: role(&row)?,
-        };
-        if supplier.id.is_empty() || supplier.name.is_empty() || names.by_id.insert(supplier.id, at).is_some()
-        {
-            return Err(row.error("supplier without key or name, or twice"));
-        }
-        row.source(7)?;
-        names.suppliers.push(supplier);
-        for alias in row.list(3, ';') {
-            let taken = match alias.strip_suffix('*') {
-                Some(start) => names.open_aliases.insert(start, at),
-                None => names.aliases.insert(alias, at),
-            };
-            if taken.is_some_and(|other| other != at) {
-                return Err(row.error(format!("alias {alias:?} stands for two suppliers")));
+/// Files one over the other, the lowest first.
+pub(super) fn read_layers(
+    layers: [Vec<KnowledgeFile>; 2],
+    withheld: &BTreeSet<String>,
+) -> (Result<Knowledge, KnowledgeError>, Vec<KnowledgeError>) {
+    let mut reading = Reading::new(withheld);
+    reading.version_of(&layers);
+    // Suppliers first, since every other file refers to them.
+    for name in FILE_NAMES {
+        for files in &layers {
+            reading.begin_layer();
+            for file in files.iter().filter(|file| last_part(&file.name) == name) {
+                reading.file(name, file);
             }
+        }
+    }
+    for file in layers.iter().flatten() {
+        if !FILE_NAMES.contains(&last_part(&file.name)) {
+            reading.faults.push(KnowledgeError::Unnamed {
+                file: file.name.clone(),
+            });
+        }
+    }
+    reading.finish()
+}
+
+fn last_part(name: &str) -> &str {
+    name.rsplit(['/', '\\']).next().unwrap_or(name)
+}
+
+/// What has been read so far.
+struct Reading<'w> {
+    withheld: &'w BTreeSet<String>,
+    faults: Vec<KnowledgeError>,
+    /// Keys of the layer and file at hand, each with its line.
+    seen: HashMap<String, usize>,
+    digest: Sha256,
+    suppliers: Vec<Supplier>,
+    by_id: HashMap<String, usize>,
+    aliases: HashMap<String, usize>,
+    open_aliases: HashMap<String, usize>,
+    enterprises: HashMap<Vec<u32>, Enterprise>,
+    /// Phrases with the text to search for, by what tells them apart.
+    phrases: Vec<(String, Phrase)>,
+    phrase_at: HashMap<String, usize>,
+    tables: Vec<PartTable>,
+    enterprise_registry: EnterpriseRegistry,
+    address_registry: AddressRegistry,
+}
+
+impl<'w> Reading<'w> {
+    fn new(withheld: &'w BTreeSet<String>) -> Self {
+        Self {
+            withheld,
+            faults: Vec::new(),
+            seen: HashMap::new(),
+            digest: Sha256::new(),
+            suppliers: Vec::new(),
+            by_id: HashMap::new(),
+            aliases: HashMap::new(),
+            open_aliases: HashMap::new(),
+            enterprises: HashMap::new(),
+            phrases: Vec::new(),
+            phrase_at: HashMap::new(),
+            tables: Vec::new(),
+            enterprise_registry: EnterpriseRegistry::default(),
+            address_registry: AddressRegistry::default(),
+        }
+    }
+
+    /// The built-in registries count by their head, which bears the digest of the rest.
+    fn version_of(&mut self, layers: &[Vec<KnowledgeFile>; 2]) {
+        for (layer, files) in layers.iter().enumerate() {
+            for file in files {
+                let head = || {
+                    file.text
+                        .lines()
+                        .take(import::HEAD_LINES)
+                        .collect::<Vec<_>>()
+                        .join("\n")
+                };
+                let text = match last_part(&file.name) {
+                    import::ENTERPRISE_REGISTRY | import::ADDRESS_REGISTRY if layer == 0 => {
+                        Cow::Owned(head())
+                    }
+                    _ => Cow::Borrowed(&*file.text),
+                };
+                self.digest.update(last_part(&file.name));
+                self.digest.update((text.len() as u64).to_be_bytes());
+                self.digest.update(text.as_bytes());
+            }
+        }
+        for id in self.withheld {
+            self.digest.update(id);
+        }
+    }
+
+    fn begin_layer(&mut self) {
+        self.seen.clear();
+    }
+
+    fn file(&mut self, kind: &str, file: &KnowledgeFile) {
+        match kind {
+            import::ENTERPRISE_REGISTRY => {
+                self.enterprise_registry =
+                    EnterpriseRegistry::read(&file.name, file.text.clone(), &mut self.faults);
+            }
+            import::ADDRESS_REGISTRY => {
+                self.address_registry =
+                    AddressRegistry::read(&file.name, file.text.clone(), &mut self.faults);
+            }
+            _ => {
+                for row in rows(&file.name, &file.text) {
+                    let read = match kind {
+                        "suppliers.tsv" => self.supplier(&row),
+                        "enterprises.tsv" => self.enterprise(&row),
+                        "products.tsv" => self.product(&row),
+                        _ => self.table(&row),
+                    };
+                    self.faults.extend(read.err());
+                }
+            }
+        }
+    }
+
+    /// That a key stands once in this layer.
+    fn once(&mut self, row: &Row<'_>, key: String, what: &str) -> Result<(), KnowledgeError> {
+        match self.seen.insert(key, row.line()) {
+            Some(line) => Err(row.error(format!("{what} twice, first in line {line}"))),
+            None => Ok(()),
+        }
+    }
+
+    fn supplier(&mut self, row: &Row<'_>) -> Result<(), KnowledgeError> {
+        let (id, name) = (row.cell(0), row.cell(1));
+        if self.withheld.contains(id) {
+            return Ok(());
+        }
+        if id.is_empty() || name.is_empty() {
+            return Err(row.error("supplier without key or name"));
+        }
+        let supplier = Supplier {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            role: role(row)?,
+        };
+        let source = row.source(7)?;
+        self.once(row, id.to_owned(), "supplier")?;
+        let at = match self.by_id.get(id) {
+            Some(&at) => {
+                if let Some(place) = self.suppliers.get_mut(at) {
+                    *place = supplier;
+                }
+                at
+            }
+            None => {
+                self.by_id.insert(id.to_owned(), self.suppliers.len());
+                self.suppliers.push(supplier);
+                self.suppliers.len() - 1
+            }
+        };
+        for alias in row.list(3, ';') {
+            self.once(row, format!("alias {alias}"), &format!("alias {alias:?}"))?;
+            match alias.strip_suffix('*') {
+                Some(start) => self.open_aliases.insert(start.to_owned(), at),
+                None => self.aliases.insert(alias.to_owned(), at),
+            };
         }
         for word in row.list(4, ';') {
             let (pattern, mut phrase) = phrase(word, at);
             phrase.key = format!("name:{word}");
-            phrase.source = "names the supplier puts on equipment";
-            names.patterns.push(pattern);
-            names.phrases.push(phrase);
+            phrase.source = format!("names the supplier puts on equipment; its spellings: {source}");
+            self.keep(pattern, phrase);
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, pattern: String, phrase: Phrase) {
+        let key = format!("{} {:?} {}", phrase.key, phrase.place, phrase.brand);
+        match self.phrase_at.get(&key).and_then(|&at| self.phrases.get_mut(at)) {
+            Some(place) => *place = (pattern, phrase),
+            None => {
+                self.phrase_at.insert(key, self.phrases.len());
+                self.phrases.push((pattern, phrase));
+            }
         }
     }
-    Ok(names)
-}
 
-fn known(names: &Names, row: &Row, id: &str) -> Result<usize, KnowledgeError> {
-    names
-        .by_id
-        .get(id)
-        .copied()
-        .ok_or_else(|| row.error(format!("supplier {id:?} is in no row of suppliers.tsv")))
-}
+    fn known(&self, row: &Row<'_>, id: &str) -> Result<usize, KnowledgeError> {
+        let at = self.by_id.get(id).copied();
+        at.ok_or_else(|| row.error(format!("supplier {id:?} is in no row of suppliers.tsv")))
+    }
 
-fn read_products(text: &'static str, names: &mut Names) -> Result<(), KnowledgeError> {
-    for row in rows("products.tsv", text) {
-        let (pattern, mut phrase) = phrase(row.cell(0), known(names, &row, row.cell(3))?);
+    fn product(&mut self, row: &Row<'_>) -> Result<(), KnowledgeError> {
+        if self.withheld.contains(row.cell(3)) {
+            return Ok(());
+        }
+        let (pattern, mut phrase) = phrase(row.cell(0), self.known(row, row.cell(3))?);
+        if pattern.len() < 2 {
+            return Err(row.error("phrase has fewer than two letters"));
+        }
         phrase.key = format!("product:{}", row.cell(0));
         phrase.place = match row.cell(1) {
             "descr" => Place::Descr,
@@ -217,29 +278,27 @@ fn read_products(text: &'static str, names: &mut Names) -> Result<(), KnowledgeE
                 )));
             }
         };
-        phrase.doubts = row.list(6, ',').collect();
-        phrase.source = row.source(7)?;
-        names.patterns.push(pattern);
-        names.phrases.push(phrase);
+        phrase.doubts = row.list(6, ',').map(str::to_owned).collect();
+        row.source(7)?.clone_into(&mut phrase.source);
+        let key = format!("{} {} {}", row.cell(0), row.cell(1), row.cell(2));
+        self.once(row, key, "phrase")?;
+        self.keep(pattern, phrase);
+        Ok(())
     }
-    Ok(())
-}
 
-fn read_enterprises(
-    text: &'static str,
-    names: &Names,
-) -> Result<HashMap<Vec<u32>, Enterprise>, KnowledgeError> {
-    let mut enterprises = HashMap::new();
-    for row in rows("enterprises.tsv", text) {
+    fn enterprise(&mut self, row: &Row<'_>) -> Result<(), KnowledgeError> {
+        if self.withheld.contains(row.cell(2)) {
+            return Ok(());
+        }
         let prefix: Oid = row
             .cell(0)
             .parse()
             .map_err(|_| row.error("prefix is no object identifier"))?;
         let supplier = match row.cell(2) {
             "" => None,
-            id => Some(known(names, &row, id)?),
+            id => Some(self.known(row, id)?),
         };
-        let kind = enterprise_kind(&row)?;
+        let kind = enterprise_kind(row)?;
         if supplier.is_none() != (kind == EnterpriseKind::Generic) {
             return Err(row.error("a generic number names nobody, every other one a supplier"));
         }
@@ -249,80 +308,81 @@ fn read_enterprises(
             supplier,
             labels: row
                 .list(3, ',')
-                .map(|label| labelled(names, &row, label))
+                .map(|label| self.labelled(row, label))
+                .filter_map(Result::transpose)
                 .collect::<Result<_, _>>()?,
             weight: row.weight(4, OWNER_WEIGHT)?,
-            doubts: row.list(5, ',').collect(),
-            source: row.source(6)?,
+            doubts: row.list(5, ',').map(str::to_owned).collect(),
+            source: row.source(6)?.to_owned(),
         };
-        if enterprises.insert(entry.prefix.clone(), entry).is_some() {
-            return Err(row.error("prefix twice"));
-        }
+        self.once(row, row.cell(0).to_owned(), "prefix")?;
+        self.enterprises.insert(entry.prefix.clone(), entry);
+        Ok(())
     }
-    Ok(enterprises)
-}
 
-/// `a`, `a>b` or `a<year`: whose name is on the label, whose brand that is, and until when.
-fn labelled(names: &Names, row: &Row, label: &str) -> Result<Label, KnowledgeError> {
-    let (label, before) = match label.split_once('<') {
-        Some((label, year)) => {
-            let year = year.parse();
-            let year = year.map_err(|_| row.error(format!("label {label:?} has no year after <")))?;
-            (label, Some(year))
+    /// `a`, `a>b` or `a<year`: whose name is on the label, whose brand that is, and until when.
+    fn labelled(&self, row: &Row<'_>, label: &str) -> Result<Option<Label>, KnowledgeError> {
+        let (label, before) = match label.split_once('<') {
+            Some((label, year)) => {
+                let year = year.parse();
+                let year = year.map_err(|_| row.error(format!("label {label:?} has no year after <")))?;
+                (label, Some(year))
+            }
+            None => (label, None),
+        };
+        let (name, brand) = label.split_once('>').unwrap_or((label, label));
+        if self.withheld.contains(name) || self.withheld.contains(brand) {
+            return Ok(None);
         }
-        None => (label, None),
-    };
-    let (name, brand) = label.split_once('>').unwrap_or((label, label));
-    Ok(Label {
-        name: known(names, row, name)?,
-        brand: known(names, row, brand)?,
-        before,
-    })
-}
-
-/// Prefixes in order with the position of their organisation.
-type Addresses = (Vec<(u64, u32)>, Vec<&'static str>);
-
-fn read_addresses(text: &'static str) -> Result<Addresses, KnowledgeError> {
-    let mut organisations = Vec::new();
-    let mut addresses = Vec::new();
-    for row in rows("address-registry.tsv", text) {
-        let organisation =
-            u32::try_from(organisations.len()).map_err(|_| row.error("too many organisations"))?;
-        organisations.push(row.cell(0));
-        for prefix in row.list(1, ' ') {
-            let bits = match prefix.len() {
-                6 => 24,
-                7 => 28,
-                9 => 36,
-                _ => return Err(row.error(format!("prefix {prefix:?} has not 6, 7 or 9 digits"))),
-            };
-            let number =
-                u64::from_str_radix(prefix, 16).map_err(|_| row.error("prefix is not hexadecimal"))?;
-            addresses.push((address_key(bits, number), organisation));
-        }
+        Ok(Some(Label {
+            name: self.known(row, name)?,
+            brand: self.known(row, brand)?,
+            before,
+        }))
     }
-    addresses.sort_unstable();
-    Ok((addresses, organisations))
-}
 
-fn version(files: &Files) -> String {
-    let mut digest = Sha256::new();
-    for text in [
-        files.suppliers,
-        files.enterprises,
-        files.products,
-        files.tables,
-        files.enterprise_registry,
-        files.address_registry,
-    ] {
-        digest.update((text.len() as u64).to_be_bytes());
-        digest.update(text);
+    fn table(&mut self, row: &Row<'_>) -> Result<(), KnowledgeError> {
+        let table = table(row)?;
+        self.once(row, table.key.clone(), "table")?;
+        self.tables.retain(|other| other.key != table.key);
+        self.tables.push(table);
+        Ok(())
     }
-    hex::encode(digest.finalize()).chars().take(16).collect()
+
+    fn finish(self) -> (Result<Knowledge, KnowledgeError>, Vec<KnowledgeError>) {
+        let (patterns, phrases): (Vec<String>, Vec<Phrase>) = self.phrases.into_iter().unzip();
+        let matcher = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .build(&patterns);
+        let sellers: HashSet<usize> = self
+            .enterprises
+            .values()
+            .filter(|entry| entry.doubts.iter().any(|code| code == "label_company"))
+            .filter_map(|entry| entry.supplier)
+            .collect();
+        let knowledge = matcher
+            .map_err(|_| KnowledgeError::Words)
+            .map(|matcher| Knowledge {
+                version: hex::encode(self.digest.finalize()).chars().take(16).collect(),
+                longest_enterprise: self.enterprises.keys().map(Vec::len).max().unwrap_or(0),
+                suppliers: self.suppliers,
+                by_id: self.by_id,
+                aliases: self.aliases,
+                open_aliases: self.open_aliases,
+                enterprises: self.enterprises,
+                enterprise_registry: self.enterprise_registry,
+                address_registry: self.address_registry,
+                builders: OnceLock::new(),
+                phrases,
+                matcher,
+                tables: self.tables,
+                sellers,
+            });
+        (knowledge, self.faults)
+    }
 }
 
-fn role(row: &Row) -> Result<SupplierRole, KnowledgeError> {
+fn role(row: &Row<'_>) -> Result<SupplierRole, KnowledgeError> {
     match row.cell(2) {
         "maker" => Ok(SupplierRole::Maker),
         "computer" => Ok(SupplierRole::Computer),
@@ -333,7 +393,7 @@ fn role(row: &Row) -> Result<SupplierRole, KnowledgeError> {
     }
 }
 
-fn enterprise_kind(row: &Row) -> Result<EnterpriseKind, KnowledgeError> {
+fn enterprise_kind(row: &Row<'_>) -> Result<EnterpriseKind, KnowledgeError> {
     match row.cell(1) {
         "owner" => Ok(EnterpriseKind::Owner),
         "oem" => Ok(EnterpriseKind::Oem),
@@ -346,7 +406,7 @@ fn enterprise_kind(row: &Row) -> Result<EnterpriseKind, KnowledgeError> {
 }
 
 /// A phrase in the notation of products.tsv, and the text to search for.
-fn phrase(notation: &'static str, supplier: usize) -> (String, Phrase) {
+fn phrase(notation: &str, supplier: usize) -> (String, Phrase) {
     let (body, at_start) = notation
         .strip_prefix('^')
         .map_or((notation, false), |body| (body, true));
@@ -361,7 +421,7 @@ fn phrase(notation: &'static str, supplier: usize) -> (String, Phrase) {
         supplier,
         weight: NAME_WEIGHT,
         doubts: Vec::new(),
-        source: "",
+        source: String::new(),
         at_start,
         at_end,
         open,
@@ -371,7 +431,7 @@ fn phrase(notation: &'static str, supplier: usize) -> (String, Phrase) {
     (body.to_owned(), phrase)
 }
 
-fn table(row: &Row) -> Result<PartTable, KnowledgeError> {
+fn table(row: &Row<'_>) -> Result<PartTable, KnowledgeError> {
     let root: Oid = row
         .cell(1)
         .parse()
@@ -379,8 +439,15 @@ fn table(row: &Row) -> Result<PartTable, KnowledgeError> {
     if root.enterprise().is_none() {
         return Err(row.error("table lies not below an enterprise number"));
     }
+    let maker_is_prefix = row.cell(4).starts_with(PREFIX_COLUMN);
+    let maker = row.cell(4).trim_start_matches(PREFIX_COLUMN);
+    let maker = maker
+        .parse()
+        .map_err(|_| row.error(format!("maker's column {maker:?} is no number")))?;
     Ok(PartTable {
-        key: row.cell(0),
+        maker,
+        maker_is_prefix,
+        key: row.cell(0).to_owned(),
         root: root.arcs().to_vec(),
         index: match row.cell(2) {
             "own" => TableIndex::Own,
@@ -393,11 +460,10 @@ fn table(row: &Row) -> Result<PartTable, KnowledgeError> {
             "power_supply" => ComponentClass::PowerSupply,
             other => return Err(row.error(format!("class {other:?} is unknown"))),
         },
-        maker: row.number(4)?,
         name: row.number(5)?,
         model: row.number(6)?,
         serial: row.number(7)?,
         revision: row.number(8)?,
-        source: row.source(9)?,
+        source: row.source(9)?.to_owned(),
     })
 }

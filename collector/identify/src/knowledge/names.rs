@@ -30,6 +30,49 @@ pub(crate) fn normalised(name: &str) -> String {
     rest.to_owned()
 }
 
+/// Beginnings of words in names of organisations that hold numbers and prefixes and build no equipment.
+const NO_MAKERS: [&str; 32] = [
+    "universi",
+    "school",
+    "college",
+    "hochschule",
+    "gymnasium",
+    "bank",
+    "ministry",
+    "hospital",
+    "foundation",
+    "church",
+    "verein",
+    "county",
+    "institut",
+    "consult",
+    "hosting",
+    "library",
+    "association",
+    "student",
+    "police",
+    "insurance",
+    "unassigned",
+    "reserved",
+    "registration",
+    "deleted",
+    "alliance",
+    "consortium",
+    "forum",
+    "committee",
+    "standard",
+    "academy",
+    "museum",
+    "government",
+];
+
+/// Whether an organisation evidently builds no equipment: a school, a bank, a standards body.
+pub(super) fn makes_nothing(plain: &str) -> bool {
+    plain
+        .split(' ')
+        .any(|word| NO_MAKERS.iter().any(|no| word.starts_with(no)))
+}
+
 /// The key of a supplier that is in no list.
 pub(super) fn slug(plain: &str) -> Option<String> {
     let slug: String = plain

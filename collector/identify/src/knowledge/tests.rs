@@ -1,6 +1,6 @@
 //! The built-in files are well formed, and malformed ones are told by line.
 
-use super::files::{BUILT_IN, Files, read};
+use super::files::read_layers;
 use super::*;
 
 fn knowledge() -> &'static Knowledge {
@@ -41,7 +41,7 @@ fn organisations_meet_suppliers() {
             "jorex_lorex_international",
             false,
         ),
-        ("Nautel LTD", "nautel", false),
+        ("Nautel LTD", "nautel", true),
         (
             "Shenzhen Zhongxinghui Technology",
             "shenzhen_zhongxinghui_technology",
@@ -68,15 +68,18 @@ fn the_longest_prefix_and_number_win() {
     assert_eq!(enterprise(&[2011, 2, 1]).unwrap().id, "huawei");
     assert_eq!(enterprise(&[2011, 10, 1]).unwrap().id, "h3c");
     assert_eq!(enterprise(&[8072, 3]), None);
-    assert_eq!(knowledge().registrant(2011), Some("HUAWEI Technology Co.,Ltd"));
+    assert_eq!(
+        knowledge().registrant(2011).unwrap().organisation,
+        "HUAWEI Technology Co.,Ltd"
+    );
     let (organisation, prefix) = knowledge().holder([0x00, 0xe0, 0xfc, 1, 2, 3]).unwrap();
     assert!(organisation.starts_with("HUAWEI"), "{organisation}");
-    assert_eq!(prefix, "00E0FC");
-    let files = Files {
-        address_registry: "Large\tAABBCC\nMiddle\tAABBCC1\nSmall\tAABBCC123\n",
-        ..BUILT_IN
-    };
-    let mine = read(&files).unwrap();
+    assert_eq!(prefix.to_string(), "00E0FC");
+    let mine = Knowledge::overlaid(vec![file(
+        "here/address-registry.tsv",
+        "Large\tAABBCC\nMiddle\tAABBCC1\nSmall\tAABBCC123\n",
+    )])
+    .unwrap();
     for (address, holder) in [
         ([0xaa, 0xbb, 0xcc, 0x12, 0x3f, 0xff], "Small"),
         ([0xaa, 0xbb, 0xcc, 0x1f, 0xff, 0xff], "Middle"),
@@ -88,91 +91,161 @@ fn the_longest_prefix_and_number_win() {
     assert_ne!(mine.version(), knowledge().version());
 }
 
+fn file(name: &str, text: &'static str) -> KnowledgeFile {
+    KnowledgeFile {
+        name: name.to_owned(),
+        text: text.into(),
+    }
+}
+
 #[test]
 fn malformed_files_are_refused_with_their_line() {
-    let supplier = "x\tX\tmaker\t\t\t\t\ts\n";
-    for (files, says) in [
+    const SUPPLIER: &str = "x\tX\tmaker\t\t\t\t\ts\n";
+    for (name, text, says) in [
+        ("suppliers.tsv", "x\tX\tking\t\t\n", "line 1: role"),
         (
-            Files {
-                suppliers: "x\tX\tking\t\t\n",
-                ..BUILT_IN
-            },
-            "role",
+            "suppliers.tsv",
+            "x\tX\tmaker\tsame\t\t\t\ts\ny\tY\tmaker\tsame\t\t\t\ts\n",
+            "line 2: alias \"same\" twice, first in line 1",
         ),
         (
-            Files {
-                suppliers: "x\tX\tmaker\tsame\t\t\t\ts\ny\tY\tmaker\tsame\t\t\t\ts\n",
-                ..BUILT_IN
-            },
-            "two suppliers",
+            "suppliers.tsv",
+            "x\tX\tmaker\t\t\t\t\ts\nx\tX\tmaker\t\t\t\t\ts\n",
+            "line 2: supplier twice, first in line 1",
+        ),
+        ("suppliers.tsv", "x\tX\tmaker\t\t\t\t\t\n", "line 1: no source"),
+        ("enterprises.tsv", "7\towner\tnobody\t\t\t\tsource\n", "nobody"),
+        ("enterprises.tsv", "7\towner\tx\t\t2\t\tsource\n", "weight"),
+        (
+            "enterprises.tsv",
+            "# c\n7\towner\tx\t\t\t\t\n",
+            "line 2: no source",
+        ),
+        ("enterprises.tsv", "7\tgeneric\tx\t\t\t\ts\n", "names nobody"),
+        (
+            "enterprises.tsv",
+            "7.1\towner\tx\t\t\t\ts\n7.1\towner\tx\t\t\t\ts\n",
+            "prefix twice",
         ),
         (
-            Files {
-                suppliers: supplier,
-                products: "",
-                enterprises: "7\towner\tnobody\t\t\t\tsource\n",
-                ..BUILT_IN
-            },
-            "nobody",
+            "enterprises.tsv",
+            "seven\towner\tx\t\t\t\ts\n",
+            "no object identifier",
         ),
+        ("products.tsv", "ab\tsky\tmaker\tx\t\t\t\ts\n", "sky"),
         (
-            Files {
-                suppliers: supplier,
-                products: "",
-                enterprises: "7\towner\tx\t\t2\t\tsource\n",
-                ..BUILT_IN
-            },
-            "weight",
+            "products.tsv",
+            "a\tdescr\tmaker\tx\t\tspecific\t\ts\n",
+            "two letters",
         ),
+        ("address-registry.tsv", "A\tABC\n", "digits"),
+        ("address-registry.tsv", "A\tABCDEG\n", "hexadecimal"),
+        ("enterprise-registry.tsv", "many\tA\n", "number"),
         (
-            Files {
-                suppliers: supplier,
-                products: "",
-                enterprises: "7\towner\tx\t\t\t\t\n",
-                ..BUILT_IN
-            },
-            "source",
-        ),
-        (
-            Files {
-                suppliers: supplier,
-                products: "",
-                enterprises: "7\tgeneric\tx\t\t\t\ts\n",
-                ..BUILT_IN
-            },
-            "names nobody",
-        ),
-        (
-            Files {
-                suppliers: supplier,
-                products: "a\tsky\tmaker\tx\t\t\ts\n",
-                ..BUILT_IN
-            },
-            "sky",
-        ),
-        (
-            Files {
-                address_registry: "A\tABC\n",
-                ..BUILT_IN
-            },
-            "digits",
-        ),
-        (
-            Files {
-                enterprise_registry: "many\tA\n",
-                ..BUILT_IN
-            },
-            "number",
-        ),
-        (
-            Files {
-                tables: "t\t1.3.6.1.2.1\town\tmodule\t1\t0\t0\t0\t0\ts\n",
-                ..BUILT_IN
-            },
+            "tables.tsv",
+            "t\t1.3.6.1.2.1\town\tmodule\t1\t0\t0\t0\t0\ts\n",
             "enterprise",
         ),
+        ("notes.txt", "", "not a knowledge file"),
     ] {
-        let error = read(&files).unwrap_err().to_string();
-        assert!(error.contains(says) && error.contains("line"), "{error}");
+        let mut files = vec![file(&format!("folder/{name}"), text)];
+        if name != "suppliers.tsv" {
+            files.push(file("suppliers.tsv", SUPPLIER));
+        }
+        let faults = Knowledge::faults(files.clone());
+        let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert!(
+            told.len() == 1 && told[0].contains(says) && told[0].starts_with(&format!("folder/{name}")),
+            "{told:?}"
+        );
+        assert_eq!(Knowledge::overlaid(files).err(), faults.into_iter().next());
     }
+}
+
+#[test]
+fn every_fault_is_told_not_only_the_first() {
+    let faults = Knowledge::faults(vec![
+        file(
+            "a/enterprises.tsv",
+            "7\towner\tnobody\t\t\t\ts\n8\towner\thuawei\t\t\t\t\n",
+        ),
+        file(
+            "b/enterprises.tsv",
+            "9\tgeneric\t\t\t\t\ts\n9\tgeneric\t\t\t\t\ts\n",
+        ),
+    ]);
+    let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[2].starts_with("b/enterprises.tsv, line 2"), "{told:?}");
+}
+
+#[test]
+fn an_overlay_comes_first_and_has_its_own_version() {
+    let mine = Knowledge::overlaid(vec![
+        file("my/suppliers.tsv", "acme\tAcme\tmaker\tacme*\tAcme\t\t\tour contract\nhuawei\tHUAWEI\tmaker\tour own word\t\t\t\tour contract\n"),
+        file("my/enterprises.tsv", "2011\towner\tacme\t\t\t\tour contract\n"),
+    ])
+    .unwrap();
+    assert_ne!(mine.version(), knowledge().version());
+    assert_eq!(mine.named("ACME Widgets Ltd").unwrap().supplier.id, "acme");
+    let owner = |of: &Knowledge| {
+        of.reference(of.enterprise(&[2011, 1]).unwrap().supplier.unwrap())
+            .unwrap()
+            .id
+    };
+    assert_eq!(
+        (owner(&mine).as_str(), owner(knowledge()).as_str()),
+        ("acme", "huawei")
+    );
+    for spelling in ["our own word", "Huawei Device Co., Ltd."] {
+        assert_eq!(
+            mine.named(spelling).unwrap().supplier.name,
+            "HUAWEI",
+            "{spelling}"
+        );
+    }
+    assert_eq!(mine.registrant(9).unwrap().named.supplier.id, "cisco");
+}
+
+#[test]
+fn a_withheld_supplier_is_known_from_the_registries_alone() {
+    let without = Knowledge::withholding(&BTreeSet::from(["huawei".to_owned()])).unwrap();
+    assert_eq!(without.supplier("huawei"), None);
+    let named = without.registrant(2011).unwrap().named;
+    assert_eq!(
+        (named.supplier.name.as_str(), named.listed),
+        ("HUAWEI Technology", false)
+    );
+    assert!(without.phrases_in("Versatile Routing Platform").next().is_none());
+}
+
+#[test]
+fn nothing_built_in_is_enough_for_nothing() {
+    let (knowledge, faults) = read_layers([Vec::new(), Vec::new()], &BTreeSet::new());
+    assert!(faults.is_empty() && knowledge.unwrap().suppliers().next().is_none());
+}
+
+#[test]
+fn the_head_of_a_registry_bears_the_digest_of_its_rows() {
+    for text in [
+        include_str!("../../knowledge/enterprise-registry.tsv"),
+        include_str!("../../knowledge/address-registry.tsv"),
+    ] {
+        let head = text.lines().next().unwrap();
+        assert!(
+            head.contains(&import::rows_digest(text)) && head.contains("as of 20"),
+            "{head}"
+        );
+    }
+}
+
+#[test]
+fn former_names_lead_to_who_bears_another_now() {
+    let mine = Knowledge::overlaid(vec![file(
+        "enterprise-registry.tsv",
+        "7\tNobody Knows Ltd\tHUAWEI Technologies\n\tHikvision\tZTE Corporation\n",
+    )])
+    .unwrap();
+    assert_eq!(mine.registrant(7).unwrap().named.supplier.id, "huawei");
+    assert_eq!(mine.registrant(8).unwrap().named.supplier.id, "hikvision");
 }

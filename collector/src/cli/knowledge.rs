@@ -1,0 +1,130 @@
+//! `knowledge check`, `knowledge import`: what an operator does to the knowledge, offline.
+
+use super::{EX_CONFIG, Failure};
+use ::identify::Knowledge;
+use ::identify::knowledge::import::{self, Imported};
+use clap::Subcommand;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Largest registry read, in bytes.
+const MAX_BYTES: u64 = 64 << 20;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Say what is wrong with knowledge files, by file and line, as if they lay over the built-in ones.
+    Check {
+        /// The files, or folders of them.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Make the registry tables from what IANA and the IEEE publish.
+    Import {
+        /// The IANA private enterprise numbers (enterprise-numbers.txt).
+        #[arg(long, value_name = "FILE")]
+        enterprise_numbers: Option<PathBuf>,
+        /// IEEE prefixes (oui.csv, mam.csv, oui36.csv, iab.csv); may be given several times.
+        #[arg(long, value_name = "FILE")]
+        prefixes: Vec<PathBuf>,
+        /// The day or year the registries are of, like 2026-06-25 or 2026.
+        #[arg(long, value_name = "DATE")]
+        as_of: String,
+        /// Where the tables go: the folder of `knowledge.folder`.
+        #[arg(long, value_name = "FOLDER")]
+        folder: PathBuf,
+    },
+}
+
+/// Does what was asked.
+pub(super) fn run(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Check { files } => check(files),
+        Command::Import {
+            enterprise_numbers,
+            prefixes,
+            as_of,
+            folder,
+        } => import(enterprise_numbers.as_deref(), prefixes, as_of, folder),
+    }
+}
+
+fn check(places: &[PathBuf]) -> Result<(), Failure> {
+    let mut files = Vec::new();
+    for place in places {
+        files.extend(crate::identify::files(place).map_err(|e| Failure::configuration(&e))?);
+    }
+    let count = files.len();
+    let faults = Knowledge::faults(files.clone());
+    if !faults.is_empty() {
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        return Err(Failure {
+            code: EX_CONFIG,
+            line: lines.join("\nmarque-collector: "),
+        });
+    }
+    let knowledge = Knowledge::overlaid(files).map_err(|e| Failure::configuration(&e))?;
+    said(&format!(
+        "good: {count} files, {} suppliers; knowledge version {}",
+        knowledge.suppliers().count(),
+        knowledge.version()
+    ))
+}
+
+fn import(numbers: Option<&Path>, prefixes: &[PathBuf], as_of: &str, folder: &Path) -> Result<(), Failure> {
+    if as_of.len() > 10 || !as_of.bytes().all(|b| b.is_ascii_digit() || b == b'-') {
+        return Err(mistake(format!(
+            "--as-of: {as_of:?} is not like 2026 or 2026-06-25"
+        )));
+    }
+    if numbers.is_none() && prefixes.is_empty() {
+        return Err(mistake(
+            "give --enterprise-numbers, --prefixes or both".to_owned(),
+        ));
+    }
+    if let Some(path) = numbers {
+        let made = import::enterprise_numbers(&text(path)?, as_of);
+        write(&made, folder, import::ENTERPRISE_REGISTRY, "numbers")?;
+    }
+    if !prefixes.is_empty() {
+        let texts = prefixes
+            .iter()
+            .map(|path| text(path))
+            .collect::<Result<Vec<_>, _>>()?;
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let made = import::address_prefixes(&texts, as_of);
+        write(&made, folder, import::ADDRESS_REGISTRY, "prefixes")?;
+    }
+    Ok(())
+}
+
+fn text(path: &Path) -> Result<String, Failure> {
+    crate::identify::text(path, MAX_BYTES).map_err(|e| Failure::other(&e))
+}
+
+/// An empty table would forget every number: what yields none is refused.
+fn write(made: &Imported, folder: &Path, name: &str, what: &str) -> Result<(), Failure> {
+    if made.entries == 0 {
+        return Err(mistake(format!(
+            "no {what} in it: neither the form the registry publishes nor a table"
+        )));
+    }
+    let path = folder.join(name);
+    std::fs::write(&path, &made.text)
+        .map_err(|error| mistake(format!("{}: cannot be written: {error}", path.display())))?;
+    said(&format!(
+        "{}: {} {what} of {} organisations; {} without a holder, {} lines ignored",
+        path.display(),
+        made.entries,
+        made.organisations,
+        made.nameless,
+        made.ignored
+    ))
+}
+
+fn mistake(line: String) -> Failure {
+    Failure { code: 1, line }
+}
+
+fn said(line: &str) -> Result<(), Failure> {
+    writeln!(std::io::stdout(), "{line}").map_err(|error| mistake(format!("cannot write: {error}")))
+}
