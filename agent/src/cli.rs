@@ -74,6 +74,8 @@ pub fn run_by(args: impl IntoIterator<Item = OsString>, clock: fn() -> SystemTim
             return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
         }
     };
+    // What elements said is nobody else's: spool, plan and exports are readable by their owner alone.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     log_to_stderr();
     // Only the first call in a process installs; a second finds the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -91,7 +93,10 @@ pub fn run_by(args: impl IntoIterator<Item = OsString>, clock: fn() -> SystemTim
         },
         Command::Poll(args) => poll::run(&args).unwrap_or_else(|error| fail(&error, ExitCode::FAILURE)),
         Command::CheckConfig { config } => match run::check(&config) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => {
+                say(&format_args!("{}: good", config.display()));
+                ExitCode::SUCCESS
+            }
             Err(error) => fail(&error, ExitCode::from(EX_CONFIG)),
         },
         Command::Spool(command) => match spool::run(&command) {

@@ -185,6 +185,19 @@ impl Uplink {
                     pause = pauses();
                     continue;
                 }
+                Err(SessionError::OldCopy { acked, last }) => {
+                    tracing::error!(
+                        collector.acked = acked,
+                        spool.last = last,
+                        "this spool is an old copy: what it holds is sent under a new epoch, some of it perhaps twice"
+                    );
+                    metrics::counter!("marque_agent_spool_old_copy_total").increment(1);
+                    let spool = Arc::clone(&self.shared.spool);
+                    match tokio::task::spawn_blocking(move || spool.begin_epoch()).await {
+                        Ok(Err(error)) if !matches!(error, SpoolError::NoRoom { .. }) => return Err(error),
+                        _ => {}
+                    }
+                }
                 Err(SessionError::Spool(error)) if !matches!(error, SpoolError::NoRoom { .. }) => {
                     return Err(error);
                 }

@@ -90,9 +90,19 @@ fn gauges(overview: &store::view::Overview, now: Instant) {
         .count();
     metrics::gauge!("marque_collector_plans_refused").set(refused as f64);
     for agent in &overview.agents {
+        // Whoever was shut out is silent on purpose, and what waits there is nobody's.
+        let counts = agent.revoked.is_none();
+        let silent = if counts {
+            now.seconds_since(agent.last_seen)
+        } else {
+            0
+        };
         metrics::gauge!("marque_collector_agent_silent_seconds", "agent" => agent.agent.to_string())
-            .set(now.seconds_since(agent.last_seen) as f64);
-        if let Some(spool) = agent.spool {
+            .set(silent as f64);
+        if let Some(mut spool) = agent.spool {
+            if !counts {
+                (spool.waiting, spool.oldest, spool.no_room) = (0, None, None);
+            }
             let age = spool.oldest.map_or(0, |at| now.seconds_since(at));
             metrics::gauge!("marque_collector_agent_spool_reports", "agent" => agent.agent.to_string())
                 .set(spool.waiting as f64);

@@ -257,6 +257,7 @@ fn summarise(overview: &Overview, uncommitted: Option<Duration>, now: Instant) -
             quietest_agent: overview
                 .agents
                 .iter()
+                .filter(|agent| agent.revoked.is_none())
                 .map(|agent| now.seconds_since(agent.last_seen))
                 .max(),
             spooled: oldest(&|spool| spool.oldest),

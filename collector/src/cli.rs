@@ -110,6 +110,8 @@ pub fn run_by(args: impl IntoIterator<Item = OsString>, clock: fn() -> Instant) 
             return ExitCode::from(if error.use_stderr() { EX_USAGE } else { 0 });
         }
     };
+    // The inventory is confidential: whatever is written is readable by its owner alone.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     admin::log_to_stderr();
     // Only the first call in a process installs; a second finds the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -133,6 +135,11 @@ pub fn run_by(args: impl IntoIterator<Item = OsString>, clock: fn() -> Instant) 
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// A line of what was asked for; where nobody listens any more, that is no trouble.
+fn print(line: &dyn std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
@@ -211,7 +218,7 @@ fn check(path: &Path) -> Result<(), Failure> {
             line,
         });
     }
-    println!(
+    print(&format_args!(
         "{}: good; {} sites, {} declared elements, {} rules in {} packs, knowledge {}",
         path.display(),
         config.site.len(),
@@ -219,15 +226,15 @@ fn check(path: &Path) -> Result<(), Failure> {
         policies.rules().count(),
         policies.packs().len(),
         knowledge.version()
-    );
+    ));
     let undeclared = serve::undeclared(&policies, &config);
     if !undeclared.is_empty() {
-        println!(
+        print(&format_args!(
             "{}: note: operator.tags says nothing about {}: rules there bind nobody, and nothing they name is clear \
              (declare a tag, or not:TAG)",
             path.display(),
             undeclared.join(", ")
-        );
+        ));
     }
     Ok(())
 }

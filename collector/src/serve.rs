@@ -97,6 +97,10 @@ pub enum ServeError {
     Died(&'static str),
 }
 
+/// Agents whose certificate ran out later than this ago shake hands, so that they can be told; each call then
+/// decides by itself, and none but a renewal within the grace is answered.
+const LATEST: Duration = Duration::from_secs(10 * 365 * 86_400);
+
 /// The wall clock, read only at this program's borders.
 #[must_use]
 pub fn clock() -> Instant {
@@ -206,12 +210,9 @@ pub async fn serve(
     store.declare(&config.site, &declarations, clock()).await?;
 
     let refused = |address| move |source| ServeError::Listen { address, source };
-    let listener = Listener::bind(
-        config.grpc.listen,
-        bundle.server_within(config.identity.renewal_grace)?,
-    )
-    .await
-    .map_err(refused(config.grpc.listen))?;
+    let listener = Listener::bind(config.grpc.listen, bundle.server_within(LATEST)?)
+        .await
+        .map_err(refused(config.grpc.listen))?;
     let grpc = listener.address().map_err(refused(config.grpc.listen))?;
     let pages = tokio::net::TcpListener::bind(config.http.listen)
         .await

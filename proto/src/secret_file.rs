@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// A file being made beside the one it will replace; dropped unsaved, it is removed.
@@ -14,6 +14,12 @@ pub struct SecretFile {
     file: File,
     fresh: PathBuf,
     path: PathBuf,
+}
+
+/// Whether a file with a secret is there and others than its owner may read it.
+#[must_use]
+pub fn is_exposed(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
 }
 
 impl SecretFile {
@@ -84,7 +90,6 @@ impl Drop for SecretFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn is_private_whole_and_leaves_nothing_beside() {

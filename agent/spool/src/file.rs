@@ -77,6 +77,38 @@ impl fmt::Debug for File {
 impl File {
     /// Opens a file; a new one begins with a gap of so many lost payloads since then, if told so.
     pub fn open(path: &Path, lost: Option<(u64, SystemTime)>) -> Result<OpenedFile, SpoolError> {
+        let length = std::fs::metadata(path).map(|found| found.len());
+        // What is empty was cut: a new file comes to its place whole.
+        if matches!(length, Ok(0)) {
+            return Err(SpoolError::Damaged {
+                path: path.to_owned(),
+                reason: "it is empty".to_owned(),
+            });
+        }
+        if !matches!(length, Err(error) if error.kind() == ErrorKind::NotFound) {
+            return Self::open_at(path, None);
+        }
+        let mut new = path.as_os_str().to_owned();
+        new.push(".begun");
+        let new = PathBuf::from(new);
+        match std::fs::remove_file(&new) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(unusable(path, error)),
+            _ => {}
+        }
+        drop(Self::open_at(&new, lost)?);
+        std::fs::rename(&new, path).map_err(|error| unusable(path, error))?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        std::fs::File::open(folder.unwrap_or(Path::new(".")))
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| unusable(path, error))?;
+        let opened = Self::open_at(path, None)?;
+        Ok(OpenedFile {
+            created: true,
+            ..opened
+        })
+    }
+
+    fn open_at(path: &Path, lost: Option<(u64, SystemTime)>) -> Result<OpenedFile, SpoolError> {
         let database = Builder::new()
             .set_cache_size(CACHE_BYTES)
             // Reads the whole file once; without it redb may panic over a damaged one.
@@ -123,9 +155,7 @@ impl File {
             write.open_table(RECORDS)?;
             let mut gaps = write.open_table(GAPS)?;
             if created {
-                let mut epoch = [0; 16];
-                getrandom::fill(&mut epoch)
-                    .map_err(|error| redb::Error::Io(std::io::Error::other(error.to_string())))?;
+                let epoch = random()?;
                 let mut next = 1u64;
                 if let Some((lost, now)) = lost {
                     // One sequence stands for a number nobody knows.
@@ -147,6 +177,18 @@ impl File {
             write.abort()?;
         }
         Ok((created, epoch))
+    }
+
+    /// Gives the sequences another epoch, durably.
+    pub fn begin_epoch(&self) -> Result<[u8; 16], SpoolError> {
+        let begin = || -> Result<[u8; 16], redb::Error> {
+            let epoch = random()?;
+            let write = self.database.begin_write()?;
+            write.open_table(META)?.insert(EPOCH, epoch.as_slice())?;
+            write.commit()?;
+            Ok(epoch)
+        };
+        begin().map_err(|error| self.failed(&error))
     }
 
     /// Writes records and lets the oldest go until `quota` bytes are left, durably;
@@ -338,6 +380,13 @@ fn unusable(path: &Path, source: std::io::Error) -> SpoolError {
         return SpoolError::NoRoom { path, reason };
     }
     SpoolError::Unusable { path, source }
+}
+
+fn random() -> Result<[u8; 16], redb::Error> {
+    let mut octets = [0; 16];
+    getrandom::fill(&mut octets)
+        .map_err(|error| redb::Error::Io(std::io::Error::other(error.to_string())))?;
+    Ok(octets)
 }
 
 /// How many payloads a damaged file held, as far as that can still be read. Works

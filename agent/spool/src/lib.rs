@@ -222,7 +222,7 @@ pub struct Spool {
     /// Nothing while it could not be opened again.
     file: RwLock<Option<File>>,
     reserve: Reserve,
-    epoch: [u8; 16],
+    epoch: Mutex<[u8; 16]>,
     quota_bytes: u64,
     clock: fn() -> SystemTime,
     /// What the last commit left.
@@ -264,7 +264,7 @@ impl Spool {
             path: path.to_owned(),
             file: RwLock::new(Some(opened.file)),
             reserve: Reserve::beside(path),
-            epoch: opened.epoch,
+            epoch: Mutex::new(opened.epoch),
             quota_bytes: options.quota_bytes,
             clock: options.clock,
             cursor: Mutex::new(opened.cursor),
@@ -287,7 +287,18 @@ impl Spool {
     /// 16 random bytes made with the file: sequences count within it.
     #[must_use]
     pub fn epoch(&self) -> [u8; 16] {
-        self.epoch
+        *lock(&self.epoch)
+    }
+
+    /// Gives all that waits, and what comes, another epoch. For an old copy, whose sequences
+    /// were given to other payloads since: what it holds may be told twice, nothing is lost.
+    ///
+    /// # Errors
+    /// [`SpoolError`]; the epoch is then the one before.
+    pub fn begin_epoch(&self) -> Result<(), SpoolError> {
+        let _committing = lock(&self.commit);
+        *lock(&self.epoch) = self.with_file(File::begin_epoch)?;
+        Ok(())
     }
 
     /// The oldest that waits, gaps included; the next one if none does.
@@ -514,7 +525,7 @@ impl Spool {
         *file = None;
         let opened = File::open(&self.path, None)?;
         let (known, mut found) = (*lock(&self.cursor), opened.cursor);
-        if opened.epoch != self.epoch || found.next < known.next {
+        if opened.epoch != self.epoch() || found.next < known.next {
             return Err(SpoolError::Damaged {
                 path: self.path.clone(),
                 reason: "it is not the file that was written".to_owned(),

@@ -463,3 +463,44 @@ fn damage_anywhere_is_seen_and_never_taken_for_a_report() {
     }
     assert!(seen > 10, "{seen}");
 }
+
+#[test]
+fn an_empty_file_was_cut_and_is_no_new_spool() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spool");
+    drop(open(&path).unwrap());
+    std::fs::write(&path, b"").unwrap();
+    let refused = open(&path).unwrap_err();
+    assert!(
+        matches!(&refused, SpoolError::Damaged { reason, .. } if reason == "it is empty"),
+        "{refused}"
+    );
+    let options = Options {
+        move_damaged_aside: true,
+        ..OPTIONS
+    };
+    let (spool, opened) = Spool::open(&path, &options).unwrap();
+    assert!(opened.created && opened.moved_aside.is_some());
+    assert!(
+        matches!(spool.read_from(1, 9, 999).unwrap()[..], [Item::Gap(gap)] if gap.reason == GapReason::Damaged)
+    );
+}
+
+#[test]
+fn another_epoch_keeps_what_waits_and_outlasts_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spool");
+    let (spool, _) = open(&path).unwrap();
+    for _ in 0..3 {
+        spool.append(Bytes::from_static(b"report")).unwrap();
+    }
+    spool.ack(1).unwrap();
+    let before = spool.epoch();
+    spool.begin_epoch().unwrap();
+    let epoch = spool.epoch();
+    assert_ne!(epoch, before);
+    drop(spool);
+    let (spool, _) = open(&path).unwrap();
+    assert_eq!(spool.epoch(), epoch);
+    assert_eq!((spool.first_sequence(), spool.next_sequence()), (2, 4));
+}

@@ -71,7 +71,15 @@ pub enum RunError {
 /// # Errors
 /// [`ConfigError`] naming file, line and key.
 pub fn check(path: &Path) -> Result<(), ConfigError> {
-    Loaded::read(path).map(|_| ())
+    Loaded::read(path).map(|loaded| warn_exposed(&loaded.identity))
+}
+
+/// A key that others can read is as good as theirs.
+fn warn_exposed(identity: &Path) {
+    if proto::secret_file::is_exposed(identity) {
+        let file = identity.display();
+        tracing::warn!(identity.file = %file, "others than its owner may read this key: chmod 600, better enrol anew");
+    }
 }
 
 /// Runs until a signal.
@@ -80,6 +88,7 @@ pub fn check(path: &Path) -> Result<(), ConfigError> {
 /// [`RunError`] when it cannot start or go on.
 pub fn run(path: &Path, move_damaged_aside: bool, clock: fn() -> SystemTime) -> Result<(), RunError> {
     let loaded = Loaded::read(path)?;
+    warn_exposed(&loaded.identity);
     let options = Options {
         quota_bytes: loaded.config.spool.quota_bytes,
         move_damaged_aside,

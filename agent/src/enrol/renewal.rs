@@ -82,11 +82,17 @@ impl Renewal {
                 error = causes,
                 "certificate not renewed"
             );
-        } else {
+        } else if matches!(error, EnrolError::Refused(tonic::Code::PermissionDenied, _)) {
             tracing::error!(
                 certificate.late_seconds = left.saturating_neg(),
                 error = causes,
-                "certificate has run out, past the collector's grace this agent must be enrolled anew"
+                "certificate has run out and the collector renews it no more: enrol this agent anew"
+            );
+        } else {
+            tracing::warn!(
+                certificate.late_seconds = left.saturating_neg(),
+                error = causes,
+                "certificate has run out and is not renewed yet"
             );
         }
     }

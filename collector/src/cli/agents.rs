@@ -98,7 +98,7 @@ async fn print_invitation(path: &Path, site: &SiteName, minutes: u32) -> Result<
     let (token, expires) = invite(&store, &authority, site, valid, clock())
         .await
         .map_err(|e| Failure::other(&e))?;
-    println!("{}", token.text());
+    super::print(&format_args!("{}", token.text()));
     eprintln!(
         "for one agent at {site}, once, until {expires}\nauthority SHA-256 {}",
         hex::encode(token.authority)
@@ -111,7 +111,7 @@ async fn list(path: &Path) -> Result<(), Failure> {
     let (_, store) = open(path).await?;
     let agents = store.admitted().await.map_err(|e| Failure::other(&e))?;
     for agent in &agents {
-        println!("{}", line(agent, clock()));
+        super::print(&format_args!("{}", line(agent, clock())));
     }
     store.close().await;
     Ok(())
@@ -148,7 +148,7 @@ async fn revoke(path: &Path, agent: AgentId) -> Result<(), Failure> {
             line: format!("no agent {agent} is known; see agent list"),
         });
     }
-    println!("agent {agent} is revoked");
+    super::print(&format_args!("agent {agent} is revoked"));
     Ok(())
 }
 
@@ -171,11 +171,11 @@ async fn certificate(path: &Path, site: &SiteName, out: &Path) -> Result<(), Fai
         .map_err(|e| Failure::other(&e))?;
     store.close().await;
     file.save(&bundle).map_err(named)?;
-    println!(
+    super::print(&format_args!(
         "{}: key and certificate of agent {agent} at {site}, valid until {}",
         out.display(),
         issued.not_after
-    );
+    ));
     Ok(())
 }
 

@@ -63,9 +63,9 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
             .map(|()| "the old authority is trusted no more".to_owned()),
     };
     store.close().await;
-    println!(
+    super::print(&format_args!(
         "{}; start the collector anew",
         done.map_err(|e| Failure::other(&e))?
-    );
+    ));
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::plan::{PlanFile, words};
 use crate::serve::clock;
 use clap::Subcommand;
 use model::SiteName;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use store::Plans as _;
 use store::plans::{NewPlan, PlanRow, Put};
@@ -53,6 +54,9 @@ pub(super) enum Command {
     },
 }
 
+/// Far more than 50,000 targets take.
+const MAX_BYTES: u64 = 16 << 20;
+
 pub(super) async fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Check { plan } => check(plan),
@@ -67,16 +71,26 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
 }
 
 fn read(path: &Path) -> Result<PlanFile, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure {
+    let fault = |why: &dyn std::fmt::Display| Failure {
         code: EX_CONFIG,
-        line: format!("{}: cannot be read: {error}", path.display()),
-    })?;
+        line: format!("{}: {why}", path.display()),
+    };
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
+        .map_err(|error| fault(&format_args!("cannot be read: {error}")))?;
+    if text.len() as u64 > MAX_BYTES {
+        return Err(fault(&format_args!("is larger than {MAX_BYTES} bytes")));
+    }
     PlanFile::parse(&text, &path.display().to_string()).map_err(|error| Failure::configuration(&error))
 }
 
 fn check(path: &Path) -> Result<(), Failure> {
     let (targets, ranges) = read(path)?.counts();
-    println!("{}: good; {targets} targets, {ranges} ranges", path.display());
+    super::print(&format_args!(
+        "{}: good; {targets} targets, {ranges} ranges",
+        path.display()
+    ));
     Ok(())
 }
 
@@ -100,9 +114,13 @@ async fn put(config: &Path, site: &SiteName, path: &Path) -> Result<(), Failure>
     store.close().await;
     match put {
         Put::New(revision) => {
-            println!("{site}: revision {revision}; {targets} targets, {ranges} ranges");
+            super::print(&format_args!(
+                "{site}: revision {revision}; {targets} targets, {ranges} ranges"
+            ));
         }
-        Put::Same(revision) => println!("{site}: unchanged, revision {revision} says the same"),
+        Put::Same(revision) => super::print(&format_args!(
+            "{site}: unchanged, revision {revision} says the same"
+        )),
     }
     Ok(())
 }
@@ -117,9 +135,12 @@ async fn list(config: &Path) -> Result<(), Failure> {
     sites.sort();
     sites.dedup();
     for site in sites {
-        println!("{}", line(site, plans.iter().find(|plan| plan.site == *site)));
+        super::print(&format_args!(
+            "{}",
+            line(site, plans.iter().find(|plan| plan.site == *site))
+        ));
         for agent in agents.iter().filter(|agent| agent.site == *site) {
-            println!("\t{}\t{}", agent.agent, words(&agent.state));
+            super::print(&format_args!("\t{}\t{}", agent.agent, words(&agent.state)));
         }
     }
     Ok(())

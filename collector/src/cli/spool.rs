@@ -69,7 +69,7 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
         saved.map_err(|error| named(path, &error))?;
     }
     store.close().await;
-    println!("{}", line(file, &done));
+    super::print(&format_args!("{}", line(file, &done)));
     Ok(())
 }
 

@@ -315,6 +315,9 @@ fn leaf_params(
 }
 
 pub(super) fn read(path: &Path) -> Result<String, EnrolError> {
+    if proto::secret_file::is_exposed(path) {
+        tracing::warn!(file = %path.display(), "others than its owner may read this key: chmod 600");
+    }
     std::fs::read_to_string(path).map_err(|source| EnrolError::File {
         path: path.display().to_string(),
         source,

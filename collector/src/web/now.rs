@@ -188,12 +188,11 @@ fn tiles(overview: &Overview, pressing: &Pressing, now: Instant) -> Vec<Tile> {
     let (critical, major) = (of(Severity::Critical), of(Severity::Major));
     let unknown = overview.elements.saturating_sub(overview.identified);
     let dark = overview.elements.saturating_sub(overview.reached);
-    let ill = overview
-        .agents
-        .iter()
+    let open = || overview.agents.iter().filter(|row| row.revoked.is_none());
+    let ill = open()
         .filter(|row| !health::complaints(row, now).is_empty())
         .count();
-    let agents = u64::try_from(overview.agents.len()).unwrap_or(u64::MAX);
+    let agents = u64::try_from(open().count()).unwrap_or(u64::MAX);
     let ill = u64::try_from(ill).unwrap_or(u64::MAX);
     let tone = |count: u64, tone: &'static str| if count == 0 { "quiet" } else { tone };
     let urgent = OPEN

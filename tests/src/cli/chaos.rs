@@ -7,7 +7,7 @@ use std::process::ExitCode;
 /// How to put the house to the test.
 #[derive(Debug, clap::Args)]
 pub struct ChaosArgs {
-    /// For how long; it ends within 20 s more.
+    /// For how long, the building of the house included; it ends within 20 s more.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(20..=86_400))]
     seconds: u64,
     /// Fixes which faults happen when.

@@ -172,3 +172,34 @@ async fn a_stranger_is_refused_and_an_agent_is_heard() {
     assert_eq!(health.status, 1, "serving");
     house.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_copy_of_a_spool_takes_no_number_twice() {
+    let mut spec = HouseSpec::new(LAB, plan(2));
+    spec.interval_seconds = 1;
+    let mut house = House::start(spec).await.unwrap();
+    let seen = house.wait_until(PATIENCE, |s| s.reports >= 4).await.unwrap();
+    house.kill_agent("lab").await.unwrap();
+    let spool = house.data().join("agent-lab.redb");
+    let copy = house.data().join("copy");
+    std::fs::copy(&spool, &copy).unwrap();
+    house.start_agent("lab").unwrap();
+    let later = house
+        .wait_until(PATIENCE, |s| s.reports >= seen.reports + 8)
+        .await
+        .unwrap();
+    house.kill_agent("lab").await.unwrap();
+    // A backup is played back: its next numbers were given to other reports.
+    std::fs::copy(&copy, &spool).unwrap();
+    house.start_agent("lab").unwrap();
+    house
+        .wait_for_words("agent-lab", "this spool is an old copy", PATIENCE)
+        .await
+        .unwrap();
+    let after = house
+        .wait_until(PATIENCE, |s| s.reports >= later.reports + 4)
+        .await
+        .unwrap();
+    assert_eq!((after.lost, after.gaps), (0, 0));
+    house.stop().await.unwrap();
+}
