@@ -1,11 +1,12 @@
-//! The command line: `serve`, `check-config`, `identify`, `agent` for who may come in, `authority` for who says so.
+//! The command line: `serve`, `check-config`, `identify`, `policy`, `agent` for who may come in, `authority` for who says so.
 //!
 //! Invariant: whatever goes wrong is one line on standard error and an exit code
-//! of `sysexits.h` (64 usage, 78 configuration, 1 anything else).
+//! of `sysexits.h` (64 usage, 65 facts that cannot be judged, 78 configuration, 1 anything else).
 
 mod agents;
 mod authority;
 mod plans;
+mod policy;
 mod recordings;
 
 use crate::config::Config;
@@ -17,8 +18,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
-/// `EX_USAGE` and `EX_CONFIG` of sysexits.h.
+/// `EX_USAGE`, `EX_DATAERR` and `EX_CONFIG` of sysexits.h.
 const EX_USAGE: u8 = 64;
+const EX_DATAERR: u8 = 65;
 const EX_CONFIG: u8 = 78;
 
 /// Takes reports of agents in, concludes who made what, judges it and shows it.
@@ -55,6 +57,9 @@ enum Command {
     /// What agents are told to do: check, put, list, show.
     #[command(subcommand)]
     Plan(plans::Command),
+    /// The rules: judge one asset, list, show, check, test, compare.
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// Let one authority take over from another: prepare, promote, forget.
     #[command(subcommand)]
     Authority(authority::Command),
@@ -101,6 +106,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Identify { recordings } => return recordings::identify(&recordings),
         Command::Agent(command) => block_on(agents::run(&command)),
         Command::Plan(command) => block_on(plans::run(&command)),
+        Command::Policy(command) => policy::run(&command),
         Command::Authority(command) => block_on(authority::run(&command)),
     };
     match outcome {
