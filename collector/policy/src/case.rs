@@ -149,3 +149,118 @@ impl Case {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use time::macros::date;
+
+    #[test]
+    fn every_built_in_example_holds() {
+        let policies = Policies::built_in().unwrap();
+        let mut count = 0;
+        for pack in policies.packs() {
+            let (ran, broken) = run(pack, &policies);
+            let lines: Vec<_> = broken.iter().map(ToString::to_string).collect();
+            assert!(lines.is_empty(), "{}", lines.join("\n"));
+            assert!(ran > 0, "{} has no example", pack.name);
+            count += ran;
+        }
+        assert!(count >= 122, "{count}");
+    }
+
+    #[test]
+    fn a_wrong_example_is_told() {
+        let text = include_str!("../packs/dk.toml");
+        let wrong = text.replace("class = \"due\"\ndate = \"2027-01-01\"", "class = \"overdue\"");
+        assert_ne!(text, wrong);
+        let policies = Policies::built_in_with("dk.toml", &wrong).unwrap();
+        let (_, broken) = run(policies.pack("DK").unwrap(), &policies);
+        let lines: Vec<_> = broken.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            ["DK-TDC-2023: optical transport at TDC NET: expected overdue, found due 2027-01-01"]
+        );
+    }
+
+    /// The survey of rules this set was made from: each is in a pack.
+    #[test]
+    fn every_rule_of_the_survey_is_in_a_pack() {
+        let policies = Policies::built_in().unwrap();
+        let missing: Vec<_> = include_str!("case/rules.txt")
+            .lines()
+            .filter(|id| policies.rule(id).is_none())
+            .collect();
+        assert_eq!(missing, Vec::<&str>::new());
+        assert_eq!(include_str!("case/rules.txt").lines().count(), 123);
+    }
+
+    #[test]
+    fn words_that_cannot_be_meant_are_told() {
+        for (word, told) in [
+            (
+                "allowed",
+                "\"allowed\" is no class; write nothing, violation, overdue",
+            ),
+            ("", "\"\" is no class"),
+        ] {
+            let error = Expected::try_from(word.to_owned()).unwrap_err();
+            assert!(error.starts_with(told), "{error}");
+        }
+        assert_eq!(
+            Day::try_from("2026-11".parse::<PartialDate>().unwrap()),
+            Err("2026-11 is no day; write YYYY-MM-DD".to_owned())
+        );
+    }
+
+    /// Every supplier under every tag, new and installed, in every pack, then and now.
+    #[test]
+    fn judging_is_total_and_opens_nothing_without_effect() {
+        let policies = Policies::built_in().unwrap();
+        let tags: BTreeSet<String> = policies
+            .rules()
+            .flat_map(|rule| rule.bound.tags.clone())
+            .collect();
+        let nothing = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        for pack in policies.packs() {
+            for company in &policies.affiliations().suppliers {
+                for state in ["new", "installed"] {
+                    let text = format!(
+                        "supplier = {:?}\nstate = {state:?}\ngeneration = \"5G\"",
+                        company.id
+                    );
+                    let mut facts: Facts = toml::from_str(&text).unwrap();
+                    facts.jurisdiction = Some(pack.code.clone());
+                    facts.operator_tags.0 = tags.iter().cloned().collect();
+                    for as_of in [
+                        date!(2018 - 11 - 20),
+                        date!(2023 - 06 - 01),
+                        date!(2028 - 01 - 01),
+                    ] {
+                        let question = Question {
+                            as_of,
+                            as_known: None,
+                            assumed: &nothing,
+                            powers: true,
+                        };
+                        for (id, verdict) in judge(&facts, &policies, &question).unwrap() {
+                            let effect = policies.rule(&id).map(|rule| rule.effect);
+                            let idle = effect == Some(crate::pack::Effect::None);
+                            assert!(!idle || !verdict.class.opens_finding(), "{id}");
+                            assert!(!verdict.why.to_lowercase().contains("illegal"), "{id}");
+                            assert!(
+                                verdict.why.contains(&format!("rule {id}")) || idle,
+                                "{id}: {}",
+                                verdict.why
+                            );
+                            seen.insert(verdict.class);
+                        }
+                    }
+                }
+            }
+        }
+        assert!(seen.len() >= 9, "{seen:?}");
+    }
+}

@@ -209,6 +209,7 @@ impl TryFrom<String> for LevelWord {
             "board" | "module" | "card" | "optic" | "component" => Depth::Board,
             "chip" => Depth::Chip,
             "software" => Depth::Software,
+            "critical_part" => Depth::Named(Level::CriticalComponent),
             "substantial_or_essential_component_or_critical_technology" => {
                 Depth::Named(Level::EssentialComponent)
             }
@@ -297,6 +298,10 @@ impl Facts {
             .chain(site_tags.into_iter().flatten())
             .cloned()
             .collect();
+        if self.level == Some(LevelWord(Depth::Named(Level::CriticalComponent))) {
+            // Some laws call the same thing a part.
+            place.tags.insert("critical_part".to_owned());
+        }
         let prefixed = [("purpose:", &self.purpose.0), ("manages:", &self.manages.0)];
         place.tags.extend(
             prefixed
@@ -335,9 +340,10 @@ impl Facts {
         }
         Ok(Told {
             segment: self.segment,
-            presence: self.state.map(|state| match state {
-                State::New => Presence::New,
-                State::Installed => Presence::Installed,
+            presence: Some(match self.state {
+                Some(State::New) => Presence::New,
+                Some(State::Installed) => Presence::Installed,
+                None => Presence::Untold,
             }),
             made: self.made,
             installed: self.installed,

@@ -71,3 +71,6 @@ fn verdict(result: RuleResult) -> Verdict {
         why: words.join(". "),
     }
 }
+
+#[cfg(test)]
+mod properties;

@@ -80,6 +80,8 @@ pub enum Presence {
     New,
     /// In use.
     Installed,
+    /// Asked about without saying which.
+    Untold,
 }
 
 /// A share as an interval, in per cent: unknown makers widen it.

@@ -6,7 +6,7 @@
 
 use crate::affiliation::Affiliations;
 use crate::country::{Countries, Stands};
-use crate::pack::{Country, Effect, List, Mode, Pack, Rule};
+use crate::pack::{Affiliates, Country, Effect, List, Mode, Pack, Rule, Whose};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeSet, HashMap};
@@ -479,7 +479,17 @@ impl Policies {
                 (_, Some(list)) => list.entries.iter().flat_map(|e| e.suppliers.clone()).collect(),
                 _ => rule.matching.suppliers.clone(),
             };
-            let mut met = self.affiliations.reach(&listed, rule.matching.affiliates);
+            let of_group = rule
+                .matching
+                .fact
+                .as_ref()
+                .is_some_and(|test| test.whose == Whose::Group);
+            let affiliates = if of_group {
+                Affiliates::Group
+            } else {
+                rule.matching.affiliates
+            };
+            let mut met = self.affiliations.reach(&listed, affiliates);
             if let (Mode::CountryOfControl, Some(country)) = (rule.matching.mode, &rule.matching.country) {
                 let controlled = self
                     .affiliations

@@ -107,6 +107,12 @@ impl Matter<'_> {
         if forbids && of_things && self.part.told.presence == Some(Presence::New) {
             return Outcome::new(ResultClass::Violation, words + "; this is told as new");
         }
+        if forbids && of_things && self.part.told.presence == Some(Presence::Untold) {
+            return Outcome::new(
+                ResultClass::ConditionUnknown,
+                words + "; whether this is new is not told",
+            );
+        }
         if rule.effect_installed == Some(Effect::Review) {
             return Outcome::new(
                 ResultClass::Review,
@@ -186,7 +192,8 @@ impl Matter<'_> {
     /// The class where the day of acquisition would settle it: a part may have come after the
     /// unit did, so nothing can be presumed of its day.
     fn undated(&self, class: ResultClass) -> ResultClass {
-        if self.part.component.is_none() {
+        let untold = self.part.told.presence == Some(Presence::Untold);
+        if self.part.component.is_none() && !untold {
             class
         } else {
             ResultClass::ConditionUnknown
