@@ -10,7 +10,7 @@ mod policy;
 mod recordings;
 
 use crate::config::Config;
-use crate::{admin, declare, serve};
+use crate::{admin, declare, packs, serve};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -169,8 +169,7 @@ fn stop_on_signal(stop: CancellationToken) -> std::io::Result<()> {
 
 fn check(path: &Path) -> Result<(), Failure> {
     let config = Config::read(path).map_err(|e| Failure::configuration(&e))?;
-    let policies =
-        serve::policies(config.policy.folder.as_deref()).map_err(|e| Failure::configuration(&e))?;
+    let policies = packs::open(&config.policy).map_err(|e| Failure::configuration(&e))?;
     serve::check_tags(&policies, &config.operator.tags).map_err(|e| tag_mistake(path, &e))?;
     let declarations = config.operator.elements.as_deref().map(declare::read).transpose();
     let declarations = declarations

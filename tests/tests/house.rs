@@ -13,6 +13,7 @@ mod house {
     pub mod tidy;
     pub mod facts;
     pub mod commands;
+    pub mod law;
     pub mod path;
     pub mod line;
     pub mod enrol;

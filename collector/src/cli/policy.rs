@@ -7,6 +7,8 @@ mod compare;
 mod print;
 
 use super::{EX_CONFIG, EX_DATAERR, Failure};
+use crate::config::{Config, PolicyConfig};
+use crate::packs;
 use ::policy::case::Day;
 use ::policy::{Facts, PackError, PartialDate, Policies, Question, case};
 use clap::{Args, Subcommand};
@@ -68,8 +70,11 @@ pub(super) enum Command {
 #[derive(Args)]
 pub(super) struct Packs {
     /// A folder of packs used instead of the built-in ones.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "config")]
     packs: Option<PathBuf>,
+    /// The packs of this configuration of a collector, with its keys and pins.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Leave open what a text that names nobody is usually read to mean.
     #[arg(long)]
     without_interpretation: bool,
@@ -119,11 +124,14 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
 
 impl Packs {
     fn load(&self) -> Result<Policies, Failure> {
-        let policies = match &self.packs {
-            Some(folder) => Policies::load_dir(folder),
-            None => Policies::built_in(),
+        let config = match (&self.config, &self.packs) {
+            (Some(path), _) => Config::read(path).map_err(|e| Failure::configuration(&e))?.policy,
+            (None, folder) => PolicyConfig {
+                folder: folder.clone(),
+                ..PolicyConfig::default()
+            },
         };
-        let policies = policies.map_err(|e| Failure::configuration(&e))?;
+        let policies = packs::open(&config).map_err(|e| Failure::configuration(&e))?;
         Ok(if self.without_interpretation {
             policies.without_interpretation()
         } else {
