@@ -3,6 +3,7 @@
 //! `lab agent …` and `lab collector …` are Marque's programs with their own arguments; the
 //! house starts them as processes of their own.
 
+mod bench;
 mod house;
 mod network;
 mod progress;
@@ -28,6 +29,9 @@ struct Args {
 enum Command {
     /// Run only the simulated elements, for use with tools such as snmpwalk.
     Network(network::NetworkArgs),
+    /// Measure something.
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
 }
 
 /// Runs the program with its arguments, the first being its name.
@@ -58,6 +62,7 @@ fn own(args: Args) -> ExitCode {
     let ended = runtime.block_on(async {
         match args.command {
             Some(Command::Network(args)) => network::run(args).await,
+            Some(Command::Bench(command)) => bench::run(&command),
             None => house::run(args.house).await,
         }
     });

@@ -10,4 +10,5 @@ pub mod element;
 pub mod kind;
 pub mod network;
 pub mod house;
+pub mod judge;
 pub mod cli;

@@ -195,6 +195,20 @@ as_of = "2026-11-23"
 class = "violation"
 "#;
 
+/// The example of the manual is a rule that loads and holds.
+#[test]
+fn the_manual_s_rule_is_one() {
+    let manual = include_str!("../../../docs/manual/write-a-policy.md");
+    let (_, rest) = manual.split_once("```toml\n").unwrap();
+    let (rule, _) = rest.split_once("```").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let pack = format!("code = \"XA\"\nname = \"Example\"\nhorizon = \"2026\"\n{rule}");
+    std::fs::write(folder.path().join("xa.toml"), pack.replace("\"acme\"", "\"zte\"")).unwrap();
+    let (code, said, complaint) = policy(folder.path(), &["test", "xa.toml"]);
+    assert_eq!(code, Some(0), "{said}{complaint}");
+    assert!(said.starts_with("1 of 1"), "{said}");
+}
+
 fn policy(folder: &Path, words: &[&str]) -> (Option<i32>, String, String) {
     let words: Vec<&str> = ["collector", "policy"]
         .into_iter()
