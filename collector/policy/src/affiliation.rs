@@ -308,7 +308,8 @@ impl Affiliations {
                 if held == Some(false) || !seen.insert(other) {
                     continue;
                 }
-                let sure = sure && held == Some(true);
+                // Whether a holding below control makes an affiliate is for somebody to judge.
+                let sure = sure && held == Some(true) && weight >= 1.0;
                 let certainty = certainty.min(weight).min(edge.certainty());
                 let mut path = path.clone();
                 path.push(self.edge_words(edge));
@@ -420,7 +421,7 @@ edge = [
             ("sold", "group", Some("2023-01-01"), None),
             ("sold", "group", None, Some((false, 1.0))),
             ("part", "group", None, None),
-            ("part", "subsidiaries_and_affiliates", None, Some((true, 0.6))),
+            ("part", "subsidiaries_and_affiliates", None, Some((false, 0.6))),
         ] {
             let found = link(supplier, affiliates, acquired).map(|(sure, certainty, _)| (sure, certainty));
             assert_eq!(found, expected, "{supplier} {affiliates} {acquired:?}");

@@ -184,10 +184,12 @@ impl<'a> View<'a> {
         let mut found: Vec<RuleResult> = Vec::new();
         for (attribution, via) in names.into_iter().filter_map(|(a, via)| Some((a?, via))) {
             let any_maker = via == Via::Maker && self.part.component.is_none();
-            for rule in
-                self.policies
-                    .candidates(code, &attribution.supplier.id, any_maker, self.powers(any_maker))
-            {
+            for rule in self.policies.candidates(
+                code,
+                &attribution.supplier.id,
+                any_maker,
+                any_maker && self.question.powers,
+            ) {
                 if found.iter().all(|other| other.rule != rule.id) {
                     let result = self.apply(rule, attribution, via);
                     found.extend(result.filter(|result| self.adds_to(met_by_unit, result)));
@@ -206,11 +208,6 @@ impl<'a> View<'a> {
                 .is_none_or(|&(class, acquired)| acquired != self.part.acquired && result.class < class)
     }
 
-    /// Whether a rule that names nobody is told of this part: where asked for, and where it is assumed.
-    fn powers(&self, any_maker: bool) -> bool {
-        any_maker && (self.question.powers || !self.question.assumed.is_empty())
-    }
-
     fn apply(&self, rule: &Rule, attribution: &Attribution, via: Via) -> Option<RuleResult> {
         let mut force = force(rule, self.question);
         if force == Force::Silent {
@@ -218,9 +215,6 @@ impl<'a> View<'a> {
         }
         let assumed = self.question.assumed(&rule.id).is_some();
         let nobody = self.policies.names_nobody(rule) && !assumed;
-        if nobody && !self.question.powers {
-            return None;
-        }
         let test = Test {
             rule,
             place: self.place,
@@ -376,7 +370,7 @@ fn supplier_words(rule: &Rule, attribution: &Attribution, link: &Link, via: Via)
         words.push_str("; the text names nobody, this is the usual reading");
     }
     if !link.sure {
-        words.push_str("; whether that held when it was made is not known, declare the day of acquisition");
+        words.push_str("; whether that held when it was made, or makes it one of the group, is not settled: declare the day of acquisition");
     }
     words
 }
@@ -425,7 +419,7 @@ fn conclude(
             words.push("When: to come, and the day it takes effect is not known".to_owned());
             (ResultClass::Future, None)
         }
-        Force::StartUnknown if !soft => {
+        Force::StartUnknown if follows.class != ResultClass::ApprovedUntil => {
             let why = rule.time.unknown.as_deref().unwrap_or("no date was found");
             words.push(format!(
                 "When: the day it takes effect is not known ({why}); check again. Then: {would_be}"

@@ -225,8 +225,7 @@ impl TryFrom<String> for LevelWord {
 }
 
 /// A radio band: a frequency, or another name for one.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Band {
     mhz: Option<u32>,
     name: String,
@@ -242,8 +241,38 @@ impl From<String> for Band {
                 .contains(&value)
                 .then_some(value.round() as u32)
         };
-        let mhz = in_unit("ghz", 1000.0).or_else(|| in_unit("mhz", 1.0));
+        // A bare number below a hundred is in GHz: no band in use lies below 100 MHz or above 100 GHz.
+        let bare = name
+            .parse::<f64>()
+            .ok()
+            .map(|value| if value < 100.0 { value * 1000.0 } else { value });
+        let bare = bare
+            .filter(|mhz| (0.0..1_000_000.0).contains(mhz))
+            .map(|mhz| mhz.round() as u32);
+        let mhz = in_unit("ghz", 1000.0).or_else(|| in_unit("mhz", 1.0)).or(bare);
         Self { mhz, name }
+    }
+}
+
+impl<'de> Deserialize<'de> for Band {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl serde::de::Visitor<'_> for Reader {
+            type Value = Band;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a band such as \"3.5GHz\"")
+            }
+            fn visit_str<E>(self, name: &str) -> Result<Band, E> {
+                Ok(Band::from(name.to_owned()))
+            }
+            fn visit_f64<E>(self, number: f64) -> Result<Band, E> {
+                Ok(Band::from(number.to_string()))
+            }
+            fn visit_u64<E>(self, number: u64) -> Result<Band, E> {
+                Ok(Band::from(number.to_string()))
+            }
+        }
+        deserializer.deserialize_any(Reader)
     }
 }
 
@@ -410,5 +439,22 @@ fn approval(told: &OnFile) -> Option<Approval> {
                 area: limited.area.clone(),
             },
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_band_has_many_spellings() {
+        let band = |text: &str| Band::from(text.to_owned());
+        for same in ["3.5GHz", "3.5 ghz", "3500 MHz", "3500mhz", "3.5", "3500"] {
+            assert!(band(same).is(&band("3.5GHz")), "{same}");
+        }
+        for other in ["", "2.3GHz", "35 GHz", "NaN", "inf", "-3.5GHz", "1e300GHz", "n78"] {
+            assert!(!band(other).is(&band("3.5GHz")), "{other}");
+        }
+        assert!(band("n78").is(&band("N78")));
     }
 }

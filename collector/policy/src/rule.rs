@@ -443,10 +443,7 @@ fn open_day(acquired: Option<PartialDate>) -> String {
 /// Advice and stated policy bind nobody: a would-be breach becomes a review.
 fn soften(mut found: Outcome) -> Outcome {
     use ResultClass as C;
-    if matches!(
-        found.class,
-        C::Violation | C::Overdue | C::ApprovalMissing | C::OverCap
-    ) {
+    if matches!(found.class, C::Violation | C::Overdue | C::ApprovalMissing) {
         found.class = C::Review;
         found
             .words
@@ -495,6 +492,7 @@ pub fn severity(class: ResultClass, deadline: Option<PartialDate>, rule: &Rule, 
         C::Due if rule.binding && deadline.is_some_and(|day| (day.last() - as_of).whole_days() <= 180) => {
             Severity::Major
         }
+        C::OverCap if !rule.binding => Severity::Minor,
         C::OverCap | C::ApprovalMissing => Severity::Major,
         C::Due | C::Review => Severity::Minor,
         C::NoNew | C::Watch | C::Future => Severity::Warning,

@@ -13,7 +13,7 @@
 //! |---|---|
 //! | the tags of [`Bound`](crate::pack::Bound), e.g. `de_contract_operator` | who is bound |
 //! | `critical_component`, `essential_component` | the level of the whole unit |
-//! | `site:government_sensitive_site`, `central_function`, … | a fact a rule needs |
+//! | `site:government_sensitive_site`, `critical_part`, … | a fact a rule needs |
 //! | `not:` before any of these, e.g. `not:critical_component` | that it does not hold |
 //! | `purpose:public_safety`, `purpose:other`, … | purpose limits |
 //! | `manages:ran`, `manages:transport`, … | which network a management system serves |
