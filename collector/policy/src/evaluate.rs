@@ -8,13 +8,14 @@
 use crate::affiliation::Link;
 use crate::date::PartialDate;
 use crate::force::{Force, force};
-use crate::pack::{Affiliates, Effect, Grade, Pack, Rule, Status};
+use crate::pack::{Affiliates, Effect, Grade, Mode, Pack, Rule, Status};
 use crate::part::Part;
 use crate::policies::Policies;
 use crate::question::Question;
 use crate::rule::{Outcome, outcome, severity};
-use crate::scope::{Holds, bound, thing};
+use crate::scope::{Holds, bound};
 use crate::supplier::Test;
+use crate::thing::thing;
 use model::{Attribution, Place, ResultClass, RuleResult, Severity};
 use std::collections::BTreeMap;
 
@@ -215,6 +216,10 @@ impl<'a> View<'a> {
         }
         let assumed = self.question.assumed(&rule.id).is_some();
         let nobody = self.policies.names_nobody(rule) && !assumed;
+        let of_all = rule.matching.mode == Mode::NoneNamed;
+        if nobody && !of_all && !self.policies.is_of_concern(&attribution.supplier.id) {
+            return None;
+        }
         let test = Test {
             rule,
             place: self.place,

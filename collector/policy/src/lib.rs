@@ -15,6 +15,7 @@ pub mod part;
 pub mod facts;
 pub mod supplier;
 pub mod scope;
+pub mod thing;
 pub mod force;
 pub mod rule;
 pub mod evaluate;

@@ -4,13 +4,16 @@
 //! column and key and says what to do. The index answers "which rules could
 //! speak about this supplier here" without looking at any other rule.
 
+mod text;
+
+pub use text::PackError;
+
 use crate::affiliation::Affiliations;
 use crate::country::{Countries, Stands};
 use crate::pack::{Affiliates, Country, Effect, List, Mode, Pack, Rule, Whose};
-use serde::de::DeserializeOwned;
-use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use text::{Text, digest, invalid, invalid_last, parse};
 
 /// File name of the affiliations, beside the packs.
 pub const AFFILIATIONS_FILE: &str = "affiliations.toml";
@@ -25,6 +28,7 @@ pub struct Policies {
     affiliations: Affiliations,
     countries: Countries,
     interprets: bool,
+    of_concern: BTreeSet<String>,
     version: String,
     by_code: HashMap<String, usize>,
     by_id: HashMap<String, (usize, usize)>,
@@ -38,39 +42,6 @@ struct Index {
     any_maker: Vec<usize>,
     names_nobody: Vec<usize>,
 }
-
-/// Why a set of packs does not load. Nothing of it is used then.
-#[derive(Debug, thiserror::Error)]
-pub enum PackError {
-    /// The folder or a file cannot be read.
-    #[error("cannot read {path}")]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A file does not say what a pack must say; correct it at this place.
-    #[error("{file}:{line}:{column}: {key}: {hint}")]
-    Invalid {
-        /// Name of the file.
-        file: String,
-        /// Line, from 1.
-        line: usize,
-        /// Column, from 1, in characters.
-        column: usize,
-        /// The key or rule in question.
-        key: String,
-        /// What is wrong and what would be right.
-        hint: String,
-    },
-    /// The set as a whole lacks something.
-    #[error("{0}")]
-    Incomplete(String),
-}
-
-/// One file: its name and text.
-type Text = (String, String);
 
 impl Policies {
     /// The packs that come with the program.
@@ -191,6 +162,7 @@ impl Policies {
             affiliations,
             countries,
             interprets: true,
+            of_concern: BTreeSet::new(),
             version,
             by_code: HashMap::new(),
             by_id: HashMap::new(),
@@ -205,6 +177,7 @@ impl Policies {
         }
         set.succeed(&packs)?;
         set.index = set.packs.iter().map(|pack| set.index_of(pack)).collect();
+        set.of_concern = set.named_suppliers();
         Ok(set)
     }
 
@@ -267,6 +240,13 @@ impl Policies {
             }
             _ => false,
         }
+    }
+
+    /// Whether some rule of some pack names this supplier or one of its group: powers that name
+    /// nobody yet are told of such suppliers only.
+    #[must_use]
+    pub fn is_of_concern(&self, supplier: &str) -> bool {
+        self.of_concern.contains(supplier)
     }
 
     /// All rules, pack by pack.
@@ -507,6 +487,18 @@ impl Policies {
 }
 
 impl Policies {
+    /// Suppliers that a rule with an effect names, with the affiliates it counts.
+    fn named_suppliers(&self) -> BTreeSet<String> {
+        let effective = self.rules().filter(|rule| rule.effect != Effect::None);
+        let reached = effective.flat_map(|rule| {
+            let entries = self.list(rule).into_iter().flat_map(|list| &list.entries);
+            let listed = entries.flat_map(|entry| entry.suppliers.clone());
+            let named: Vec<String> = rule.matching.suppliers.iter().cloned().chain(listed).collect();
+            self.affiliations.reach(&named, rule.matching.affiliates)
+        });
+        reached.collect()
+    }
+
     /// Suppliers whose countries could meet a rule's test of a fact on some day.
     fn could_meet(&self, rule: &Rule) -> Vec<String> {
         let test = rule.matching.fact.as_ref();
@@ -525,72 +517,6 @@ impl Policies {
             !countries.all(never)
         });
         could.map(|company| company.id.clone()).collect()
-    }
-}
-
-fn digest(texts: &[Text]) -> String {
-    let mut hash = Sha256::new();
-    for (name, text) in texts {
-        for part in [name, text] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part.as_bytes());
-        }
-    }
-    hex::encode(hash.finalize()).chars().take(16).collect()
-}
-
-fn parse<T: DeserializeOwned>(text: &Text) -> Result<T, PackError> {
-    toml::from_str(&text.1).map_err(|error| {
-        let offset = error.span().map_or(0, |span| span.start);
-        at(text, offset, &key_at(&text.1, offset), error.message())
-    })
-}
-
-/// The key of the line at `offset`, or the line itself where it is a header.
-fn key_at(text: &str, offset: usize) -> String {
-    let start = text
-        .get(..offset)
-        .and_then(|before| before.rfind('\n'))
-        .map_or(0, |newline| newline + 1);
-    let line = text
-        .get(start..)
-        .unwrap_or_default()
-        .lines()
-        .next()
-        .unwrap_or_default();
-    line.split('=')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .chars()
-        .take(60)
-        .collect()
-}
-
-/// An error at `needle` after the key's first mention.
-fn invalid(text: &Text, key: &str, needle: &str, hint: &str) -> PackError {
-    let start = text.1.find(&format!("\"{key}\"")).unwrap_or(0);
-    let offset = text
-        .1
-        .get(start..)
-        .and_then(|rest| rest.find(needle))
-        .map_or(start, |found| start + found);
-    at(text, offset, key, hint)
-}
-
-fn invalid_last(text: &Text, key: &str, hint: &str) -> PackError {
-    at(text, text.1.rfind(&format!("\"{key}\"")).unwrap_or(0), key, hint)
-}
-
-fn at(text: &Text, offset: usize, key: &str, hint: &str) -> PackError {
-    let before = text.1.get(..offset).unwrap_or_default();
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    PackError::Invalid {
-        file: text.0.clone(),
-        line: before.matches('\n').count() + 1,
-        column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
-        key: key.to_owned(),
-        hint: hint.to_owned(),
     }
 }
 
