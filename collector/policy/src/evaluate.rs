@@ -244,8 +244,14 @@ impl<'a> View<'a> {
             return None;
         }
         let follows = if nobody {
+            // Where even the start of a power is open, that is what must be looked up.
+            let class = if force == Force::StartUnknown {
+                ResultClass::Review
+            } else {
+                ResultClass::Watch
+            };
             Outcome::new(
-                ResultClass::Watch,
+                class,
                 format!(
                     "Act: {}; nobody is named so far, so nothing follows from it for this supplier",
                     rule.detail
@@ -424,7 +430,7 @@ fn conclude(
             words.push("When: to come, and the day it takes effect is not known".to_owned());
             (ResultClass::Future, None)
         }
-        Force::StartUnknown if follows.class != ResultClass::ApprovedUntil => {
+        Force::StartUnknown if !soft => {
             let why = rule.time.unknown.as_deref().unwrap_or("no date was found");
             words.push(format!(
                 "When: the day it takes effect is not known ({why}); check again. Then: {would_be}"
