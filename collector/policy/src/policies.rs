@@ -53,7 +53,8 @@ impl Policies {
         Self::from_texts(crate::built_in::FILES.iter().map(own).collect())
     }
 
-    /// The packs that come with the program, one jurisdiction of them replaced by `text`.
+    /// The packs that come with the program, one file of them replaced by `text`: the affiliations or
+    /// the countries where `name` is theirs, else the pack of its jurisdiction.
     ///
     /// # Errors
     /// [`PackError`] naming `name`, line and key where `text` is wrong.
@@ -62,7 +63,9 @@ impl Policies {
             .ok()
             .and_then(|table| table.get("code")?.as_str().map(str::to_lowercase))
             .unwrap_or_else(|| "draft".to_owned());
-        let own = format!("{code}.toml");
+        let file = Path::new(name).file_name().and_then(|file| file.to_str());
+        let shared = file.filter(|file| [AFFILIATIONS_FILE, COUNTRIES_FILE].contains(file));
+        let own = shared.map_or_else(|| format!("{code}.toml"), str::to_owned);
         let others = crate::built_in::FILES.iter().filter(|(file, _)| *file != own);
         let mut texts: Vec<Text> = others
             .map(|&(file, text)| (file.to_owned(), text.to_owned()))

@@ -253,6 +253,21 @@ fn packs_are_checked_tested_and_compared() {
     );
     assert_eq!(complaint.lines().count(), 1);
 
+    std::fs::write(
+        folder.join("affiliations.toml"),
+        "[[supplier]]\nid = \"zte\"\nhq = \"CN\"\n",
+    )
+    .unwrap();
+    let (code, _, complaint) = policy(folder, &["check", "affiliations.toml"]);
+    assert_eq!(code, Some(78));
+    assert!(
+        complaint.contains("affiliations.toml:1:1: [[supplier]]: missing field `name`"),
+        "{complaint}"
+    );
+    let (code, _, complaint) = policy(folder, &["check", "absent.toml"]);
+    assert_eq!(code, Some(78));
+    assert!(complaint.contains("absent.toml: cannot be read"), "{complaint}");
+
     let (code, said, _) = policy(folder, &["test", "draft.toml"]);
     assert_eq!(code, Some(0));
     assert!(said.starts_with("1 of 1 worked examples hold\n"), "{said}");
