@@ -1,18 +1,19 @@
-//! The command line: `serve`, `check-config`, `identify`, `agent` for who may come in, `authority` for who says so,
-//! `spool` for what comes by courier, `knowledge` for who makes what.
+//! The command line: `serve`, `check-config`, `identify`, `policy`, `agent` for who may come in, `authority` for who
+//! says so, `spool` for what comes by courier, `knowledge` for who makes what.
 //!
 //! Invariant: whatever goes wrong is one line on standard error and an exit code
-//! of `sysexits.h` (64 usage, 78 configuration, 1 anything else).
+//! of `sysexits.h` (64 usage, 65 facts that cannot be judged, 78 configuration, 1 anything else).
 
 mod agents;
 mod authority;
 mod plans;
+mod policy;
 mod spool;
 mod knowledge;
 mod recordings;
 
 use crate::config::Config;
-use crate::{admin, declare, serve};
+use crate::{admin, declare, packs, serve};
 use clap::{Parser, Subcommand};
 use model::Instant;
 use std::ffi::OsString;
@@ -21,8 +22,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
-/// `EX_USAGE` and `EX_CONFIG` of sysexits.h.
+/// `EX_USAGE`, `EX_DATAERR` and `EX_CONFIG` of sysexits.h.
 const EX_USAGE: u8 = 64;
+const EX_DATAERR: u8 = 65;
 const EX_CONFIG: u8 = 78;
 
 /// Takes reports of agents in, concludes who made what, judges it and shows it.
@@ -62,6 +64,9 @@ enum Command {
     /// What agents are told to do: check, put, list, show.
     #[command(subcommand)]
     Plan(plans::Command),
+    /// The rules: judge one asset, list, show, check, test, compare.
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// Let one authority take over from another: prepare, promote, forget.
     #[command(subcommand)]
     Authority(authority::Command),
@@ -124,6 +129,7 @@ pub fn run_by(args: impl IntoIterator<Item = OsString>, clock: fn() -> Instant) 
         } => return recordings::identify(knowledge.as_deref(), &recordings),
         Command::Agent(command) => block_on(agents::run(&command)),
         Command::Plan(command) => block_on(plans::run(&command)),
+        Command::Policy(command) => policy::run(&command),
         Command::Authority(command) => block_on(authority::run(&command)),
         Command::Spool(command) => block_on(spool::run(&command)),
         Command::Knowledge(command) => knowledge::run(&command),
@@ -196,8 +202,7 @@ fn check(path: &Path) -> Result<(), Failure> {
     let config = Config::read(path).map_err(|e| Failure::configuration(&e))?;
     let knowledge = crate::identify::knowledge(config.knowledge.folder.as_deref())
         .map_err(|e| Failure::configuration(&e))?;
-    let policies =
-        serve::policies(config.policy.folder.as_deref()).map_err(|e| Failure::configuration(&e))?;
+    let policies = packs::open(&config.policy).map_err(|e| Failure::configuration(&e))?;
     serve::check_tags(&policies, &config.operator.tags).map_err(|e| tag_mistake(path, &e))?;
     let declarations = config.operator.elements.as_deref().map(declare::read).transpose();
     let declarations = declarations

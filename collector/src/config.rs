@@ -4,7 +4,7 @@
 
 use model::Site;
 use serde::{Deserialize, Deserializer};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -135,11 +135,28 @@ pub struct OperatorConfig {
 }
 
 /// `[policy]`
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyConfig {
     /// Folder of packs used instead of the built-in ones.
     pub folder: Option<PathBuf>,
+    /// Whether the usual reading of a text that names nobody is taken.
+    pub interpretation: bool,
+    /// Minisign public keys; where there are any, one of them must have signed every pack of the folder.
+    pub trusted_keys: Vec<String>,
+    /// SHA-256 of packs of the folder by file name, in hexadecimal.
+    pub pins: BTreeMap<String, String>,
+}
+
+impl Default for PolicyConfig {
+    fn default() -> Self {
+        Self {
+            folder: None,
+            interpretation: true,
+            trusted_keys: Vec::new(),
+            pins: BTreeMap::new(),
+        }
+    }
 }
 
 /// `[knowledge]`

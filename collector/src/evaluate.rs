@@ -7,7 +7,7 @@ use model::{
     UnitIdentity,
 };
 use policy::lifecycle::{self, Step};
-use policy::{Part, PartialDate, Policies, Situation};
+use policy::{Part, PartialDate, Policies, Question, Situation, Told};
 use std::collections::{BTreeMap, BTreeSet};
 use store::record::{
     FindingStep, FoundUnit, IdentifiedSighting, Judged, JudgedElement, Stage, Subject, TenureStep, Undone,
@@ -70,7 +70,7 @@ fn judge(undone: Undone, mut subject: Subject, law: Law<'_>) -> JudgedElement {
             parts: &parts,
         },
         law.policies,
-        law.as_of,
+        &Question::on(law.as_of),
     );
     let maker_known = present.is_some_and(|p| is_known(&p.identification));
     let complete = subject.latest == Some(Completeness::Complete)
@@ -172,6 +172,7 @@ fn parts(subject: &Subject, acquired: Option<PartialDate>) -> Vec<Part> {
                 maker: component.maker.clone(),
                 brand: component.brand.clone(),
                 acquired: if came_later { seen } else { acquired },
+                told: Told::default(),
             };
             parts.insert(part.component.clone(), part);
         }
@@ -190,6 +191,7 @@ fn unit(identification: &Identification, acquired: Option<PartialDate>) -> Part 
         maker: identification.maker.clone(),
         brand: identification.brand.clone(),
         acquired,
+        told: Told::default(),
     }
 }
 

@@ -20,6 +20,7 @@
 
 pub mod config;
 pub mod declare;
+pub mod packs;
 pub mod enrol;
 pub mod plan;
 pub mod ingest;

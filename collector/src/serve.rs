@@ -6,7 +6,7 @@ use crate::ingest::{Ingest, Listener, Uncommitted};
 use crate::plan::Desk;
 use crate::reconcile::Reconciler;
 use crate::web::{self, Web};
-use crate::{admin, declare};
+use crate::{admin, declare, packs};
 use model::Instant;
 use policy::Policies;
 use std::collections::BTreeSet;
@@ -64,7 +64,7 @@ pub enum ServeError {
     Declare(#[from] declare::DeclareError),
     /// Policies.
     #[error(transparent)]
-    Policy(#[from] policy::PackError),
+    Policy(#[from] packs::PacksError),
     /// Knowledge.
     #[error(transparent)]
     Knowledge(#[from] crate::identify::OverlayError),
@@ -105,14 +105,6 @@ const LATEST: Duration = Duration::from_secs(10 * 365 * 86_400);
 #[must_use]
 pub fn clock() -> Instant {
     Instant::from_datetime(OffsetDateTime::now_utc())
-}
-
-/// Opens policies: the built-in packs, or those of a folder.
-///
-/// # Errors
-/// [`policy::PackError`] naming file, line and key.
-pub fn policies(folder: Option<&Path>) -> Result<Policies, policy::PackError> {
-    folder.map_or_else(Policies::built_in, Policies::load_dir)
 }
 
 /// That every tag of the operator is one some rule speaks of.
@@ -187,7 +179,7 @@ pub async fn serve(
     ready: impl FnOnce(SocketAddr, SocketAddr),
 ) -> Result<(), ServeError> {
     let knowledge = crate::identify::knowledge(config.knowledge.folder.as_deref())?;
-    let policies = Arc::new(policies(config.policy.folder.as_deref())?);
+    let policies = Arc::new(packs::open(&config.policy)?);
     check_tags(&policies, &config.operator.tags)?;
     let undeclared = undeclared(&policies, &config);
     if !undeclared.is_empty() {

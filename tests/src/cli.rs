@@ -5,6 +5,7 @@
 
 mod accuracy;
 mod bench;
+mod judge;
 mod chaos;
 mod house;
 mod network;

@@ -13,4 +13,5 @@ pub mod house;
 pub mod bench;
 pub mod chaos;
 pub mod accuracy;
+pub mod judge;
 pub mod cli;

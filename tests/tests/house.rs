@@ -14,6 +14,7 @@ mod house {
     pub mod facts;
     pub mod commands;
     pub mod knowledge;
+    pub mod law;
     pub mod path;
     pub mod line;
     pub mod enrol;

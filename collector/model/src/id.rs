@@ -63,6 +63,11 @@ pub struct SiteName(String);
 pub struct InvalidSiteName(String);
 
 impl SiteName {
+    /// The name of no site.
+    pub(crate) fn nowhere() -> Self {
+        Self("nowhere".to_owned())
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -115,6 +115,22 @@ pub struct Place {
     pub acquired: Option<String>,
 }
 
+impl Place {
+    /// No element's place: for facts that somebody asks about without having the element.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        Self {
+            element: ElementId(uuid::Uuid::nil()),
+            site: SiteName::nowhere(),
+            jurisdictions: BTreeSet::new(),
+            role: None,
+            generations: BTreeSet::new(),
+            tags: BTreeSet::new(),
+            acquired: None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("be.toml", include_str!("../packs/be.toml")),
     ("ca.toml", include_str!("../packs/ca.toml")),
     ("cn.toml", include_str!("../packs/cn.toml")),
+    ("countries.toml", include_str!("../packs/countries.toml")),
     ("cr.toml", include_str!("../packs/cr.toml")),
     ("cz.toml", include_str!("../packs/cz.toml")),
     ("de.toml", include_str!("../packs/de.toml")),

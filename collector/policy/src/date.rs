@@ -23,6 +23,35 @@ enum Shape {
     Day,
 }
 
+/// A length of time: days, months or years.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Span {
+    /// Days.
+    Days(u16),
+    /// Months.
+    Months(u16),
+    /// Years.
+    Years(u16),
+}
+
+impl TryFrom<String> for Span {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let unit = text.get(digits.len()..).unwrap_or_default();
+        match (digits.parse::<u16>(), unit) {
+            (Ok(count), "d") => Ok(Self::Days(count)),
+            (Ok(count), "mo") => Ok(Self::Months(count)),
+            (Ok(count), "y") => Ok(Self::Years(count)),
+            _ => Err(format!(
+                "{:?} is no length of time; write e.g. 10d, 36mo or 4y",
+                text.chars().take(40).collect::<String>()
+            )),
+        }
+    }
+}
+
 /// Why a text is not a partial date.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a date; write YYYY, YYYY-MM or YYYY-MM-DD")]
@@ -39,6 +68,30 @@ impl PartialDate {
     #[must_use]
     pub fn last(self) -> Date {
         self.last
+    }
+
+    /// The date `span` later, as exact as this one; a day that a month lacks becomes its last.
+    /// Days after a month or a year are not told (`None`), nor what lies beyond the calendar.
+    #[must_use]
+    pub fn plus(self, span: Span) -> Option<Self> {
+        let months = match span {
+            Span::Days(days) if self.shape == Shape::Day => {
+                let day = self.first.checked_add(time::Duration::days(i64::from(days)))?;
+                return Some(Self::from(day));
+            }
+            Span::Days(_) => return None,
+            Span::Months(months) if self.shape == Shape::Year && months % 12 != 0 => return None,
+            Span::Months(months) => i32::from(months),
+            Span::Years(years) => i32::from(years) * 12,
+        };
+        let count = self.first.year() * 12 + i32::from(u8::from(self.first.month())) - 1 + months;
+        let (year, month) = (count.div_euclid(12), u8::try_from(count.rem_euclid(12) + 1).ok()?);
+        let length = Month::try_from(month).ok()?.length(year);
+        Self::read(&match self.shape {
+            Shape::Year => format!("{year:04}"),
+            Shape::Month => format!("{year:04}-{month:02}"),
+            Shape::Day => format!("{year:04}-{month:02}-{:02}", self.first.day().min(length)),
+        })
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -74,6 +127,16 @@ impl PartialDate {
                     shape: Shape::Day,
                 })
             }
+        }
+    }
+}
+
+impl From<Date> for PartialDate {
+    fn from(day: Date) -> Self {
+        Self {
+            first: day,
+            last: day,
+            shape: Shape::Day,
         }
     }
 }
@@ -122,6 +185,30 @@ mod tests {
                 (read.first(), read.last(), read.to_string()),
                 (first, last, text.to_owned())
             );
+        }
+    }
+
+    #[test]
+    fn spans_keep_the_shape() {
+        for (from, span, to) in [
+            ("2027-01-31", "36mo", Some("2030-01-31")),
+            ("2027-01-31", "1mo", Some("2027-02-28")),
+            ("2028-02-29", "1y", Some("2029-02-28")),
+            ("2027-12-25", "10d", Some("2028-01-04")),
+            ("2026-04", "4y", Some("2030-04")),
+            ("2026-11", "2mo", Some("2027-01")),
+            ("2026", "7y", Some("2033")),
+            ("2026", "12mo", Some("2027")),
+            ("2026", "6mo", None),
+            ("2026-04", "10d", None),
+            ("9999-12-31", "1d", None),
+        ] {
+            let date: PartialDate = from.parse().unwrap();
+            let span = Span::try_from(span.to_owned()).unwrap();
+            assert_eq!(date.plus(span).map(|d| d.to_string()).as_deref(), to, "{from}");
+        }
+        for bad in ["", "4", "y", "4 y", "-4y", "4weeks", "99999y"] {
+            assert!(Span::try_from(bad.to_owned()).is_err(), "{bad}");
         }
     }
 

@@ -7,30 +7,17 @@
 
 use crate::affiliation::Link;
 use crate::date::PartialDate;
-use crate::pack::{Affiliates, Grade, Mode, Pack, Rule, Status};
+use crate::force::{Force, force};
+use crate::pack::{Affiliates, Effect, Grade, Mode, Pack, Rule, Status};
+use crate::part::Part;
 use crate::policies::Policies;
-use crate::rule::{Force, Outcome, force, outcome, severity};
-use crate::scope::{Depth, Holds, bound, thing};
-use model::{Attribution, ComponentClass, Place, ResultClass, RuleResult, Severity, Standing};
+use crate::question::Question;
+use crate::rule::{Outcome, outcome, severity};
+use crate::scope::{Holds, bound};
+use crate::supplier::Test;
+use crate::thing::thing;
+use model::{Attribution, Place, ResultClass, RuleResult, Severity};
 use std::collections::BTreeMap;
-use time::Date;
-
-/// A unit or one of its components, as identified.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Part {
-    /// Index of the component; `None` is the unit itself.
-    pub component: Option<String>,
-    /// Class of the component, if it told one.
-    pub class: Option<ComponentClass>,
-    /// What people call it; from the device, so bounded before it is quoted.
-    pub label: String,
-    /// Who built it, if that is known.
-    pub maker: Option<Attribution>,
-    /// Whose name is on it, if that is known.
-    pub brand: Option<Attribution>,
-    /// Day this very part was acquired, if that is known; what replaced another has a day of its own.
-    pub acquired: Option<PartialDate>,
-}
 
 /// What is judged: a place and what was found there.
 #[derive(Debug, Clone, Copy)]
@@ -45,14 +32,14 @@ pub struct Situation<'a> {
 type Met = BTreeMap<(String, String), (ResultClass, Option<PartialDate>)>;
 
 /// Below this confidence a result is an open question, whatever its class.
-const WEAK: f64 = 0.5;
+pub(crate) const WEAK: f64 = 0.5;
 
 /// Longest label quoted, in characters.
 const LABEL_CHARS: usize = 80;
 
-/// Everything the policies say about the situation on `as_of`, most urgent first.
+/// Everything the policies say about the situation on the day asked about, most urgent first.
 #[must_use]
-pub fn evaluate(situation: &Situation<'_>, policies: &Policies, as_of: Date) -> Vec<RuleResult> {
+pub fn evaluate(situation: &Situation<'_>, policies: &Policies, question: &Question<'_>) -> Vec<RuleResult> {
     let place = situation.place;
     let mut results = Vec::new();
     if place.jurisdictions.is_empty() {
@@ -75,7 +62,7 @@ pub fn evaluate(situation: &Situation<'_>, policies: &Policies, as_of: Date) -> 
                     place,
                     part,
                     policies,
-                    as_of,
+                    question,
                 };
                 let judged = view.judge(code, &met_by_unit);
                 if is_unit {
@@ -92,51 +79,6 @@ pub fn evaluate(situation: &Situation<'_>, policies: &Policies, as_of: Date) -> 
         (a.class, &a.rule, &a.component, &a.supplier).cmp(&(b.class, &b.rule, &b.component, &b.supplier))
     });
     results
-}
-
-/// The one word for an element: its most urgent result. Clear only if the maker
-/// is known, the evidence complete, every jurisdiction has rules, and no result
-/// stays open; anything less is unknown. Nor is it clear where rules bind nobody
-/// only because the operator declares nothing about that jurisdiction.
-#[must_use]
-pub fn standing(
-    place: &Place,
-    policies: &Policies,
-    results: &[RuleResult],
-    maker_known: bool,
-    complete: bool,
-) -> Standing {
-    let undeclared = policies.undeclared(&place.tags, &place.jurisdictions);
-    let silent = results.iter().any(|result| match result.class {
-        ResultClass::NoRuleKnown => true,
-        ResultClass::NotBound => undeclared.contains(&result.jurisdiction),
-        _ => false,
-    });
-    let quiet = if maker_known && complete && !silent {
-        Standing::Clear
-    } else {
-        Standing::Unknown
-    };
-    let opening = results.iter().filter(|result| result.class.opens_finding());
-    opening.map(standing_of).min().unwrap_or(quiet)
-}
-
-/// What one open result makes of its element; a weak one presses no more than an open question.
-fn standing_of(result: &RuleResult) -> Standing {
-    use ResultClass as C;
-    let sure = match result.class {
-        C::Violation => Standing::Violation,
-        C::Overdue => Standing::Overdue,
-        C::Due => Standing::Due,
-        C::OverCap | C::ApprovalMissing | C::NoNew => Standing::Restricted,
-        C::Review | C::Watch => Standing::Watch,
-        _ => Standing::Undecided,
-    };
-    if result.confidence < WEAK {
-        sure.max(Standing::Undecided)
-    } else {
-        sure
-    }
 }
 
 fn no_pack(code: &str, policies: &Policies) -> RuleResult {
@@ -216,7 +158,7 @@ struct View<'a> {
     place: &'a Place,
     part: &'a Part,
     policies: &'a Policies,
-    as_of: Date,
+    question: &'a Question<'a>,
 }
 
 /// Which name of the part led to the supplier.
@@ -243,10 +185,12 @@ impl<'a> View<'a> {
         let mut found: Vec<RuleResult> = Vec::new();
         for (attribution, via) in names.into_iter().filter_map(|(a, via)| Some((a?, via))) {
             let any_maker = via == Via::Maker && self.part.component.is_none();
-            for rule in self
-                .policies
-                .candidates(code, &attribution.supplier.id, any_maker)
-            {
+            for rule in self.policies.candidates(
+                code,
+                &attribution.supplier.id,
+                any_maker,
+                any_maker && self.question.powers,
+            ) {
                 if found.iter().all(|other| other.rule != rule.id) {
                     let result = self.apply(rule, attribution, via);
                     found.extend(result.filter(|result| self.adds_to(met_by_unit, result)));
@@ -266,12 +210,27 @@ impl<'a> View<'a> {
     }
 
     fn apply(&self, rule: &Rule, attribution: &Attribution, via: Via) -> Option<RuleResult> {
-        let force = force(rule, self.as_of);
+        let mut force = force(rule, self.question);
         if force == Force::Silent {
             return None;
         }
-        let link = self.link(rule, &attribution.supplier.id)?;
-        let is_unit = self.part.component.is_none();
+        let assumed = self.question.assumed(&rule.id).is_some();
+        let nobody = self.policies.names_nobody(rule) && !assumed;
+        let of_all = rule.matching.mode == Mode::NoneNamed;
+        if nobody && !of_all && !self.policies.is_of_concern(&attribution.supplier.id) {
+            return None;
+        }
+        let test = Test {
+            rule,
+            place: self.place,
+            part: self.part,
+            policies: self.policies,
+            question: self.question,
+        };
+        let link = test.link(&attribution.supplier.id)?;
+        if let (Force::Holds, Some(from)) = (force, link.from) {
+            force = Force::Future(Some(from));
+        }
         let label: String = self
             .part
             .label
@@ -279,26 +238,41 @@ impl<'a> View<'a> {
             .filter(|c| !c.is_control())
             .take(LABEL_CHARS)
             .collect();
-        let depth = Depth {
-            component: self
-                .part
-                .component
-                .as_ref()
-                .map(|_| (self.part.class, label.as_str())),
-        };
-        let thing = thing(rule, self.place, depth, link.listed, self.part.acquired);
+        let label = self.part.component.as_ref().map(|_| label.as_str());
+        let thing = thing(rule, self.place, self.part, label, &link.listed, self.question);
         if thing.holds == Holds::No {
             return None;
         }
-        let follows = outcome(rule, self.place, self.part.acquired, is_unit, self.as_of)?;
+        let follows = if nobody {
+            // Where even the start of a power is open, that is what must be looked up.
+            let class = if force == Force::StartUnknown {
+                ResultClass::Review
+            } else {
+                ResultClass::Watch
+            };
+            Outcome::new(
+                class,
+                format!(
+                    "Act: {}; nobody is named so far, so nothing follows from it for this supplier",
+                    rule.detail
+                ),
+            )
+        } else {
+            outcome(rule, self.place, self.part, self.question)?
+        };
         let bound = bound(rule, self.place);
         let by_brand = via != Via::Maker && rule.matching.affiliates != Affiliates::Brand;
-        let open = thing.holds == Holds::Unknown || !link.sure || (by_brand && via == Via::BrandBeside);
+        let open =
+            (thing.holds == Holds::Unknown && !nobody) || !link.sure || (by_brand && via == Via::BrandBeside);
 
         let mut words = bound.words;
         words.push(supplier_words(rule, attribution, &link, via));
         words.extend(thing.words);
-        let (class, deadline) = conclude(rule, force, bound.holds, open, &follows, &mut words);
+        let (mut class, mut deadline) = conclude(rule, force, bound.holds, open, &follows, &mut words);
+        if assumed && class != ResultClass::NotBound && is_idea(rule) {
+            words.push("Status: an idea without a duty, also where it is assumed".to_owned());
+            (class, deadline) = (ResultClass::WhatIf, None);
+        }
         let mut confidence = attribution.confidence.clamp(0.0, 1.0);
         let caps = [
             (true, link.certainty),
@@ -312,7 +286,7 @@ impl<'a> View<'a> {
         for (_, cap) in caps.into_iter().filter(|(met, _)| *met) {
             confidence = confidence.min(cap);
         }
-        let mut severity = severity(class, deadline, rule.binding, self.as_of);
+        let mut severity = severity(class, deadline, rule, self.question.as_of);
         if confidence < WEAK {
             severity = severity.max(Severity::Indeterminate);
             words.push(
@@ -326,7 +300,7 @@ impl<'a> View<'a> {
             title: rule.title.clone(),
             citation: format!("{}; {}", rule.instrument, rule.citation),
             component: self.part.component.clone(),
-            supplier: link.listed.to_owned(),
+            supplier: link.listed.clone(),
             class,
             severity,
             deadline: deadline.map(|date| date.to_string()),
@@ -335,50 +309,9 @@ impl<'a> View<'a> {
         })
     }
 
-    /// How the supplier meets the rule's own test.
-    fn link(&self, rule: &'a Rule, supplier: &'a str) -> Option<Link<'a>> {
-        let matching = &rule.matching;
-        let affiliations = self.policies.affiliations();
-        let certain = |words| {
-            Some(Link {
-                listed: supplier,
-                sure: true,
-                certainty: 1.0,
-                words,
-            })
-        };
-        match matching.mode {
-            Mode::ApprovalList => certain("needs an approval whoever made it".to_owned()),
-            Mode::CountryOfProduction => certain("meant by where it was made, whoever made it".to_owned()),
-            Mode::CountryOfHeadquarters => match affiliations.company(supplier) {
-                Some(company) if matching.outside.contains(&company.hq) => None,
-                Some(company) => certain(format!("has its headquarters in {}", company.hq.as_str())),
-                None => Some(Link {
-                    listed: supplier,
-                    sure: false,
-                    certainty: 0.5,
-                    words: "has its headquarters in a country not recorded here".to_owned(),
-                }),
-            },
-            Mode::CountryOfControl => {
-                let control = affiliations
-                    .company(supplier)
-                    .and_then(|company| company.control.as_ref());
-                match control.filter(|control| matching.country.as_ref() == Some(*control)) {
-                    Some(country) => certain(format!("is recorded as controlled from {}", country.as_str())),
-                    None => affiliations.link(matching, supplier, self.part.acquired, self.as_of),
-                }
-            }
-            Mode::Ownership => affiliations
-                .link(matching, supplier, self.part.acquired, self.as_of)
-                .filter(|link| link.listed != supplier),
-            _ => affiliations.link(matching, supplier, self.part.acquired, self.as_of),
-        }
-    }
-
     /// What the result rests on, and how far it may be read.
     fn closing(&self, rule: &Rule, class: ResultClass) -> [String; 2] {
-        let (id, as_of, version) = (&rule.id, self.as_of, self.policies.version());
+        let (id, as_of, version) = (&rule.id, self.question.as_of, self.policies.version());
         let read = rule
             .sources
             .iter()
@@ -390,6 +323,7 @@ impl<'a> View<'a> {
             .map(|pack| pack.horizon.to_string())
             .unwrap_or_default();
         let verdict = match class {
+            ResultClass::WithinCap => format!("Within the cap of rule {id} on these facts"),
             ResultClass::NotBound => format!("Rule {id} exists and does not bind you on these facts"),
             ResultClass::ApprovedUntil => format!("Meets rule {id} on these facts"),
             ResultClass::ConditionUnknown
@@ -409,7 +343,22 @@ impl<'a> View<'a> {
     }
 }
 
-fn supplier_words(rule: &Rule, attribution: &Attribution, link: &Link<'_>, via: Via) -> String {
+/// Whether nothing would follow from the rule even if it were in force: a debate, a proposal to look.
+fn is_idea(rule: &Rule) -> bool {
+    let never_made = !matches!(
+        rule.status,
+        Status::Enacted
+            | Status::Guidance
+            | Status::Contract
+            | Status::Superseded
+            | Status::Repealed
+            | Status::Suspended
+    );
+    let no_duty = matches!(rule.effect, Effect::None | Effect::Review | Effect::Watch);
+    rule.effect == Effect::None || (never_made && no_duty)
+}
+
+fn supplier_words(rule: &Rule, attribution: &Attribution, link: &Link, via: Via) -> String {
     let name: String = attribution
         .supplier
         .name
@@ -432,7 +381,7 @@ fn supplier_words(rule: &Rule, attribution: &Attribution, link: &Link<'_>, via: 
         words.push_str("; the text names nobody, this is the usual reading");
     }
     if !link.sure {
-        words.push_str("; whether that held when it was made is not known, declare the day of acquisition");
+        words.push_str("; whether that held when it was made, or makes it one of the group, is not settled: declare the day of acquisition");
     }
     words
 }
@@ -471,11 +420,15 @@ fn conclude(
     }
     let soft = matches!(follows.class, ResultClass::Watch | ResultClass::ApprovedUntil);
     match force {
-        Force::Future(start) => {
+        Force::Future(Some(start)) => {
             words.push(format!(
                 "When: takes effect on {start}; announced is not effective"
             ));
             (ResultClass::Future, Some(start))
+        }
+        Force::Future(None) => {
+            words.push("When: to come, and the day it takes effect is not known".to_owned());
+            (ResultClass::Future, None)
         }
         Force::StartUnknown if !soft => {
             let why = rule.time.unknown.as_deref().unwrap_or("no date was found");

@@ -6,16 +6,31 @@
 
 pub mod date;
 pub mod pack;
+pub mod country;
 pub mod affiliation;
 mod built_in;
 pub mod policies;
+pub mod question;
+pub mod part;
+pub mod facts;
+pub mod supplier;
 pub mod scope;
+pub mod thing;
+pub mod force;
 pub mod rule;
 pub mod evaluate;
+pub mod standing;
+pub mod judge;
+pub mod case;
 pub mod lifecycle;
 
 pub use affiliation::Affiliations;
 pub use date::PartialDate;
-pub use evaluate::{Part, Situation, evaluate, standing};
+pub use evaluate::{Situation, evaluate};
+pub use facts::Facts;
+pub use judge::{Verdict, judge};
 pub use pack::{Pack, Rule};
+pub use part::{Part, Told};
 pub use policies::{PackError, Policies};
+pub use question::Question;
+pub use standing::standing;

@@ -4,7 +4,16 @@
 //! questions apart (who is bound, which supplier, which thing, which act, when)
 //! and names its sources with their grade.
 
-use crate::date::PartialDate;
+mod words;
+
+pub use words::{
+    Action, Affiliates, Confidence, DateOf, DeadlineKind, Effect, Grade, Level, Mode, Segment, State, Status,
+    Whose,
+};
+
+use crate::case::Case;
+use crate::date::{PartialDate, Span};
+use crate::facts::Band;
 use serde::Deserialize;
 use time::Date;
 
@@ -21,9 +30,38 @@ pub struct Pack {
     /// Open points and known gaps, for people.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// Lists that rules refer to, entry by entry.
+    #[serde(default, rename = "list")]
+    pub lists: Vec<List>,
     /// Its rules.
     #[serde(default, rename = "rule")]
     pub rules: Vec<Rule>,
+}
+
+/// A list kept by an authority: who stands on it, and since when.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// The name rules call it by.
+    pub name: String,
+    /// Its entries; a new version of the list is a new entry, or an end of one.
+    #[serde(rename = "entry")]
+    pub entries: Vec<Entry>,
+}
+
+/// Suppliers put on a list on the same day.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Keys of the suppliers.
+    pub suppliers: Vec<String>,
+    /// First day.
+    pub from: PartialDate,
+    /// Last day, if they were taken off.
+    #[serde(default)]
+    pub to: Option<PartialDate>,
+    /// Which version of the list says so, for people.
+    pub words: String,
 }
 
 /// One restriction of a policy.
@@ -76,6 +114,15 @@ pub struct Rule {
     /// Exceptions, for people: they must be checked by hand.
     #[serde(default)]
     pub exceptions: Vec<String>,
+    /// Exceptions the operator can claim by a tag.
+    #[serde(default, rename = "exempt")]
+    pub exempt: Vec<Exemption>,
+    /// What courts said about one part of the rule, and what changes no duty (compensation).
+    #[serde(default, rename = "court")]
+    pub court: Vec<CourtNote>,
+    /// Worked examples, beside the rule they are about.
+    #[serde(default, rename = "test")]
+    pub tests: Vec<Case>,
     /// Keys of the rules that took its place.
     #[serde(default)]
     pub superseded_by: Vec<String>,
@@ -89,76 +136,34 @@ pub struct Rule {
     pub succeeded_on: Option<Date>,
 }
 
+/// An exception that holds where the operator declares its tag.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exemption {
+    /// The tag, `exempt:…`.
+    pub tag: String,
+    /// What it says.
+    pub words: String,
+    /// Its last day, if it has one.
+    #[serde(default)]
+    pub until: Option<PartialDate>,
+}
+
+/// What a court or the state added to a rule without changing the rest of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CourtNote {
+    /// The part of the rule it is about, e.g. `thing.purposes`.
+    pub about: String,
+    /// What it says.
+    pub words: String,
+    /// The day, if known.
+    #[serde(default)]
+    pub on: Option<PartialDate>,
+}
+
 fn yes() -> bool {
     true
-}
-
-macro_rules! choice {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-        pub enum $name { $($(#[$vdoc])* #[serde(rename = $word)] $variant,)+ }
-
-        impl $name {
-            /// The word in packs and pages.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)+ }
-            }
-        }
-    };
-}
-
-choice!(
-    /// The standing of a rule at the horizon of its pack.
-    Status {
-        /// Law, licence term or direction.
-        Enacted = "enacted",
-        /// Advice or stated policy.
-        Guidance = "guidance",
-        /// Binds whoever signed.
-        Contract = "contract",
-        /// A draft.
-        Proposed = "proposed",
-        /// Another rule took its place.
-        Superseded = "superseded",
-        /// Lapsed without taking effect.
-        Expired = "expired",
-        /// Held for a while, then ended.
-        Repealed = "repealed",
-        /// On hold.
-        Suspended = "suspended",
-        /// Taken back at once.
-        Withdrawn = "withdrawn",
-        /// Looked for, and there is none.
-        NoneFound = "none_found",
-        /// An allegation without proof.
-        Unproven = "unproven",
-    }
-);
-
-choice!(
-    /// How sure a row or a fact from general knowledge is.
-    Confidence {
-        /// Read in a good source.
-        High = "high",
-        /// Rests on summaries, or a part of it is open.
-        Medium = "medium",
-        /// A pointer for further work.
-        Low = "low",
-    }
-);
-
-impl Confidence {
-    /// As a share of certainty, 0 to 1.
-    #[must_use]
-    pub fn share(self) -> f64 {
-        match self {
-            Self::High => 1.0,
-            Self::Medium => 0.85,
-            Self::Low => 0.6,
-        }
-    }
 }
 
 /// Who is bound.
@@ -187,25 +192,43 @@ pub struct Matching {
     /// `false` where the suppliers are the usual reading and not words of the text.
     #[serde(default = "yes")]
     pub named_in_text: bool,
-    /// The list it refers to.
+    /// The list it refers to; where the pack has a `[[list]]` of this name, its entries are meant.
     #[serde(default)]
     pub list: Option<String>,
+    /// Days after which an entry of the list counts.
+    #[serde(default)]
+    pub list_lag_days: u16,
     /// The criteria of the text.
     #[serde(default)]
     pub criteria: Vec<String>,
     /// The country, for tests of control or production.
     #[serde(default)]
     pub country: Option<Country>,
-    /// Headquarters in none of these countries meet the test.
+    /// Headquarters or production in none of these countries meet the test.
     #[serde(default)]
     pub outside: Vec<Country>,
+    /// The fact about a country that decides, for [`Mode::CountryFact`].
+    #[serde(default)]
+    pub fact: Option<FactTest>,
     /// Anything else, for people.
     #[serde(default)]
     pub note: Option<String>,
 }
 
+/// A test of a dated fact about a country.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FactTest {
+    /// Key of the fact in `countries.toml`.
+    pub id: String,
+    /// Whether the rule means countries where it holds, or those where it does not.
+    pub holds: bool,
+    /// Which country of the supplier.
+    pub whose: Whose,
+}
+
 /// ISO 3166-1 alpha-2 code of a country.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Country(String);
 
@@ -229,60 +252,6 @@ impl TryFrom<String> for Country {
     }
 }
 
-choice!(
-    /// How a rule says which supplier it means.
-    Mode {
-        /// By name.
-        Named = "named",
-        /// By reference to a list kept elsewhere.
-        ListReference = "list_reference",
-        /// By criteria; suppliers, if any, are a reading.
-        Criteria = "criteria",
-        /// By the country that controls the supplier.
-        CountryOfControl = "country_of_control",
-        /// By the country of its headquarters.
-        CountryOfHeadquarters = "country_of_headquarters",
-        /// By where the thing was made.
-        CountryOfProduction = "country_of_production",
-        /// Everything needs an approval, whoever made it.
-        ApprovalList = "approval_list",
-        /// By a share owned by listed firms.
-        Ownership = "ownership",
-        /// It tests no supplier at all, and so never matches one: a duty of the operator
-        /// whatever the maker. So does a list or criterion under which nobody is known yet.
-        NoneNamed = "none_named",
-    }
-);
-
-impl Mode {
-    /// Whether it asks something of every maker's goods, and so of nobody in particular.
-    #[must_use]
-    pub fn any_maker(self) -> bool {
-        matches!(
-            self,
-            Self::ApprovalList | Self::CountryOfHeadquarters | Self::CountryOfProduction
-        )
-    }
-}
-
-choice!(
-    /// Which affiliation edges a rule counts. Brand and OEM customer edges never count.
-    #[derive(Default)]
-    Affiliates {
-        /// None: the listed firm alone.
-        #[default]
-        ListedOnly = "listed_only",
-        /// Firms it controls.
-        Group = "group",
-        /// Firms it controls, and minority holdings and joint ventures as possible matches.
-        SubsidiariesAndAffiliates = "subsidiaries_and_affiliates",
-        /// As before, and the firms that control it.
-        WithParents = "with_parents",
-        /// Firms it controls, and things that only carry its brand.
-        Brand = "brand",
-    }
-);
-
 /// Which thing.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -305,9 +274,18 @@ pub struct Thing {
     /// Roles in which a whole unit is presumed to be of that level.
     #[serde(default)]
     pub presumed_in: Vec<Segment>,
-    /// Hardware, software or service.
+    /// Hardware, software or service; several joined by `_and_`.
     #[serde(default)]
     pub kind: Option<String>,
+    /// Classes of product it is limited to, e.g. `consumer_grade_router`; empty for none.
+    #[serde(default)]
+    pub products: Vec<String>,
+    /// Radio bands it is limited to; empty for none.
+    #[serde(default)]
+    pub bands: Vec<Band>,
+    /// Least data rate it reaches, in Gbit/s.
+    #[serde(default)]
+    pub min_data_rate_gbps: Option<f64>,
     /// Whether it speaks of new or of installed things.
     pub state: State,
     /// Facts the operator must declare by tag (`fact` or `not:fact`).
@@ -319,159 +297,27 @@ pub struct Thing {
     /// Listed suppliers for which the purpose counts; empty for all.
     #[serde(default)]
     pub purpose_suppliers: Vec<String>,
-    /// Only what was acquired on or before this day.
+    /// Days of the thing's life it turns on.
     #[serde(default)]
-    pub acquired_until: Option<PartialDate>,
-    /// Only what was acquired after this day.
-    #[serde(default)]
-    pub acquired_after: Option<PartialDate>,
+    pub dates: Vec<DateTest>,
     /// The condition in the words of the text.
     #[serde(default)]
     pub condition: Option<String>,
 }
 
-choice!(
-    /// A part of the network, or something no element can be.
-    Segment {
-        /// Packet and IP core.
-        Core = "core",
-        /// Radio access.
-        Ran = "ran",
-        /// Transport.
-        Transport = "transport",
-        /// Fixed access.
-        Access = "access",
-        /// Management.
-        Management = "management",
-        /// Customer premises.
-        Cpe = "cpe",
-        /// Video surveillance.
-        Video = "video",
-        /// Anything else in a network.
-        Other = "other",
-        /// A service; no element is one.
-        Service = "service",
-        /// A handset; no element is one.
-        Handset = "handset",
-        /// A drone; no element is one.
-        Drone = "drone",
-    }
-);
-
-choice!(
-    /// How deep into a unit a rule reaches.
-    Level {
-        /// What a catalogue or the operator calls critical.
-        CriticalComponent = "critical_component",
-        /// Substantial or essential component, or critical technology (s.889).
-        EssentialComponent = "essential_component",
-        /// A radio module with a grant of its own.
-        ModularTransmitter = "modular_transmitter",
-        /// Any part.
-        ComponentPart = "component_part",
-        /// A chip.
-        Semiconductor = "semiconductor",
-        /// The board of a server.
-        Mainboard = "mainboard",
-        /// Software inside another product.
-        IntegratedSoftware = "integrated_software",
-        /// The finished product; parts are treated otherwise.
-        EndProduct = "end_product",
-    }
-);
-
-choice!(
-    /// New things, installed things, or neither.
-    State {
-        /// What is bought or put in from now on.
-        New = "new",
-        /// What is there.
-        Installed = "installed",
-        /// Both.
-        Both = "both",
-        /// It is not about things an operator has.
-        None = "none",
-    }
-);
-
-choice!(
-    /// What is restricted.
-    Action {
-        /// Buying.
-        Procure = "procure",
-        /// Putting in.
-        Install = "install",
-        /// Running.
-        Use = "use",
-        /// Spending public money on it.
-        FundWithSubsidy = "fund_with_subsidy",
-        /// Granting an equipment authorisation.
-        AuthoriseEquipment = "authorise_equipment",
-        /// Importing and marketing.
-        ImportMarket = "import_market",
-        /// Contracting with somebody who uses it.
-        ContractWithUser = "contract_with_user",
-        /// Providing a service.
-        ProvideService = "provide_service",
-        /// Interconnecting.
-        Interconnect = "interconnect",
-        /// Telling an authority.
-        Report = "report",
-        /// Sending goods to the firm.
-        ExportTo = "export_to",
-        /// Selling in shops on the premises.
-        SellOnPremises = "sell_on_premises",
-        /// Merging with or buying the firm.
-        MergeAcquire = "merge_acquire",
-        /// Nothing but standing on a list.
-        ListOnly = "list_only",
-    }
-);
-
-impl Action {
-    /// As people say it.
-    #[must_use]
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Procure => "buying",
-            Self::Install => "installing",
-            Self::Use => "using",
-            Self::FundWithSubsidy => "spending public money",
-            Self::AuthoriseEquipment => "authorising new equipment",
-            Self::ImportMarket => "importing and marketing",
-            Self::ContractWithUser => "contracts with those who use it",
-            Self::ProvideService => "providing a service",
-            Self::Interconnect => "interconnecting",
-            Self::Report => "reporting",
-            Self::ExportTo => "exporting to the firm",
-            Self::SellOnPremises => "selling on the premises",
-            Self::MergeAcquire => "merging with or buying the firm",
-            Self::ListOnly => "standing on a list",
-        }
-    }
+/// A test of one day in the life of a thing.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DateTest {
+    /// Which day.
+    pub of: DateOf,
+    /// On or before this one.
+    #[serde(default)]
+    pub until: Option<PartialDate>,
+    /// After this one.
+    #[serde(default)]
+    pub after: Option<PartialDate>,
 }
-
-choice!(
-    /// With what effect.
-    Effect {
-        /// May not be.
-        Prohibited = "prohibited",
-        /// No more of it.
-        NoNew = "no_new",
-        /// Out by a date.
-        RemoveBy = "remove_by",
-        /// At most a share.
-        Cap = "cap",
-        /// Not without an approval.
-        NeedsApproval = "needs_approval",
-        /// An authority may act, or the operator must assess.
-        Review = "review",
-        /// Worth knowing.
-        Watch = "watch",
-        /// Nothing follows from it for equipment.
-        None = "none",
-    }
-);
 
 /// A limit on a share.
 #[derive(Debug, Clone, Deserialize)]
@@ -524,9 +370,12 @@ pub struct Deadline {
     /// The date; absent for a relative one.
     #[serde(default)]
     pub date: Option<PartialDate>,
-    /// What it runs from, if it is relative; never computed here.
+    /// What it runs from, if it is relative: computed only from an anchor somebody names.
     #[serde(default)]
     pub relative: Option<String>,
+    /// How long after the anchor (`36mo`, `4y`, `10d`).
+    #[serde(default)]
+    pub plus: Option<Span>,
     /// What sort of date.
     pub kind: DeadlineKind,
     /// What is to be done.
@@ -534,26 +383,13 @@ pub struct Deadline {
     /// Generations it is for; empty for all.
     #[serde(default)]
     pub generations: Vec<String>,
+    /// Parts of the network it is for; empty for all.
+    #[serde(default)]
+    pub segments: Vec<Segment>,
     /// `false` where only a draft or memory tells it.
     #[serde(default = "yes")]
     pub verified: bool,
 }
-
-choice!(
-    /// What sort of date a deadline is.
-    DeadlineKind {
-        /// Asked for, not required.
-        Urged = "urged",
-        /// Required.
-        Binding = "binding",
-        /// A stated aim without a duty.
-        Goal = "goal",
-        /// End of a waiver or carve-out.
-        WaiverEnd = "waiver_end",
-        /// A date of the procedure (comments, a step of its start).
-        Procedure = "procedure",
-    }
-);
 
 /// One fact and where it comes from.
 #[derive(Debug, Clone, Deserialize)]
@@ -573,13 +409,3 @@ pub struct Source {
     #[serde(default)]
     pub url: Option<String>,
 }
-
-choice!(
-    /// How good a fact is.
-    Grade {
-        /// Read in the source named.
-        Stored = "stored",
-        /// Known, but no source was read for it.
-        GeneralKnowledge = "general_knowledge",
-    }
-);

@@ -4,21 +4,31 @@
 //! column and key and says what to do. The index answers "which rules could
 //! speak about this supplier here" without looking at any other rule.
 
+mod text;
+
+pub use text::PackError;
+
 use crate::affiliation::Affiliations;
-use crate::pack::{Effect, Mode, Pack, Rule};
-use serde::de::DeserializeOwned;
-use sha2::{Digest as _, Sha256};
+use crate::country::{Countries, Stands};
+use crate::pack::{Affiliates, Country, Effect, List, Mode, Pack, Rule, Whose};
 use std::collections::{BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use text::{Text, digest, invalid, invalid_last, parse};
 
 /// File name of the affiliations, beside the packs.
 pub const AFFILIATIONS_FILE: &str = "affiliations.toml";
+
+/// File name of the facts about countries, beside the packs.
+pub const COUNTRIES_FILE: &str = "countries.toml";
 
 /// Packs and affiliations of one version.
 #[derive(Debug, Clone)]
 pub struct Policies {
     packs: Vec<Pack>,
     affiliations: Affiliations,
+    countries: Countries,
+    interprets: bool,
+    of_concern: BTreeSet<String>,
     version: String,
     by_code: HashMap<String, usize>,
     by_id: HashMap<String, (usize, usize)>,
@@ -30,40 +40,8 @@ pub struct Policies {
 struct Index {
     by_supplier: HashMap<String, Vec<usize>>,
     any_maker: Vec<usize>,
+    names_nobody: Vec<usize>,
 }
-
-/// Why a set of packs does not load. Nothing of it is used then.
-#[derive(Debug, thiserror::Error)]
-pub enum PackError {
-    /// The folder or a file cannot be read.
-    #[error("cannot read {path}")]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A file does not say what a pack must say; correct it at this place.
-    #[error("{file}:{line}:{column}: {key}: {hint}")]
-    Invalid {
-        /// Name of the file.
-        file: String,
-        /// Line, from 1.
-        line: usize,
-        /// Column, from 1, in characters.
-        column: usize,
-        /// The key or rule in question.
-        key: String,
-        /// What is wrong and what would be right.
-        hint: String,
-    },
-    /// The set as a whole lacks something.
-    #[error("{0}")]
-    Incomplete(String),
-}
-
-/// One file: its name and text.
-type Text = (String, String);
 
 impl Policies {
     /// The packs that come with the program.
@@ -75,11 +53,68 @@ impl Policies {
         Self::from_texts(crate::built_in::FILES.iter().map(own).collect())
     }
 
+    /// The packs that come with the program, one file of them replaced by `text`: the affiliations or
+    /// the countries where `name` is theirs, else the pack of its jurisdiction.
+    ///
+    /// # Errors
+    /// [`PackError`] naming `name`, line and key where `text` is wrong.
+    pub fn built_in_with(name: &str, text: &str) -> Result<Self, PackError> {
+        let code = toml::from_str::<toml::Table>(text)
+            .ok()
+            .and_then(|table| table.get("code")?.as_str().map(str::to_lowercase))
+            .unwrap_or_else(|| "draft".to_owned());
+        let file = Path::new(name).file_name().and_then(|file| file.to_str());
+        let shared = file.filter(|file| [AFFILIATIONS_FILE, COUNTRIES_FILE].contains(file));
+        let own = shared.map_or_else(|| format!("{code}.toml"), str::to_owned);
+        let others = crate::built_in::FILES.iter().filter(|(file, _)| *file != own);
+        let mut texts: Vec<Text> = others
+            .map(|&(file, text)| (file.to_owned(), text.to_owned()))
+            .collect();
+        texts.push((own.clone(), text.to_owned()));
+        Self::from_texts(texts).map_err(|error| match error {
+            PackError::Invalid {
+                file,
+                line,
+                column,
+                key,
+                hint,
+            } if file == own => PackError::Invalid {
+                file: name.to_owned(),
+                line,
+                column,
+                key,
+                hint,
+            },
+            other => other,
+        })
+    }
+
+    /// The same with every usual reading of a text that names nobody left open.
+    #[must_use]
+    pub fn without_interpretation(mut self) -> Self {
+        self.interprets = false;
+        self.version = digest(&[(self.version, "without interpretation".to_owned())]);
+        self
+    }
+
+    /// Texts of the packs that come with the program.
+    pub fn built_in_texts() -> impl Iterator<Item = &'static str> {
+        crate::built_in::FILES.iter().map(|(_, text)| *text)
+    }
+
     /// All `*.toml` of a folder: packs, and `affiliations.toml`.
     ///
     /// # Errors
     /// [`PackError`] naming the first file, line and key that is wrong.
     pub fn load_dir(folder: &Path) -> Result<Self, PackError> {
+        Self::from_texts(Self::texts_of(folder)?)
+    }
+
+    /// Name and text of every `*.toml` of a folder.
+    ///
+    /// # Errors
+    /// [`PackError::Read`] naming what cannot be read.
+    pub fn texts_of(folder: &Path) -> Result<Vec<(String, String)>, PackError> {
         let read = |path: &Path, source| PackError::Read {
             path: path.to_path_buf(),
             source,
@@ -96,7 +131,7 @@ impl Policies {
                 texts.push((name, std::fs::read_to_string(&path).map_err(|e| read(&path, e))?));
             }
         }
-        Self::from_texts(texts)
+        Ok(texts)
     }
 
     /// From texts under their file names.
@@ -107,6 +142,7 @@ impl Policies {
         texts.sort();
         let version = digest(&texts);
         let mut affiliations = None;
+        let mut countries = Countries::default();
         let mut packs: Vec<(Text, Pack)> = Vec::new();
         for text in texts {
             if text.0 == AFFILIATIONS_FILE {
@@ -114,6 +150,8 @@ impl Policies {
                 read.connect()
                     .map_err(|(key, hint)| invalid(&text, &key, &key, hint))?;
                 affiliations = Some(read);
+            } else if text.0 == COUNTRIES_FILE {
+                countries = parse(&text)?;
             } else {
                 let pack = parse(&text)?;
                 packs.push((text, pack));
@@ -125,6 +163,9 @@ impl Policies {
         let mut set = Self {
             packs: Vec::new(),
             affiliations,
+            countries,
+            interprets: true,
+            of_concern: BTreeSet::new(),
             version,
             by_code: HashMap::new(),
             by_id: HashMap::new(),
@@ -139,6 +180,7 @@ impl Policies {
         }
         set.succeed(&packs)?;
         set.index = set.packs.iter().map(|pack| set.index_of(pack)).collect();
+        set.of_concern = set.named_suppliers();
         Ok(set)
     }
 
@@ -168,6 +210,48 @@ impl Policies {
         &self.affiliations
     }
 
+    /// Facts about countries.
+    #[must_use]
+    pub fn countries(&self) -> &Countries {
+        &self.countries
+    }
+
+    /// Whether usual readings of texts that name nobody are taken.
+    #[must_use]
+    pub fn interprets(&self) -> bool {
+        self.interprets
+    }
+
+    /// The list a rule refers to, if its pack keeps it.
+    #[must_use]
+    pub fn list(&self, rule: &Rule) -> Option<&List> {
+        let name = rule.matching.list.as_ref()?;
+        let pack = self.pack(&rule.jurisdiction)?;
+        pack.lists
+            .iter()
+            .find(|list| list.name == *name)
+            .filter(|_| rule.matching.suppliers.is_empty())
+    }
+
+    /// Whether a rule has a supplier test under which nobody is known yet, or none at all.
+    #[must_use]
+    pub fn names_nobody(&self, rule: &Rule) -> bool {
+        match rule.matching.mode {
+            Mode::NoneNamed => true,
+            Mode::Named | Mode::ListReference | Mode::Criteria | Mode::Ownership => {
+                rule.matching.suppliers.is_empty() && self.list(rule).is_none()
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether some rule of some pack names this supplier or one of its group: powers that name
+    /// nobody yet are told of such suppliers only.
+    #[must_use]
+    pub fn is_of_concern(&self, supplier: &str) -> bool {
+        self.of_concern.contains(supplier)
+    }
+
     /// All rules, pack by pack.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.packs.iter().flat_map(|pack| &pack.rules)
@@ -185,14 +269,18 @@ impl Policies {
     pub fn knows_tag(&self, tag: &str) -> bool {
         let fact = tag.strip_prefix("not:").unwrap_or(tag);
         match fact.split_once(':') {
-            Some(("purpose" | "manages" | "evolves_to", rest)) => fact == tag && !rest.is_empty(),
+            Some(("purpose" | "manages" | "evolves_to" | "band" | "produced_in", rest)) => {
+                fact == tag && !rest.is_empty()
+            }
             Some(("approved", rest)) => {
                 fact == tag && self.rule(rest.split(':').next().unwrap_or_default()).is_some()
             }
             _ => self.rules().any(|rule| {
                 let level = rule.thing.level.is_some_and(|level| level.as_str() == fact);
                 let need = rule.thing.needs.iter().any(|need| need == fact);
-                level || need || rule.bound.tags.iter().any(|bound| bound == fact)
+                let product = rule.thing.products.iter().any(|product| product == fact);
+                let exempt = rule.exempt.iter().any(|exemption| exemption.tag == fact);
+                level || need || product || exempt || rule.bound.tags.iter().any(|bound| bound == fact)
             }),
         }
     }
@@ -213,12 +301,14 @@ impl Policies {
         jurisdictions.iter().filter(asks_in_vain).cloned().collect()
     }
 
-    /// Rules of a jurisdiction that could speak about a supplier, and those that speak about any.
+    /// Rules of a jurisdiction that could speak about a supplier, those that speak about any, and those
+    /// that name nobody.
     pub(crate) fn candidates<'a>(
         &'a self,
         code: &str,
         supplier: &str,
         any_maker: bool,
+        powers: bool,
     ) -> impl Iterator<Item = &'a Rule> {
         let position = self.by_code.get(code).copied();
         let index = position.and_then(|p| self.index.get(p));
@@ -232,7 +322,15 @@ impl Policies {
             .map(|index| &index.any_maker)
             .into_iter()
             .flatten();
-        named.chain(any).filter_map(move |&rule| rules?.get(rule))
+        let nobody = index
+            .filter(|_| powers)
+            .map(|index| &index.names_nobody)
+            .into_iter()
+            .flatten();
+        named
+            .chain(any)
+            .chain(nobody)
+            .filter_map(move |&rule| rules?.get(rule))
     }
 
     fn check(&mut self, text: &Text, pack: &Pack) -> Result<(), PackError> {
@@ -246,7 +344,25 @@ impl Policies {
             ));
         }
         let here = self.packs.len();
-        self.by_code.insert(code.to_owned(), here);
+        if self.by_code.insert(code.to_owned(), here).is_some() {
+            return Err(invalid(
+                text,
+                "code",
+                code,
+                "another file bears this code; one pack a jurisdiction",
+            ));
+        }
+        let entries = pack.lists.iter().flat_map(|list| &list.entries);
+        for id in entries.flat_map(|entry| &entry.suppliers) {
+            if self.affiliations.company(id).is_none() {
+                return Err(invalid(
+                    text,
+                    id,
+                    id,
+                    "no supplier of affiliations.toml has this key",
+                ));
+            }
+        }
         for (position, rule) in pack.rules.iter().enumerate() {
             let wrong = |needle: &str, hint: &str| Err(invalid(text, &rule.id, needle, hint));
             if self.by_id.insert(rule.id.clone(), (here, position)).is_some() {
@@ -264,6 +380,23 @@ impl Policies {
             }
             if (rule.effect == Effect::Cap) != rule.cap.is_some() {
                 return wrong("effect", "effect \"cap\" and [rule.cap] belong together");
+            }
+            if let Some(test) = &rule.matching.fact
+                && self.countries.fact(&test.id).is_none()
+            {
+                return wrong(
+                    &test.id,
+                    "no fact of countries.toml has this key; add it there or correct it",
+                );
+            }
+            if (rule.matching.mode == Mode::CountryFact) != rule.matching.fact.is_some() {
+                return wrong("mode", "mode \"country_fact\" and `fact` belong together");
+            }
+            if rule.cap.as_ref().is_some_and(|cap| cap.percent > 100) {
+                return wrong("percent", "a share is at most 100 per cent");
+            }
+            if let Some(exemption) = rule.exempt.iter().find(|e| !e.tag.starts_with("exempt:")) {
+                return wrong(&exemption.tag, "the tag of an exception begins with \"exempt:\"");
             }
             let lists = [&rule.matching.suppliers, &rule.thing.purpose_suppliers];
             if let Some(id) = lists
@@ -311,14 +444,35 @@ impl Policies {
     fn index_of(&self, pack: &Pack) -> Index {
         let mut index = Index::default();
         for (position, rule) in pack.rules.iter().enumerate() {
-            if rule.effect == Effect::None || rule.matching.mode == Mode::NoneNamed {
+            if rule.effect == Effect::None {
+                // Only an assumption can make it speak.
+                index.names_nobody.push(position);
+                continue;
+            }
+            if self.names_nobody(rule) {
+                index.names_nobody.push(position);
                 continue;
             }
             if rule.matching.mode.any_maker() {
                 index.any_maker.push(position);
                 continue;
             }
-            let mut met = self.affiliations.reach(&rule.matching);
+            let listed: Vec<String> = match (rule.matching.mode, self.list(rule)) {
+                (Mode::CountryFact, _) => self.could_meet(rule),
+                (_, Some(list)) => list.entries.iter().flat_map(|e| e.suppliers.clone()).collect(),
+                _ => rule.matching.suppliers.clone(),
+            };
+            let of_group = rule
+                .matching
+                .fact
+                .as_ref()
+                .is_some_and(|test| test.whose == Whose::Group);
+            let affiliates = if of_group {
+                Affiliates::Group
+            } else {
+                rule.matching.affiliates
+            };
+            let mut met = self.affiliations.reach(&listed, affiliates);
             if let (Mode::CountryOfControl, Some(country)) = (rule.matching.mode, &rule.matching.country) {
                 let controlled = self
                     .affiliations
@@ -335,69 +489,37 @@ impl Policies {
     }
 }
 
-fn digest(texts: &[Text]) -> String {
-    let mut hash = Sha256::new();
-    for (name, text) in texts {
-        for part in [name, text] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part.as_bytes());
-        }
+impl Policies {
+    /// Suppliers that a rule with an effect names, with the affiliates it counts.
+    fn named_suppliers(&self) -> BTreeSet<String> {
+        let effective = self.rules().filter(|rule| rule.effect != Effect::None);
+        let reached = effective.flat_map(|rule| {
+            let entries = self.list(rule).into_iter().flat_map(|list| &list.entries);
+            let listed = entries.flat_map(|entry| entry.suppliers.clone());
+            let named: Vec<String> = rule.matching.suppliers.iter().cloned().chain(listed).collect();
+            self.affiliations.reach(&named, rule.matching.affiliates)
+        });
+        reached.collect()
     }
-    hex::encode(hash.finalize()).chars().take(16).collect()
-}
 
-fn parse<T: DeserializeOwned>(text: &Text) -> Result<T, PackError> {
-    toml::from_str(&text.1).map_err(|error| {
-        let offset = error.span().map_or(0, |span| span.start);
-        at(text, offset, &key_at(&text.1, offset), error.message())
-    })
-}
-
-/// The key of the line at `offset`, or the line itself where it is a header.
-fn key_at(text: &str, offset: usize) -> String {
-    let start = text
-        .get(..offset)
-        .and_then(|before| before.rfind('\n'))
-        .map_or(0, |newline| newline + 1);
-    let line = text
-        .get(start..)
-        .unwrap_or_default()
-        .lines()
-        .next()
-        .unwrap_or_default();
-    line.split('=')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .chars()
-        .take(60)
-        .collect()
-}
-
-/// An error at `needle` after the key's first mention.
-fn invalid(text: &Text, key: &str, needle: &str, hint: &str) -> PackError {
-    let start = text.1.find(&format!("\"{key}\"")).unwrap_or(0);
-    let offset = text
-        .1
-        .get(start..)
-        .and_then(|rest| rest.find(needle))
-        .map_or(start, |found| start + found);
-    at(text, offset, key, hint)
-}
-
-fn invalid_last(text: &Text, key: &str, hint: &str) -> PackError {
-    at(text, text.1.rfind(&format!("\"{key}\"")).unwrap_or(0), key, hint)
-}
-
-fn at(text: &Text, offset: usize, key: &str, hint: &str) -> PackError {
-    let before = text.1.get(..offset).unwrap_or_default();
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    PackError::Invalid {
-        file: text.0.clone(),
-        line: before.matches('\n').count() + 1,
-        column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
-        key: key.to_owned(),
-        hint: hint.to_owned(),
+    /// Suppliers whose countries could meet a rule's test of a fact on some day.
+    fn could_meet(&self, rule: &Rule) -> Vec<String> {
+        let test = rule.matching.fact.as_ref();
+        let Some((test, fact)) = test.and_then(|test| Some((test, self.countries.fact(&test.id)?))) else {
+            return Vec::new();
+        };
+        let never = |country: &Country| match fact.countries.iter().find(|told| told.code == *country) {
+            Some(told) => test.holds && told.stands == Stands::HoldsNot,
+            None => test.holds && fact.nowhere_else,
+        };
+        let companies = self.affiliations.suppliers.iter();
+        let could = companies.filter(|company| {
+            let mut countries = [Some(&company.hq), company.control.as_ref()]
+                .into_iter()
+                .flatten();
+            !countries.all(never)
+        });
+        could.map(|company| company.id.clone()).collect()
     }
 }
 

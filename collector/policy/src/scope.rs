@@ -1,4 +1,4 @@
-//! Who is bound, and which thing: what the operator declares against what a rule asks.
+//! Who is bound, and what the operator declares against what a rule asks.
 //!
 //! Invariant: a fact about the thing that nobody declared makes the answer unknown,
 //! never no. Who is bound is asked otherwise: a rule binds whoever declares its
@@ -13,16 +13,18 @@
 //! |---|---|
 //! | the tags of [`Bound`](crate::pack::Bound), e.g. `de_contract_operator` | who is bound |
 //! | `critical_component`, `essential_component` | the level of the whole unit |
-//! | `site:government_sensitive_site`, `central_function`, … | a fact a rule needs |
+//! | `site:government_sensitive_site`, `critical_part`, … | a fact a rule needs |
 //! | `not:` before any of these, e.g. `not:critical_component` | that it does not hold |
 //! | `purpose:public_safety`, `purpose:other`, … | purpose limits |
 //! | `manages:ran`, `manages:transport`, … | which network a management system serves |
 //! | `evolves_to:5G` | that an older network grows into a newer one |
+//! | `band:3.5GHz`, `produced_in:TW` | the radio band, the country of production |
+//! | `consumer_grade_router`, … | the class of product |
+//! | `exempt:…` | that an exception of a rule is claimed |
 //! | `approved:RULE` or `approved:RULE:2030-06-30` | that an approval is on file, and until when |
 
-use crate::date::PartialDate;
-use crate::pack::{Level, Rule, Segment};
-use model::{ComponentClass, Place, Role};
+use crate::pack::Rule;
+use model::Place;
 
 /// The answer to one question, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +49,7 @@ pub enum Holds {
 }
 
 impl Answer {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             holds: Holds::Yes,
             words: Vec::new(),
@@ -56,7 +58,7 @@ impl Answer {
     }
 
     /// Adds one more condition: a single no wins, then a single unknown.
-    fn and(&mut self, holds: Holds, words: String) {
+    pub(crate) fn and(&mut self, holds: Holds, words: String) {
         self.holds = match (self.holds, holds) {
             (Holds::No, _) | (_, Holds::No) => Holds::No,
             (Holds::Unknown, _) | (_, Holds::Unknown) => Holds::Unknown,
@@ -101,253 +103,8 @@ pub fn bound(rule: &Rule, place: &Place) -> Answer {
     answer
 }
 
-/// What is asked about: the unit, or one of its parts.
-#[derive(Debug, Clone, Copy)]
-pub struct Depth<'a> {
-    /// Class and label of a component; `None` is the unit.
-    pub component: Option<(Option<ComponentClass>, &'a str)>,
-}
-
-/// Whether the thing is one the rule speaks about.
-#[must_use]
-pub fn thing(
-    rule: &Rule,
-    place: &Place,
-    depth: Depth<'_>,
-    listed: &str,
-    acquired: Option<PartialDate>,
-) -> Answer {
-    let mut answer = Answer::new();
-    segment(rule, place, &mut answer);
-    generation(rule, place, &mut answer);
-    level(rule, place, depth, &mut answer);
-    for fact in &rule.thing.needs {
-        let holds = declared(place, fact);
-        let words = match holds {
-            Holds::Yes => format!("Thing: you declared {fact}"),
-            Holds::No => format!("Thing: you declared not:{fact}"),
-            Holds::Unknown => format!("Thing: the rule turns on {fact}; declare tag {fact} or not:{fact}"),
-        };
-        answer.and(holds, words);
-    }
-    if !rule.thing.manages.is_empty() {
-        manages(rule, place, &mut answer);
-    }
-    let limited = &rule.thing.purpose_suppliers;
-    if !rule.thing.purposes.is_empty() && (limited.is_empty() || limited.iter().any(|id| id == listed)) {
-        purpose(rule, place, &mut answer);
-    }
-    acquisition(rule, acquired, &mut answer);
-    answer
-}
-
-fn segment(rule: &Rule, place: &Place, answer: &mut Answer) {
-    let segments = &rule.thing.segments;
-    let all = Role::ALL
-        .iter()
-        .all(|&role| segments.iter().any(|s| s.as_str() == role.as_str()));
-    if segments.is_empty() || all {
-        return;
-    }
-    let list = words_of(segments);
-    let reachable = Role::ALL
-        .iter()
-        .any(|&role| segments.iter().any(|s| s.as_str() == role.as_str()));
-    match place.role {
-        Some(role) if segments.iter().any(|s| s.as_str() == role.as_str()) => {
-            answer.and(Holds::Yes, format!("Thing: role {role} (the rule is for {list})"));
-        }
-        None if reachable => {
-            answer.and(
-                Holds::Unknown,
-                format!("Thing: the rule is for {list}; declare the role of the element"),
-            );
-        }
-        _ => answer.and(Holds::No, format!("Thing: the rule is for {list}")),
-    }
-}
-
-fn generation(rule: &Rule, place: &Place, answer: &mut Answer) {
-    let wanted = &rule.thing.generations;
-    if wanted.is_empty() {
-        return;
-    }
-    let list = wanted.join(", ");
-    let meets = |have: &str| wanted.iter().any(|want| want.eq_ignore_ascii_case(have));
-    let evolves = place
-        .tags
-        .iter()
-        .filter_map(|tag| tag.strip_prefix("evolves_to:"))
-        .any(meets);
-    if let Some(have) = place.generations.iter().find(|have| meets(have)) {
-        answer.and(
-            Holds::Yes,
-            format!("Thing: generation {have} (the rule is for {list})"),
-        );
-    } else if place.generations.is_empty() {
-        answer.and(
-            Holds::Unknown,
-            format!("Thing: the rule is for {list}; declare the generations of the element"),
-        );
-    } else if rule.thing.covers_evolution && evolves {
-        answer.and(
-            Holds::Unknown,
-            format!(
-                "Thing: the rule reaches networks on their way to {list}, and where it begins is not settled"
-            ),
-        );
-    } else {
-        answer.and(Holds::No, format!("Thing: the rule is for {list}"));
-    }
-}
-
-fn level(rule: &Rule, place: &Place, depth: Depth<'_>, answer: &mut Answer) {
-    match (rule.thing.level, depth.component) {
-        (None, None) => {}
-        (None, Some((class, label))) if is_equipment(class) => answer.and(
-            Holds::Yes,
-            format!("Thing: the rule says equipment without a depth; {label} can be ordered and replaced by itself and is read as equipment"),
-        ),
-        (None, Some((_, label))) => answer.and(
-            Holds::Unknown,
-            format!("Thing: the rule says equipment; whether {label} is equipment by itself is not settled"),
-        ),
-        (Some(level), None) => unit_level(rule, place, level, answer),
-        (Some(level), Some((_, label))) => answer.and(
-            Holds::Unknown,
-            format!("Thing: the rule reaches the level {}; whether {label} is one must be judged", level.as_str()),
-        ),
-    }
-}
-
-fn unit_level(rule: &Rule, place: &Place, level: Level, answer: &mut Answer) {
-    let word = level.as_str();
-    let by_tag = matches!(level, Level::CriticalComponent | Level::EssentialComponent);
-    match declared(place, word) {
-        Holds::Yes => answer.and(Holds::Yes, format!("Thing: you declared {word}")),
-        Holds::No => answer.and(Holds::No, format!("Thing: you declared not:{word}")),
-        Holds::Unknown if level == Level::EndProduct => {
-            answer.and(Holds::Yes, "Thing: a whole unit is an end product".to_owned());
-        }
-        Holds::Unknown if level == Level::EssentialComponent => {
-            answer.and(
-                Holds::Yes,
-                "Thing: a whole unit counts without asking for its parts".to_owned(),
-            );
-        }
-        Holds::Unknown
-            if place
-                .role
-                .is_some_and(|r| rule.thing.presumed_in.iter().any(|s| s.as_str() == r.as_str())) =>
-        {
-            answer.presumed = true;
-            answer.and(
-                Holds::Yes,
-                format!("Thing: presumed {word} in this role by the pack; declare not:{word} if it is none"),
-            );
-        }
-        Holds::Unknown if by_tag => {
-            answer.and(
-                Holds::Unknown,
-                format!("Thing: the rule is for {word}; declare tag {word} or not:{word}"),
-            );
-        }
-        Holds::Unknown => {
-            answer.and(
-                Holds::Unknown,
-                format!("Thing: the rule reaches the level {word}; a whole unit is not that level"),
-            );
-        }
-    }
-}
-
-fn manages(rule: &Rule, place: &Place, answer: &mut Answer) {
-    let list = words_of(&rule.thing.manages);
-    let mut served = place
-        .tags
-        .iter()
-        .filter_map(|tag| tag.strip_prefix("manages:"))
-        .peekable();
-    if served.peek().is_none() {
-        let words =
-            format!("Thing: the rule is for what manages {list}; declare a tag such as manages:transport");
-        answer.and(Holds::Unknown, words);
-    } else if let Some(one) = served.find(|served| rule.thing.manages.iter().any(|s| s.as_str() == *served)) {
-        answer.and(
-            Holds::Yes,
-            format!("Thing: it manages {one}, which is among {list}"),
-        );
-    } else {
-        answer.and(Holds::No, format!("Thing: the rule is for what manages {list}"));
-    }
-}
-
-fn purpose(rule: &Rule, place: &Place, answer: &mut Answer) {
-    let list = rule.thing.purposes.join(", ");
-    let mut purposes = place
-        .tags
-        .iter()
-        .filter_map(|tag| tag.strip_prefix("purpose:"))
-        .peekable();
-    if purposes.peek().is_none() {
-        let words = format!(
-            "Thing: for this supplier the rule is limited to a purpose ({list}); declare a tag such as purpose:other"
-        );
-        answer.and(Holds::Unknown, words);
-    } else if let Some(one) = purposes.find(|have| rule.thing.purposes.iter().any(|want| want == have)) {
-        answer.and(Holds::Yes, format!("Thing: purpose {one} is among {list}"));
-    } else {
-        answer.and(
-            Holds::No,
-            format!("Thing: the rule is limited to the purposes {list}"),
-        );
-    }
-}
-
-fn acquisition(rule: &Rule, acquired: Option<PartialDate>, answer: &mut Answer) {
-    if let Some(limit) = rule.thing.acquired_until {
-        let holds = acquired.map_or(Holds::Unknown, |day| {
-            compare(day.last() <= limit.last(), day.first() > limit.last())
-        });
-        answer.and(
-            holds,
-            format!(
-                "Thing: only what was acquired on or before {limit} ({})",
-                shown(acquired)
-            ),
-        );
-    }
-    if let Some(limit) = rule.thing.acquired_after {
-        let holds = acquired.map_or(Holds::Unknown, |day| {
-            compare(day.first() > limit.last(), day.last() <= limit.last())
-        });
-        answer.and(
-            holds,
-            format!(
-                "Thing: only what was acquired after {limit} ({})",
-                shown(acquired)
-            ),
-        );
-    }
-}
-
-fn compare(yes: bool, no: bool) -> Holds {
-    match (yes, no) {
-        (true, _) => Holds::Yes,
-        (_, true) => Holds::No,
-        _ => Holds::Unknown,
-    }
-}
-
-fn shown(acquired: Option<PartialDate>) -> String {
-    acquired.map_or_else(
-        || "its own day of acquisition is not declared".to_owned(),
-        |day| format!("acquired {day}"),
-    )
-}
-
 /// Whether a place bears `fact`, bears `not:fact`, or neither.
-fn declared(place: &Place, fact: &str) -> Holds {
+pub(crate) fn declared(place: &Place, fact: &str) -> Holds {
     if place.tags.contains(fact) {
         Holds::Yes
     } else if place
@@ -359,27 +116,4 @@ fn declared(place: &Place, fact: &str) -> Holds {
     } else {
         Holds::Unknown
     }
-}
-
-/// Boards, optics and the like; not what only holds, feeds or cools them, nor a chip on a board.
-fn is_equipment(class: Option<ComponentClass>) -> bool {
-    use ComponentClass as C;
-    !matches!(
-        class,
-        Some(
-            C::PowerSupply
-                | C::Fan
-                | C::Sensor
-                | C::Container
-                | C::Backplane
-                | C::Battery
-                | C::EnergyObject
-                | C::StorageDrive
-                | C::Cpu
-        )
-    )
-}
-
-fn words_of(segments: &[Segment]) -> String {
-    segments.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(", ")
 }

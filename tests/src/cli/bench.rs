@@ -14,6 +14,8 @@ pub(super) enum Bench {
     Line(LineArgs),
     /// Right, wrong and unknown makers on labelled recordings, and how fast.
     Accuracy(super::accuracy::AccuracyArgs),
+    /// How fast elements are judged against all packs.
+    Judge(super::judge::JudgeArgs),
 }
 
 /// What the keys of `--json` mean.
@@ -60,6 +62,7 @@ pub(super) async fn run(what: Bench) -> Result<(), String> {
     match what {
         Bench::Line(args) => line(args).await,
         Bench::Accuracy(args) => super::accuracy::run(&args),
+        Bench::Judge(args) => super::judge::run(&args),
     }
 }
 

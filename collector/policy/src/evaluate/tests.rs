@@ -2,9 +2,12 @@
 
 use super::*;
 use crate::pack::Effect;
-use model::{ElementId, Role, SupplierRef};
+use crate::part::Told;
+use crate::standing::standing;
+use model::{ComponentClass, ElementId, Role, Standing, SupplierRef};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use time::Date;
 use time::macros::date;
 use uuid::Uuid;
 
@@ -85,6 +88,7 @@ fn unit(policies: &Policies, maker: &str, confidence: f64) -> Part {
         maker,
         brand: None,
         acquired: None,
+        told: Told::default(),
     }
 }
 
@@ -109,6 +113,7 @@ fn run(case: &Case, place: &Place, policies: &Policies) -> Vec<RuleResult> {
         maker: case.maker.as_ref().map(named),
         brand: case.brand.as_ref().map(named),
         acquired: case.acquired,
+        told: Told::default(),
     }];
     parts.extend(case.components.iter().map(|component| Part {
         component: Some(component.index.clone()),
@@ -117,9 +122,14 @@ fn run(case: &Case, place: &Place, policies: &Policies) -> Vec<RuleResult> {
         maker: Some(named(&component.maker)),
         brand: None,
         acquired: component.acquired,
+        told: Told::default(),
     }));
     let as_of = case.as_of.map_or(TODAY, PartialDate::first);
-    evaluate(&Situation { place, parts: &parts }, policies, as_of)
+    evaluate(
+        &Situation { place, parts: &parts },
+        policies,
+        &Question::on(as_of),
+    )
 }
 
 #[test]
@@ -232,7 +242,7 @@ fn nothing_without_effect_opens_a_finding() {
                     parts: &parts,
                 },
                 &policies,
-                TODAY,
+                &Question::on(TODAY),
             ) {
                 let opens = result.class != ResultClass::NoRuleKnown;
                 assert!(!(opens && idle.contains(result.rule.as_str())), "{}", result.rule);
@@ -264,7 +274,7 @@ fn a_weak_identification_stays_weak() {
             parts: &parts,
         },
         &policies,
-        TODAY,
+        &Question::on(TODAY),
     );
     let met = results.iter().find(|r| r.rule == "US-889-B").unwrap();
     assert_eq!(met.class, ResultClass::Violation);
@@ -313,7 +323,7 @@ fn a_guess_presses_nobody_and_is_not_silent() {
             place: &place,
             parts: &parts,
         };
-        let results = evaluate(&situation, &policies, TODAY);
+        let results = evaluate(&situation, &policies, &Question::on(TODAY));
         let of_class: Vec<_> = results.iter().filter(|r| r.class == class).collect();
         assert!(!of_class.is_empty(), "{tag}");
         assert!(
@@ -350,7 +360,7 @@ fn severity_follows_class_and_nearness() {
                 parts: &parts,
             },
             &policies,
-            as_of,
+            &Question::on(as_of),
         );
         assert_eq!(
             (results[0].class, results[0].severity),
@@ -365,7 +375,7 @@ fn severity_follows_class_and_nearness() {
             parts: &parts,
         },
         &policies,
-        TODAY,
+        &Question::on(TODAY),
     );
     assert!(
         results
@@ -413,7 +423,7 @@ fn hostile_declarations_and_labels_are_borne() {
             parts: &parts,
         },
         &policies,
-        TODAY,
+        &Question::on(TODAY),
     );
     assert!(
         results

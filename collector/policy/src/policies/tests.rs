@@ -252,12 +252,13 @@ fn a_supplier_meets_only_its_own_rules() {
     let policies = Policies::built_in().unwrap();
     let of = |supplier: &str| {
         policies
-            .candidates("GB", supplier, true)
+            .candidates("GB", supplier, true, false)
             .map(|r| r.id.as_str())
             .collect::<BTreeSet<_>>()
     };
     assert!(of("huawei").contains("GB-DVD-CORE") && of("hisilicon").contains("GB-DVD-CORE"));
-    assert!(of("cisco").is_empty() && of("h3c").is_empty());
+    assert!(of("cisco").is_empty() && of("nokia").is_empty());
+    assert_eq!(of("h3c"), BTreeSet::from(["GB-CCTV-2022"]));
 }
 
 #[test]

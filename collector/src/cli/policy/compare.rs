@@ -1,0 +1,111 @@
+//! `policy diff`: what changes from one set of packs to another, rule by rule and key by key.
+//!
+//! Invariant: both sides are checked before they are compared; worked examples
+//! are no part of the law and are left out.
+
+use super::{Failure, load, mistake, pack_text, print, written};
+use ::policy::Policies;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::Path;
+use toml::{Table, Value};
+
+/// Dotted key and value, as written.
+type Keys = BTreeMap<String, String>;
+
+pub(super) fn diff(old: &Path, new: &Path) -> Result<(), Failure> {
+    let (old, new) = (rules(old)?, rules(new)?);
+    let mut out = String::new();
+    let ids: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    for id in ids {
+        match (old.get(id), new.get(id)) {
+            (None, Some(rule)) => out.push_str(&format!("+ {id}\t{}\n", title(rule))),
+            (Some(rule), None) => out.push_str(&format!("- {id}\t{}\n", title(rule))),
+            (Some(before), Some(after)) => {
+                let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+                for key in keys.into_iter().filter(|key| before.get(*key) != after.get(*key)) {
+                    let value = |keys: &Keys| keys.get(key).map_or("(none)", String::as_str).to_owned();
+                    out.push_str(&format!("~ {id}\t{key}\t{} → {}\n", value(before), value(after)));
+                }
+            }
+            (None, None) => {}
+        }
+    }
+    if out.is_empty() {
+        out.push_str("# no rule changes\n");
+    }
+    out.push_str(&format!("# {}\n", print::DISCLAIMER));
+    written(std::io::stdout().write_all(out.as_bytes()))
+}
+
+fn title(rule: &Keys) -> &str {
+    rule.get("title").map_or("", String::as_str)
+}
+
+/// Rules of a path by key.
+fn rules(path: &Path) -> Result<BTreeMap<String, Keys>, Failure> {
+    let texts: Vec<String> = if path == Path::new("built-in") {
+        Policies::built_in_texts().map(str::to_owned).collect()
+    } else if path.is_dir() {
+        load(path)?;
+        Policies::texts_of(path)
+            .map_err(|error| mistake(&error))?
+            .into_iter()
+            .map(|(_, text)| text)
+            .collect()
+    } else {
+        load(path)?;
+        vec![pack_text(path)?]
+    };
+    let mut rules = BTreeMap::new();
+    for text in texts {
+        let table: Table = toml::from_str(&text).map_err(|e| Failure::configuration(&e))?;
+        let listed = table.get("rule").and_then(Value::as_array);
+        for rule in listed.into_iter().flatten().filter_map(Value::as_table) {
+            let mut keys = Keys::new();
+            for (key, value) in rule.iter().filter(|(key, _)| *key != "test") {
+                flatten(key, value, &mut keys);
+            }
+            if let Some(id) = keys.remove("id") {
+                rules.insert(id, keys);
+            }
+        }
+    }
+    Ok(rules)
+}
+
+fn flatten(key: &str, value: &Value, keys: &mut Keys) {
+    match value {
+        Value::Table(table) => table
+            .iter()
+            .for_each(|(name, value)| flatten(&format!("{key}.{name}"), value, keys)),
+        Value::Array(values) if values.iter().any(Value::is_table) => {
+            for (number, value) in values.iter().enumerate() {
+                flatten(&format!("{key}[{number}]"), value, keys);
+            }
+        }
+        Value::Array(values) => {
+            let words: Vec<String> = values.iter().map(plain).collect();
+            keys.insert(key.to_owned(), words.join(", "));
+        }
+        value => {
+            keys.insert(key.to_owned(), plain(value));
+        }
+    }
+}
+
+/// A value on one line, without the quotes of a text.
+fn plain(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Integer(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+        Value::Boolean(flag) => flag.to_string(),
+        Value::Datetime(date) => date.to_string(),
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::Table(table) => table.keys().cloned().collect::<Vec<_>>().join(", "),
+    };
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}

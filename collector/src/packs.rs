@@ -1,0 +1,123 @@
+//! The packs a configuration asks for: read, checked against keys and pins, then loaded whole.
+//!
+//! Invariant: where keys or pins are configured, nothing of a folder is read as
+//! law before every file of it has passed.
+
+use crate::config::PolicyConfig;
+use minisign_verify::{PublicKey, Signature};
+use policy::{PackError, Policies};
+use sha2::{Digest as _, Sha256};
+use std::path::{Path, PathBuf};
+
+/// Largest signature file, in bytes; real ones have some three hundred.
+const MAX_SIGNATURE_BYTES: u64 = 4096;
+
+/// Why packs are not used.
+#[derive(Debug, thiserror::Error)]
+pub enum PacksError {
+    /// They do not read.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// A key of `policy.trusted_keys` is none.
+    #[error("policy.trusted_keys: {0:?} is no minisign public key")]
+    Key(String),
+    /// A signature is missing or cannot be read: put it beside the pack.
+    #[error("{path}: no signature can be read")]
+    Signature {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No trusted key signed this text: it was changed, or signed by somebody else.
+    #[error("{0}: not signed by a key of policy.trusted_keys")]
+    Untrusted(PathBuf),
+    /// The text is not the one that was pinned.
+    #[error("{path}: has SHA-256 {found}, and policy.pins asks for another")]
+    Pin {
+        /// The pack.
+        path: PathBuf,
+        /// Its digest.
+        found: String,
+    },
+    /// A pinned pack is not there.
+    #[error("policy.pins: {0} is not in the folder")]
+    Absent(String),
+    /// Pins and keys are about a folder.
+    #[error("policy.trusted_keys and policy.pins need policy.folder")]
+    NoFolder,
+}
+
+/// Opens the packs: the built-in ones, or those of a folder once they have passed.
+///
+/// # Errors
+/// [`PacksError`] naming what did not pass, or file, line and key of a mistake.
+pub fn open(config: &PolicyConfig) -> Result<Policies, PacksError> {
+    let policies = match &config.folder {
+        None if config.trusted_keys.is_empty() && config.pins.is_empty() => Policies::built_in()?,
+        None => return Err(PacksError::NoFolder),
+        Some(folder) => {
+            let texts = Policies::texts_of(folder)?;
+            let keys = keys(&config.trusted_keys)?;
+            for (name, text) in &texts {
+                let path = folder.join(name);
+                if !keys.is_empty() {
+                    signed(&path, text, &keys)?;
+                }
+                let found = hex::encode(Sha256::digest(text));
+                if config
+                    .pins
+                    .get(name)
+                    .is_some_and(|pin| !pin.eq_ignore_ascii_case(&found))
+                {
+                    return Err(PacksError::Pin { path, found });
+                }
+            }
+            let absent = |name: &&String| texts.iter().all(|(other, _)| other != *name);
+            if let Some(name) = config.pins.keys().find(absent) {
+                return Err(PacksError::Absent(name.clone()));
+            }
+            Policies::from_texts(texts)?
+        }
+    };
+    Ok(if config.interpretation {
+        policies
+    } else {
+        policies.without_interpretation()
+    })
+}
+
+fn keys(texts: &[String]) -> Result<Vec<PublicKey>, PacksError> {
+    let read = |text: &String| PublicKey::from_base64(text).map_err(|_| PacksError::Key(text.clone()));
+    texts.iter().map(read).collect()
+}
+
+/// `de.toml` is signed by `de.toml.minisig`.
+fn signed(path: &Path, text: &str, keys: &[PublicKey]) -> Result<(), PacksError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".minisig");
+    let beside = PathBuf::from(beside);
+    let words = read_bounded(&beside).map_err(|source| PacksError::Signature { path: beside, source })?;
+    let passes = Signature::decode(&words).is_ok_and(|signature| {
+        keys.iter()
+            .any(|key| key.verify(text.as_bytes(), &signature, false).is_ok())
+    });
+    if passes {
+        Ok(())
+    } else {
+        Err(PacksError::Untrusted(path.to_path_buf()))
+    }
+}
+
+fn read_bounded(path: &Path) -> std::io::Result<String> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    std::fs::File::open(path)?
+        .take(MAX_SIGNATURE_BYTES)
+        .read_to_string(&mut text)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests;
