@@ -1,13 +1,14 @@
 //! Plans: put at the collector, followed at the site, also when nobody is there to ask.
 
 use super::path::{ask, get};
-use super::programs::{PATIENCE, Running, complaint, free_udp_port, run};
+use super::programs::{PATIENCE, Running, complaint, run};
 use lab::element::{Behaviour, Element};
 use lab::network::{COMMUNITY, Network, Plan};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// A collector and one agent without targets of its own.
@@ -20,6 +21,13 @@ struct Site {
     metrics: String,
     collector: Option<Running>,
     agent: Option<Running>,
+}
+
+/// On an address of loopback that no outgoing connection takes a port of, and no other test.
+fn own_address() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(1);
+    let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    format!("127.{}.{}.{count}:9161", 128 + process % 64, process / 64 % 250)
 }
 
 impl Site {
@@ -37,8 +45,7 @@ impl Site {
             addresses: network.elements().iter().map(address).collect(),
             network: Some(network),
             http: String::new(),
-            // Free for TCP too, as far as loopback goes.
-            metrics: format!("127.0.0.1:{}", free_udp_port()),
+            metrics: own_address(),
             collector: None,
             agent: None,
         };
