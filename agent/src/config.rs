@@ -101,6 +101,10 @@ pub struct PollConfig {
     /// Seconds between two rounds with one target.
     #[serde(deserialize_with = "between::<1, 31_536_000, _>")]
     pub interval_seconds: u64,
+    /// Seconds between two walks of one target at most; rounds between them ask one
+    /// question and walk only if something moved. 0: every round walks.
+    #[serde(deserialize_with = "between::<0, 518_400, _>")]
+    pub full_round_seconds: u64,
     /// Targets polled at once.
     #[serde(deserialize_with = "between::<1, 65_536, _>")]
     pub in_flight: u64,
@@ -141,6 +145,7 @@ impl Default for PollConfig {
     fn default() -> Self {
         Self {
             interval_seconds: 3600,
+            full_round_seconds: 21_600,
             in_flight: 500,
             packets_per_second: 2000,
             timeout_ms: 1000,

@@ -12,14 +12,17 @@ pub mod wire;
 pub mod engine;
 pub mod usm;
 pub mod walk;
+pub mod refresh;
 
 use crate::plan::{Plan, Question, oid};
 use conversation::Conversation;
 use pace::RoundTrip;
 use prost::bytes::Bytes;
 use proto::v1::{Cost, Observation, Outcome, QuestionKind, Varbind};
+use refresh::{Glance, Memory};
 use socket::ExchangeError;
 use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
 use usm::Known;
 use walk::{Manner, Walk};
 use wire::Pdu;
@@ -61,6 +64,8 @@ pub struct Learned {
     engine: Option<Known>,
     /// Rounds in a row that ended because of the user.
     refused: u32,
+    /// What it showed when it was walked last.
+    pub memory: Memory,
 }
 
 impl Learned {
@@ -72,6 +77,7 @@ impl Learned {
             manner: Manner::new(limits),
             engine: None,
             refused: 0,
+            memory: Memory::default(),
         }
     }
 
@@ -110,19 +116,34 @@ pub struct Round {
     pub undecodable: u32,
     /// Its engine was last seen at another address: a box with several, or a copied ID.
     pub engine_shared: bool,
+    /// What the first answer showed, if there was one.
+    pub glance: Option<Glance>,
+    /// It ended after the first answer, which showed that nothing moved; there are no
+    /// observations then.
+    pub refreshed: bool,
 }
 
-/// Asks one element everything in the plan.
+/// How far a round goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Everything in the plan.
+    Full,
+    /// No further than the first question, if that shows that nothing moved.
+    IfMoved,
+}
+
+/// Asks one element what is in the plan.
 pub async fn round(
     conversation: Result<Conversation<'_>, ExchangeError>,
     plan: &Plan,
     limits: &Limits,
     learned: &mut Learned,
+    extent: Extent,
 ) -> Round {
     let started = SystemTime::now();
-    let clock = tokio::time::Instant::now();
+    let clock = Instant::now();
     let mut asked = match conversation {
-        Ok(conversation) => Asking::begin(conversation, plan, limits, learned.clone()).await,
+        Ok(conversation) => Asking::begin(conversation, plan, limits, learned.clone(), extent).await,
         Err(failure) => Asked::nothing(plan, failure),
     };
     match asked.over {
@@ -133,7 +154,7 @@ pub async fn round(
     if asked.answered {
         *learned = asked.learned.unwrap_or_else(|| learned.clone());
     }
-    if let Some(engine) = asked.engine {
+    if let Some(engine) = asked.engine.filter(|_| !asked.refreshed) {
         asked.observations.insert(0, engine);
     }
     if let Some(first) = asked.observations.first_mut().filter(|_| !asked.answered) {
@@ -151,6 +172,8 @@ pub async fn round(
         answered: asked.answered,
         undecodable: asked.undecodable,
         engine_shared: asked.engine_shared,
+        glance: asked.glance,
+        refreshed: asked.refreshed,
     }
 }
 
@@ -165,6 +188,8 @@ struct Asked {
     /// In version 3.
     engine: Option<Observation>,
     engine_shared: bool,
+    glance: Option<Glance>,
+    refreshed: bool,
     over: Option<ExchangeError>,
 }
 
@@ -183,6 +208,8 @@ impl Asked {
             learned: None,
             engine: None,
             engine_shared: false,
+            glance: None,
+            refreshed: false,
             over: Some(failure),
         }
     }
@@ -196,6 +223,7 @@ struct Asking<'a> {
     manner: Manner,
     bytes_left: usize,
     readings: Vec<Varbind>,
+    glance: Option<Glance>,
 }
 
 impl<'a> Asking<'a> {
@@ -204,6 +232,7 @@ impl<'a> Asking<'a> {
         plan: &'a Plan,
         limits: &'a Limits,
         learned: Learned,
+        extent: Extent,
     ) -> Asked {
         conversation.trip = learned.trip;
         conversation.remember(learned.engine);
@@ -218,8 +247,16 @@ impl<'a> Asking<'a> {
             manner,
             bytes_left: limits.max_evidence_bytes,
             readings: Vec::new(),
+            glance: None,
         };
-        let mut observations = asking.all().await;
+        let mut observations = asking.first().await;
+        let nothing_moved = |glance: &Glance| learned.memory.moved(glance).is_none();
+        let refreshed = extent == Extent::IfMoved && asking.glance.as_ref().is_some_and(nothing_moved);
+        if refreshed {
+            observations.clear();
+        } else {
+            asking.rest(&mut observations).await;
+        }
         let conversation = asking.conversation;
         let engine = conversation.engine();
         match engine {
@@ -238,26 +275,54 @@ impl<'a> Asking<'a> {
             undecodable: conversation.undecodable,
             engine: engine.map(|engine| engine::observation(engine.map_err(outcome_of))),
             engine_shared: conversation.shares_engine(),
+            glance: asking.glance,
+            refreshed,
             over: conversation.over(),
             learned: Some(Learned {
                 trip: conversation.trip,
                 manner: asking.manner,
                 engine: conversation.known().cloned(),
                 refused: 0,
+                memory: learned.memory,
             }),
         }
     }
 
-    async fn all(&mut self) -> Vec<Observation> {
+    /// The first question, and the readings with it; all others are skipped so far.
+    async fn first(&mut self) -> Vec<Observation> {
         let plan = self.plan;
         let mut observations: Vec<_> = plan.questions.iter().map(skipped).collect();
-        let mut readings = plan.readings.as_slice();
-        for (question, observation) in plan.questions.iter().zip(&mut observations) {
+        if let (Some(Question::Get(names)), Some(first)) = (plan.questions.first(), observations.first_mut())
+        {
+            (first.outcome, first.varbinds) = self.get(names, &plan.readings).await;
+            if first.outcome() == Outcome::Complete {
+                let found = self.conversation.engine().and_then(Result::ok);
+                let engine = found.map(|engine| engine::observation(Ok(engine)));
+                let readings: Vec<_> = match found {
+                    Some(engine) => self.readings.iter().cloned().chain(engine.readings()).collect(),
+                    None => self.readings.clone(),
+                };
+                let shown: Vec<&Observation> = engine.iter().chain([&*first]).collect();
+                self.glance = Some(Glance::new(&shown, &readings, Instant::now()));
+            }
+        }
+        observations
+    }
+
+    /// All questions after the first.
+    async fn rest(&mut self, observations: &mut Vec<Observation>) {
+        let plan = self.plan;
+        let asked = matches!(plan.questions.first(), Some(Question::Get(_)));
+        let later = plan
+            .questions
+            .iter()
+            .zip(observations.iter_mut())
+            .skip(usize::from(asked));
+        for (question, observation) in later {
             if let Question::Get(names) = question
                 && self.conversation.over().is_none()
             {
-                (observation.outcome, observation.varbinds) = self.get(names, readings).await;
-                readings = &[];
+                (observation.outcome, observation.varbinds) = self.get(names, &[]).await;
             }
         }
         // All walks share their requests.
@@ -270,7 +335,7 @@ impl<'a> Asking<'a> {
             })
             .collect();
         let mut answers = self.walk(&walks).await.into_iter();
-        for (question, observation) in plan.questions.iter().zip(&mut observations) {
+        for (question, observation) in plan.questions.iter().zip(observations.iter_mut()) {
             match question {
                 Question::Walk(_) => {
                     if let Some(answer) = answers.next() {
@@ -284,7 +349,7 @@ impl<'a> Asking<'a> {
                 _ => {}
             }
         }
-        let further = self.further(&observations);
+        let further = self.further(observations);
         let roots: Vec<&[Bytes]> = further.iter().copied().map(Vec::as_slice).collect();
         for (walk, answer) in further.iter().zip(self.walk(&roots).await) {
             observations.push(Observation {
@@ -294,7 +359,6 @@ impl<'a> Asking<'a> {
                 varbinds: answer.varbinds,
             });
         }
-        observations
     }
 
     /// The plan's walks for the arcs that were seen.

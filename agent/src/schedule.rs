@@ -14,15 +14,17 @@ use crate::collector_plan::Own;
 use crate::config::{Assignment, narrow};
 use crate::plan::{Plan, Profile};
 use crate::poll::socket::{Patience, Sockets};
-use crate::poll::{self, Learned, Limits};
+use crate::poll::{self, Extent, Learned, Limits};
 use crate::report::Report;
 use crate::target::Target;
+use crate::uplink::sameness::Sameness;
 use prost::bytes::Bytes;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use table::Table;
+use table::{Started, Table};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -43,34 +45,86 @@ pub struct Rounds {
     pub patience: Patience,
     /// The first pause after an element refused its user.
     pub refusal_pause: Duration,
+    /// The longest time between two walks of one element; without it every round is one.
+    pub full_round: Duration,
+    /// What the collector has, and what it speaks.
+    pub shared: Collector,
     /// What must not leave the site.
     pub redacted: Vec<Bytes>,
     /// The wall clock.
     pub clock: fn() -> SystemTime,
 }
 
+/// What rounds must know of the collector before they leave anything out.
+#[derive(Debug, Clone, Default)]
+pub struct Collector {
+    /// What it has of each target.
+    pub same: Arc<Sameness>,
+    /// What it speaks; 0 until it said so.
+    pub capability: Arc<AtomicU32>,
+}
+
 impl Rounds {
-    async fn round(
-        self: Arc<Self>,
-        plan: Arc<Plan>,
-        assignment: Assignment,
-        mut learned: Learned,
-    ) -> (Report, Learned) {
+    async fn round(self: Arc<Self>, plan: Arc<Plan>, turn: Started) -> (Report, Learned) {
+        let Started {
+            assignment,
+            mut learned,
+            early,
+        } = turn;
         let mut limits = self.limits.clone();
         match self.collector_limit.load(Ordering::Relaxed) {
             0 => {}
             limit => limits.max_evidence_bytes = limits.max_evidence_bytes.min(limit),
         }
-        let deadline = Instant::now() + limits.deadline;
-        let conversation =
-            self.sockets
-                .converse(assignment.target, &assignment.credential, self.patience, deadline);
+        let target = assignment.target;
+        let (asked, begun) = (plan.mark(), Instant::now());
+        let refreshable = learned.memory.refreshable(asked, begun).filter(|_| !early);
+        let extent = match refreshable.is_some_and(|digest| self.collector_follows(target, &digest)) {
+            true => Extent::IfMoved,
+            false => Extent::Full,
+        };
+        let deadline = begun + limits.deadline;
+        let conversation = self
+            .sockets
+            .converse(target, &assignment.credential, self.patience, deadline);
         let started = (self.clock)();
-        let round = poll::round(conversation, &plan, &limits, &mut learned).await;
-        let round = poll::Round { started, ..round };
-        let report = Report::new(assignment.target, round, &self.redacted);
+        let mut round = poll::round(conversation, &plan, &limits, &mut learned, extent).await;
+        round.started = started;
+        let (glance, refreshed, answered) = (round.glance.take(), round.refreshed, round.answered);
+        if let (true, Some(glance), Some(evidence)) = (refreshed, glance.clone(), learned.memory.evidence()) {
+            learned.memory.refreshed(glance);
+            return (
+                Report::refreshed(target, round, evidence, &self.redacted),
+                learned,
+            );
+        }
+        let report = Report::new(target, round, &self.redacted);
+        match glance {
+            Some(glance) if answered => {
+                let age = match learned.memory.is_new() {
+                    // So that those that begin together are not walked together ever after.
+                    true => self.full_round.mul_f64(part_of(target)),
+                    false => self.full_round,
+                };
+                learned.memory.walked(&report, asked, glance, begun + age);
+            }
+            _ => learned.memory.missed(),
+        }
         (report, learned)
     }
+
+    /// Whether the collector can be told that this evidence still stands.
+    fn collector_follows(&self, target: Target, digest: &[u8; 32]) -> bool {
+        self.shared.capability.load(Ordering::Relaxed) >= proto::REFRESH_CAPABILITY
+            && self.shared.same.is_on_its_way(target, digest)
+    }
+}
+
+/// From 0 to 1, and of one target always the same.
+fn part_of(target: Target) -> f64 {
+    let mut hasher = DefaultHasher::new();
+    target.hash(&mut hasher);
+    f64::from((hasher.finish() >> 32) as u32) / f64::from(u32::MAX)
 }
 
 /// What there is to do.
@@ -179,12 +233,12 @@ impl Schedule {
         whose: &mut HashMap<tokio::task::Id, Target>,
         reports: &mpsc::Sender<Report>,
     ) {
-        let Some((assignment, learned)) = self.table.start() else {
+        let Some(turn) = self.table.start() else {
             return;
         };
-        let target = assignment.target;
+        let target = turn.assignment.target;
         let questions = Arc::clone(&self.work.borrow().questions);
-        let round = Arc::clone(&self.rounds).round(questions, assignment, learned);
+        let round = Arc::clone(&self.rounds).round(questions, turn);
         let reports = reports.clone();
         let task = running.spawn(async move {
             let (report, learned) = round.await;
@@ -224,7 +278,9 @@ fn count(report: &Report) {
         proto::v1::Completeness::Partial => "partial",
         _ => "unreachable",
     };
-    metrics::counter!("marque_agent_round_total", "completeness" => completeness).increment(1);
+    let extent = if report.refreshed { "refresh" } else { "full" };
+    metrics::counter!("marque_agent_round_total", "completeness" => completeness, "extent" => extent)
+        .increment(1);
     metrics::counter!("marque_agent_request_total").increment(u64::from(report.cost.requests));
     metrics::counter!("marque_agent_retry_total").increment(u64::from(report.cost.retries));
     metrics::counter!("marque_agent_varbind_total").increment(u64::from(report.cost.varbinds));
@@ -233,6 +289,7 @@ fn count(report: &Report) {
     tracing::debug!(
         target.address = %report.target,
         completeness,
+        extent,
         requests = report.cost.requests,
         "round ended"
     );

@@ -17,7 +17,7 @@ use agent::credential::Credential;
 use agent::plan::{IfArc, Plan, Profile, oid};
 use agent::poll::socket::{Patience, Sockets};
 use agent::poll::wire::{self, Version};
-use agent::poll::{Learned, Limits, Round};
+use agent::poll::{Extent, Learned, Limits, Round};
 use agent::report::Report;
 use async_snmp::ber::EncodeBuf;
 use poll::snmpd::Snmpd;
@@ -200,7 +200,7 @@ impl Agent {
             let deadline = tokio::time::Instant::now() + limits.deadline;
             let target = target.parse().unwrap();
             let conversation = self.sockets.converse(target, credential, self.patience, deadline);
-            agent::poll::round(conversation, plan, limits, learned).await
+            agent::poll::round(conversation, plan, limits, learned, Extent::Full).await
         })
     }
 }

@@ -9,7 +9,7 @@ use crate::config::{PollConfig, RedactConfig};
 use crate::credential::Credential;
 use crate::plan::{Plan, Profile};
 use crate::poll::socket::Sockets;
-use crate::poll::{self, Learned, Limits};
+use crate::poll::{self, Extent, Learned, Limits};
 use crate::report::Report;
 use crate::target::{self, Target};
 use prost::bytes::Bytes;
@@ -213,7 +213,14 @@ async fn work(shared: Arc<Shared>, reports: mpsc::Sender<Report>) {
         let conversation = shared
             .sockets
             .converse(target, &shared.credential, shared.patience, deadline);
-        let round = poll::round(conversation, &shared.plan, &shared.limits, &mut learned).await;
+        let round = poll::round(
+            conversation,
+            &shared.plan,
+            &shared.limits,
+            &mut learned,
+            Extent::Full,
+        )
+        .await;
         if reports
             .send(Report::new(target, round, &shared.redacted))
             .await

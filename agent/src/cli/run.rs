@@ -23,7 +23,7 @@ use crate::discover::Discovery;
 use crate::enrol::Renewal;
 use crate::keep::{self, KeepError, Shared};
 use crate::poll::socket::Sockets;
-use crate::schedule::{Rounds, Schedule, Work};
+use crate::schedule::{Collector, Rounds, Schedule, Work};
 use crate::uplink::{self, Plans, Uplink};
 use spool::{Opened, Options, Spool, SpoolError};
 use std::io;
@@ -168,6 +168,11 @@ async fn run_tasks(
         collector_limit: Arc::default(),
         patience: poll.patience(),
         refusal_pause: Duration::from_secs(poll.refusal_pause_seconds),
+        full_round: Duration::from_secs(poll.full_round_seconds),
+        shared: Collector {
+            same: Arc::clone(&shared.same),
+            capability: Arc::clone(&shared.capability),
+        },
         redacted: loaded.config.redact.octets(),
         clock,
     });

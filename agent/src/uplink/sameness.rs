@@ -31,6 +31,20 @@ impl Sameness {
         self.lock().stored.get(&target) == Some(digest)
     }
 
+    /// Whether the collector has this evidence of this target, or gets it with what waits.
+    #[must_use]
+    pub fn is_on_its_way(&self, target: Target, digest: &[u8; 32]) -> bool {
+        let known = self.lock();
+        let underway = known
+            .newest
+            .get(&target)
+            .and_then(|sequence| known.underway.get(sequence));
+        underway.map_or_else(
+            || known.stored.get(&target) == Some(digest),
+            |(_, newest)| newest == digest,
+        )
+    }
+
     /// A report, full or not, got this sequence.
     pub fn spooled(&self, sequence: u64, target: Target, digest: [u8; 32]) {
         let mut known = self.lock();

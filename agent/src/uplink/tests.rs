@@ -5,7 +5,6 @@ use crate::keep::keep;
 use crate::poll::Round;
 use crate::report::Report;
 use crate::testing::Authority;
-use prost::Message as _;
 use proto::v1::inventory_service_server::{InventoryService, InventoryServiceServer};
 use proto::v1::{Cost, Observation, ReportResponse, Verdict};
 use spool::{Options, Spool};
@@ -261,6 +260,8 @@ impl House {
             answered: true,
             undecodable: 0,
             engine_shared: false,
+            glance: None,
+            refreshed: false,
         };
         let target = format!("192.0.2.{host}").parse().unwrap();
         self.reports.send(Report::new(target, round, &[])).await.unwrap();
@@ -454,7 +455,7 @@ async fn a_collector_of_old_is_told_what_it_understands() {
     let never = CancellationToken::new();
     let session = timeout(Duration::from_secs(20), house.again.session(&never));
     let error = session.await.unwrap().unwrap_err();
-    assert!(matches!(error, SessionError::TooOld), "{error:?}");
+    assert!(matches!(error, SessionError::TooOld(_)), "{error:?}");
     assert!(house.gaps.try_recv().is_err());
     let kept = house.shared.spool.read_from(0, 1, 1).unwrap();
     assert!(matches!(kept[..], [Item::Gap(gap)] if gap.from == 4), "{kept:?}");
@@ -516,6 +517,8 @@ fn unchanged_elements_share_what_they_have_in_common() {
                 answered: true,
                 undecodable: 0,
                 engine_shared: false,
+                glance: None,
+                refreshed: false,
             };
             let target = format!("10.20.{}.{}", n / 100, n % 100).parse().unwrap();
             Item::Record(spool::Record {
