@@ -334,7 +334,7 @@ impl Group<'_> {
         for rows in self.rows.chunks(TOGETHER) {
             let mut insert = QueryBuilder::<Sqlite>::new(
                 "INSERT INTO report (agent_id, epoch, sequence, verdict, element_id, started_at, finished_at, \
-                 completeness, digest, readings, requests, retries, varbinds, recorded_at) ",
+                 completeness, digest, readings, requests, retries, varbinds, refreshed, recorded_at) ",
             );
             insert.push_values(rows, |mut values, row| {
                 values
@@ -351,6 +351,7 @@ impl Group<'_> {
                     .push_bind(i64::from(row.read.requests))
                     .push_bind(i64::from(row.read.retries))
                     .push_bind(i64::from(row.read.varbinds))
+                    .push_bind(i64::from(row.read.refreshed))
                     .push_bind(now.0);
             });
             insert.build().execute(&mut *tx).await?;
@@ -404,9 +405,13 @@ async fn store_read<'a>(
         .await?;
         group.held.insert(digest.clone());
     }
-    let held = group.held.contains(&digest);
     let present = present(tx, read, line.now).await?;
-    if held {
+    // What was not walked vouches for nothing but what was shown last.
+    let last = !read.refreshed || present.latest_digest.as_deref() == Some(digest.as_str());
+    let held = last && group.held.contains(&digest);
+    if held && read.refreshed {
+        stretch(tx, line, &present, read, &digest).await?;
+    } else if held {
         sight(tx, line, &present, read, &digest, &mut group.moved).await?;
     }
     group.rows.push(ReportRow {
@@ -473,6 +478,40 @@ fn readings(read: &ReadReport) -> Result<String, StoreError> {
     row::json(&map, "readings")
 }
 
+/// Extends the latest sighting by a round in which nothing was walked.
+async fn stretch(
+    tx: &mut Tx,
+    line: &Line<'_>,
+    present: &Present,
+    read: &ReadReport,
+    digest: &str,
+) -> Result<(), StoreError> {
+    let finished = read.finished.0;
+    sqlx::query(
+        "UPDATE sighting SET walked_until = COALESCE(walked_until, valid_until), \
+         valid_until = CASE WHEN valid_until < $3 THEN $3 ELSE valid_until END, rounds = rounds + 1, \
+         refreshed = refreshed + 1, agent_id = $4, epoch = $5, sequence = $6 \
+         WHERE element_id = $1 AND digest = $2 AND valid_from = \
+         (SELECT MAX(valid_from) FROM sighting WHERE element_id = $1 AND digest = $2)",
+    )
+    .bind(&present.element)
+    .bind(digest)
+    .bind(finished)
+    .bind(line.agent)
+    .bind(line.epoch)
+    .bind(line.sequence)
+    .execute(&mut *tx)
+    .await?;
+    if present.last_report.is_none_or(|last| finished >= last) {
+        sqlx::query("UPDATE element SET last_report_at = $2, last_answer_at = $2 WHERE element_id = $1")
+            .bind(&present.element)
+            .bind(finished)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(())
+}
+
 /// Extends the latest sighting or begins a new one, and moves the element's present.
 async fn sight(
     tx: &mut Tx,
@@ -490,7 +529,7 @@ async fn sight(
 
     if same {
         sqlx::query(
-            "UPDATE sighting SET valid_until = $3, rounds = rounds + 1, agent_id = $4, epoch = $5, sequence = $6 \
+            "UPDATE sighting SET valid_until = $3, walked_until = NULL, rounds = rounds + 1, agent_id = $4, epoch = $5, sequence = $6 \
              WHERE element_id = $1 AND digest = $2 AND valid_from = \
              (SELECT MAX(valid_from) FROM sighting WHERE element_id = $1 AND digest = $2)",
         )
@@ -538,7 +577,8 @@ async fn sight(
     // Put together from the words above alone.
     let update = sqlx::AssertSqlSafe(format!(
         "UPDATE element SET latest_digest = $2, latest_completeness = $3, last_report_at = $4, \
-         last_answer_at = CASE WHEN $3 = 'unreachable' THEN last_answer_at ELSE $4 END{set} WHERE element_id = $1"
+         last_answer_at = CASE WHEN $3 = 'unreachable' THEN last_answer_at ELSE $4 END, \
+         last_walk_at = CASE WHEN $3 = 'unreachable' THEN last_walk_at ELSE $4 END{set} WHERE element_id = $1"
     ));
     sqlx::query(update)
         .bind(element)
