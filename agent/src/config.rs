@@ -117,6 +117,12 @@ pub struct PollConfig {
     /// Sendings after the first.
     #[serde(deserialize_with = "between::<0, 10, _>")]
     pub retries: u64,
+    /// Packets a second to one target at most; 0 sets no cap.
+    #[serde(deserialize_with = "between::<0, 100_000, _>")]
+    pub element_packets_per_second: u64,
+    /// Packets to one target in one round at most.
+    #[serde(deserialize_with = "between::<10, 1_000_000, _>")]
+    pub element_max_packets: u64,
     /// Seconds for one round with one target.
     #[serde(deserialize_with = "between::<1, 86_400, _>")]
     pub element_deadline_seconds: u64,
@@ -150,6 +156,8 @@ impl Default for PollConfig {
             packets_per_second: 2000,
             timeout_ms: 1000,
             retries: 2,
+            element_packets_per_second: 200,
+            element_max_packets: 10_000,
             element_deadline_seconds: 60,
             max_repetitions: 40,
             max_rows: 100_000,
@@ -170,6 +178,8 @@ impl PollConfig {
             max_value_bytes: narrow(self.max_value_bytes),
             max_evidence_bytes: narrow(self.max_evidence_bytes),
             deadline: Duration::from_secs(self.element_deadline_seconds),
+            packets_per_second: narrow(self.element_packets_per_second),
+            max_requests: narrow(self.element_max_packets),
         }
     }
 

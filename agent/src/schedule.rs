@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use table::{Started, Table};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -49,6 +49,8 @@ pub struct Rounds {
     pub full_round: Duration,
     /// What the collector has, and what it speaks.
     pub shared: Collector,
+    /// Kibibytes that walks which go on in a later round may take in memory, all together.
+    pub unfinished: Arc<Semaphore>,
     /// What must not leave the site.
     pub redacted: Vec<Bytes>,
     /// The wall clock.
@@ -79,17 +81,29 @@ impl Rounds {
         let target = assignment.target;
         let (asked, begun) = (plan.mark(), Instant::now());
         let refreshable = learned.memory.refreshable(asked, begun).filter(|_| !early);
-        let extent = match refreshable.is_some_and(|digest| self.collector_follows(target, &digest)) {
-            true => Extent::IfMoved,
-            false => Extent::Full,
+        let may_end_early = learned.unfinished.is_none()
+            && refreshable.is_some_and(|digest| self.collector_follows(target, &digest));
+        let extent = if may_end_early {
+            Extent::IfMoved
+        } else {
+            Extent::Full
         };
+        let earlier = learned.unfinished.as_ref().and_then(|walks| walks.since);
         let deadline = begun + limits.deadline;
         let conversation = self
             .sockets
             .converse(target, &assignment.credential, self.patience, deadline);
         let started = (self.clock)();
         let mut round = poll::round(conversation, &plan, &limits, &mut learned, extent).await;
-        round.started = started;
+        round.started = earlier.filter(|_| round.resumed).unwrap_or(started);
+        if round.resumed {
+            let since = (self.clock)().duration_since(round.started);
+            round.took = since.unwrap_or_default().max(round.took);
+        }
+        learned.unfinished = learned
+            .unfinished
+            .take()
+            .and_then(|walks| walks.keep(&self.unfinished, round.started));
         let (glance, refreshed, answered) = (round.glance.take(), round.refreshed, round.answered);
         if let (true, Some(glance), Some(evidence)) = (refreshed, glance.clone(), learned.memory.evidence()) {
             learned.memory.refreshed(glance);

@@ -8,6 +8,7 @@ mod poll {
     mod engines;
     mod peer;
     mod refusals;
+    mod rounds;
     pub mod snmpd;
     mod strange;
     mod versions;
@@ -148,6 +149,8 @@ fn limits(deadline: Duration) -> Limits {
         max_value_bytes: 1000,
         max_evidence_bytes: 100_000,
         deadline,
+        packets_per_second: 0,
+        max_requests: 10_000,
     }
 }
 
@@ -196,11 +199,23 @@ impl Agent {
         limits: &Limits,
         learned: &mut Learned,
     ) -> Round {
+        self.round_to(target, credential, plan, limits, learned, Extent::Full)
+    }
+
+    fn round_to(
+        &mut self,
+        target: &str,
+        credential: &Credential,
+        plan: &Plan,
+        limits: &Limits,
+        learned: &mut Learned,
+        extent: Extent,
+    ) -> Round {
         self.runtime.block_on(async {
             let deadline = tokio::time::Instant::now() + limits.deadline;
             let target = target.parse().unwrap();
             let conversation = self.sockets.converse(target, credential, self.patience, deadline);
-            agent::poll::round(conversation, plan, limits, learned, Extent::Full).await
+            agent::poll::round(conversation, plan, limits, learned, extent).await
         })
     }
 }

@@ -193,6 +193,7 @@ mod tests {
             undecodable: 0,
             engine_shared: false,
             glance: None,
+            resumed: false,
             refreshed: false,
         };
         let report = Report::new("[::1]:161".parse().unwrap(), round, &[]);

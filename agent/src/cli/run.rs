@@ -33,12 +33,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// Reports that may wait for the disk; full: finished rounds wait for it.
 const QUEUE: usize = 64;
+
+/// Memory for walks that go on in a later round; full: further ones begin anew.
+const UNFINISHED_KIBIBYTES: usize = 64 << 10;
 
 /// How often a spool that has no room to be opened is tried.
 const LOOK_FOR_ROOM: Duration = Duration::from_secs(1);
@@ -173,6 +176,7 @@ async fn run_tasks(
             same: Arc::clone(&shared.same),
             capability: Arc::clone(&shared.capability),
         },
+        unfinished: Arc::new(Semaphore::new(UNFINISHED_KIBIBYTES)),
         redacted: loaded.config.redact.octets(),
         clock,
     });

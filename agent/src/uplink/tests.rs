@@ -261,6 +261,7 @@ impl House {
             undecodable: 0,
             engine_shared: false,
             glance: None,
+            resumed: false,
             refreshed: false,
         };
         let target = format!("192.0.2.{host}").parse().unwrap();
@@ -518,6 +519,7 @@ fn unchanged_elements_share_what_they_have_in_common() {
                 undecodable: 0,
                 engine_shared: false,
                 glance: None,
+                resumed: false,
                 refreshed: false,
             };
             let target = format!("10.20.{}.{}", n / 100, n % 100).parse().unwrap();
