@@ -13,6 +13,7 @@ use crate::poll::Limits;
 use crate::poll::socket::Patience;
 use crate::redact::SYS_CONTACT;
 use crate::target::{self, SNMP_PORT, Target};
+use crate::traps::TrapsConfig;
 use credential::{CredentialConfig, Opened, Role};
 use prost::bytes::Bytes;
 use proto::tls::Bundle;
@@ -49,6 +50,8 @@ pub struct Config {
     /// What must not leave the site.
     #[serde(default)]
     pub redact: RedactConfig,
+    /// Where traps are heard; nowhere without it.
+    pub traps: Option<TrapsConfig>,
     /// Where metrics are served; nowhere without it.
     pub admin: Option<AdminConfig>,
     #[serde(default)]
@@ -296,6 +299,8 @@ pub struct Loaded {
     pub assignments: Vec<Assignment>,
     /// What to ask.
     pub plan: Plan,
+    /// Every credential of the file, for whoever signs traps.
+    pub credentials: Vec<Arc<Credential>>,
     /// PEM file: private key, certificate, certificate of the authority.
     pub identity: PathBuf,
     /// The spool's file.
@@ -365,6 +370,10 @@ impl Source<'_> {
             .path
             .as_ref()
             .map_or_else(beside, |path| self.folder().join(path));
+        let all = credentials
+            .values()
+            .map(|opened| Arc::clone(&opened.credential))
+            .collect();
         // A plan does not know what a target is for, so it cannot use what is for some roles only.
         let nameable = credentials
             .into_iter()
@@ -373,6 +382,7 @@ impl Source<'_> {
         Ok(Loaded {
             plan: Plan::from(&config.plan),
             assignments,
+            credentials: all,
             identity,
             collector_plan: taken.accept.then(|| (path, Bounds::new(taken, nameable))),
             spool,

@@ -49,6 +49,8 @@ pub struct Rounds {
     pub full_round: Duration,
     /// What the collector has, and what it speaks.
     pub shared: Collector,
+    /// Within this one target is walked early once at most.
+    pub early_pause: Duration,
     /// Kibibytes that walks which go on in a later round may take in memory, all together.
     pub unfinished: Arc<Semaphore>,
     /// What must not leave the site.
@@ -200,8 +202,14 @@ impl Schedule {
         schedule
     }
 
-    /// Runs until cancelled; rounds under way then have some seconds to end.
-    pub async fn run(mut self, reports: mpsc::Sender<Report>, stop: CancellationToken) {
+    /// Runs until cancelled; rounds under way then have some seconds to end. Targets that
+    /// come through `early` say that they changed.
+    pub async fn run(
+        mut self,
+        reports: mpsc::Sender<Report>,
+        mut early: mpsc::Receiver<Target>,
+        stop: CancellationToken,
+    ) {
         let mut running = JoinSet::new();
         let mut whose = HashMap::new();
         loop {
@@ -215,6 +223,7 @@ impl Schedule {
                     let work = Arc::clone(&self.work.borrow_and_update());
                     self.follow(&work);
                 }
+                Some(target) = early.recv() => self.hasten(target),
                 Some(ended) = running.join_next_with_id() => self.ended(ended, &mut whose),
                 () = sleep_until(next.unwrap_or(self.origin.1)), if may_start => {
                     self.start(&mut running, &mut whose, &reports);
@@ -231,6 +240,12 @@ impl Schedule {
         let (now, since_1970) = self.now();
         self.table.follow(work, now, since_1970);
         metrics::gauge!("marque_agent_targets").set(work.assignments.len() as f64);
+    }
+
+    fn hasten(&mut self, target: Target) {
+        if self.table.hasten(target, self.now().0, self.rounds.early_pause) {
+            metrics::counter!("marque_agent_early_round_total").increment(1);
+        }
     }
 
     /// On both clocks.

@@ -6,6 +6,7 @@
 //!    └─(watch)─ follower ◄──(watch: newest plan)────────────┘ │
 //!                │  ▲ └──────(watch: what became of it)───────┘
 //!                └► discovery (watches: ranges there, found back)
+//! traps ─(early targets, 256: dropped)─► schedule
 //! ```
 //!
 //! A full spool holds nobody up: its oldest reports go and a gap takes their place.
@@ -24,6 +25,7 @@ use crate::enrol::Renewal;
 use crate::keep::{self, KeepError, Shared};
 use crate::poll::socket::Sockets;
 use crate::schedule::{Collector, Rounds, Schedule, Work};
+use crate::traps::{self, ListenError, Listener};
 use crate::uplink::{self, Plans, Uplink};
 use spool::{Opened, Options, Spool, SpoolError};
 use std::io;
@@ -64,6 +66,9 @@ pub enum RunError {
     /// The address for metrics is taken or not ours.
     #[error("cannot listen at {0}")]
     Listen(SocketAddr, #[source] io::Error),
+    /// The address for traps is taken or not ours.
+    #[error(transparent)]
+    Traps(#[from] ListenError),
     /// A bug.
     #[error("{0} ended by itself")]
     Ended(&'static str),
@@ -171,6 +176,13 @@ async fn run_tasks(
         collector_limit: Arc::default(),
         patience: poll.patience(),
         refusal_pause: Duration::from_secs(poll.refusal_pause_seconds),
+        early_pause: Duration::from_secs(
+            loaded
+                .config
+                .traps
+                .as_ref()
+                .map_or(0, |traps| traps.pause_seconds),
+        ),
         full_round: Duration::from_secs(poll.full_round_seconds),
         shared: Collector {
             same: Arc::clone(&shared.same),
@@ -238,16 +250,28 @@ async fn run_tasks(
         collector_limit: Arc::clone(&rounds.collector_limit),
         plans,
     };
+    let (early, changed) = mpsc::channel(traps::QUEUE);
+    let listener = match &loaded.config.traps {
+        None => None,
+        Some(traps) => {
+            let users = loaded.credentials.iter();
+            Some(Listener::open(traps.listen, users, work.clone(), early).await?)
+        }
+    };
     let schedule = Schedule::new(rounds, work, poll.in_flight);
     let (reports, received) = mpsc::channel(QUEUE);
 
-    let mut scheduling = tokio::spawn(schedule.run(reports, stop_polling.clone()));
+    let mut scheduling = tokio::spawn(schedule.run(reports, changed, stop_polling.clone()));
     let mut keeping = tokio::spawn(keep::keep(received, shared, stop_polling.clone()));
     let mut sending = tokio::spawn(uplink.run(stop.clone()));
     let mut renewing = tokio::spawn(renewal.run(stop.clone()));
     let mut visiting = match desk {
         Ok(desk) => tokio::spawn(desk.run(stop.clone())),
         Err(_) => tokio::spawn(std::future::pending()),
+    };
+    let mut hearing = match listener {
+        Some(listener) => tokio::spawn(listener.run(stop_polling.clone())),
+        None => tokio::spawn(std::future::pending()),
     };
     let mut serving = served.unwrap_or_else(|| tokio::spawn(std::future::pending()));
 
@@ -259,6 +283,7 @@ async fn run_tasks(
         ended = &mut sending => Err(named("the uplink", ended)),
         ended = &mut renewing => Err(named("renewal", ended.map(|()| Ok::<_, RunError>(())))),
         Some(ended) = planning.join_next() => Err(named("following plans", ended.map(Ok::<_, RunError>))),
+        ended = &mut hearing => Err(named("hearing traps", ended.map(|()| Ok::<_, RunError>(())))),
         ended = &mut visiting => Err(named("the desk", ended.map(|()| Ok::<_, RunError>(())))),
         ended = &mut serving => Err(named("serving metrics", ended.map(|served| served.map_err(RunError::System)))),
     };
@@ -276,6 +301,7 @@ async fn run_tasks(
     stop.cancel();
     finish("the uplink", sending).await;
     finish("renewal", renewing).await;
+    hearing.abort();
     visiting.abort();
     serving.abort();
     ended

@@ -375,6 +375,39 @@ mod tests {
     }
 
     #[test]
+    fn a_target_that_says_it_changed_is_walked_early_and_not_too_often() {
+        let rest = Duration::from_secs(300);
+        let mut story = Story::new();
+        story.follow(0, 100_000, &[(A, 0)]);
+        let at = |story: &Story, second| story.start + Duration::from_secs(second);
+        let target: Target = A.parse().unwrap();
+        assert!(!story.table.start().unwrap().early);
+        // While its round is under way: another one follows at once.
+        let now = at(&story, 1);
+        assert!(story.table.hasten(target, now, rest));
+        story.ended(2, A);
+        assert_eq!(story.next(), 2);
+        assert!(story.table.start().unwrap().early);
+        story.ended(3, A);
+        let slot = story.next();
+        for second in [4, 300] {
+            let now = at(&story, second);
+            assert!(!story.table.hasten(target, now, rest), "{second}");
+            assert_eq!(story.next(), slot);
+        }
+        let now = at(&story, 301);
+        assert!(story.table.hasten(target, now, rest));
+        assert_eq!(story.next(), 301);
+        assert!(story.table.start().unwrap().early);
+        // Whoever refused its user is left alone all the same.
+        story.refused(302, A, Duration::from_secs(900));
+        let (now, slot) = (at(&story, 700), story.next());
+        assert!(!story.table.hasten(target, now, rest));
+        assert_eq!(story.next(), slot);
+        assert!(!story.table.hasten(B.parse().unwrap(), now, rest), "a stranger");
+    }
+
+    #[test]
     fn a_pause_outlasts_intervals_and_plans() {
         let mut story = Story::new();
         story.follow(0, 10, &[(A, 0)]);
