@@ -106,26 +106,13 @@ impl Rounds {
             .unfinished
             .take()
             .and_then(|walks| walks.keep(&self.unfinished, round.started));
-        let (glance, refreshed, answered) = (round.glance.take(), round.refreshed, round.answered);
-        if let (true, Some(glance), Some(evidence)) = (refreshed, glance.clone(), learned.memory.evidence()) {
-            learned.memory.refreshed(glance);
-            return (
-                Report::refreshed(target, round, evidence, &self.redacted),
-                learned,
-            );
-        }
-        let report = Report::new(target, round, &self.redacted);
-        match glance {
-            Some(glance) if answered => {
-                let age = match learned.memory.is_new() {
-                    // So that those that begin together are not walked together ever after.
-                    true => self.full_round.mul_f64(part_of(target)),
-                    false => self.full_round,
-                };
-                learned.memory.walked(&report, asked, glance, begun + age);
-            }
-            _ => learned.memory.missed(),
-        }
+        let age = match learned.memory.is_new() {
+            // So that those that begin together are not walked together ever after.
+            true => self.full_round.mul_f64(part_of(target)),
+            false => self.full_round,
+        };
+        let about = (target, asked, begun + age);
+        let report = learned.memory.conclude(about, round, &self.redacted);
         (report, learned)
     }
 

@@ -6,9 +6,12 @@
 //! that; an element that changed without telling is not taken at its word; pure, time
 //! comes in.
 
+use super::Round;
 use crate::plan::oid;
 use crate::report::Report;
+use crate::target::Target;
 use prost::Message as _;
+use prost::bytes::Bytes;
 use proto::v1::{Completeness, Evidence, Observation, Varbind};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -155,23 +158,34 @@ impl Memory {
         moved.filter(|moved| *moved != Moved::Counter || self.idle < IDLE_MOVES)
     }
 
-    /// Evidence that was not asked for again, and how complete it was.
+    /// Takes in a round, and makes its report: of the last walk where nothing moved. After a
+    /// walk of these questions the element is walked again at `due` whatever it tells.
     #[must_use]
-    pub fn evidence(&self) -> Option<([u8; 32], Completeness)> {
-        self.basis
-            .as_ref()
-            .map(|basis| (basis.digest, basis.completeness))
-    }
-
-    /// Takes in a round that ended after its first answer.
-    pub fn refreshed(&mut self, glance: Glance) {
-        if let Some(basis) = &mut self.basis {
-            basis.glance = glance;
+    pub fn conclude(
+        &mut self,
+        (target, asked, due): (Target, u64, Instant),
+        mut round: Round,
+        redacted: &[Bytes],
+    ) -> Report {
+        let (glance, refreshed, answered) = (round.glance.take(), round.refreshed, round.answered);
+        match (&mut self.basis, glance) {
+            (Some(basis), Some(glance)) if refreshed => {
+                basis.glance = glance;
+                Report::refreshed(target, round, (basis.digest, basis.completeness), redacted)
+            }
+            (_, glance) => {
+                let report = Report::new(target, round, redacted);
+                match glance.filter(|_| answered) {
+                    Some(glance) => self.walked(&report, asked, glance, due),
+                    None => self.missed(),
+                }
+                report
+            }
         }
     }
 
     /// Takes in a round without an answer: what it was like meanwhile nobody knows.
-    pub fn missed(&mut self) {
+    fn missed(&mut self) {
         if let Some(basis) = &mut self.basis {
             basis.settled = false;
         }
@@ -184,7 +198,7 @@ impl Memory {
     }
 
     /// Takes in a walk of these questions; it is to be walked again at `due` whatever it tells.
-    pub fn walked(&mut self, report: &Report, asked: u64, glance: Glance, due: Instant) {
+    fn walked(&mut self, report: &Report, asked: u64, glance: Glance, due: Instant) {
         let before = self.basis.take().filter(|before| before.asked == asked);
         let same = before
             .as_ref()

@@ -152,11 +152,10 @@ impl Followed {
     /// A walk, and what it showed remembered.
     fn walk(&mut self) -> Round {
         let round = self.round(Extent::Full);
-        let report = Report::new(self.target.parse().unwrap(), round.clone(), &[]);
-        assert_eq!(report.completeness, Completeness::Complete, "{round:?}");
         let due = tokio::time::Instant::now() + Duration::from_secs(3600);
-        let glance = round.glance.clone().unwrap();
-        self.learned.memory.walked(&report, self.plan.mark(), glance, due);
+        let about = (self.target.parse().unwrap(), self.plan.mark(), due);
+        let report = self.learned.memory.conclude(about, round.clone(), &[]);
+        assert_eq!(report.completeness, Completeness::Complete, "{round:?}");
         round
     }
 }
@@ -296,7 +295,7 @@ fn an_element_that_answers_more_than_was_asked_gains_nothing() {
     assert_eq!(table.outcome(), Outcome::Truncated, "{:?}", round.cost);
     assert_eq!(table.varbinds.len(), limits.max_rows);
     // Ten rows a request are taken, however many come.
-    assert_eq!(round.cost.requests, 102);
+    assert_eq!(round.cost.requests - round.cost.retries, 102);
 }
 
 #[test]
@@ -325,5 +324,58 @@ fn an_element_that_answers_scalars_and_dies_in_tables_costs_few_packets() {
     assert!(
         again < first,
         "what it is silent to is remembered: {first} {again}"
+    );
+}
+
+#[test]
+fn watching_prints_what_changed_and_nothing_else() {
+    let view = view();
+    let target = honest(view.clone());
+    let mut watch = Command::new(env!("CARGO_BIN_EXE_marque-agent"))
+        .args(["watch", &target, "--every", "1", "--rounds", "40"])
+        .env("MARQUE_COMMUNITY", "hunter2")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let _ends = Ends(watch);
+    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    let first = next();
+    assert_eq!(
+        (&first["target"], &first["completeness"]),
+        (&target.clone().into(), &"complete".into())
+    );
+    // A part is replaced, and the element tells; nothing was printed in between.
+    let row = format!("{TABLE}.7");
+    set(&view, &row, b"another part");
+    set(&view, CHANGED, &8_u32.to_be_bytes());
+    let change = next();
+    assert_eq!(
+        (&change["change"], &change["oid"]),
+        (&"changed".into(), &row.clone().into())
+    );
+    assert_eq!(
+        (&change["then_text"], &change["now_text"]),
+        (&"a part".into(), &"another part".into())
+    );
+    // One is pulled out.
+    let name = oid::parse(&row).unwrap();
+    view.lock().unwrap().retain(|object| object.0 != name);
+    set(&view, CHANGED, &9_u32.to_be_bytes());
+    let change = next();
+    assert_eq!((&change["change"], &change["oid"]), (&"gone".into(), &row.into()));
+    assert_eq!(change["now"], Value::Null);
+}
+
+#[test]
+fn people_get_a_table() {
+    let target = honest(view());
+    let output = marque_agent(&["poll", &target, "--format", "table"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let [head, line] = text.lines().collect::<Vec<_>>().try_into().unwrap();
+    assert!(head.starts_with("TARGET "), "{text}");
+    assert!(
+        line.starts_with(&target) && line.contains(" complete ") && line.ends_with(" a chassis"),
+        "{text}"
     );
 }

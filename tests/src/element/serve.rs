@@ -22,6 +22,12 @@ pub async fn serve(element: Arc<Element>, socket: UdpSocket) {
         if let Behaviour::Slow(pause) = element.behaviour {
             tokio::time::sleep(pause).await;
         }
-        let _lost_like_any_datagram = socket.send_to(&answer, from).await;
+        let times = match element.behaviour {
+            Behaviour::Amplifying(times) => times,
+            _ => 1,
+        };
+        for _ in 0..times {
+            let _lost_like_any_datagram = socket.send_to(&answer, from).await;
+        }
     }
 }
