@@ -110,7 +110,7 @@ async fn what_nothing_moved_at_is_refreshed_and_a_liar_is_found_out_on_age() {
     let mut house = House::start(spec).await.unwrap();
     house.wait_until(PATIENCE, |s| s.identified >= 2).await.unwrap();
     // Of each sighting its evidence, and whether it was stretched without a walk.
-    let sightings = async |name: &str| -> Vec<(String, bool)> {
+    let sightings = async |house: &House, name: &str| -> Vec<(String, bool)> {
         let all: Value = serde_json::from_str(&house.get("/api/v1/elements").await.unwrap()).unwrap();
         let rows = all["rows"].as_array().unwrap();
         let row = rows.iter().find(|row| row["name"] == name).unwrap();
@@ -127,7 +127,7 @@ async fn what_nothing_moved_at_is_refreshed_and_a_liar_is_found_out_on_age() {
     loop {
         house.wait_until(PATIENCE, |s| s.reports > reports).await.unwrap();
         reports = house.summary().await.unwrap().reports;
-        let (well, lying) = (sightings("well").await, sightings("lying").await);
+        let (well, lying) = (sightings(&house, "well").await, sightings(&house, "lying").await);
         if well[0].1 && lying.len() > 1 {
             assert_eq!(well.len(), 1, "{well:?}");
             assert_ne!(lying[0].0, lying[1].0);

@@ -5,6 +5,8 @@
 //! becomes a sighting but never the present. A statement costs more than the row
 //! it writes, so what many reports need is asked and written together.
 
+mod refreshed;
+
 use super::{conclude, declare, row};
 use crate::StoreError;
 use crate::record::{
@@ -410,7 +412,7 @@ async fn store_read<'a>(
     let last = !read.refreshed || present.latest_digest.as_deref() == Some(digest.as_str());
     let held = last && group.held.contains(&digest);
     if held && read.refreshed {
-        stretch(tx, line, &present, read, &digest).await?;
+        refreshed::stretch(tx, line, &present, read, &digest).await?;
     } else if held {
         sight(tx, line, &present, read, &digest, &mut group.moved).await?;
     }
@@ -476,40 +478,6 @@ fn readings(read: &ReadReport) -> Result<String, StoreError> {
         })
         .collect();
     row::json(&map, "readings")
-}
-
-/// Extends the latest sighting by a round in which nothing was walked.
-async fn stretch(
-    tx: &mut Tx,
-    line: &Line<'_>,
-    present: &Present,
-    read: &ReadReport,
-    digest: &str,
-) -> Result<(), StoreError> {
-    let finished = read.finished.0;
-    sqlx::query(
-        "UPDATE sighting SET walked_until = COALESCE(walked_until, valid_until), \
-         valid_until = CASE WHEN valid_until < $3 THEN $3 ELSE valid_until END, rounds = rounds + 1, \
-         refreshed = refreshed + 1, agent_id = $4, epoch = $5, sequence = $6 \
-         WHERE element_id = $1 AND digest = $2 AND valid_from = \
-         (SELECT MAX(valid_from) FROM sighting WHERE element_id = $1 AND digest = $2)",
-    )
-    .bind(&present.element)
-    .bind(digest)
-    .bind(finished)
-    .bind(line.agent)
-    .bind(line.epoch)
-    .bind(line.sequence)
-    .execute(&mut *tx)
-    .await?;
-    if present.last_report.is_none_or(|last| finished >= last) {
-        sqlx::query("UPDATE element SET last_report_at = $2, last_answer_at = $2 WHERE element_id = $1")
-            .bind(&present.element)
-            .bind(finished)
-            .execute(&mut *tx)
-            .await?;
-    }
-    Ok(())
 }
 
 /// Extends the latest sighting or begins a new one, and moves the element's present.
