@@ -142,6 +142,8 @@ pub struct PollConfig {
     /// each further refusal, up to a day.
     #[serde(deserialize_with = "between::<1, 604_800, _>")]
     pub refusal_pause_seconds: u64,
+    /// What the sysObjectID of elements begins with that do not tell of their changes.
+    pub distrust: Vec<OidText>,
     /// Bytes of evidence kept of one round.
     #[serde(deserialize_with = "between::<1_024, { MAX_EVIDENCE_BYTES }, _>")]
     pub max_evidence_bytes: u64,
@@ -166,6 +168,7 @@ impl Default for PollConfig {
             max_rows: 100_000,
             max_value_bytes: 8192,
             refusal_pause_seconds: 900,
+            distrust: Vec::new(),
             max_evidence_bytes: 4_194_304,
         }
     }

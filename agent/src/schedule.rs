@@ -12,7 +12,7 @@ mod table;
 
 use crate::collector_plan::Own;
 use crate::config::{Assignment, narrow};
-use crate::plan::{Plan, Profile};
+use crate::plan::{Plan, Profile, oid};
 use crate::poll::socket::{Patience, Sockets};
 use crate::poll::{self, Extent, Learned, Limits};
 use crate::report::Report;
@@ -47,6 +47,8 @@ pub struct Rounds {
     pub refusal_pause: Duration,
     /// The longest time between two walks of one element; without it every round is one.
     pub full_round: Duration,
+    /// What the sysObjectID of elements begins with that do not tell of their changes.
+    pub distrusted: Vec<Bytes>,
     /// What the collector has, and what it speaks.
     pub shared: Collector,
     /// Within this one target is walked early once at most.
@@ -67,6 +69,9 @@ pub struct Collector {
     /// What it speaks; 0 until it said so.
     pub capability: Arc<AtomicU32>,
 }
+
+/// SNMPv2-MIB::sysObjectID.0 (RFC 3418).
+const SYS_OBJECT_ID: &str = "1.3.6.1.2.1.1.2.0";
 
 impl Rounds {
     async fn round(self: Arc<Self>, plan: Arc<Plan>, turn: Started) -> (Report, Learned) {
@@ -113,7 +118,26 @@ impl Rounds {
         };
         let about = (target, asked, begun + age);
         let report = learned.memory.conclude(about, round, &self.redacted);
+        if self.is_distrusted(&report) {
+            learned.memory.distrust();
+        }
         (report, learned)
+    }
+
+    fn is_distrusted(&self, report: &Report) -> bool {
+        if self.distrusted.is_empty() {
+            return false;
+        }
+        let Ok(object_id) = oid::parse(SYS_OBJECT_ID) else {
+            return false;
+        };
+        let mut shown = report.evidence.observations.iter().flat_map(|one| &one.varbinds);
+        let told = shown.find(|varbind| varbind.oid == object_id);
+        told.is_some_and(|told| {
+            self.distrusted
+                .iter()
+                .any(|prefix| told.value.starts_with(prefix))
+        })
     }
 
     /// Whether the collector can be told that this evidence still stands.

@@ -23,6 +23,7 @@ use crate::courier::desk::Desk;
 use crate::discover::Discovery;
 use crate::enrol::Renewal;
 use crate::keep::{self, KeepError, Shared};
+use crate::plan::OidText;
 use crate::poll::socket::Sockets;
 use crate::schedule::{Collector, Rounds, Schedule, Work};
 use crate::traps::{self, ListenError, Listener};
@@ -184,6 +185,7 @@ async fn run_tasks(
                 .map_or(0, |traps| traps.pause_seconds),
         ),
         full_round: Duration::from_secs(poll.full_round_seconds),
+        distrusted: poll.distrust.iter().map(OidText::octets).collect(),
         shared: Collector {
             same: Arc::clone(&shared.same),
             capability: Arc::clone(&shared.capability),

@@ -184,6 +184,13 @@ impl Memory {
         }
     }
 
+    /// The element is one that does not tell of its changes: its next round is a walk.
+    pub fn distrust(&mut self) {
+        if let Some(basis) = &mut self.basis {
+            basis.settled = false;
+        }
+    }
+
     /// Takes in a round without an answer: what it was like meanwhile nobody knows.
     fn missed(&mut self) {
         if let Some(basis) = &mut self.basis {

@@ -133,6 +133,28 @@ mod tests {
     }
 
     #[test]
+    fn evidence_that_waits_is_on_its_way_until_it_is_judged_or_goes() {
+        let target: Target = "192.0.2.1".parse().unwrap();
+        let same = Sameness::default();
+        assert!(!same.is_on_its_way(target, &[1; 32]));
+        same.spooled(1, target, [1; 32]);
+        assert!(same.is_on_its_way(target, &[1; 32]) && !same.is_on_its_way(target, &[2; 32]));
+        same.acked(1);
+        assert!(same.is_on_its_way(target, &[1; 32]));
+        // A newer one is what counts in the end.
+        same.spooled(2, target, [2; 32]);
+        assert!(!same.is_on_its_way(target, &[1; 32]));
+        same.judged(2, VerdictKind::Wanted);
+        assert!(
+            !same.is_on_its_way(target, &[2; 32]),
+            "the collector does not have it"
+        );
+        same.spooled(3, target, [3; 32]);
+        same.gone_before(4);
+        assert!(!same.is_on_its_way(target, &[3; 32]));
+    }
+
+    #[test]
     fn only_an_acknowledged_digest_is_known() {
         let target: Target = "192.0.2.1".parse().unwrap();
         let other: Target = "192.0.2.2".parse().unwrap();

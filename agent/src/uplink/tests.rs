@@ -541,3 +541,29 @@ fn unchanged_elements_share_what_they_have_in_common() {
     println!("bytes per unchanged report: {alone:.1} alone, {together:.1} together");
     assert!(together < alone * 0.6, "{together} {alone}");
 }
+
+#[test]
+fn a_collector_that_takes_every_report_for_a_walk_gets_walks_only() {
+    let item = |refreshed| {
+        let report = proto::v1::Report {
+            refreshed,
+            ..Default::default()
+        };
+        Item::Record(spool::Record {
+            sequence: 1,
+            payload: prost::Message::encode_to_vec(&report).into(),
+        })
+    };
+    for (refreshed, capability, sent) in [
+        (false, 3, true),
+        (true, 4, true),
+        (true, 3, false),
+        (true, 1, false),
+    ] {
+        let result = message(vec![item(refreshed)], capability);
+        match sent {
+            true => assert!(result.unwrap().is_some()),
+            false => assert!(matches!(result, Err(SessionError::TooOld(_))), "{capability}"),
+        }
+    }
+}

@@ -256,6 +256,15 @@ fn one_that_changed_without_telling_is_not_taken_at_its_word() {
 }
 
 #[test]
+fn one_that_is_known_not_to_tell_is_walked_each_time() {
+    let mut story = Story::new();
+    story.complete(AT_FIRST, 1);
+    story.memory.distrust();
+    assert!(story.complete(AT_FIRST.later(60), 1));
+    assert!(!story.complete(AT_FIRST.later(120), 1), "said after each walk");
+}
+
+#[test]
 fn counters_that_move_for_nothing_are_no_reason_any_more() {
     let mut story = Story::new();
     story.complete(AT_FIRST, 1);
