@@ -1,12 +1,16 @@
-//! The command line: `enrol`, `run`, `check-config`, `spool`, `poll`.
+//! The command line: `enrol`, `run`, `check-config`, `spool`, `poll`, `watch`.
 //!
 //! Invariant: whatever goes wrong is one line on standard error and an exit code
 //! of `sysexits.h`; a secret given here is shown nowhere.
 
 pub mod credential;
+pub mod asked;
 pub mod enrol;
 pub mod json;
+pub mod table;
+pub mod progress;
 pub mod poll;
+pub mod watch;
 pub mod run;
 pub mod spool;
 
@@ -52,11 +56,16 @@ enum Command {
     /// Carry reports where there is no link: export what waits, take the receipt in.
     #[command(subcommand)]
     Spool(spool::Command),
-    /// Poll targets once and print what they answered, one line of JSON each.
+    /// Poll targets once and print what they answered, one line each.
     ///
     /// sysContact is asked for, but its value is removed: an observation with the outcome
     /// `redacted` says so. sysUpTime stands under `readings`, outside the observations.
     Poll(poll::Args),
+    /// Poll targets again and again and print what changed.
+    ///
+    /// The first round of each target is printed as by `poll`, then a line for each object
+    /// that is new, changed or gone, and for each round that went otherwise than the last.
+    Watch(watch::Args),
 }
 
 /// The whole program.
@@ -92,6 +101,10 @@ pub fn run_by(args: impl IntoIterator<Item = OsString>, clock: fn() -> SystemTim
             Err(error) => fail(&error, ExitCode::FAILURE),
         },
         Command::Poll(args) => poll::run(&args).unwrap_or_else(|error| fail(&error, ExitCode::FAILURE)),
+        Command::Watch(args) => match watch::run(&args) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error, ExitCode::FAILURE),
+        },
         Command::CheckConfig { config } => match run::check(&config) {
             Ok(()) => {
                 say(&format_args!("{}: good", config.display()));

@@ -13,6 +13,7 @@ use crate::poll::Limits;
 use crate::poll::socket::Patience;
 use crate::redact::SYS_CONTACT;
 use crate::target::{self, SNMP_PORT, Target};
+use crate::traps::TrapsConfig;
 use credential::{CredentialConfig, Opened, Role};
 use prost::bytes::Bytes;
 use proto::tls::Bundle;
@@ -49,6 +50,8 @@ pub struct Config {
     /// What must not leave the site.
     #[serde(default)]
     pub redact: RedactConfig,
+    /// Where traps are heard; nowhere without it.
+    pub traps: Option<TrapsConfig>,
     /// Where metrics are served; nowhere without it.
     pub admin: Option<AdminConfig>,
     #[serde(default)]
@@ -101,6 +104,10 @@ pub struct PollConfig {
     /// Seconds between two rounds with one target.
     #[serde(deserialize_with = "between::<1, 31_536_000, _>")]
     pub interval_seconds: u64,
+    /// Seconds between two walks of one target at most; rounds between them ask one
+    /// question and walk only if something moved. 0: every round walks.
+    #[serde(deserialize_with = "between::<0, 518_400, _>")]
+    pub full_round_seconds: u64,
     /// Targets polled at once.
     #[serde(deserialize_with = "between::<1, 65_536, _>")]
     pub in_flight: u64,
@@ -113,6 +120,12 @@ pub struct PollConfig {
     /// Sendings after the first.
     #[serde(deserialize_with = "between::<0, 10, _>")]
     pub retries: u64,
+    /// Packets a second to one target at most; 0 sets no cap.
+    #[serde(deserialize_with = "between::<0, 100_000, _>")]
+    pub element_packets_per_second: u64,
+    /// Packets to one target in one round at most.
+    #[serde(deserialize_with = "between::<10, 1_000_000, _>")]
+    pub element_max_packets: u64,
     /// Seconds for one round with one target.
     #[serde(deserialize_with = "between::<1, 86_400, _>")]
     pub element_deadline_seconds: u64,
@@ -129,6 +142,8 @@ pub struct PollConfig {
     /// each further refusal, up to a day.
     #[serde(deserialize_with = "between::<1, 604_800, _>")]
     pub refusal_pause_seconds: u64,
+    /// What the sysObjectID of elements begins with that do not tell of their changes.
+    pub distrust: Vec<OidText>,
     /// Bytes of evidence kept of one round.
     #[serde(deserialize_with = "between::<1_024, { MAX_EVIDENCE_BYTES }, _>")]
     pub max_evidence_bytes: u64,
@@ -141,15 +156,19 @@ impl Default for PollConfig {
     fn default() -> Self {
         Self {
             interval_seconds: 3600,
+            full_round_seconds: 21_600,
             in_flight: 500,
             packets_per_second: 2000,
             timeout_ms: 1000,
             retries: 2,
+            element_packets_per_second: 200,
+            element_max_packets: 10_000,
             element_deadline_seconds: 60,
             max_repetitions: 40,
             max_rows: 100_000,
             max_value_bytes: 8192,
             refusal_pause_seconds: 900,
+            distrust: Vec::new(),
             max_evidence_bytes: 4_194_304,
         }
     }
@@ -165,6 +184,8 @@ impl PollConfig {
             max_value_bytes: narrow(self.max_value_bytes),
             max_evidence_bytes: narrow(self.max_evidence_bytes),
             deadline: Duration::from_secs(self.element_deadline_seconds),
+            packets_per_second: narrow(self.element_packets_per_second),
+            max_requests: narrow(self.element_max_packets),
         }
     }
 
@@ -281,6 +302,8 @@ pub struct Loaded {
     pub assignments: Vec<Assignment>,
     /// What to ask.
     pub plan: Plan,
+    /// Every credential of the file, for whoever signs traps.
+    pub credentials: Vec<Arc<Credential>>,
     /// PEM file: private key, certificate, certificate of the authority.
     pub identity: PathBuf,
     /// The spool's file.
@@ -350,6 +373,10 @@ impl Source<'_> {
             .path
             .as_ref()
             .map_or_else(beside, |path| self.folder().join(path));
+        let all = credentials
+            .values()
+            .map(|opened| Arc::clone(&opened.credential))
+            .collect();
         // A plan does not know what a target is for, so it cannot use what is for some roles only.
         let nameable = credentials
             .into_iter()
@@ -358,6 +385,7 @@ impl Source<'_> {
         Ok(Loaded {
             plan: Plan::from(&config.plan),
             assignments,
+            credentials: all,
             identity,
             collector_plan: taken.accept.then(|| (path, Bounds::new(taken, nameable))),
             spool,

@@ -13,6 +13,7 @@ use prost::bytes::Bytes;
 use proto::v1::Completeness;
 use spool::{AppendError, Spool, SpoolError};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
@@ -35,6 +36,8 @@ pub struct Shared {
     pub appended: Arc<Notify>,
     /// What the uplink waits for.
     pub under_way: Arc<watch::Sender<UnderWay>>,
+    /// What the collector speaks; 0 until it said so.
+    pub capability: Arc<AtomicU32>,
     /// The wall clock.
     pub clock: fn() -> SystemTime,
 }
@@ -48,6 +51,7 @@ impl Shared {
             same: Arc::default(),
             appended: Arc::default(),
             under_way: Arc::default(),
+            capability: Arc::default(),
             clock,
         }
     }
@@ -229,8 +233,11 @@ fn hex(digest: &[u8]) -> String {
     digest.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
-/// The payload, and how it goes: `full` or `digest`.
+/// The payload, and how it goes: `full`, `digest` or `refreshed`.
 fn encode(report: &Report, same: &Sameness) -> (Bytes, &'static str) {
+    if report.refreshed {
+        return (report.encode(false).into(), "refreshed");
+    }
     // What nobody answered is small, and must not push out what the collector has.
     let unreachable = report.completeness == Completeness::Unreachable;
     let full = unreachable || !same.is_stored(report.target, &report.digest);

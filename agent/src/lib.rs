@@ -4,6 +4,7 @@
 //! ```text
 //! schedule ─► poll ─► redact ─► report ─► spool ─► uplink ─► collector
 //!    ▲   ▲                                         ▲ │
+//!    │   ├── traps
 //!    │   └── discover     enrol: identity, renewed ──┘ │
 //!    └────── collector_plan ◄──── plan, answered ──────┘
 //!                         courier: exports and receipts, where there is no link
@@ -21,6 +22,7 @@ pub mod credential;
 pub mod collector_plan;
 pub mod discover;
 pub mod schedule;
+pub mod traps;
 pub mod poll;
 pub mod redact;
 pub mod report;

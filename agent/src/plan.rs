@@ -8,6 +8,7 @@ pub mod oid;
 use oid::InvalidOid;
 use prost::bytes::Bytes;
 use serde::Deserialize;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// 1.3.6.1.4.1, below which the arcs of enterprises lie (RFC 2578, 4).
 pub const ENTERPRISES: &str = "1.3.6.1.4.1";
@@ -34,8 +35,15 @@ const IDENTITY_ELSEWHERE: [&str; 3] = [
     "1.3.6.1.2.1.33.1.1.2.0",
 ];
 
-/// entLastChangeTime (RFC 6933): starts anew at each boot.
-const ENTITY_CHANGED: &str = "1.3.6.1.2.1.47.1.4.1.0";
+/// What elements tell of their own changes: entLastChangeTime (RFC 6933),
+/// lldpStatsRemTablesLastChangeTime (IEEE 802.1AB-2005), ifTableLastChange (RFC 2863), all
+/// since the last boot; and snmpEngineBoots (RFC 3411).
+const CHANGES: [&str; 4] = [
+    "1.3.6.1.2.1.47.1.4.1.0",
+    "1.0.8802.1.1.2.1.2.1.0",
+    "1.3.6.1.2.1.31.1.5.0",
+    "1.3.6.1.6.3.10.2.1.2.0",
+];
 
 /// entPhysicalEntry (RFC 6933).
 const ENTITY: &str = "1.3.6.1.2.1.47.1.1.1.1";
@@ -48,7 +56,7 @@ const NEIGHBOUR: &str = "1.0.8802.1.1.2.1.4.1.1";
 const MAX_ARCS: usize = 64;
 
 /// One question of a plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Question {
     /// GET of exact instances.
     Get(Vec<Bytes>),
@@ -64,7 +72,7 @@ pub enum Question {
 }
 
 /// Subtrees worth walking only where an enterprise's arc was seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IfArc {
     /// The arc below [`ENTERPRISES`].
     pub arc: u32,
@@ -73,7 +81,7 @@ pub struct IfArc {
 }
 
 /// Everything one round asks one element.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Plan {
     /// In the order of asking.
     pub questions: Vec<Question>,
@@ -144,16 +152,24 @@ impl TryFrom<String> for OidText {
 }
 
 impl Plan {
+    /// A number that plans with other questions do not share, within this process.
+    #[must_use]
+    pub fn mark(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
+
     /// The ready-made plan, without additions.
     #[must_use]
     pub fn of(profile: Profile) -> Self {
         let mut identity = known(&IDENTITY);
         let mut readings = known(&[UP_TIME]);
+        readings.extend(known(&CHANGES));
         let mut interface = columns(INTERFACE, 6..=6);
         let mut questions = Vec::new();
         if profile == Profile::Full {
             identity.extend(known(&IDENTITY_ELSEWHERE));
-            readings.extend(known(&[ENTITY_CHANGED]));
             interface.splice(0..0, columns(INTERFACE, 2..=2));
         }
         questions.push(Question::Get(identity));
@@ -227,8 +243,8 @@ mod tests {
                 plan.readings.len(),
             )
         };
-        assert_eq!(shape(Profile::Inventory), (vec![7, 16, 1, 9], 1));
-        assert_eq!(shape(Profile::Full), (vec![10, 16, 2, 9, 1], 2));
+        assert_eq!(shape(Profile::Inventory), (vec![7, 16, 1, 9], 5));
+        assert_eq!(shape(Profile::Full), (vec![10, 16, 2, 9, 1], 5));
     }
 
     #[test]

@@ -12,16 +12,21 @@ pub mod wire;
 pub mod engine;
 pub mod usm;
 pub mod walk;
+pub mod refresh;
+pub mod learned;
 
 use crate::plan::{Plan, Question, oid};
+pub use learned::{Learned, Unfinished};
+
 use conversation::Conversation;
-use pace::RoundTrip;
 use prost::bytes::Bytes;
 use proto::v1::{Cost, Observation, Outcome, QuestionKind, Varbind};
+use refresh::Glance;
 use socket::ExchangeError;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use usm::Known;
-use walk::{Manner, Walk};
+use tokio::time::Instant;
+use walk::{Manner, Part, Walk};
 use wire::Pdu;
 
 /// What one round may take.
@@ -37,6 +42,10 @@ pub struct Limits {
     pub max_evidence_bytes: usize,
     /// Time for everything together.
     pub deadline: Duration,
+    /// Packets a second to one element; 0 sets no cap.
+    pub packets_per_second: u32,
+    /// Packets of one round.
+    pub max_requests: u32,
 }
 
 impl Limits {
@@ -52,44 +61,6 @@ impl Limits {
 fn row_bytes(varbind: &Varbind) -> usize {
     varbind.oid.len() + varbind.value.len() + 24
 }
-
-/// What a round taught about an element, to begin the next one with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Learned {
-    trip: RoundTrip,
-    manner: Manner,
-    engine: Option<Known>,
-    /// Rounds in a row that ended because of the user.
-    refused: u32,
-}
-
-impl Learned {
-    /// About an element nothing is known of.
-    #[must_use]
-    pub fn nothing(limits: &Limits) -> Self {
-        Self {
-            trip: RoundTrip::default(),
-            manner: Manner::new(limits),
-            engine: None,
-            refused: 0,
-        }
-    }
-
-    /// How long to leave the element alone so that its user is not shut out: nothing,
-    /// or `first` after one refusal and twice as long after each further one, up to a day.
-    #[must_use]
-    pub fn pause(&self, first: Duration) -> Duration {
-        let Some(doublings) = self.refused.checked_sub(1) else {
-            return Duration::ZERO;
-        };
-        first
-            .saturating_mul(1 << doublings.min(16))
-            .min(LONGEST_PAUSE.max(first))
-    }
-}
-
-/// A password that was set right is noticed within a day.
-const LONGEST_PAUSE: Duration = Duration::from_secs(86_400);
 
 /// Everything one element answered in one round.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,19 +81,36 @@ pub struct Round {
     pub undecodable: u32,
     /// Its engine was last seen at another address: a box with several, or a copied ID.
     pub engine_shared: bool,
+    /// What the first answer showed, if there was one.
+    pub glance: Option<Glance>,
+    /// It went on with walks that began earlier.
+    pub resumed: bool,
+    /// It ended after the first answer, which showed that nothing moved; there are no
+    /// observations then.
+    pub refreshed: bool,
 }
 
-/// Asks one element everything in the plan.
+/// How far a round goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Everything in the plan.
+    Full,
+    /// No further than the first question, if that shows that nothing moved.
+    IfMoved,
+}
+
+/// Asks one element what is in the plan.
 pub async fn round(
     conversation: Result<Conversation<'_>, ExchangeError>,
     plan: &Plan,
     limits: &Limits,
     learned: &mut Learned,
+    extent: Extent,
 ) -> Round {
     let started = SystemTime::now();
-    let clock = tokio::time::Instant::now();
+    let clock = Instant::now();
     let mut asked = match conversation {
-        Ok(conversation) => Asking::begin(conversation, plan, limits, learned.clone()).await,
+        Ok(conversation) => Asking::begin(conversation, plan, limits, learned.clone(), extent).await,
         Err(failure) => Asked::nothing(plan, failure),
     };
     match asked.over {
@@ -133,7 +121,7 @@ pub async fn round(
     if asked.answered {
         *learned = asked.learned.unwrap_or_else(|| learned.clone());
     }
-    if let Some(engine) = asked.engine {
+    if let Some(engine) = asked.engine.filter(|_| !asked.refreshed) {
         asked.observations.insert(0, engine);
     }
     if let Some(first) = asked.observations.first_mut().filter(|_| !asked.answered) {
@@ -151,6 +139,9 @@ pub async fn round(
         answered: asked.answered,
         undecodable: asked.undecodable,
         engine_shared: asked.engine_shared,
+        glance: asked.glance,
+        resumed: asked.resumed,
+        refreshed: asked.refreshed,
     }
 }
 
@@ -165,6 +156,9 @@ struct Asked {
     /// In version 3.
     engine: Option<Observation>,
     engine_shared: bool,
+    glance: Option<Glance>,
+    resumed: bool,
+    refreshed: bool,
     over: Option<ExchangeError>,
 }
 
@@ -183,6 +177,9 @@ impl Asked {
             learned: None,
             engine: None,
             engine_shared: false,
+            glance: None,
+            resumed: false,
+            refreshed: false,
             over: Some(failure),
         }
     }
@@ -196,6 +193,11 @@ struct Asking<'a> {
     manner: Manner,
     bytes_left: usize,
     readings: Vec<Varbind>,
+    glance: Option<Glance>,
+    /// Gone on with.
+    earlier: Option<Arc<Unfinished>>,
+    /// How far the walks were when the time was over.
+    stopped: Vec<Part>,
 }
 
 impl<'a> Asking<'a> {
@@ -204,8 +206,10 @@ impl<'a> Asking<'a> {
         plan: &'a Plan,
         limits: &'a Limits,
         learned: Learned,
+        extent: Extent,
     ) -> Asked {
         conversation.trip = learned.trip;
+        conversation.keep_to(limits.packets_per_second, limits.max_requests);
         conversation.remember(learned.engine);
         let manner = match conversation.has_bulk() {
             true => learned.manner.relaxed(limits),
@@ -218,8 +222,23 @@ impl<'a> Asking<'a> {
             manner,
             bytes_left: limits.max_evidence_bytes,
             readings: Vec::new(),
+            glance: None,
+            earlier: None,
+            stopped: Vec::new(),
         };
-        let mut observations = asking.all().await;
+        let mut observations = asking.first().await;
+        let glance = asking.glance.as_ref();
+        let fits = |unfinished: &Arc<Unfinished>| unfinished.goes_on(plan.mark(), glance);
+        asking.earlier = learned.unfinished.filter(fits);
+        let nothing_moved = |glance: &Glance| learned.memory.moved(glance).is_none();
+        let refreshed = extent == Extent::IfMoved && asking.glance.as_ref().is_some_and(nothing_moved);
+        if refreshed {
+            observations.clear();
+        } else {
+            asking.rest(&mut observations).await;
+        }
+        let resumed = asking.earlier.is_some() && !refreshed;
+        let unfinished = asking.unfinished();
         let conversation = asking.conversation;
         let engine = conversation.engine();
         match engine {
@@ -238,26 +257,56 @@ impl<'a> Asking<'a> {
             undecodable: conversation.undecodable,
             engine: engine.map(|engine| engine::observation(engine.map_err(outcome_of))),
             engine_shared: conversation.shares_engine(),
+            glance: asking.glance,
+            resumed,
+            refreshed,
             over: conversation.over(),
             learned: Some(Learned {
                 trip: conversation.trip,
                 manner: asking.manner,
                 engine: conversation.known().cloned(),
                 refused: 0,
+                memory: learned.memory,
+                unfinished,
             }),
         }
     }
 
-    async fn all(&mut self) -> Vec<Observation> {
+    /// The first question, and the readings with it; all others are skipped so far.
+    async fn first(&mut self) -> Vec<Observation> {
         let plan = self.plan;
         let mut observations: Vec<_> = plan.questions.iter().map(skipped).collect();
-        let mut readings = plan.readings.as_slice();
-        for (question, observation) in plan.questions.iter().zip(&mut observations) {
+        if let (Some(Question::Get(names)), Some(first)) = (plan.questions.first(), observations.first_mut())
+        {
+            (first.outcome, first.varbinds) = self.get(names, &plan.readings).await;
+            if first.outcome() == Outcome::Complete {
+                let found = self.conversation.engine().and_then(Result::ok);
+                let engine = found.map(|engine| engine::observation(Ok(engine)));
+                let readings: Vec<_> = match found {
+                    Some(engine) => self.readings.iter().cloned().chain(engine.readings()).collect(),
+                    None => self.readings.clone(),
+                };
+                let shown: Vec<&Observation> = engine.iter().chain([&*first]).collect();
+                self.glance = Some(Glance::new(&shown, &readings, Instant::now()));
+            }
+        }
+        observations
+    }
+
+    /// All questions after the first.
+    async fn rest(&mut self, observations: &mut Vec<Observation>) {
+        let plan = self.plan;
+        let asked = matches!(plan.questions.first(), Some(Question::Get(_)));
+        let later = plan
+            .questions
+            .iter()
+            .zip(observations.iter_mut())
+            .skip(usize::from(asked));
+        for (question, observation) in later {
             if let Question::Get(names) = question
                 && self.conversation.over().is_none()
             {
-                (observation.outcome, observation.varbinds) = self.get(names, readings).await;
-                readings = &[];
+                (observation.outcome, observation.varbinds) = self.get(names, &[]).await;
             }
         }
         // All walks share their requests.
@@ -270,7 +319,7 @@ impl<'a> Asking<'a> {
             })
             .collect();
         let mut answers = self.walk(&walks).await.into_iter();
-        for (question, observation) in plan.questions.iter().zip(&mut observations) {
+        for (question, observation) in plan.questions.iter().zip(observations.iter_mut()) {
             match question {
                 Question::Walk(_) => {
                     if let Some(answer) = answers.next() {
@@ -284,7 +333,7 @@ impl<'a> Asking<'a> {
                 _ => {}
             }
         }
-        let further = self.further(&observations);
+        let further = self.further(observations);
         let roots: Vec<&[Bytes]> = further.iter().copied().map(Vec::as_slice).collect();
         for (walk, answer) in further.iter().zip(self.walk(&roots).await) {
             observations.push(Observation {
@@ -294,7 +343,6 @@ impl<'a> Asking<'a> {
                 varbinds: answer.varbinds,
             });
         }
-        observations
     }
 
     /// The plan's walks for the arcs that were seen.
@@ -401,12 +449,19 @@ impl<'a> Asking<'a> {
     async fn walk(&mut self, questions: &[&[Bytes]]) -> Vec<walk::Answer> {
         let limits = self.limits;
         let mut walk = Walk::new(questions, limits, self.manner, self.bytes_left);
+        if let Some(earlier) = &self.earlier {
+            walk.resume(&earlier.parts);
+        }
         while self.conversation.over().is_none() {
             let Some((pdu, names)) = walk.next_request() else {
                 break;
             };
             match self.conversation.exchange(pdu, names).await {
                 Ok(response) => walk.answered(response),
+                Err(ExchangeError::Deadline) if self.conversation.answered() => {
+                    self.stopped.extend(walk.parts());
+                    walk.failed(ExchangeError::Deadline);
+                }
                 Err(failure) if !self.conversation.answered() => walk.abandon(outcome_of(failure)),
                 Err(failure) => walk.failed(failure),
             }
@@ -420,6 +475,19 @@ impl<'a> Asking<'a> {
             .sum();
         self.bytes_left = self.bytes_left.saturating_sub(used);
         answers
+    }
+
+    /// What the next round can go on with.
+    fn unfinished(&self) -> Option<Arc<Unfinished>> {
+        if self.conversation.over() != Some(ExchangeError::Deadline) {
+            return None;
+        }
+        // Walks that were not begun again are as far as they were.
+        let Some(glance) = self.glance.clone().filter(|_| !self.stopped.is_empty()) else {
+            return self.earlier.clone();
+        };
+        let parts = self.stopped.clone();
+        Some(Arc::new(Unfinished::new(self.plan.mark(), glance, parts)))
     }
 
     /// From the first object below `root` to the first one of a later arc, and so on.
@@ -497,28 +565,5 @@ fn outcome_of(failure: ExchangeError) -> Outcome {
         ExchangeError::UnknownContext => Outcome::UnknownContext,
         ExchangeError::Ignored => Outcome::Ignored,
         ExchangeError::NoCredential => Outcome::NoCredential,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_up_to_a_day_and_end_with_an_answer() {
-        let limits = crate::config::PollConfig::default().limits();
-        let first = Duration::from_secs(900);
-        let mut learned = Learned::nothing(&limits);
-        for (refused, minutes) in [(0, 0), (1, 15), (2, 30), (3, 60), (8, 1440), (u32::MAX, 1440)] {
-            learned.refused = refused;
-            assert_eq!(
-                learned.pause(first),
-                Duration::from_secs(minutes * 60),
-                "{refused}"
-            );
-        }
-        // Whoever wants longer pauses has them.
-        let week = Duration::from_secs(604_800);
-        assert_eq!(learned.pause(week), week);
     }
 }

@@ -36,6 +36,9 @@ pub struct Report {
     pub undecodable: u32,
     /// Its engine was last seen at another address.
     pub engine_shared: bool,
+    /// The element was asked its first question alone, which showed that nothing moved:
+    /// digest and completeness are those of its last walk, and there is no evidence.
+    pub refreshed: bool,
 }
 
 impl Report {
@@ -71,6 +74,33 @@ impl Report {
             cost: round.cost,
             undecodable: round.undecodable,
             engine_shared: round.engine_shared,
+            refreshed: false,
+        }
+    }
+
+    /// Of a round that ended after its first answer, since nothing had moved since the walk
+    /// that brought this evidence.
+    #[must_use]
+    pub fn refreshed(
+        target: Target,
+        mut round: Round,
+        (digest, completeness): ([u8; 32], Completeness),
+        redacted: &[Bytes],
+    ) -> Self {
+        redact(&mut Vec::new(), &mut round.readings, redacted);
+        Self {
+            target,
+            started: round.started,
+            took: round.took,
+            completeness,
+            evidence: Evidence::default(),
+            encoded: Bytes::new(),
+            digest,
+            readings: round.readings,
+            cost: round.cost,
+            undecodable: round.undecodable,
+            engine_shared: round.engine_shared,
+            refreshed: true,
         }
     }
 
@@ -88,9 +118,10 @@ impl Report {
             finished_micros: micros(started + self.took),
             completeness: self.completeness as i32,
             evidence_digest: Bytes::copy_from_slice(&self.digest),
-            evidence: with_evidence.then(|| self.encoded.clone()),
+            evidence: (with_evidence && !self.refreshed).then(|| self.encoded.clone()),
             readings: self.readings.clone(),
             cost: Some(self.cost),
+            refreshed: self.refreshed,
         }
         .encode_to_vec()
     }

@@ -12,18 +12,20 @@ mod table;
 
 use crate::collector_plan::Own;
 use crate::config::{Assignment, narrow};
-use crate::plan::{Plan, Profile};
+use crate::plan::{Plan, Profile, oid};
 use crate::poll::socket::{Patience, Sockets};
-use crate::poll::{self, Learned, Limits};
+use crate::poll::{self, Extent, Learned, Limits};
 use crate::report::Report;
 use crate::target::Target;
+use crate::uplink::sameness::Sameness;
 use prost::bytes::Bytes;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use table::Table;
-use tokio::sync::{mpsc, watch};
+use table::{Started, Table};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -43,34 +45,113 @@ pub struct Rounds {
     pub patience: Patience,
     /// The first pause after an element refused its user.
     pub refusal_pause: Duration,
+    /// The longest time between two walks of one element; without it every round is one.
+    pub full_round: Duration,
+    /// What the sysObjectID of elements begins with that do not tell of their changes.
+    pub distrusted: Vec<Bytes>,
+    /// What the collector has, and what it speaks.
+    pub shared: Collector,
+    /// Within this one target is walked early once at most.
+    pub early_pause: Duration,
+    /// Kibibytes that walks which go on in a later round may take in memory, all together.
+    pub unfinished: Arc<Semaphore>,
     /// What must not leave the site.
     pub redacted: Vec<Bytes>,
     /// The wall clock.
     pub clock: fn() -> SystemTime,
 }
 
+/// What rounds must know of the collector before they leave anything out.
+#[derive(Debug, Clone, Default)]
+pub struct Collector {
+    /// What it has of each target.
+    pub same: Arc<Sameness>,
+    /// What it speaks; 0 until it said so.
+    pub capability: Arc<AtomicU32>,
+}
+
+/// SNMPv2-MIB::sysObjectID.0 (RFC 3418).
+const SYS_OBJECT_ID: &str = "1.3.6.1.2.1.1.2.0";
+
 impl Rounds {
-    async fn round(
-        self: Arc<Self>,
-        plan: Arc<Plan>,
-        assignment: Assignment,
-        mut learned: Learned,
-    ) -> (Report, Learned) {
+    async fn round(self: Arc<Self>, plan: Arc<Plan>, turn: Started) -> (Report, Learned) {
+        let Started {
+            assignment,
+            mut learned,
+            early,
+        } = turn;
         let mut limits = self.limits.clone();
         match self.collector_limit.load(Ordering::Relaxed) {
             0 => {}
             limit => limits.max_evidence_bytes = limits.max_evidence_bytes.min(limit),
         }
-        let deadline = Instant::now() + limits.deadline;
-        let conversation =
-            self.sockets
-                .converse(assignment.target, &assignment.credential, self.patience, deadline);
+        let target = assignment.target;
+        let (asked, begun) = (plan.mark(), Instant::now());
+        let refreshable = learned.memory.refreshable(asked, begun).filter(|_| !early);
+        let may_end_early = learned.unfinished.is_none()
+            && refreshable.is_some_and(|digest| self.collector_follows(target, &digest));
+        let extent = if may_end_early {
+            Extent::IfMoved
+        } else {
+            Extent::Full
+        };
+        let earlier = learned.unfinished.as_ref().and_then(|walks| walks.since);
+        let deadline = begun + limits.deadline;
+        let conversation = self
+            .sockets
+            .converse(target, &assignment.credential, self.patience, deadline);
         let started = (self.clock)();
-        let round = poll::round(conversation, &plan, &limits, &mut learned).await;
-        let round = poll::Round { started, ..round };
-        let report = Report::new(assignment.target, round, &self.redacted);
+        let mut round = poll::round(conversation, &plan, &limits, &mut learned, extent).await;
+        round.started = earlier.filter(|_| round.resumed).unwrap_or(started);
+        if round.resumed {
+            let since = (self.clock)().duration_since(round.started);
+            round.took = since.unwrap_or_default().max(round.took);
+        }
+        learned.unfinished = learned
+            .unfinished
+            .take()
+            .and_then(|walks| walks.keep(&self.unfinished, round.started));
+        let age = match learned.memory.is_new() {
+            // So that those that begin together are not walked together ever after.
+            true => self.full_round.mul_f64(part_of(target)),
+            false => self.full_round,
+        };
+        let about = (target, asked, begun + age);
+        let report = learned.memory.conclude(about, round, &self.redacted);
+        if self.is_distrusted(&report) {
+            learned.memory.distrust();
+        }
         (report, learned)
     }
+
+    fn is_distrusted(&self, report: &Report) -> bool {
+        if self.distrusted.is_empty() {
+            return false;
+        }
+        let Ok(object_id) = oid::parse(SYS_OBJECT_ID) else {
+            return false;
+        };
+        let mut shown = report.evidence.observations.iter().flat_map(|one| &one.varbinds);
+        let told = shown.find(|varbind| varbind.oid == object_id);
+        told.is_some_and(|told| {
+            self.distrusted
+                .iter()
+                .any(|prefix| told.value.starts_with(prefix))
+        })
+    }
+
+    /// Whether the collector can be told that this evidence still stands.
+    fn collector_follows(&self, target: Target, digest: &[u8; 32]) -> bool {
+        self.shared.capability.load(Ordering::Relaxed) >= proto::REFRESH_CAPABILITY
+            && self.shared.same.is_on_its_way(target, digest)
+    }
+}
+
+/// From 0 to 1, and of one target always the same.
+fn part_of(target: Target) -> f64 {
+    let mut hasher = DefaultHasher::new();
+    target.hash(&mut hasher);
+    f64::from((hasher.finish() >> 32) as u32) / f64::from(u32::MAX)
 }
 
 /// What there is to do.
@@ -132,8 +213,14 @@ impl Schedule {
         schedule
     }
 
-    /// Runs until cancelled; rounds under way then have some seconds to end.
-    pub async fn run(mut self, reports: mpsc::Sender<Report>, stop: CancellationToken) {
+    /// Runs until cancelled; rounds under way then have some seconds to end. Targets that
+    /// come through `early` say that they changed.
+    pub async fn run(
+        mut self,
+        reports: mpsc::Sender<Report>,
+        mut early: mpsc::Receiver<Target>,
+        stop: CancellationToken,
+    ) {
         let mut running = JoinSet::new();
         let mut whose = HashMap::new();
         loop {
@@ -147,6 +234,7 @@ impl Schedule {
                     let work = Arc::clone(&self.work.borrow_and_update());
                     self.follow(&work);
                 }
+                Some(target) = early.recv() => self.hasten(target),
                 Some(ended) = running.join_next_with_id() => self.ended(ended, &mut whose),
                 () = sleep_until(next.unwrap_or(self.origin.1)), if may_start => {
                     self.start(&mut running, &mut whose, &reports);
@@ -165,6 +253,12 @@ impl Schedule {
         metrics::gauge!("marque_agent_targets").set(work.assignments.len() as f64);
     }
 
+    fn hasten(&mut self, target: Target) {
+        if self.table.hasten(target, self.now().0, self.rounds.early_pause) {
+            metrics::counter!("marque_agent_early_round_total").increment(1);
+        }
+    }
+
     /// On both clocks.
     fn now(&self) -> (Instant, Duration) {
         let (wall, clock) = self.origin;
@@ -179,12 +273,12 @@ impl Schedule {
         whose: &mut HashMap<tokio::task::Id, Target>,
         reports: &mpsc::Sender<Report>,
     ) {
-        let Some((assignment, learned)) = self.table.start() else {
+        let Some(turn) = self.table.start() else {
             return;
         };
-        let target = assignment.target;
+        let target = turn.assignment.target;
         let questions = Arc::clone(&self.work.borrow().questions);
-        let round = Arc::clone(&self.rounds).round(questions, assignment, learned);
+        let round = Arc::clone(&self.rounds).round(questions, turn);
         let reports = reports.clone();
         let task = running.spawn(async move {
             let (report, learned) = round.await;
@@ -224,7 +318,9 @@ fn count(report: &Report) {
         proto::v1::Completeness::Partial => "partial",
         _ => "unreachable",
     };
-    metrics::counter!("marque_agent_round_total", "completeness" => completeness).increment(1);
+    let extent = if report.refreshed { "refresh" } else { "full" };
+    metrics::counter!("marque_agent_round_total", "completeness" => completeness, "extent" => extent)
+        .increment(1);
     metrics::counter!("marque_agent_request_total").increment(u64::from(report.cost.requests));
     metrics::counter!("marque_agent_retry_total").increment(u64::from(report.cost.retries));
     metrics::counter!("marque_agent_varbind_total").increment(u64::from(report.cost.varbinds));
@@ -233,6 +329,7 @@ fn count(report: &Report) {
     tracing::debug!(
         target.address = %report.target,
         completeness,
+        extent,
         requests = report.cost.requests,
         "round ended"
     );

@@ -13,12 +13,13 @@ pub use plans::Plans;
 use crate::keep::{Shared, UnderWay};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use line::{Line, Turn};
+use prost::Message as _;
 use prost::bytes::Bytes;
 use proto::tls::{Bundle, TlsError};
 use proto::v1::inventory_service_client::InventoryServiceClient;
 use proto::v1::{
-    Ack, Gap, GapReason, Hello, ReportRequest, SequencedBatch, SequencedReport, SpoolStatus, VerdictKind,
-    Welcome,
+    Ack, Gap, GapReason, Hello, Report, ReportRequest, SequencedBatch, SequencedReport, SpoolStatus,
+    VerdictKind, Welcome,
 };
 use proto::v1::{report_request, report_response};
 use spool::{Item, SpoolError};
@@ -107,9 +108,9 @@ pub enum SessionError {
     /// What was said does not fit what was said before.
     #[error("the collector broke the protocol: {0}")]
     Protocol(&'static str),
-    /// Reports went and this collector has no word for it.
-    #[error("the collector is too old to be told of a gap: upgrade it")]
-    TooOld,
+    /// Reports went, or told that nothing moved, and this collector has no word for it.
+    #[error("the collector is too old to be told of {0}: upgrade it")]
+    TooOld(&'static str),
     /// This spool is an old copy: its sequences were used before.
     #[error("the collector has sequence {acked}, this spool only reached {last}: it is an old copy")]
     OldCopy {
@@ -370,6 +371,9 @@ impl Uplink {
         let limit = usize::try_from(welcome.max_report_bytes).unwrap_or(usize::MAX);
         self.collector_limit
             .store(limit.saturating_sub(REPORT_MARGIN).max(1024), Ordering::Relaxed);
+        self.shared
+            .capability
+            .store(welcome.capability, Ordering::Relaxed);
         metrics::gauge!("marque_agent_uplink_connected").set(1);
         tracing::info!(
             collector.address = %self.address,
@@ -478,11 +482,17 @@ fn message(items: Vec<Item>, capability: u32) -> Result<Option<report_request::M
     let mut reports = Vec::with_capacity(items.len());
     for item in items {
         match item {
+            // To this collector it would be a walk like any other.
+            Item::Record(record)
+                if capability < proto::REFRESH_CAPABILITY && is_refreshed(&record.payload) =>
+            {
+                return Err(SessionError::TooOld("a refreshed element"));
+            }
             Item::Record(record) => reports.push(SequencedReport {
                 sequence: record.sequence,
                 report: record.payload,
             }),
-            Item::Gap(_) if capability < proto::GAP_CAPABILITY => return Err(SessionError::TooOld),
+            Item::Gap(_) if capability < proto::GAP_CAPABILITY => return Err(SessionError::TooOld("a gap")),
             Item::Gap(gap) => return Ok(Some(report_request::Message::Gap(declaration(&gap)))),
         }
     }
@@ -490,6 +500,11 @@ fn message(items: Vec<Item>, capability: u32) -> Result<Option<report_request::M
         0 | 1 => reports.pop().map(report_request::Message::Report),
         _ => Some(report_request::Message::Batch(SequencedBatch { reports })),
     })
+}
+
+/// Whether a spooled report is of a round in which nothing was walked.
+fn is_refreshed(payload: &Bytes) -> bool {
+    Report::decode(payload.clone()).is_ok_and(|report| report.refreshed)
 }
 
 /// A gap as the collector is told of it.

@@ -8,6 +8,7 @@ mod poll {
     mod engines;
     mod peer;
     mod refusals;
+    mod rounds;
     pub mod snmpd;
     mod strange;
     mod versions;
@@ -17,7 +18,7 @@ use agent::credential::Credential;
 use agent::plan::{IfArc, Plan, Profile, oid};
 use agent::poll::socket::{Patience, Sockets};
 use agent::poll::wire::{self, Version};
-use agent::poll::{Learned, Limits, Round};
+use agent::poll::{Extent, Learned, Limits, Round};
 use agent::report::Report;
 use async_snmp::ber::EncodeBuf;
 use poll::snmpd::Snmpd;
@@ -148,6 +149,8 @@ fn limits(deadline: Duration) -> Limits {
         max_value_bytes: 1000,
         max_evidence_bytes: 100_000,
         deadline,
+        packets_per_second: 0,
+        max_requests: 10_000,
     }
 }
 
@@ -196,11 +199,23 @@ impl Agent {
         limits: &Limits,
         learned: &mut Learned,
     ) -> Round {
+        self.round_to(target, credential, plan, limits, learned, Extent::Full)
+    }
+
+    fn round_to(
+        &mut self,
+        target: &str,
+        credential: &Credential,
+        plan: &Plan,
+        limits: &Limits,
+        learned: &mut Learned,
+        extent: Extent,
+    ) -> Round {
         self.runtime.block_on(async {
             let deadline = tokio::time::Instant::now() + limits.deadline;
             let target = target.parse().unwrap();
             let conversation = self.sockets.converse(target, credential, self.patience, deadline);
-            agent::poll::round(conversation, plan, limits, learned).await
+            agent::poll::round(conversation, plan, limits, learned, extent).await
         })
     }
 }

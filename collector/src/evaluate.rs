@@ -75,7 +75,7 @@ fn judge(undone: Undone, mut subject: Subject, law: Law<'_>) -> JudgedElement {
     let maker_known = present.is_some_and(|p| is_known(&p.identification));
     let complete = subject.latest == Some(Completeness::Complete)
         && subject.complete.is_some()
-        && is_fresh(subject.last_answer, law.as_of);
+        && is_fresh(subject.last_walk, law.as_of);
     let judged = Judged {
         standing: policy::standing(&subject.place, law.policies, &results, maker_known, complete)
             .as_str()
@@ -112,9 +112,9 @@ fn is_known(identification: &Identification) -> bool {
         && !contradicted
 }
 
-/// Whether it answered within [`STALE_DAYS`] before the end of the day judged for.
-fn is_fresh(last_answer: Option<Instant>, as_of: Date) -> bool {
-    last_answer
+/// Whether it was walked within [`STALE_DAYS`] before the end of the day judged for.
+fn is_fresh(last_walk: Option<Instant>, as_of: Date) -> bool {
+    last_walk
         .and_then(Instant::date)
         .is_some_and(|day| (as_of - day).whole_days() <= STALE_DAYS)
 }

@@ -12,6 +12,7 @@ mod stream;
 mod store;
 mod line;
 mod unchanged;
+pub mod poll;
 
 pub use figures::{Backlog, Compared, Figure, Figures, Unchanged};
 

@@ -43,6 +43,8 @@ pub struct Element {
     pub story: Option<Story>,
     /// Requests received.
     pub requests: AtomicU64,
+    /// Octets of datagrams received and sent, without headers.
+    pub octets: [AtomicU64; 2],
 }
 
 impl Element {

@@ -46,6 +46,8 @@ pub struct HouseSpec {
     pub snmp: Option<u16>,
     /// Seconds between two rounds of an agent.
     pub interval_seconds: u64,
+    /// The longest time between two walks of one element, in seconds.
+    pub full_round_seconds: u64,
     /// How long certificates of agents hold, as in the collector's configuration.
     pub certificate_lifetime: String,
     /// Bytes that may wait in an agent's spool; the agent's own default if absent.
@@ -81,6 +83,7 @@ impl HouseSpec {
             grpc: None,
             snmp: None,
             interval_seconds: 30,
+            full_round_seconds: 21_600,
             // A demonstration may be taken up again after weeks.
             certificate_lifetime: "365d".to_owned(),
             spool_quota_bytes: None,
@@ -218,6 +221,7 @@ impl House {
             }
             let tuning = Tuning {
                 interval_seconds: spec.interval_seconds,
+                full_round_seconds: spec.full_round_seconds,
                 spool_quota_bytes: spec.spool_quota_bytes,
             };
             house.folder.agent(

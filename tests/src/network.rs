@@ -99,6 +99,21 @@ impl Network {
         self.elements.iter().map(|element| element.view.len()).sum()
     }
 
+    /// Octets of datagrams that all elements together received and sent, without headers.
+    #[must_use]
+    pub fn octets(&self) -> [u64; 2] {
+        let all = |way: usize| {
+            let of = |element: &Arc<Element>| {
+                element
+                    .octets
+                    .get(way)
+                    .map_or(0, |octets| octets.load(Ordering::Relaxed))
+            };
+            self.elements.iter().map(of).sum()
+        };
+        [all(0), all(1)]
+    }
+
     /// How many requests all elements together received.
     #[must_use]
     pub fn requests(&self) -> u64 {
@@ -153,6 +168,7 @@ fn build(plan: &Plan) -> Result<Vec<Arc<Element>>, String> {
             uptime_offset: u32::try_from(offset).unwrap_or(0),
             story: placed.tells.map(Story::new),
             requests: 0.into(),
+            octets: Default::default(),
         }));
     }
     Ok(built)

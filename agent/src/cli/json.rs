@@ -26,7 +26,7 @@ pub fn push_line(report: &Report, out: &mut Vec<u8>) {
     // Writing into memory does not fail.
     let _ = write!(
         out,
-        r#"{{"target":"{}","completeness":"{}","started":"{started}","duration_ms":{},"requests":{},"retries":{},"varbinds":{},"undecodable":{},"engine_shared":{},"evidence_digest":"#,
+        r#"{{"target":"{}","completeness":"{}","started":"{started}","duration_ms":{},"requests":{},"retries":{},"varbinds":{},"undecodable":{},"engine_shared":{},"refreshed":{},"evidence_digest":"#,
         report.target,
         completeness(report.completeness),
         report.took.as_micros() as f64 / 1000.0,
@@ -35,6 +35,7 @@ pub fn push_line(report: &Report, out: &mut Vec<u8>) {
         cost.varbinds,
         report.undecodable,
         report.engine_shared,
+        report.refreshed,
     );
     push_hex(&report.digest, out);
     out.extend_from_slice(b",\"observations\":");
@@ -191,6 +192,9 @@ mod tests {
             answered: true,
             undecodable: 0,
             engine_shared: false,
+            glance: None,
+            resumed: false,
+            refreshed: false,
         };
         let report = Report::new("[::1]:161".parse().unwrap(), round, &[]);
         let mut line = Vec::new();

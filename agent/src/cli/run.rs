@@ -6,6 +6,7 @@
 //!    └─(watch)─ follower ◄──(watch: newest plan)────────────┘ │
 //!                │  ▲ └──────(watch: what became of it)───────┘
 //!                └► discovery (watches: ranges there, found back)
+//! traps ─(early targets, 256: dropped)─► schedule
 //! ```
 //!
 //! A full spool holds nobody up: its oldest reports go and a gap takes their place.
@@ -22,8 +23,10 @@ use crate::courier::desk::Desk;
 use crate::discover::Discovery;
 use crate::enrol::Renewal;
 use crate::keep::{self, KeepError, Shared};
+use crate::plan::OidText;
 use crate::poll::socket::Sockets;
-use crate::schedule::{Rounds, Schedule, Work};
+use crate::schedule::{Collector, Rounds, Schedule, Work};
+use crate::traps::{self, ListenError, Listener};
 use crate::uplink::{self, Plans, Uplink};
 use spool::{Opened, Options, Spool, SpoolError};
 use std::io;
@@ -33,12 +36,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// Reports that may wait for the disk; full: finished rounds wait for it.
 const QUEUE: usize = 64;
+
+/// Memory for walks that go on in a later round; full: further ones begin anew.
+const UNFINISHED_KIBIBYTES: usize = 64 << 10;
 
 /// How often a spool that has no room to be opened is tried.
 const LOOK_FOR_ROOM: Duration = Duration::from_secs(1);
@@ -61,6 +67,9 @@ pub enum RunError {
     /// The address for metrics is taken or not ours.
     #[error("cannot listen at {0}")]
     Listen(SocketAddr, #[source] io::Error),
+    /// The address for traps is taken or not ours.
+    #[error(transparent)]
+    Traps(#[from] ListenError),
     /// A bug.
     #[error("{0} ended by itself")]
     Ended(&'static str),
@@ -177,6 +186,20 @@ async fn run_tasks(
         collector_limit: Arc::default(),
         patience: poll.patience(),
         refusal_pause: Duration::from_secs(poll.refusal_pause_seconds),
+        early_pause: Duration::from_secs(
+            loaded
+                .config
+                .traps
+                .as_ref()
+                .map_or(0, |traps| traps.pause_seconds),
+        ),
+        full_round: Duration::from_secs(poll.full_round_seconds),
+        distrusted: poll.distrust.iter().map(OidText::octets).collect(),
+        shared: Collector {
+            same: Arc::clone(&shared.same),
+            capability: Arc::clone(&shared.capability),
+        },
+        unfinished: Arc::new(Semaphore::new(UNFINISHED_KIBIBYTES)),
         redacted: loaded.config.redact.octets(),
         clock,
     });
@@ -238,16 +261,28 @@ async fn run_tasks(
         collector_limit: Arc::clone(&rounds.collector_limit),
         plans,
     };
+    let (early, changed) = mpsc::channel(traps::QUEUE);
+    let listener = match &loaded.config.traps {
+        None => None,
+        Some(traps) => {
+            let users = loaded.credentials.iter();
+            Some(Listener::open(traps.listen, users, work.clone(), early).await?)
+        }
+    };
     let schedule = Schedule::new(rounds, work, poll.in_flight);
     let (reports, received) = mpsc::channel(QUEUE);
 
-    let mut scheduling = tokio::spawn(schedule.run(reports, stop_polling.clone()));
+    let mut scheduling = tokio::spawn(schedule.run(reports, changed, stop_polling.clone()));
     let mut keeping = tokio::spawn(keep::keep(received, shared, stop_polling.clone()));
     let mut sending = tokio::spawn(uplink.run(stop.clone()));
     let mut renewing = tokio::spawn(renewal.run(stop.clone()));
     let mut visiting = match desk {
         Ok(desk) => tokio::spawn(desk.run(stop.clone())),
         Err(_) => tokio::spawn(std::future::pending()),
+    };
+    let mut hearing = match listener {
+        Some(listener) => tokio::spawn(listener.run(stop_polling.clone())),
+        None => tokio::spawn(std::future::pending()),
     };
     let mut serving = served.unwrap_or_else(|| tokio::spawn(std::future::pending()));
 
@@ -259,6 +294,7 @@ async fn run_tasks(
         ended = &mut sending => Err(named("the uplink", ended)),
         ended = &mut renewing => Err(named("renewal", ended.map(|()| Ok::<_, RunError>(())))),
         Some(ended) = planning.join_next() => Err(named("following plans", ended.map(Ok::<_, RunError>))),
+        ended = &mut hearing => Err(named("hearing traps", ended.map(|()| Ok::<_, RunError>(())))),
         ended = &mut visiting => Err(named("the desk", ended.map(|()| Ok::<_, RunError>(())))),
         ended = &mut serving => Err(named("serving metrics", ended.map(|served| served.map_err(RunError::System)))),
     };
@@ -276,6 +312,7 @@ async fn run_tasks(
     stop.cancel();
     finish("the uplink", sending).await;
     finish("renewal", renewing).await;
+    hearing.abort();
     visiting.abort();
     serving.abort();
     ended

@@ -29,13 +29,15 @@ fn the_example_shows_every_default() {
             ..CollectorPlanConfig::default()
         }
     );
+    assert_eq!(config.traps.unwrap().pause_seconds, 300);
     assert_eq!(config.target[0].port, default_port());
     // Written down, not only left out.
     let written: toml::Table = toml::from_str(example).unwrap();
-    assert_eq!(written["poll"].as_table().unwrap().len(), 11);
+    assert_eq!(written["poll"].as_table().unwrap().len(), 15);
     for (table, key) in [
         ("redact", "oids"),
         ("plan", "profile"),
+        ("traps", "pause_seconds"),
         ("spool", "quota_bytes"),
         ("collector_plan", "accept"),
         ("collector_plan", "allow"),

@@ -106,6 +106,11 @@ impl User {
         self.level
     }
 
+    /// What keys are made from; [`None`] for a user without authentication.
+    pub(crate) fn masters(&self) -> Option<MasterKeys> {
+        self.masters.clone()
+    }
+
     /// The keys at an engine; [`None`] for a user without authentication.
     pub(crate) fn keys(&self, engine: &Bytes) -> Option<Arc<Keys>> {
         let masters = self.masters.as_ref()?;

@@ -6,7 +6,7 @@
 //! an engine was taken over.
 
 use super::engine::{self, Engine};
-use super::pace::RoundTrip;
+use super::pace::{Pace, RoundTrip, Strain};
 use super::socket::{ExchangeError, MAX_DATAGRAM, Patience, Socket, Sockets, any_address, nobody_there};
 use super::usm::{Heard, Known, Session};
 use super::wire::{self, Pdu, Response, Version};
@@ -17,6 +17,7 @@ use proto::v1::Cost;
 use secrecy::ExposeSecret as _;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
@@ -41,6 +42,12 @@ pub struct Conversation<'s> {
     pub cost: Cost,
     /// Datagrams from the element that could not be read or not be believed.
     pub undecodable: u32,
+    /// Of this element alone.
+    pace: Pace,
+    max_requests: u32,
+    strain: Strain,
+    /// The last answer, if the first sending was answered.
+    took: Option<Duration>,
 }
 
 /// How we speak.
@@ -79,7 +86,16 @@ impl<'s> Conversation<'s> {
             over: None,
             cost: Cost::default(),
             undecodable: 0,
+            pace: Pace::new(0),
+            max_requests: u32::MAX,
+            strain: Strain::default(),
+            took: None,
         }
+    }
+
+    /// From now on at most so many packets a second, 0 for no cap, and so many in all.
+    pub fn keep_to(&mut self, packets_per_second: u32, max_requests: u32) {
+        (self.pace, self.max_requests) = (Pace::new(packets_per_second), max_requests);
     }
 
     /// Whether the element answered a question at all.
@@ -145,6 +161,12 @@ impl<'s> Conversation<'s> {
         if let Some(over) = self.over {
             return Err(over);
         }
+        let rest = self.strain.rest();
+        if !rest.is_zero() {
+            metrics::counter!("marque_agent_rest_total").increment(1);
+            tokio::time::sleep_until((Instant::now() + rest).min(self.deadline)).await;
+        }
+        self.took = None;
         let result = match self.voice {
             Voice::Community(version, community) => {
                 let id = self.sockets.request_id();
@@ -161,6 +183,10 @@ impl<'s> Conversation<'s> {
         match &result {
             Ok(response) => {
                 self.answered = true;
+                // Answers to GET are quick where tables are slow.
+                if let Some(took) = self.took.filter(|_| pdu != Pdu::Get) {
+                    self.strain.measured(took);
+                }
                 self.cost.varbinds += u32::try_from(response.varbinds.len()).unwrap_or(u32::MAX);
             }
             Err(failure) if !self.answered || failure.is_final() => self.over = Some(*failure),
@@ -256,8 +282,9 @@ impl<'s> Conversation<'s> {
             let last = attempt == self.patience.retries;
             // Waiting for the rate of the whole agent is not the element's time.
             self.deadline += self.sockets.pace.turn().await;
+            self.pace.turn().await;
             let sent = Instant::now();
-            if sent >= self.deadline {
+            if sent >= self.deadline || self.cost.requests >= self.max_requests {
                 return Err(ExchangeError::Deadline);
             }
             let wait = self.trip.timeout(attempt, last, self.patience.first_contact);
@@ -272,7 +299,9 @@ impl<'s> Conversation<'s> {
             };
             if let Some(heard) = heard {
                 if attempt == 0 {
-                    self.trip.measured(sent.elapsed());
+                    let took = sent.elapsed();
+                    self.trip.measured(took);
+                    self.took = Some(took);
                 }
                 self.heard = true;
                 return Ok(heard);

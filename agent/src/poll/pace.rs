@@ -107,6 +107,47 @@ impl RoundTrip {
     }
 }
 
+/// Whether an element answers ever more slowly, and how long to leave it alone then.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Strain {
+    least: Option<Duration>,
+    smooth: Duration,
+}
+
+/// Answers that take so many times as long as the quickest one are a sign of strain.
+const STRAINED: u32 = 4;
+/// Quicker answers than this are not.
+const NO_STRAIN: Duration = Duration::from_millis(50);
+
+impl Strain {
+    /// Takes in how long one answer of a walk took.
+    pub fn measured(&mut self, trip: Duration) {
+        // Creeps up, so that a way that became longer is no strain for ever.
+        let least = self.least.map_or(trip, |least| (least + least / 64).min(trip));
+        self.smooth = if self.least.is_none() {
+            trip
+        } else {
+            (self.smooth * 3 + trip) / 4
+        };
+        self.least = Some(least);
+    }
+
+    /// How long to wait before the next request: as long as an answer takes, which halves
+    /// what is asked of the element.
+    #[must_use]
+    pub fn rest(&self) -> Duration {
+        let strained = self.least.is_some_and(|least| self.smooth > least * STRAINED);
+        if strained && self.smooth > NO_STRAIN {
+            self.smooth.min(MAX_REST)
+        } else {
+            Duration::ZERO
+        }
+    }
+}
+
+/// Longer rests help no element.
+const MAX_REST: Duration = Duration::from_secs(2);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +167,33 @@ mod tests {
         }
         assert!(trip.timeout(0, false, SECOND) >= SECOND);
         assert_eq!(trip.timeout(9, false, SECOND), MAX_TIMEOUT);
+    }
+
+    #[test]
+    fn an_element_under_strain_is_left_alone_between_questions() {
+        let mut strain = Strain::default();
+        assert_eq!(strain.rest(), Duration::ZERO);
+        for _ in 0..10 {
+            strain.measured(SECOND / 10);
+        }
+        assert_eq!(strain.rest(), Duration::ZERO, "slow, and always so");
+        for _ in 0..10 {
+            strain.measured(SECOND);
+        }
+        assert!(strain.rest() > SECOND / 2, "{strain:?}");
+        for _ in 0..20 {
+            strain.measured(SECOND / 10);
+        }
+        assert_eq!(strain.rest(), Duration::ZERO, "well again");
+        for _ in 0..300 {
+            strain.measured(SECOND);
+        }
+        assert_eq!(strain.rest(), Duration::ZERO, "the way became longer");
+        let mut quick = Strain::default();
+        for trip in [1, 40, 40, 40] {
+            quick.measured(Duration::from_millis(trip));
+        }
+        assert_eq!(quick.rest(), Duration::ZERO, "no person would call that slow");
     }
 
     #[test]

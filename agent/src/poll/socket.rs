@@ -90,7 +90,7 @@ pub enum ExchangeError {
     /// Not asked: the credential is not for this address.
     #[error("the credential may not be used at this address")]
     NoCredential,
-    /// The element's time is up.
+    /// The element's time is up, or its requests.
     #[error("the time for this element is over")]
     Deadline,
 }

@@ -19,6 +19,8 @@ use std::cmp::Ordering;
 const MAX_PACK: usize = 8;
 /// Rows of a reply that fits every path, for an element that was silent to more.
 const GENTLE_REPETITIONS: u32 = 5;
+/// Rounds after an answer did not fit before more is tried again.
+const CALM: u8 = 8;
 /// Spans in a row without any answer after which the element counts as gone.
 const GIVE_UP: u32 = 2;
 
@@ -28,6 +30,8 @@ pub struct Manner {
     /// GETBULK with at most so many bindings in an answer; GETNEXT if [`None`].
     bulk: Option<u32>,
     pack: usize,
+    /// Rounds for which it is not asked for more than what fitted.
+    calm: u8,
     /// GETBULK was answered with some object in this round, or GETNEXT bore it out.
     proven: bool,
 }
@@ -35,6 +39,7 @@ pub struct Manner {
 const GENTLE: Manner = Manner {
     bulk: Some(GENTLE_REPETITIONS),
     pack: 1,
+    calm: CALM,
     proven: false,
 };
 
@@ -45,6 +50,7 @@ impl Manner {
         Self {
             bulk: Some(limits.max_repetitions),
             pack: MAX_PACK,
+            calm: 0,
             proven: false,
         }
     }
@@ -55,15 +61,23 @@ impl Manner {
         Self { bulk: None, ..self }
     }
 
-    /// For the next round: what did not fit then may fit now. An element that is
-    /// silent to GETBULK stays so.
+    /// For the next round: what did not fit then may fit after some rounds. An element
+    /// that is silent to GETBULK stays so.
     #[must_use]
     pub fn relaxed(self, limits: &Limits) -> Self {
+        if let Some(calm) = self.calm.checked_sub(1) {
+            return Self {
+                calm,
+                proven: false,
+                ..self
+            };
+        }
         Self {
             bulk: self
                 .bulk
                 .map(|bindings| bindings.saturating_mul(2).min(limits.max_repetitions)),
             pack: (self.pack * 2).min(MAX_PACK),
+            calm: 0,
             proven: false,
         }
     }
@@ -76,6 +90,24 @@ pub struct Answer {
     pub outcome: Outcome,
     /// In the order of the roots.
     pub varbinds: Vec<Varbind>,
+}
+
+/// How far one run of columns was walked when the time was over.
+#[derive(Debug, Clone)]
+pub struct Part {
+    root: Bytes,
+    last: u32,
+    rows: Vec<Varbind>,
+    cut: bool,
+    outcome: Option<Outcome>,
+}
+
+impl Part {
+    /// What its rows take in a report, in octets.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.rows.iter().map(row_bytes).sum()
+    }
 }
 
 /// A run of adjacent subtrees with one parent, walked as one.
@@ -156,6 +188,32 @@ impl<'l> Walk<'l> {
             begun: manner,
             worked: None,
         }
+    }
+
+    /// Goes on where an earlier walk of the same columns stopped.
+    pub fn resume(&mut self, parts: &[Part]) {
+        for span in &mut self.spans {
+            let same = |part: &&Part| part.root == span.root && part.last == span.last;
+            let Some(part) = parts.iter().find(same) else {
+                continue;
+            };
+            self.bytes_left = self.bytes_left.saturating_sub(part.bytes());
+            span.rows.clone_from(&part.rows);
+            (span.cut, span.outcome) = (part.cut, part.outcome);
+        }
+    }
+
+    /// How far every run of columns is.
+    #[must_use]
+    pub fn parts(&self) -> Vec<Part> {
+        let part = |span: &Span| Part {
+            root: span.root.clone(),
+            last: span.last,
+            rows: span.rows.clone(),
+            cut: span.cut,
+            outcome: span.outcome,
+        };
+        self.spans.iter().map(part).collect()
     }
 
     /// The next request, or [`None`] at the end.
@@ -330,6 +388,7 @@ impl<'l> Walk<'l> {
 
     /// After an answer that did not fit or that the element could not make.
     fn smaller(&mut self) {
+        self.manner.calm = CALM;
         let count = self.asked.len();
         match self.pdu {
             Pdu::GetBulk { repetitions } if repetitions > 1 => {
@@ -345,6 +404,7 @@ impl<'l> Walk<'l> {
     /// After silence or nonsense: a smaller answer, then one span at a time by
     /// GETNEXT, then on without this span.
     fn more_gently(&mut self, outcome: Outcome) {
+        self.manner.calm = CALM;
         match self.pdu {
             Pdu::GetBulk { repetitions } if repetitions > GENTLE_REPETITIONS || self.asked.len() > 1 => {
                 self.manner.bulk = Some(repetitions.min(GENTLE_REPETITIONS));

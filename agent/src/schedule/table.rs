@@ -32,6 +32,25 @@ struct Place {
     turn: Turn,
     /// Left alone until then, whatever the interval: its user must not be locked out.
     not_before: Instant,
+    /// Its next round is a walk, and then another one is hastened only after this.
+    hastened: Hastened,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Hastened {
+    waits: bool,
+    not_before: Option<Instant>,
+}
+
+/// A round that begins.
+#[derive(Debug)]
+pub struct Started {
+    /// With whom.
+    pub assignment: Assignment,
+    /// What is known.
+    pub learned: Learned,
+    /// Something told that it changed, so that it must be walked.
+    pub early: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +95,7 @@ impl Table {
                         learned: self.nothing.clone(),
                         turn: self.turn(target, now),
                         not_before: now,
+                        hastened: Hastened::default(),
                     };
                     self.places.insert(target, place);
                 }
@@ -120,12 +140,36 @@ impl Table {
     }
 
     /// Begins the round that is due next.
-    pub fn start(&mut self) -> Option<(Assignment, Learned)> {
+    pub fn start(&mut self) -> Option<Started> {
         self.next()?;
         let Reverse((_, _, target)) = self.due.pop()?;
         let place = self.places.get_mut(&target)?;
         place.turn = Turn::UnderWay;
-        Some((place.assignment.clone(), place.learned.clone()))
+        Some(Started {
+            assignment: place.assignment.clone(),
+            learned: place.learned.clone(),
+            early: std::mem::take(&mut place.hastened.waits),
+        })
+    }
+
+    /// A target says that it changed: it is walked now, or after the round under way. Says
+    /// whether that is so; not again before `rest` is over, nor while it is left alone.
+    pub fn hasten(&mut self, target: Target, now: Instant, rest: Duration) -> bool {
+        let Some(place) = self.places.get_mut(&target) else {
+            return false;
+        };
+        let too_early = |at: Instant| now < at;
+        if place.hastened.not_before.is_some_and(too_early) || too_early(place.not_before) {
+            return false;
+        }
+        place.hastened = Hastened {
+            waits: true,
+            not_before: Some(now + rest),
+        };
+        if matches!(place.turn, Turn::Due(at, _) if at > now) {
+            self.set_due(target, now);
+        }
+        true
     }
 
     /// A round ended `now`, on both clocks, and taught something unless it failed by a bug; the target is
@@ -149,7 +193,12 @@ impl Table {
         }
         let interval = place.assignment.interval.unwrap_or(self.interval);
         place.not_before = now + pause;
-        self.set_due(target, now + until_slot(target, since_1970, interval).max(pause));
+        // What told of a change meanwhile may not be in what was just asked.
+        let wait = match place.hastened.waits {
+            true => pause,
+            false => until_slot(target, since_1970, interval).max(pause),
+        };
+        self.set_due(target, now + wait);
     }
 }
 
@@ -233,7 +282,7 @@ mod tests {
             let until = self.start + Duration::from_secs(second);
             let mut begun = Vec::new();
             while self.table.next().is_some_and(|at| at <= until) {
-                begun.push(self.table.start().unwrap().0.target.to_string());
+                begun.push(self.table.start().unwrap().assignment.target.to_string());
             }
             begun.sort();
             begun
@@ -323,6 +372,39 @@ mod tests {
         // Its own interval goes before that of all.
         story.follow(near, 100_000, &[(A, 10)]);
         assert!(story.next() <= near + 10);
+    }
+
+    #[test]
+    fn a_target_that_says_it_changed_is_walked_early_and_not_too_often() {
+        let rest = Duration::from_secs(300);
+        let mut story = Story::new();
+        story.follow(0, 100_000, &[(A, 0)]);
+        let at = |story: &Story, second| story.start + Duration::from_secs(second);
+        let target: Target = A.parse().unwrap();
+        assert!(!story.table.start().unwrap().early);
+        // While its round is under way: another one follows at once.
+        let now = at(&story, 1);
+        assert!(story.table.hasten(target, now, rest));
+        story.ended(2, A);
+        assert_eq!(story.next(), 2);
+        assert!(story.table.start().unwrap().early);
+        story.ended(3, A);
+        let slot = story.next();
+        for second in [4, 300] {
+            let now = at(&story, second);
+            assert!(!story.table.hasten(target, now, rest), "{second}");
+            assert_eq!(story.next(), slot);
+        }
+        let now = at(&story, 301);
+        assert!(story.table.hasten(target, now, rest));
+        assert_eq!(story.next(), 301);
+        assert!(story.table.start().unwrap().early);
+        // Whoever refused its user is left alone all the same.
+        story.refused(302, A, Duration::from_secs(900));
+        let (now, slot) = (at(&story, 700), story.next());
+        assert!(!story.table.hasten(target, now, rest));
+        assert_eq!(story.next(), slot);
+        assert!(!story.table.hasten(B.parse().unwrap(), now, rest), "a stranger");
     }
 
     #[test]

@@ -31,6 +31,20 @@ impl Sameness {
         self.lock().stored.get(&target) == Some(digest)
     }
 
+    /// Whether the collector has this evidence of this target, or gets it with what waits.
+    #[must_use]
+    pub fn is_on_its_way(&self, target: Target, digest: &[u8; 32]) -> bool {
+        let known = self.lock();
+        let underway = known
+            .newest
+            .get(&target)
+            .and_then(|sequence| known.underway.get(sequence));
+        underway.map_or_else(
+            || known.stored.get(&target) == Some(digest),
+            |(_, newest)| newest == digest,
+        )
+    }
+
     /// A report, full or not, got this sequence.
     pub fn spooled(&self, sequence: u64, target: Target, digest: [u8; 32]) {
         let mut known = self.lock();
@@ -116,6 +130,28 @@ mod tests {
         assert!(!same.is_stored(target, &[1; 32]));
         same.acked(2);
         assert!(same.is_stored(target, &[2; 32]));
+    }
+
+    #[test]
+    fn evidence_that_waits_is_on_its_way_until_it_is_judged_or_goes() {
+        let target: Target = "192.0.2.1".parse().unwrap();
+        let same = Sameness::default();
+        assert!(!same.is_on_its_way(target, &[1; 32]));
+        same.spooled(1, target, [1; 32]);
+        assert!(same.is_on_its_way(target, &[1; 32]) && !same.is_on_its_way(target, &[2; 32]));
+        same.acked(1);
+        assert!(same.is_on_its_way(target, &[1; 32]));
+        // A newer one is what counts in the end.
+        same.spooled(2, target, [2; 32]);
+        assert!(!same.is_on_its_way(target, &[1; 32]));
+        same.judged(2, VerdictKind::Wanted);
+        assert!(
+            !same.is_on_its_way(target, &[2; 32]),
+            "the collector does not have it"
+        );
+        same.spooled(3, target, [3; 32]);
+        same.gone_before(4);
+        assert!(!same.is_on_its_way(target, &[3; 32]));
     }
 
     #[test]

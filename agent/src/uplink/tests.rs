@@ -5,7 +5,6 @@ use crate::keep::keep;
 use crate::poll::Round;
 use crate::report::Report;
 use crate::testing::Authority;
-use prost::Message as _;
 use proto::v1::inventory_service_server::{InventoryService, InventoryServiceServer};
 use proto::v1::{Cost, Observation, ReportResponse, Verdict};
 use spool::{Options, Spool};
@@ -261,6 +260,9 @@ impl House {
             answered: true,
             undecodable: 0,
             engine_shared: false,
+            glance: None,
+            resumed: false,
+            refreshed: false,
         };
         let target = format!("192.0.2.{host}").parse().unwrap();
         self.reports.send(Report::new(target, round, &[])).await.unwrap();
@@ -458,7 +460,7 @@ async fn a_collector_of_old_is_told_what_it_understands() {
     let never = CancellationToken::new();
     let session = timeout(Duration::from_secs(20), house.again.session(&never));
     let error = session.await.unwrap().unwrap_err();
-    assert!(matches!(error, SessionError::TooOld), "{error:?}");
+    assert!(matches!(error, SessionError::TooOld(_)), "{error:?}");
     assert!(house.gaps.try_recv().is_err());
     let kept = house.shared.spool.read_from(0, 1, 1).unwrap();
     assert!(matches!(kept[..], [Item::Gap(gap)] if gap.from == 4), "{kept:?}");
@@ -520,6 +522,9 @@ fn unchanged_elements_share_what_they_have_in_common() {
                 answered: true,
                 undecodable: 0,
                 engine_shared: false,
+                glance: None,
+                resumed: false,
+                refreshed: false,
             };
             let target = format!("10.20.{}.{}", n / 100, n % 100).parse().unwrap();
             Item::Record(spool::Record {
@@ -539,4 +544,30 @@ fn unchanged_elements_share_what_they_have_in_common() {
     );
     println!("bytes per unchanged report: {alone:.1} alone, {together:.1} together");
     assert!(together < alone * 0.6, "{together} {alone}");
+}
+
+#[test]
+fn a_collector_that_takes_every_report_for_a_walk_gets_walks_only() {
+    let item = |refreshed| {
+        let report = proto::v1::Report {
+            refreshed,
+            ..Default::default()
+        };
+        Item::Record(spool::Record {
+            sequence: 1,
+            payload: prost::Message::encode_to_vec(&report).into(),
+        })
+    };
+    for (refreshed, capability, sent) in [
+        (false, 3, true),
+        (true, 4, true),
+        (true, 3, false),
+        (true, 1, false),
+    ] {
+        let result = message(vec![item(refreshed)], capability);
+        match sent {
+            true => assert!(result.unwrap().is_some()),
+            false => assert!(matches!(result, Err(SessionError::TooOld(_))), "{capability}"),
+        }
+    }
 }

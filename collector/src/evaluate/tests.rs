@@ -88,7 +88,7 @@ fn subject(findings: Vec<KnownFinding>) -> Subject {
         name: String::new(),
         address: "192.0.2.1".into(),
         latest: None,
-        last_answer: None,
+        last_walk: None,
         complete: None,
         partial: None,
         tenure: None,

@@ -102,6 +102,12 @@ fn read(bytes: &[u8], site: &SiteName, now: Instant) -> Result<ReadReport, Unrea
         }
         decode_evidence(evidence)?;
     }
+    // It refers to a walk, and the readings are what it rests on.
+    let refers =
+        report.evidence.is_none() && completeness != Completeness::Unreachable && !report.readings.is_empty();
+    if report.refreshed && !refers {
+        return Err(Unreadable::Field("refreshed"));
+    }
     let cost = report.cost.unwrap_or_default();
     Ok(ReadReport {
         site: site.clone(),
@@ -116,6 +122,7 @@ fn read(bytes: &[u8], site: &SiteName, now: Instant) -> Result<ReadReport, Unrea
         requests: cost.requests,
         retries: cost.retries,
         varbinds: cost.varbinds,
+        refreshed: report.refreshed,
     })
 }
 
@@ -231,6 +238,7 @@ mod tests {
             evidence: Some(evidence.into()),
             readings: vec![],
             cost: None,
+            refreshed: false,
         }
     }
 
@@ -246,6 +254,36 @@ mod tests {
         assert_eq!(read.evidence.as_deref(), Some(evidence().as_slice()));
         let decoded = decode_evidence(&evidence()).unwrap();
         assert_eq!(decoded.observations[0].varbinds[0].value.octets, [0xff, 0]);
+    }
+
+    #[test]
+    fn a_refreshed_report_rests_on_readings_and_brings_no_evidence() {
+        let refreshed = || {
+            let mut report = good();
+            (report.refreshed, report.evidence) = (true, None);
+            report.readings = vec![v1::Varbind {
+                oid: vec![0x2b, 6, 1].into(),
+                tag: 0x43,
+                value: vec![1].into(),
+            }];
+            report
+        };
+        let ReportBody::Read(read) = body(&refreshed()) else {
+            panic!("refused")
+        };
+        assert!(read.refreshed && read.evidence.is_none());
+        let faults: [fn(&mut v1::Report); 3] = [
+            |r| r.evidence = Some(evidence().into()),
+            |r| r.readings.clear(),
+            |r| r.completeness = v1::Completeness::Unreachable.into(),
+        ];
+        for fault in faults {
+            let mut report = refreshed();
+            fault(&mut report);
+            assert!(
+                matches!(body(&report), ReportBody::Refused { reason } if reason.starts_with("refreshed "))
+            );
+        }
     }
 
     #[test]
@@ -293,7 +331,7 @@ mod tests {
     #[test]
     fn each_fault_is_refused_by_name() {
         type Fault = fn(&mut v1::Report);
-        let faults: [(Fault, &str); 8] = [
+        let faults: [(Fault, &str); 9] = [
             (|r| r.target = None, "target is missing or out of range"),
             (
                 |r| r.target.as_mut().unwrap().address = "evil.example".into(),
@@ -312,6 +350,7 @@ mod tests {
                 |r| r.evidence_digest = vec![1; 32].into(),
                 "digest does not match the evidence",
             ),
+            (|r| r.refreshed = true, "refreshed is missing or out of range"),
             (
                 |r| r.finished_micros = 0,
                 "started_micros is missing or out of range",

@@ -76,6 +76,10 @@ pub struct Report {
     pub until: Moment,
     /// Rounds in between.
     pub rounds: String,
+    /// Of these, those in which nothing was walked; empty if there were none.
+    pub refreshed: String,
+    /// Last walk, by the agent's clock.
+    pub walked: Moment,
     /// First recorded, by our clock.
     pub recorded: Moment,
 }
@@ -98,6 +102,11 @@ impl Report {
             },
             from: Moment::new(row.from, now),
             until: Moment::new(row.until, now),
+            refreshed: match row.refreshed {
+                0 => String::new(),
+                some => show::number(some),
+            },
+            walked: Moment::new(row.walked, now),
             rounds: show::number(row.rounds),
             recorded: Moment::new(row.recorded, now),
         }

@@ -508,6 +508,8 @@ impl Fixture {
                 from: ago(86_400 * 30),
                 until: ago(40),
                 rounds: 8_640,
+                refreshed: 7_200,
+                walked: ago(3_640),
                 agent: AgentId(id(3, number % 4)),
                 epoch: "9f2c11d0a4b7e833".into(),
                 sequence: 18_204 + number as u64,

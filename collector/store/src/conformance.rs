@@ -141,6 +141,7 @@ fn report(sequence: u64, finished: i64, completeness: Completeness, content: u8)
             requests: 4,
             retries: 0,
             varbinds: 9,
+            refreshed: false,
         })),
     }
 }

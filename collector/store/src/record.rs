@@ -150,6 +150,8 @@ pub struct ReadReport {
     pub retries: u32,
     /// Varbinds received.
     pub varbinds: u32,
+    /// Nothing was walked: digest and completeness are those of the walk before.
+    pub refreshed: bool,
 }
 
 /// What became of one report.
@@ -230,8 +232,8 @@ pub struct Subject {
     pub address: String,
     /// How complete the last round was; `None` before the first.
     pub latest: Option<Completeness>,
-    /// When it last answered (agent's clock).
-    pub last_answer: Option<Instant>,
+    /// When it last answered and was walked (agent's clock).
+    pub last_walk: Option<Instant>,
     /// Last complete evidence, if it is identified.
     pub complete: Option<IdentifiedSighting>,
     /// A later partial one, if it is identified: it may add facts, never remove them.

@@ -400,6 +400,10 @@ pub struct SightingRow {
     pub until: Instant,
     /// Rounds in between.
     pub rounds: u64,
+    /// Of these, rounds in which nothing was walked, since the element said that nothing had moved.
+    pub refreshed: u64,
+    /// Last walk (agent's clock): what is true from there to the last round is what the element said.
+    pub walked: Instant,
     /// Who saw it last.
     pub agent: AgentId,
     /// Report that last showed it.

@@ -938,6 +938,12 @@ pub struct Report {
     pub readings: ::prost::alloc::vec::Vec<Varbind>,
     #[prost(message, optional, tag = "8")]
     pub cost: ::core::option::Option<Cost>,
+    /// Nothing was walked: the element's first answer was as at its last walk, and the
+    /// readings show that it neither restarted nor told of a change since. Digest and
+    /// completeness are those of that walk; evidence is absent. Not an observation of what
+    /// the walk showed. From capability 4 on.
+    #[prost(bool, tag = "9")]
+    pub refreshed: bool,
 }
 /// What the agent was told to poll.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

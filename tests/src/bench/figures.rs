@@ -181,7 +181,7 @@ pub struct Figures {
 }
 
 /// The middle one; of an even number the mean of two.
-fn median(mut all: Vec<f64>) -> f64 {
+pub(super) fn median(mut all: Vec<f64>) -> f64 {
     all.sort_by(f64::total_cmp);
     let half = all.len() / 2;
     let upper = all.get(half).copied().unwrap_or_default();
@@ -198,7 +198,7 @@ pub fn precise(count: u64) -> f64 {
     count as f64
 }
 
-fn whole(n: f64) -> f64 {
+pub(super) fn whole(n: f64) -> f64 {
     n.round()
 }
 

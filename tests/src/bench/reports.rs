@@ -162,6 +162,7 @@ fn report(element: usize, number: u64, digest: [u8; 32], evidence: Option<Bytes>
             retries: 0,
             varbinds: 134 + small(9),
         }),
+        refreshed: false,
     }
 }
 

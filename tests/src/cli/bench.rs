@@ -16,6 +16,39 @@ pub(super) enum Bench {
     Accuracy(super::accuracy::AccuracyArgs),
     /// How fast elements are judged against all packs.
     Judge(super::judge::JudgeArgs),
+    /// Full rounds and refresh rounds with simulated elements, in processes of their own.
+    #[command(after_help = POLL_KEYS)]
+    Poll(PollArgs),
+}
+
+/// What the keys of `poll --json` mean.
+const POLL_KEYS: &str = "\
+Keys of --json:
+  full, refresh         walks, and rounds in which one answer shows that nothing moved: polling alone
+  full_kept, ..._kept   the same with reports made and spooled
+    per_second, spread  elements a second: the median round, the slowest and the fastest
+    cpu_ms              milliseconds of the poller's processor time, for one element
+    packets, octets     requests to one element; octets of datagrams to it and back, without headers
+  variables             of one element in a full round, in the mean
+  peak_bytes            most octets of the poller's memory
+  load                  tasks running or waiting to, before and after: others slow all of this down
+  optimised             false: built without --release, so the figures mean little";
+
+/// How much to poll.
+#[derive(Debug, clap::Args)]
+pub(super) struct PollArgs {
+    /// Print one line of JSON, and all else to standard error.
+    #[arg(long)]
+    json: bool,
+    /// Simulated elements.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(20..=15_000))]
+    elements: u32,
+    /// Rounds of each way; the figures are medians.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    rounds: u64,
+    /// Elements polled at once.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    in_flight: u64,
 }
 
 /// What the keys of `--json` mean.
@@ -63,7 +96,62 @@ pub(super) async fn run(what: Bench) -> Result<(), String> {
         Bench::Line(args) => line(args).await,
         Bench::Accuracy(args) => super::accuracy::run(&args),
         Bench::Judge(args) => super::judge::run(&args),
+        Bench::Poll(args) => poll(args).await,
     }
+}
+
+async fn poll(args: PollArgs) -> Result<(), String> {
+    let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    let spec = bench::poll::Spec {
+        binary: std::env::current_exe().map_err(|error| format!("cannot find itself: {error}"))?,
+        elements: args.elements,
+        rounds: count(args.rounds),
+        in_flight: count(args.in_flight),
+    };
+    let note = |what: &str| super::note(&format_args!("lab: measuring {what}"));
+    let interrupted = pin!(super::interrupted());
+    let figures = tokio::select! {
+        biased;
+        () = interrupted => return Err("interrupted before everything was measured".to_owned()),
+        figures = bench::poll::poll(&spec, note) => figures.map_err(|error| chain(&error))?,
+    };
+    if args.json {
+        return super::print(&serde_json::json!(figures));
+    }
+    super::print(&poll_table(&figures))
+}
+
+fn poll_table(figures: &bench::poll::Figures) -> String {
+    let mut text =
+        String::from("rounds                  elements/s  CPU ms each  packets  octets there   and back\n");
+    for (name, way) in [
+        ("full", &figures.full),
+        ("full, kept", &figures.full_kept),
+        ("refresh", &figures.refresh),
+        ("refresh, kept", &figures.refresh_kept),
+    ] {
+        let [there, back] = way.octets;
+        text.push_str(&format!(
+            "{name:<22}{:>12}{:>13}{:>9}{there:>14}{back:>11}\n",
+            way.per_second, way.cpu_ms, way.packets
+        ));
+    }
+    let [before, after] = figures.load;
+    let _infallible = write!(
+        text,
+        "\n{} elements of {} variables, {} at once; {} MiB at most; {} cores, load {before} before and {after} after{}",
+        figures.elements,
+        figures.variables,
+        figures.in_flight,
+        mebibytes(figures.peak_bytes),
+        figures.cores,
+        if figures.optimised {
+            ""
+        } else {
+            ", built without optimisation"
+        },
+    );
+    text
 }
 
 async fn line(args: LineArgs) -> Result<(), String> {

@@ -14,10 +14,17 @@ pub struct NetworkArgs {
     /// Serve one element with the objects of this recording (`OID|tag|value` lines) instead of the operator.
     #[arg(long)]
     recording: Vec<PathBuf>,
+    /// Serve so many elements of a usual mix instead of the operator; for each line on standard
+    /// input, tell requests and octets received and octets sent. Ends with standard input.
+    #[arg(long, conflicts_with = "recording", value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    mix: Option<u32>,
 }
 
 /// Starts the elements, tells where they are, and keeps them until Ctrl-C.
 pub(super) async fn run(args: NetworkArgs) -> Result<(), String> {
+    if let Some(elements) = args.mix {
+        return counted(Plan::mix(elements), args.snmp).await;
+    }
     let plan = if args.recording.is_empty() {
         whole()?
     } else {
@@ -29,6 +36,20 @@ pub(super) async fn run(args: NetworkArgs) -> Result<(), String> {
     super::print(&listing(&network))?;
     super::interrupted().await;
     Ok(())
+}
+
+/// Serves a plan, and tells of its traffic when asked.
+async fn counted(plan: Plan, port: Option<u16>) -> Result<(), String> {
+    let network = Network::start(plan, port).map_err(|e| collector::admin::chain(&e))?;
+    let answering = tokio::task::spawn_blocking(move || {
+        super::print(&network.port)?;
+        for _asked in std::io::stdin().lines().map_while(Result::ok) {
+            let [received, sent] = network.octets();
+            super::print(&format_args!("{} {received} {sent}", network.requests()))?;
+        }
+        Ok(())
+    });
+    answering.await.map_err(|error| error.to_string())?
 }
 
 /// The plan with one more element, which shows what a file recorded.

@@ -17,6 +17,9 @@ const MOST_REPETITIONS: u32 = 1_000;
 /// Room for everything of a message but its variable bindings, lengths at their longest.
 const OVERHEAD: usize = 44;
 
+/// entPhysicalSerialNum (RFC 6933).
+const SERIAL: [u32; 12] = [1, 3, 6, 1, 2, 1, 47, 1, 1, 1, 1, 11];
+
 const TOO_BIG: i32 = 1;
 const NO_SUCH_NAME: i32 = 2;
 const NO_ACCESS: i32 = 6;
@@ -75,6 +78,7 @@ impl Request<'_> {
     fn serve(&self) -> Option<Vec<u8>> {
         let verdict = match self.pdu.pdu_type() {
             PduType::GetRequest => self.get(),
+            _ if self.element.behaviour == Behaviour::HalfDead => return None,
             PduType::GetNextRequest => self.next(),
             PduType::GetBulkRequest if self.element.behaviour == Behaviour::NoBulk => return None,
             PduType::GetBulkRequest => self.bulk(),
@@ -134,7 +138,11 @@ impl Request<'_> {
             .collect();
         let mut out = Vec::with_capacity(1_500);
         let mut count = 0;
-        let rounds = repetitions.min(MOST_REPETITIONS);
+        let times = match self.element.behaviour {
+            Behaviour::Amplifying(times) => times,
+            _ => 1,
+        };
+        let rounds = repetitions.saturating_mul(times).min(MOST_REPETITIONS);
         let first = names.len().min(non_repeaters);
         'rounds: for round in 0..=rounds {
             // Round 0 serves the non-repeaters, the others the rest.
@@ -171,6 +179,16 @@ impl Request<'_> {
     }
 
     fn append(&self, row: &Row, out: &mut Vec<u8>) {
+        if let Behaviour::Lying(after) = self.element.behaviour
+            && row.arcs().starts_with(&SERIAL)
+            && self.element.requests.load(Ordering::Relaxed) > after
+        {
+            out.extend(encode(
+                &Oid::from_arcs(row.arcs()).to_ber(),
+                &Value::octet_string("another"),
+            ));
+            return;
+        }
         let story = self.element.story.as_ref().filter(|_| row.arcs() == PLACE);
         match story.and_then(|story| story.tell(self.uptime)) {
             Some(value) => out.extend(encode(&Oid::from_arcs(&PLACE).to_ber(), &value)),

@@ -26,6 +26,12 @@ pub enum Behaviour {
     TooBig(usize),
     /// Loses every nth request.
     Lossy(u64),
+    /// Answers GET and is silent to everything that walks.
+    HalfDead,
+    /// Sends so many times as many objects as GETBULK asked for, and each answer so many times.
+    Amplifying(u32),
+    /// After so many requests its parts have other serial numbers, and no counter tells.
+    Lying(u64),
 }
 
 impl Behaviour {
@@ -51,6 +57,9 @@ impl TryFrom<String> for Behaviour {
             "looping" => size().map(Self::Looping),
             "no-bulk" => Some(Self::NoBulk),
             "too-big" => size().map(Self::TooBig),
+            "half-dead" => Some(Self::HalfDead),
+            "amplifying" => number().map(Self::Amplifying),
+            "lying" => number().map(|n| Self::Lying(n.into())),
             "lossy" => number().map(|n| Self::Lossy(n.into())),
             _ => None,
         }
@@ -68,6 +77,9 @@ mod tests {
         assert_eq!(read("slow:200"), Ok(Behaviour::Slow(Duration::from_millis(200))));
         assert_eq!(read("looping:5"), Ok(Behaviour::Looping(5)));
         assert_eq!(read("silent"), Ok(Behaviour::Silent));
+        assert_eq!(read("half-dead"), Ok(Behaviour::HalfDead));
+        assert_eq!(read("amplifying:3"), Ok(Behaviour::Amplifying(3)));
+        assert_eq!(read("lying:90"), Ok(Behaviour::Lying(90)));
         for bad in ["", "slow", "slow:0", "lossy:x", "Normal"] {
             assert!(read(bad).is_err(), "{bad}");
         }

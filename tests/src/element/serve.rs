@@ -2,6 +2,7 @@
 
 use super::{Behaviour, Element};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::net::UdpSocket;
 
 /// Longer requests are cut, and so not understood.
@@ -16,12 +17,25 @@ pub async fn serve(element: Arc<Element>, socket: UdpSocket) {
             tokio::task::yield_now().await;
             continue;
         };
+        let [received, sent] = &element.octets;
+        received.fetch_add(octets(length), Ordering::Relaxed);
         let Some(answer) = buffer.get(..length).and_then(|datagram| element.answer(datagram)) else {
             continue;
         };
         if let Behaviour::Slow(pause) = element.behaviour {
             tokio::time::sleep(pause).await;
         }
-        let _lost_like_any_datagram = socket.send_to(&answer, from).await;
+        let times = match element.behaviour {
+            Behaviour::Amplifying(times) => times,
+            _ => 1,
+        };
+        for _ in 0..times {
+            sent.fetch_add(octets(answer.len()), Ordering::Relaxed);
+            let _lost_like_any_datagram = socket.send_to(&answer, from).await;
+        }
     }
+}
+
+fn octets(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(0)
 }

@@ -42,6 +42,7 @@ const LOCK: &str = "lab.lock";
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tuning {
     pub(super) interval_seconds: u64,
+    pub(super) full_round_seconds: u64,
     pub(super) spool_quota_bytes: Option<u64>,
 }
 
@@ -209,11 +210,12 @@ impl Folder {
         });
         let shown = |path: &Path| quoted(&path.to_string_lossy());
         let interval_seconds = tuning.interval_seconds;
+        let full_round_seconds = tuning.full_round_seconds;
         let quota = tuning.spool_quota_bytes;
         let quota = quota.map_or(String::new(), |bytes| format!("quota_bytes = {bytes}\n"));
         let mut text = format!(
             "[collector]\naddress = \"https://{collector}\"\nidentity = {}\n{reconnect}\n[spool]\npath = {}\n{quota}\n\
-             [poll]\ninterval_seconds = {interval_seconds}\ntimeout_ms = 1000\nretries = 2\nelement_deadline_seconds = 25\n\n\
+             [poll]\ninterval_seconds = {interval_seconds}\nfull_round_seconds = {full_round_seconds}\ntimeout_ms = 1000\nretries = 2\nelement_deadline_seconds = 25\n\n\
              [[credential]]\nname = \"lab\"\ncommunity = {{ file = {} }}\n\n\
              [[target_file]]\npath = {}\ncredential = \"lab\"\n",
             shown(identity),
@@ -288,6 +290,7 @@ mod tests {
         let site = &network.plan.sites[0];
         let tuning = Tuning {
             interval_seconds: 30,
+            full_round_seconds: 3_600,
             spool_quota_bytes: Some(2 << 20),
         };
         let agent =

@@ -1,4 +1,4 @@
-//! The figures of the line: that they come, and mean what they say; not how good they are.
+//! The figures of line and polling: that they come, and mean what they say; not how good they are.
 
 use super::programs::{complaint, run};
 use serde_json::Value;
@@ -63,4 +63,32 @@ fn the_line_is_measured_in_one_run_and_told_in_one_line() {
         "{said}"
     );
     assert_eq!(figures["optimised"], Value::Bool(!cfg!(debug_assertions)));
+}
+
+#[test]
+fn polling_is_measured_and_told_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = "bench poll --json --elements 40 --rounds 1 --in-flight 8";
+    let output = run(folder.path(), &words.split(' ').collect::<Vec<_>>());
+    assert!(output.status.success(), "{}", complaint(&output));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    let figures: Value = serde_json::from_str(&said).unwrap();
+    let number = |path: &str| figures.pointer(path).and_then(Value::as_f64).unwrap();
+    for way in ["full", "full_kept", "refresh", "refresh_kept"] {
+        assert!(number(&format!("/{way}/per_second")) > 0.0, "{said}");
+    }
+    // What is asked does not depend on what becomes of it, and one answer is one packet.
+    assert!(
+        number("/full/packets") > 2.0 && number("/full_kept/packets") > 2.0,
+        "{said}"
+    );
+    for way in ["refresh", "refresh_kept"] {
+        assert!((1.0..1.2).contains(&number(&format!("/{way}/packets"))), "{said}");
+        assert!(
+            number(&format!("/{way}/octets/1")) * 5.0 < number("/full/octets/1"),
+            "{said}"
+        );
+    }
+    assert!(number("/variables") > 50.0);
 }

@@ -28,13 +28,15 @@ async fn hostile_elements_end_as_what_they_are() {
         .with(kind, "no-bulk", "core", Behaviour::NoBulk)
         .with(kind, "too-big", "core", Behaviour::TooBig(4))
         .with(kind, "lossy", "core", Behaviour::Lossy(7))
+        .with(kind, "half-dead", "core", Behaviour::HalfDead)
+        .with(kind, "amplifying", "core", Behaviour::Amplifying(4))
         .with_objects(MEAN, "mean", "core")
         .unwrap()
         .with_objects(&huge, "huge", "core")
         .unwrap();
     let mut house = House::start(HouseSpec::new(LAB, plan)).await.unwrap();
     let all = |s: &lab::house::Summary| {
-        s.reports >= 11 && s.reached >= 8 && s.pending.unidentified + s.pending.unevaluated == 0
+        s.reports >= 13 && s.reached >= 10 && s.pending.unidentified + s.pending.unevaluated == 0
     };
     house.wait_until(PATIENCE, all).await.unwrap();
     let elements: Value = serde_json::from_str(&house.get("/api/v1/elements").await.unwrap()).unwrap();
@@ -47,10 +49,18 @@ async fn hostile_elements_end_as_what_they_are() {
             .unwrap()
             .clone()
     };
-    for name in ["well", "slow", "no-bulk", "too-big", "lossy", "looping"] {
+    for name in [
+        "well",
+        "slow",
+        "no-bulk",
+        "too-big",
+        "lossy",
+        "looping",
+        "amplifying",
+    ] {
         assert_eq!(row(name)["maker"], "Cisco", "{name}");
     }
-    for name in ["well", "slow", "no-bulk", "too-big", "lossy"] {
+    for name in ["well", "slow", "no-bulk", "too-big", "lossy", "amplifying"] {
         assert_eq!(row(name)["completeness"], "complete", "{name}");
         assert_eq!(row(name)["components"], row("well")["components"], "{name}");
     }
@@ -66,11 +76,14 @@ async fn hostile_elements_end_as_what_they_are() {
     assert_eq!(row("silent")["completeness"], "unreachable");
     assert_eq!(row("absent")["completeness"], "unreachable");
     assert_eq!(row("looping")["completeness"], "partial");
-    assert_ne!(
-        row("looping")["standing"],
-        "clear",
-        "a partial walk is never clear"
-    );
+    assert_eq!(row("half-dead")["completeness"], "partial");
+    for name in ["looping", "half-dead"] {
+        assert_ne!(
+            row(name)["standing"],
+            "clear",
+            "{name}: a partial walk is never clear"
+        );
+    }
 
     let page = house
         .get(&format!("/elements/{}", row("mean")["element"].as_str().unwrap()))
@@ -80,5 +93,48 @@ async fn hostile_elements_end_as_what_they_are() {
     assert!(!page.contains("<img src=x"), "entPhysicalDescr is escaped");
     assert!(page.contains("&#60;script&#62;alert(1)"), "and still shown");
     assert!(page.contains("&#60;img src=x"), "and still shown");
+    house.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nothing_moved_at_is_refreshed_and_a_liar_is_found_out_on_age() {
+    let kind = "cisco-asr9010";
+    let plan = Plan::small().with(kind, "well", "core", Behaviour::Normal).with(
+        kind,
+        "lying",
+        "core",
+        Behaviour::Lying(60),
+    );
+    let mut spec = HouseSpec::new(LAB, plan);
+    (spec.interval_seconds, spec.full_round_seconds) = (1, 6);
+    let mut house = House::start(spec).await.unwrap();
+    house.wait_until(PATIENCE, |s| s.identified >= 2).await.unwrap();
+    // Of each sighting its evidence, and whether it was stretched without a walk.
+    let sightings = async |house: &House, name: &str| -> Vec<(String, bool)> {
+        let all: Value = serde_json::from_str(&house.get("/api/v1/elements").await.unwrap()).unwrap();
+        let rows = all["rows"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["name"] == name).unwrap();
+        let path = format!("/elements/{}", row["element"].as_str().unwrap());
+        let page = house.get(&path).await.unwrap();
+        let (_, table) = page.split_once("id=\"sightings\"").unwrap();
+        let lines = table.split("href=\"/evidence/").skip(1);
+        lines
+            .map(|line| (line[..64].to_owned(), line.contains(" refreshed</span>")))
+            .collect()
+    };
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let mut reports = 0;
+    loop {
+        house.wait_until(PATIENCE, |s| s.reports > reports).await.unwrap();
+        reports = house.summary().await.unwrap().reports;
+        let (well, lying) = (sightings(&house, "well").await, sightings(&house, "lying").await);
+        if well[0].1 && lying.len() > 1 {
+            assert_eq!(well.len(), 1, "{well:?}");
+            assert_ne!(lying[0].0, lying[1].0);
+            assert!(lying[1].1, "it was believed until then: {lying:?}");
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{well:?} {lying:?}");
+    }
     house.stop().await.unwrap();
 }

@@ -125,6 +125,7 @@ fn about(address: &str) -> Vec<u8> {
         evidence: Some(evidence.into()),
         readings: vec![],
         cost: None,
+        refreshed: false,
     }
     .encode_to_vec()
 }

@@ -12,6 +12,8 @@ fn limits() -> Limits {
         max_value_bytes: 100,
         max_evidence_bytes: 1 << 20,
         deadline: Duration::from_secs(1),
+        packets_per_second: 0,
+        max_requests: 10_000,
     }
 }
 

@@ -114,3 +114,71 @@ async fn a_late_report_from_the_past_is_not_the_present() {
         Digest([1; 32])
     );
 }
+
+/// The same evidence, said to stand without a walk.
+fn refreshed(sequence: u64, finished: i64, content: u8) -> IncomingReport {
+    let mut report = report(sequence, finished, Completeness::Complete, content);
+    if let ReportBody::Read(read) = &mut report.body {
+        (read.refreshed, read.evidence) = (true, None);
+    }
+    report
+}
+
+#[tokio::test]
+async fn a_refreshed_report_stretches_what_was_walked_and_is_no_walk() {
+    let house = House::new().await;
+    house.store.greet(&house.hello(1, 20), Instant(1)).await.unwrap();
+    let walked = report(1, 10, Completeness::Complete, 1);
+    let verdicts = house.commit(vec![walked, refreshed(2, 20, 1)]).await.unwrap();
+    assert_eq!(verdicts, [Verdict::Stored, Verdict::Stored]);
+    let element = house.only_element().await;
+    let seen = || async { house.store.element(element).await.unwrap().unwrap() };
+    let view = seen().await;
+    let [sighting] = view.sightings.as_slice() else {
+        panic!("{:?}", view.sightings)
+    };
+    assert_eq!((sighting.rounds, sighting.refreshed), (2, 1));
+    assert_eq!((sighting.until, sighting.walked), (Instant(20), Instant(10)));
+    assert_eq!(view.row.last_answer, Some(Instant(20)));
+    house
+        .identify(Digest([1; 32]), identification("huawei", "S1"))
+        .await;
+    let subject = house.store.subject(element).await.unwrap().unwrap();
+    assert_eq!(
+        subject.last_walk,
+        Some(Instant(10)),
+        "freshness counts from the walk"
+    );
+
+    // A walk makes the whole span walked.
+    house
+        .commit(vec![report(3, 30, Completeness::Complete, 1)])
+        .await
+        .unwrap();
+    let view = seen().await;
+    assert_eq!(
+        (view.sightings[0].walked, view.sightings[0].refreshed),
+        (Instant(30), 1)
+    );
+
+    // It never begins a sighting: neither of what is unknown nor of what was shown before.
+    house
+        .commit(vec![report(4, 40, Completeness::Complete, 2)])
+        .await
+        .unwrap();
+    let verdicts = house
+        .commit(vec![refreshed(5, 50, 9), refreshed(6, 60, 1)])
+        .await
+        .unwrap();
+    assert_eq!(verdicts, [Verdict::Wanted, Verdict::Wanted]);
+    let view = seen().await;
+    assert_eq!(view.sightings.len(), 2);
+    assert_eq!(view.row.last_report, Some(Instant(40)));
+    // A late one moves nothing back.
+    house.commit(vec![refreshed(7, 35, 2)]).await.unwrap();
+    let view = seen().await;
+    assert_eq!(
+        (view.sightings[0].until, view.sightings[0].rounds),
+        (Instant(40), 2)
+    );
+}

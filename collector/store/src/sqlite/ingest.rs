@@ -5,6 +5,8 @@
 //! becomes a sighting but never the present. A statement costs more than the row
 //! it writes, so what many reports need is asked and written together.
 
+mod refreshed;
+
 use super::{conclude, declare, row};
 use crate::StoreError;
 use crate::record::{
@@ -337,7 +339,7 @@ impl Group<'_> {
         for rows in self.rows.chunks(TOGETHER) {
             let mut insert = QueryBuilder::<Sqlite>::new(
                 "INSERT INTO report (agent_id, epoch, sequence, verdict, element_id, started_at, finished_at, \
-                 completeness, digest, readings, requests, retries, varbinds, recorded_at) ",
+                 completeness, digest, readings, requests, retries, varbinds, refreshed, recorded_at) ",
             );
             insert.push_values(rows, |mut values, row| {
                 values
@@ -354,6 +356,7 @@ impl Group<'_> {
                     .push_bind(i64::from(row.read.requests))
                     .push_bind(i64::from(row.read.retries))
                     .push_bind(i64::from(row.read.varbinds))
+                    .push_bind(i64::from(row.read.refreshed))
                     .push_bind(now.0);
             });
             insert.build().execute(&mut *tx).await?;
@@ -407,9 +410,13 @@ async fn store_read<'a>(
         .await?;
         group.held.insert(digest.clone());
     }
-    let held = group.held.contains(&digest);
     let present = present(tx, read, line.now).await?;
-    if held {
+    // What was not walked vouches for nothing but what was shown last.
+    let last = !read.refreshed || present.latest_digest.as_deref() == Some(digest.as_str());
+    let held = last && group.held.contains(&digest);
+    if held && read.refreshed {
+        refreshed::stretch(tx, line, &present, read, &digest).await?;
+    } else if held {
         sight(tx, line, &present, read, &digest, &mut group.moved).await?;
     }
     group.rows.push(ReportRow {
@@ -493,7 +500,7 @@ async fn sight(
 
     if same {
         sqlx::query(
-            "UPDATE sighting SET valid_until = $3, rounds = rounds + 1, agent_id = $4, epoch = $5, sequence = $6 \
+            "UPDATE sighting SET valid_until = $3, walked_until = NULL, rounds = rounds + 1, agent_id = $4, epoch = $5, sequence = $6 \
              WHERE element_id = $1 AND digest = $2 AND valid_from = \
              (SELECT MAX(valid_from) FROM sighting WHERE element_id = $1 AND digest = $2)",
         )
@@ -541,7 +548,8 @@ async fn sight(
     // Put together from the words above alone.
     let update = sqlx::AssertSqlSafe(format!(
         "UPDATE element SET latest_digest = $2, latest_completeness = $3, last_report_at = $4, \
-         last_answer_at = CASE WHEN $3 = 'unreachable' THEN last_answer_at ELSE $4 END{set} WHERE element_id = $1"
+         last_answer_at = CASE WHEN $3 = 'unreachable' THEN last_answer_at ELSE $4 END, \
+         last_walk_at = CASE WHEN $3 = 'unreachable' THEN last_walk_at ELSE $4 END{set} WHERE element_id = $1"
     ));
     sqlx::query(update)
         .bind(element)

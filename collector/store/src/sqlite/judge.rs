@@ -53,7 +53,7 @@ pub async fn subject(pool: &SqlitePool, element: ElementId) -> Result<Option<Sub
         name: declared.unwrap_or_default(),
         address: found.try_get("address")?,
         latest: latest.as_deref().map(row::completeness).transpose()?,
-        last_answer: row::instant(found.try_get("last_answer_at")?),
+        last_walk: row::instant(found.try_get("last_walk_at")?),
         complete: sighting(pool, &found, "complete_digest", "complete_from", &knowledge).await?,
         partial: sighting(pool, &found, "partial_digest", "partial_from", &knowledge).await?,
         initial: initial(pool, &found, tenure.as_ref(), &knowledge).await?,

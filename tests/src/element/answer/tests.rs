@@ -33,6 +33,7 @@ fn element(behaviour: Behaviour) -> Element {
         uptime_offset: 0,
         story: None,
         requests: 0.into(),
+        octets: Default::default(),
     }
 }
 

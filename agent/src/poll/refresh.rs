@@ -1,0 +1,239 @@
+//! Whether an element must be walked again, or one answer shows that nothing moved.
+//!
+//! Every round begins with the plan's first question, asked together with the counters
+//! that elements keep of their own changes. Invariants: what nothing vouches for is
+//! walked; a round that ends after the first question says so and claims no more than
+//! that; an element that changed without telling is not taken at its word; pure, time
+//! comes in.
+
+use super::Round;
+use crate::plan::oid;
+use crate::report::Report;
+use crate::target::Target;
+use prost::Message as _;
+use prost::bytes::Bytes;
+use proto::v1::{Completeness, Evidence, Observation, Varbind};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// SNMPv2-MIB::sysUpTime.0 (RFC 3418), hundredths of a second.
+const UP_TIME: &str = "1.3.6.1.2.1.1.3.0";
+/// SNMP-FRAMEWORK-MIB::snmpEngineTime.0 (RFC 3411): runs, and tells no more than sysUpTime.
+const ENGINE_TIME: &str = "1.3.6.1.6.3.10.2.1.3.0";
+/// Clocks of elements run wrong by so much of the time that passed, and by some seconds.
+const DRIFT_PART: u32 = 50;
+const DRIFT: Duration = Duration::from_secs(30);
+/// Walks in a row after which counters that moved for nothing are no longer a reason.
+const IDLE_MOVES: u32 = 3;
+/// Rounds an element is walked in after it changed without telling; twice as many after
+/// each further time.
+const WATCHED_ROUNDS: u32 = 8;
+const MOST_DOUBLINGS: u32 = 7;
+
+/// What the first answer of a round shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glance {
+    /// SHA-256 over the first observations, whose values name the element.
+    identity: [u8; 32],
+    /// SHA-256 over the counters of changes, present or not.
+    counters: [u8; 32],
+    /// Hundredths of a second.
+    up_time: Option<u32>,
+    at: Instant,
+}
+
+/// Why a walk follows a first answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    /// The element began anew, or its clock went back.
+    Restarted,
+    /// It is not the same, or says something else of itself.
+    Identity,
+    /// A counter of changes is another one, came or went.
+    Counter,
+}
+
+impl Glance {
+    /// Of the first observations and what was read beside them.
+    #[must_use]
+    pub fn new(first: &[&Observation], readings: &[Varbind], at: Instant) -> Self {
+        let named = |text: &str| oid::parse(text).unwrap_or_default();
+        let (up_time, engine_time) = (named(UP_TIME), named(ENGINE_TIME));
+        let identity = Evidence {
+            observations: first.iter().copied().cloned().collect(),
+        };
+        let running = [&up_time, &engine_time];
+        let counters = Observation {
+            varbinds: readings
+                .iter()
+                .filter(|reading| !running.contains(&&reading.oid))
+                .cloned()
+                .collect(),
+            ..Observation::default()
+        };
+        let ticks = readings.iter().find(|reading| reading.oid == up_time);
+        Self {
+            identity: proto::digest::of_evidence(&identity.encode_to_vec()),
+            counters: proto::digest::of_evidence(&counters.encode_to_vec()),
+            up_time: ticks.and_then(|ticks| unsigned(&ticks.value)),
+            at,
+        }
+    }
+
+    /// What moved since an earlier one; the gravest counts.
+    #[must_use]
+    pub fn moved_since(&self, earlier: &Self) -> Option<Moved> {
+        if self.identity != earlier.identity {
+            return Some(Moved::Identity);
+        }
+        match (earlier.up_time, self.up_time) {
+            (Some(then), Some(now)) => {
+                let elapsed = self.at.saturating_duration_since(earlier.at);
+                let ran = now
+                    .checked_sub(then)
+                    .map(|ticks| Duration::from_millis(u64::from(ticks) * 10));
+                // A reboot within the time that passed may leave more than there was before.
+                if ran.is_none_or(|ran| ran + elapsed / DRIFT_PART + DRIFT < elapsed) {
+                    return Some(Moved::Restarted);
+                }
+            }
+            (None, None) => {}
+            _ => return Some(Moved::Restarted),
+        }
+        (self.counters != earlier.counters).then_some(Moved::Counter)
+    }
+}
+
+/// RFC 2578, 7.1.8: an unsigned integer of up to five octets, as elements send it.
+fn unsigned(octets: &[u8]) -> Option<u32> {
+    if octets.is_empty() || octets.len() > 8 {
+        return None;
+    }
+    let value = octets
+        .iter()
+        .fold(0_u64, |sum, octet| sum << 8 | u64::from(*octet));
+    u32::try_from(value).ok()
+}
+
+/// What an element showed when it was walked last, and whether it is believed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory {
+    basis: Option<Basis>,
+    /// Counters that moved for nothing, in a row.
+    idle: u32,
+    /// How often it changed without telling.
+    untold: u32,
+    /// Rounds it is still walked in whatever it tells.
+    watched: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Basis {
+    /// Which questions it answers.
+    asked: u64,
+    digest: [u8; 32],
+    completeness: Completeness,
+    /// Of the last round, so that clocks of elements need not run right for long.
+    glance: Glance,
+    /// When it is walked whatever it tells.
+    due: Instant,
+    /// Complete, or the same when asked twice; and answered ever since.
+    settled: bool,
+}
+
+impl Memory {
+    /// The digest that a refresh would be about, if the element may be refreshed now.
+    #[must_use]
+    pub fn refreshable(&self, asked: u64, now: Instant) -> Option<[u8; 32]> {
+        let basis = self.basis.as_ref()?;
+        let may = basis.settled && basis.asked == asked && self.watched == 0 && now < basis.due;
+        may.then_some(basis.digest)
+    }
+
+    /// Why the element must be walked after this first answer.
+    #[must_use]
+    pub fn moved(&self, glance: &Glance) -> Option<Moved> {
+        let basis = self.basis.as_ref()?;
+        let moved = glance.moved_since(&basis.glance);
+        moved.filter(|moved| *moved != Moved::Counter || self.idle < IDLE_MOVES)
+    }
+
+    /// Takes in a round, and makes its report: of the last walk where nothing moved. After a
+    /// walk of these questions the element is walked again at `due` whatever it tells.
+    #[must_use]
+    pub fn conclude(
+        &mut self,
+        (target, asked, due): (Target, u64, Instant),
+        mut round: Round,
+        redacted: &[Bytes],
+    ) -> Report {
+        let (glance, refreshed, answered) = (round.glance.take(), round.refreshed, round.answered);
+        match (&mut self.basis, glance) {
+            (Some(basis), Some(glance)) if refreshed => {
+                basis.glance = glance;
+                Report::refreshed(target, round, (basis.digest, basis.completeness), redacted)
+            }
+            (_, glance) => {
+                let report = Report::new(target, round, redacted);
+                match glance.filter(|_| answered) {
+                    Some(glance) => self.walked(&report, asked, glance, due),
+                    None => self.missed(),
+                }
+                report
+            }
+        }
+    }
+
+    /// The element is one that does not tell of its changes: its next round is a walk.
+    pub fn distrust(&mut self) {
+        if let Some(basis) = &mut self.basis {
+            basis.settled = false;
+        }
+    }
+
+    /// Takes in a round without an answer: what it was like meanwhile nobody knows.
+    fn missed(&mut self) {
+        if let Some(basis) = &mut self.basis {
+            basis.settled = false;
+        }
+    }
+
+    /// Whether it was walked before.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.basis.is_none()
+    }
+
+    /// Takes in a walk of these questions; it is to be walked again at `due` whatever it tells.
+    fn walked(&mut self, report: &Report, asked: u64, glance: Glance, due: Instant) {
+        let before = self.basis.take().filter(|before| before.asked == asked);
+        let same = before
+            .as_ref()
+            .is_some_and(|before| before.digest == report.digest);
+        let complete = report.completeness == Completeness::Complete;
+        if let Some(before) = before.filter(|before| complete && before.completeness == report.completeness) {
+            match (glance.moved_since(&before.glance), same) {
+                (None, false) => {
+                    self.watched = WATCHED_ROUNDS << self.untold.min(MOST_DOUBLINGS);
+                    self.untold = self.untold.saturating_add(1);
+                    metrics::counter!("marque_agent_untold_change_total").increment(1);
+                }
+                (None, true) => self.watched = self.watched.saturating_sub(1),
+                (Some(Moved::Counter), true) => self.idle = self.idle.saturating_add(1),
+                (Some(Moved::Counter), false) => self.idle = 0,
+                (Some(_), _) => {}
+            }
+        }
+        self.basis = Some(Basis {
+            asked,
+            digest: report.digest,
+            completeness: report.completeness,
+            glance,
+            due,
+            settled: complete || same,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;
