@@ -32,13 +32,17 @@ pub const DESCRIPTORS: &[u8] = include_bytes!("generated/marque.v1.bin");
 /// 2: gaps among the sequences; many small reports in one message; how the
 /// spool stands.
 /// 3: plans down, and what became of them up.
-pub const CAPABILITY: u32 = 3;
+/// 4: what became of the addresses in the ranges of a plan.
+pub const CAPABILITY: u32 = 4;
 
 /// The first capability that knows gaps, batches and how the spool stands.
 pub const GAP_CAPABILITY: u32 = 2;
 
 /// The first capability that knows plans.
 pub const PLAN_CAPABILITY: u32 = 3;
+
+/// The first capability that knows coverage.
+pub const COVERAGE_CAPABILITY: u32 = 4;
 
 /// No sequence goes beyond: far more than any agent reaches, and sums of it still count.
 pub const MAX_SEQUENCE: u64 = 1 << 48;
