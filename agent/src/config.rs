@@ -13,6 +13,7 @@ use crate::poll::Limits;
 use crate::poll::socket::Patience;
 use crate::redact::SYS_CONTACT;
 use crate::target::{self, SNMP_PORT, Target};
+use crate::window::Windows;
 use credential::{CredentialConfig, Opened, Role};
 use prost::bytes::Bytes;
 use proto::tls::Bundle;
@@ -246,6 +247,8 @@ pub struct Assignment {
     pub credential: Arc<Credential>,
     /// Seconds between two rounds, if not as for all.
     pub interval: Option<Duration>,
+    /// When it is left alone.
+    pub windows: Windows,
 }
 
 /// Why a configuration cannot be used.
@@ -428,6 +431,7 @@ impl Source<'_> {
                 target,
                 credential,
                 interval: None,
+                windows: Windows::default(),
             });
             Ok(())
         };

@@ -179,7 +179,7 @@ impl Schedule {
         whose: &mut HashMap<tokio::task::Id, Target>,
         reports: &mpsc::Sender<Report>,
     ) {
-        let Some((assignment, learned)) = self.table.start() else {
+        let Some((assignment, learned)) = self.table.start(self.now()) else {
             return;
         };
         let target = assignment.target;
