@@ -203,7 +203,9 @@ impl Discovery {
                 self.deferred.push(target);
             }
         }
-        let waited = self.deferred.pop(|target| sweep.area_of(target).is_some_and(is_open));
+        let waited = self
+            .deferred
+            .pop(|target| sweep.area_of(target).is_some_and(is_open));
         if let Some((target, area)) = waited.and_then(|target| Some((target, sweep.area_of(target)?))) {
             self.ask(sweep, target, area);
         }

@@ -132,14 +132,21 @@ mod tests {
             (&[behind], (1, 4, 0), Some(30)),
             (&[behind], (0, 23, 0), None),
             // One after the other, and at the same time.
-            (&[monday_night, window(2, (4, 0), (5, 0), 0)], (0, 22, 0), Some(420)),
+            (
+                &[monday_night, window(2, (4, 0), (5, 0), 0)],
+                (0, 22, 0),
+                Some(420),
+            ),
             (&[workdays, window(1, (9, 0), (10, 0), 0)], (0, 9, 30), Some(510)),
             (&[], (0, 0, 0), None),
         ] {
             assert_eq!(minutes(windows, at), expected, "{at:?}");
         }
         let half = Duration::from_millis(MONDAY * 1000 + 22 * 3_600_000 + 500);
-        assert_eq!(wait(&[monday_night], half).unwrap().as_millis(), 6 * 3_600_000 - 500);
+        assert_eq!(
+            wait(&[monday_night], half).unwrap().as_millis(),
+            6 * 3_600_000 - 500
+        );
     }
 
     #[test]
@@ -163,10 +170,22 @@ mod tests {
         for bad in [
             v1::Window { days: 0, ..good },
             v1::Window { days: 128, ..good },
-            v1::Window { from_minute: 1440, ..good },
-            v1::Window { to_minute: u32::MAX, ..good },
-            v1::Window { offset_minutes: 1440, ..good },
-            v1::Window { offset_minutes: i32::MIN, ..good },
+            v1::Window {
+                from_minute: 1440,
+                ..good
+            },
+            v1::Window {
+                to_minute: u32::MAX,
+                ..good
+            },
+            v1::Window {
+                offset_minutes: 1440,
+                ..good
+            },
+            v1::Window {
+                offset_minutes: i32::MIN,
+                ..good
+            },
         ] {
             assert_eq!(Window::read(&bad), None, "{bad:?}");
         }

@@ -1,7 +1,7 @@
 //! Coverage: how much of what is in scope was looked at, heard, polled, identified
 //! and judged, and what was not, with the reason.
 //!
-//! Pure. Invariants: every address in scope is counted once, at the furthest step
+//! All but [`read`] is pure. Invariants: every address in scope is counted once, at the furthest step
 //! it reached; a step counts only with all before it; nothing here makes anything
 //! clear.
 
@@ -13,9 +13,10 @@ use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use store::coverage::{CoverageView, NeighbourRow, PlaceRow, RangeRow};
+use store::{Store, StoreError};
 
 /// What is known of an address, the best word of all agents first.
-const RANK: [State; 9] = [
+pub const ALL_STATES: [State; 9] = [
     State::Engine,
     State::Object,
     State::NoCredential,
@@ -178,7 +179,10 @@ fn state(octet: u8) -> State {
 }
 
 fn rank(state: State) -> usize {
-    RANK.iter().position(|one| *one == state).unwrap_or(RANK.len())
+    ALL_STATES
+        .iter()
+        .position(|one| *one == state)
+        .unwrap_or(ALL_STATES.len())
 }
 
 /// How far an element is: 0 to 5 steps.
@@ -195,6 +199,17 @@ fn steps_of(place: &PlaceRow) -> u8 {
 }
 
 type Key<'a> = (&'a SiteName, IpAddr, u16);
+
+/// Reads and draws together, off the threads that serve agents: a plan may have a million addresses.
+///
+/// # Errors
+/// [`StoreError`] when the store does not answer.
+pub async fn read(store: &dyn Store) -> Result<Coverage, StoreError> {
+    let view = store.coverage().await?;
+    tokio::task::spawn_blocking(move || coverage(&view))
+        .await
+        .map_err(|_| StoreError::Damaged("coverage"))
+}
 
 /// Draws it all together.
 #[must_use]
@@ -225,7 +240,9 @@ pub fn coverage(view: &CoverageView) -> Coverage {
     let mut all = Funnel::default();
     for site in sites.values_mut() {
         site.funnel = site.named;
-        site.ranges.iter().for_each(|range| site.funnel.add(&range.funnel));
+        site.ranges
+            .iter()
+            .for_each(|range| site.funnel.add(&range.funnel));
         all.add(&site.funnel);
     }
     let proposed = proposed(view, &sites, &places);
@@ -260,7 +277,13 @@ fn of_range<'a>(
     let mut funnel = Funnel::default();
     let mut states: BTreeMap<&'static str, u64> = BTreeMap::new();
     for at in 0..range.size() {
-        let said = |row: &RangeRow| row.range.states.get(usize::try_from(at).ok()?).copied().map(state);
+        let said = |row: &RangeRow| {
+            row.range
+                .states
+                .get(usize::try_from(at).ok()?)
+                .copied()
+                .map(state)
+        };
         let best = words.iter().filter_map(said).min_by_key(|state| rank(*state));
         let best = best.unwrap_or(State::NotAsked);
         merged.push(best);
@@ -304,8 +327,10 @@ fn proposed(
             (*name, nets.collect())
         })
         .collect();
-    let known: HashSet<(&SiteName, IpAddr)> =
-        places.keys().map(|(site, address, _)| (*site, *address)).collect();
+    let known: HashSet<(&SiteName, IpAddr)> = places
+        .keys()
+        .map(|(site, address, _)| (*site, *address))
+        .collect();
     let is_beside = |row: &&NeighbourRow| {
         let in_range = nets
             .get(&row.site)

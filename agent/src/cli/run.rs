@@ -188,8 +188,8 @@ async fn run_tasks(
             let found = path.with_added_extension("found");
             let follower = Follower::load(own, bounds, path, sockets.pace());
             let patience = poll.patience().first_contact;
-            let discovery =
-                Discovery::load(follower.sweep(), found, sockets.pace(), patience).map_err(RunError::System)?;
+            let discovery = Discovery::load(follower.sweep(), found, sockets.pace(), patience)
+                .map_err(RunError::System)?;
             let (received, newest) = watch::channel(None);
             let plans = Plans {
                 received,

@@ -7,7 +7,7 @@ use super::Bounds;
 use crate::config::Assignment;
 use crate::credential::Credential;
 use crate::discover::{Area, Sweep};
-use crate::plan::{IfArcConfig, OidText, Plan, PlanConfig, Profile};
+use crate::plan::{IfArcConfig, Neighbours, OidText, Plan, PlanConfig, Profile};
 use crate::target::Target;
 use crate::window::{self, Window, Windows};
 use ipnet::IpNet;
@@ -130,7 +130,19 @@ fn questions(asked: &v1::Questions) -> Result<Arc<Plan>, Refusal> {
         get: oids("get", &asked.get)?,
         walk: oids("walk", &asked.walk)?,
         if_arc: asked.if_arc.iter().map(if_arc).collect::<Result<_, Refusal>>()?,
+        neighbours: asked.neighbours.as_ref().map(neighbours),
     })))
+}
+
+fn neighbours(asked: &v1::Neighbours) -> Vec<Neighbours> {
+    [
+        (asked.lldp, Neighbours::Lldp),
+        (asked.bridge, Neighbours::Bridge),
+        (asked.arp, Neighbours::Arp),
+    ]
+    .into_iter()
+    .filter_map(|(wanted, one)| wanted.then_some(one))
+    .collect()
 }
 
 fn oids(item: &str, texts: &[String]) -> Result<Vec<OidText>, Refusal> {
@@ -187,7 +199,12 @@ fn chosen(item: &dyn Display, mask: u32, all: &[Window]) -> Result<Windows, Refu
     if (all.len()..most::MAX_WINDOWS).any(bit) {
         return Err(refuse(item, "names a window that is not there"));
     }
-    let chosen: Windows = all.iter().enumerate().filter(|(n, _)| bit(*n)).map(|(_, w)| *w).collect();
+    let chosen: Windows = all
+        .iter()
+        .enumerate()
+        .filter(|(n, _)| bit(*n))
+        .map(|(_, w)| *w)
+        .collect();
     if window::never_ends(&chosen) {
         return Err(refuse(item, "its windows leave no time to ask"));
     }
@@ -442,7 +459,10 @@ mod tests {
                 change(|p| p.questions.as_mut().unwrap().get = vec!["1.".repeat(9_999)]),
                 "get: an identifier is too long",
             ),
-            (change(|p| p.windows[1].days = 0), "window 2: is no time of the week"),
+            (
+                change(|p| p.windows[1].days = 0),
+                "window 2: is no time of the week",
+            ),
             (
                 change(|p| p.windows = vec![half(0, 1); 33]),
                 "windows: more than 32",

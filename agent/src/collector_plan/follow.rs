@@ -199,8 +199,9 @@ impl Follower {
             .chain(&follows.assignments)
             .map(|one| one.target)
             .collect();
-        self.sweep
-            .send_replace(Arc::new(follows.sweep.clone().without(listed).of(follows.id.clone())));
+        self.sweep.send_replace(Arc::new(
+            follows.sweep.clone().without(listed).of(follows.id.clone()),
+        ));
         self.runs.send_replace(follows.id.clone());
         metrics::gauge!("marque_agent_plan_revision").set(follows.id.revision as f64);
     }

@@ -194,7 +194,9 @@ mod tests {
     use std::time::Duration;
 
     fn sweep(revision: u64, ranges: &[(&str, &[&str])], listed: &[&str]) -> Sweep {
-        let areas = ranges.iter().map(|(prefix, excluded)| area(prefix, excluded, 161));
+        let areas = ranges
+            .iter()
+            .map(|(prefix, excluded)| area(prefix, excluded, 161));
         let id = v1::PlanId {
             revision,
             digest: vec![7; 32].into(),
@@ -217,7 +219,10 @@ mod tests {
         assert!(coverage.changed());
         let told = coverage.tell(5);
         assert_eq!((told.revision, told.clock_micros, told.swept_micros), (1, 5, 0));
-        assert_eq!(shown(&told), [("192.0.2.0/29".to_owned(), vec![2, 1, 3, 1, 2, 2, 1, 2])]);
+        assert_eq!(
+            shown(&told),
+            [("192.0.2.0/29".to_owned(), vec![2, 1, 3, 1, 2, 2, 1, 2])]
+        );
         assert!(!coverage.changed());
         let place = |sweep: &Sweep, text: &str| sweep.place_of(text.parse().unwrap()).unwrap();
         coverage.set(place(&first, "192.0.2.1:161"), State::Engine);

@@ -94,7 +94,10 @@ mod tests {
         let at = response.iter().position(|octet| *octet == 0xa0).unwrap();
         response[at] = 0xa2;
         assert!(object.is_answered(7, &response.clone().into()));
-        assert!(!object.is_answered(8, &response.clone().into()), "another question");
+        assert!(
+            !object.is_answered(8, &response.clone().into()),
+            "another question"
+        );
         let other = Probe::Object(crate::testing::community("private"));
         assert!(!other.is_answered(7, &response.into()), "another community");
     }
@@ -105,7 +108,8 @@ mod tests {
         let object = Probe::Object(credential);
         assert!(object.request(target("192.0.2.1"), 7).is_some());
         assert_eq!(object.request(target("198.51.100.1"), 7), None);
-        let text = String::from_utf8_lossy(&Probe::Engine.request(target("192.0.2.1"), 7).unwrap()).into_owned();
+        let text =
+            String::from_utf8_lossy(&Probe::Engine.request(target("192.0.2.1"), 7).unwrap()).into_owned();
         assert!(!text.contains("public"));
     }
 }

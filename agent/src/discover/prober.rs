@@ -209,7 +209,12 @@ impl Prober {
             return Some(State::Engine);
         }
         self.errands.insert(target, (errand.clone(), Stage::User));
-        let asked = as_user(Arc::clone(&self.sockets), target, Arc::clone(credential), self.patience);
+        let asked = as_user(
+            Arc::clone(&self.sockets),
+            target,
+            Arc::clone(credential),
+            self.patience,
+        );
         let task = self.users.spawn(asked);
         self.whose.insert(task.id(), target);
         None
@@ -230,7 +235,9 @@ impl Prober {
         let id = ended
             .as_ref()
             .map_or_else(tokio::task::JoinError::id, |(id, _)| *id);
-        let Some(target) = self.whose.remove(&id) else { return };
+        let Some(target) = self.whose.remove(&id) else {
+            return;
+        };
         let (state, why) = match ended {
             Ok((_, None)) => (State::Engine, None),
             Ok((_, why)) => (State::NoCredential, why),
@@ -292,7 +299,10 @@ mod tests {
     }
 
     /// Answers until dropped, and counts requests with a community in them.
-    async fn somebody(at: &str, manners: Manners) -> (Target, JoinSet<()>, Arc<std::sync::Mutex<Vec<&'static str>>>) {
+    async fn somebody(
+        at: &str,
+        manners: Manners,
+    ) -> (Target, JoinSet<()>, Arc<std::sync::Mutex<Vec<&'static str>>>) {
         let udp = UdpSocket::bind(format!("{at}:0")).await.unwrap();
         let address: SocketAddr = udp.local_addr().unwrap();
         let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
@@ -304,9 +314,12 @@ mod tests {
                 let (length, from) = udp.recv_from(&mut buffer).await.unwrap();
                 let mut packet = buffer[..length].to_vec();
                 let is_engine = crate::poll::engine::request(id_of(&packet)) == packet;
-                told.lock().unwrap().push(if is_engine { "engine" } else { "object" });
+                told.lock()
+                    .unwrap()
+                    .push(if is_engine { "engine" } else { "object" });
                 if is_engine && manners.engine {
-                    let answer = crate::testing::engine_report(id_of(&packet), b"\x80\x00\x1f\x88\x04element");
+                    let answer =
+                        crate::testing::engine_report(id_of(&packet), b"\x80\x00\x1f\x88\x04element");
                     udp.send_to(&answer, from).await.unwrap();
                 }
                 if let (false, Some(community)) = (is_engine, manners.community) {
@@ -323,10 +336,8 @@ mod tests {
 
     /// msgID of a discovery: the first INTEGER of four octets or less after the version.
     fn id_of(packet: &[u8]) -> i32 {
-        let incoming = async_snmp::message::V3Message::decode(
-            packet.to_vec().into(),
-            async_snmp::DecodeConfig::DEFAULT,
-        );
+        let incoming =
+            async_snmp::message::V3Message::decode(packet.to_vec().into(), async_snmp::DecodeConfig::DEFAULT);
         incoming.map_or(0, |message| message.value.msg_id())
     }
 
@@ -349,10 +360,7 @@ mod tests {
             community: Some(b"public"),
             ..mute
         };
-        let both = Manners {
-            engine: true,
-            ..old
-        };
+        let both = Manners { engine: true, ..old };
         let other = Manners {
             engine: true,
             community: Some(b"private"),
@@ -371,7 +379,9 @@ mod tests {
             let mut prober = Prober::open(pace, Duration::from_millis(300)).unwrap();
             prober.ask(errand(target, ask_silent, taken));
             prober.ask(errand(target, true, false));
-            let ended = tokio::time::timeout(Duration::from_secs(20), prober.next()).await.unwrap();
+            let ended = tokio::time::timeout(Duration::from_secs(20), prober.next())
+                .await
+                .unwrap();
             assert_eq!((ended.target, ended.state), (target, expected), "{host}");
             assert_eq!(*heard.lock().unwrap(), asked, "{host}");
             assert_eq!((prober.under_way(), prober.packets), (0, asked.len() as u64));

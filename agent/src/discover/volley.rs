@@ -79,7 +79,9 @@ impl Volley {
     /// Asks; one question to one address at a time.
     pub fn ask(&mut self, at: Target, id: i32, probe: Probe) {
         let peer = at.address();
-        let sent = probe.request(at, id).is_some_and(|packet| self.send(peer, &packet));
+        let sent = probe
+            .request(at, id)
+            .is_some_and(|packet| self.send(peer, &packet));
         if sent {
             self.waiting.insert(peer, (id, probe));
             self.until.push_back((Instant::now() + self.patience, peer, id));
@@ -169,7 +171,9 @@ impl Volley {
 
     fn take_datagrams(&mut self, number: usize) {
         for _ in 0..BURST {
-            let Some(udp) = self.sockets.get(number) else { return };
+            let Some(udp) = self.sockets.get(number) else {
+                return;
+            };
             let (length, from) = match udp.try_recv_from(&mut self.buffer) {
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -249,8 +253,18 @@ fn said_of(udp: &UdpSocket) -> io::Result<Option<SocketAddr>> {
     if !error.is_some_and(|error| nobody_there(&io::Error::from_raw_os_error(error))) {
         return Ok(None);
     }
-    let v4 = || said.address.as_ref()?.as_sockaddr_in().map(|at| SocketAddr::V4((*at).into()));
-    let v6 = || said.address.as_ref()?.as_sockaddr_in6().map(|at| SocketAddr::V6((*at).into()));
+    let v4 = || {
+        said.address
+            .as_ref()?
+            .as_sockaddr_in()
+            .map(|at| SocketAddr::V4((*at).into()))
+    };
+    let v6 = || {
+        said.address
+            .as_ref()?
+            .as_sockaddr_in6()
+            .map(|at| SocketAddr::V6((*at).into()))
+    };
     Ok(v4().or_else(v6))
 }
 

@@ -99,10 +99,7 @@ impl Covered {
         if let Some(covers) = &mut covers {
             covers.mark_changed();
         }
-        Self {
-            covers,
-            ready: false,
-        }
+        Self { covers, ready: false }
     }
 
     /// Waits until there is coverage to tell. Safe to cancel.

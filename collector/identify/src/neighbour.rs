@@ -30,7 +30,9 @@ pub struct Neighbour {
 pub fn neighbours(evidence: &Evidence) -> Vec<Neighbour> {
     let mut found = BTreeSet::new();
     let mut add = |address: Option<IpAddr>, protocol| {
-        let address = address.map(|address| address.to_canonical()).filter(can_be_polled);
+        let address = address
+            .map(|address| address.to_canonical())
+            .filter(can_be_polled);
         if let Some(address) = address
             && found.len() < MOST
         {
@@ -55,7 +57,11 @@ pub fn neighbours(evidence: &Evidence) -> Vec<Neighbour> {
 /// Subtype (RFC 3232: 1 is IPv4, 2 IPv6), length, octets; some elements leave the length out.
 fn indexed(arcs: &[u32]) -> Option<IpAddr> {
     let (subtype, rest) = arcs.split_first()?;
-    let octets: Vec<u8> = rest.iter().map(|arc| u8::try_from(*arc)).collect::<Result<_, _>>().ok()?;
+    let octets: Vec<u8> = rest
+        .iter()
+        .map(|arc| u8::try_from(*arc))
+        .collect::<Result<_, _>>()
+        .ok()?;
     let length = match subtype {
         1 => 4,
         2 => 16,
@@ -103,7 +109,9 @@ mod tests {
             }],
         };
         let all = neighbours(&evidence);
-        all.iter().map(|one| format!("{} {}", one.protocol, one.address)).collect()
+        all.iter()
+            .map(|one| format!("{} {}", one.protocol, one.address))
+            .collect()
     }
 
     #[test]
@@ -113,17 +121,37 @@ mod tests {
         let v2 = "1.3.111.2.802.1.1.13.1.4.2.1";
         let cdp = "1.3.6.1.4.1.9.9.23.1.2.1.1";
         for (row, value, expected) in [
-            (format!("{lldp}.3.0.7.1.1.4.192.0.2.9"), number(), Some("lldp 192.0.2.9")),
-            (format!("{lldp}.4.99.7.1.1.192.0.2.9"), number(), Some("lldp 192.0.2.9")),
+            (
+                format!("{lldp}.3.0.7.1.1.4.192.0.2.9"),
+                number(),
+                Some("lldp 192.0.2.9"),
+            ),
+            (
+                format!("{lldp}.4.99.7.1.1.192.0.2.9"),
+                number(),
+                Some("lldp 192.0.2.9"),
+            ),
             (
                 format!("{lldp}.3.0.7.1.2.16.32.1.13.184.0.0.0.0.0.0.0.0.0.0.0.7"),
                 number(),
                 Some("lldp 2001:db8::7"),
             ),
-            (format!("{v2}.3.0.7.1.1.1.4.192.0.2.10"), number(), Some("lldp 192.0.2.10")),
-            (format!("{cdp}.4.10101.3"), Value::octet_string([192, 0, 2, 11]), Some("cdp 192.0.2.11")),
+            (
+                format!("{v2}.3.0.7.1.1.1.4.192.0.2.10"),
+                number(),
+                Some("lldp 192.0.2.10"),
+            ),
+            (
+                format!("{cdp}.4.10101.3"),
+                Value::octet_string([192, 0, 2, 11]),
+                Some("cdp 192.0.2.11"),
+            ),
             // The type of the address, one that is too short, other families, nobody's addresses.
-            (format!("{cdp}.3.10101.3"), Value::octet_string([192, 0, 2, 11]), None),
+            (
+                format!("{cdp}.3.10101.3"),
+                Value::octet_string([192, 0, 2, 11]),
+                None,
+            ),
             (format!("{cdp}.4.10101.3"), Value::octet_string([192, 0, 2]), None),
             (format!("{lldp}.3.0.7.1.1.4.192.0"), number(), None),
             (format!("{lldp}.3.0.7.1.1.4.192.0.2.9.9"), number(), None),
@@ -147,7 +175,11 @@ mod tests {
             format!("1.0.8802.1.1.2.1.4.2.1.3.0.7.{n}.1.4.10.9.{high}.{low}")
         };
         let rows: Vec<(String, Value)> = (1..3_000).map(|n| (row(n), Value::octet_string([1]))).collect();
-        let twice: Vec<(&str, Value)> = rows.iter().chain(&rows).map(|(r, v)| (r.as_str(), v.clone())).collect();
+        let twice: Vec<(&str, Value)> = rows
+            .iter()
+            .chain(&rows)
+            .map(|(r, v)| (r.as_str(), v.clone()))
+            .collect();
         assert_eq!(told(&twice).len(), MOST);
     }
 }

@@ -85,14 +85,19 @@ fn every_address_counts_once_at_the_furthest_step_it_reached() {
         neighbours: Vec::new(),
     };
     let all = coverage(&view);
-    let [berlin, lyon] = &all.sites[..] else { panic!("{all:?}") };
+    let [berlin, lyon] = &all.sites[..] else {
+        panic!("{all:?}")
+    };
     assert_eq!(shown(&berlin.ranges[0].funnel), [7, 7, 5, 3, 2, 1]);
     assert_eq!(shown(&berlin.named), [2, 1, 1, 1, 1, 0]);
     assert_eq!(shown(&berlin.funnel), [9, 8, 6, 4, 3, 1]);
     assert_eq!(shown(&lyon.funnel), [1, 1, 1, 1, 0, 0]);
     assert_eq!(shown(&all.funnel), [10, 9, 7, 5, 3, 1]);
     let states = &berlin.ranges[0].states;
-    assert_eq!((states["silent"], states["excluded"], states["no_credential"]), (2, 2, 1));
+    assert_eq!(
+        (states["silent"], states["excluded"], states["no_credential"]),
+        (2, 2, 1)
+    );
 }
 
 #[test]
@@ -127,7 +132,10 @@ fn the_best_word_of_all_agents_of_a_site_counts() {
     let all = coverage(&view);
     let berlin = &all.sites[0].ranges[0];
     assert_eq!((all.sites.len(), all.sites[0].ranges.len()), (2, 1));
-    assert_eq!((shown(&berlin.funnel), berlin.told), ([6, 6, 4, 0, 0, 0], Instant(30)));
+    assert_eq!(
+        (shown(&berlin.funnel), berlin.told),
+        ([6, 6, 4, 0, 0, 0], Instant(30))
+    );
     assert_eq!(shown(&all.sites[1].ranges[0].funnel), [6, 5, 3, 0, 0, 0]);
 }
 
@@ -163,7 +171,10 @@ fn the_dark_is_told_in_runs_of_one_state() {
         "192.0.2.6-192.0.2.6 1 no_credential",
     ];
     assert_eq!(told(&DARK), expected);
-    assert_eq!(told(&[State::Excluded]), ["192.0.2.0-192.0.2.0 1 excluded", "192.0.2.7-192.0.2.7 1 excluded"]);
+    assert_eq!(
+        told(&[State::Excluded]),
+        ["192.0.2.0-192.0.2.0 1 excluded", "192.0.2.7-192.0.2.7 1 excluded"]
+    );
     assert!(told(&[]).is_empty());
 }
 

@@ -39,7 +39,10 @@ pub(super) fn read(told: &v1::Coverage) -> Result<ToldCoverage, Status> {
         ranges.push(one);
     }
     ranges.sort_by(|a, b| (&a.prefix, a.port).cmp(&(&b.prefix, b.port)));
-    if ranges.windows(2).any(|two| matches!(two, [a, b] if a.prefix == b.prefix && a.port == b.port)) {
+    if ranges
+        .windows(2)
+        .any(|two| matches!(two, [a, b] if a.prefix == b.prefix && a.port == b.port))
+    {
         return Err(wrong("a range is there twice"));
     }
     Ok(ToldCoverage {
@@ -77,7 +80,10 @@ mod tests {
     fn what_fits_is_taken_and_everything_else_refused() {
         let good = told(vec![range("198.51.100.0/31", 2), range("192.0.2.0/29", 8)]);
         let read_good = read(&good).unwrap();
-        assert_eq!((read_good.plan, read_good.revision, read_good.swept), (0, 3, None));
+        assert_eq!(
+            (read_good.plan, read_good.revision, read_good.swept),
+            (0, 3, None)
+        );
         assert_eq!(read_good.ranges[0].prefix, "192.0.2.0/29");
         let other_port = v1::RangeCoverage {
             port: 1161,
@@ -92,7 +98,9 @@ mod tests {
             (vec![range("192.0.2.0/31", 2), range("192.0.2.0/31", 2)], "twice"),
             (vec![range("192.0.2.0/31", 2); 1_001], "too many ranges"),
             (
-                (0..17).map(|n| range(&format!("10.{n}.0.0/16"), 65_536)).collect(),
+                (0..17)
+                    .map(|n| range(&format!("10.{n}.0.0/16"), 65_536))
+                    .collect(),
                 "another number",
             ),
             (
