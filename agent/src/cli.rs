@@ -1,9 +1,10 @@
-//! The command line: `enrol`, `run`, `check-config`, `spool`, `poll`.
+//! The command line: `enrol`, `run`, `check-config`, `spool`, `poll`, `discover`.
 //!
 //! Invariant: whatever goes wrong is one line on standard error and an exit code
 //! of `sysexits.h`; a secret given here is shown nowhere.
 
 pub mod credential;
+pub mod discover;
 pub mod enrol;
 pub mod json;
 pub mod poll;
@@ -57,6 +58,11 @@ enum Command {
     /// sysContact is asked for, but its value is removed: an observation with the outcome
     /// `redacted` says so. sysUpTime stands under `readings`, outside the observations.
     Poll(poll::Args),
+    /// Look at ranges once and say what became of each address.
+    ///
+    /// The first packet to each address is an engine discovery of version 3, which holds no
+    /// secret. Whoever answers is asked for one object with the credential, if there is one.
+    Discover(discover::Args),
 }
 
 /// The whole program.
@@ -90,6 +96,7 @@ pub fn run_by(args: impl IntoIterator<Item = OsString>, clock: fn() -> SystemTim
             Err(error) => fail(&error, ExitCode::FAILURE),
         },
         Command::Poll(args) => poll::run(&args).unwrap_or_else(|error| fail(&error, ExitCode::FAILURE)),
+        Command::Discover(args) => discover::run(&args).unwrap_or_else(|error| fail(&error, ExitCode::FAILURE)),
         Command::CheckConfig { config } => match run::check(&config) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, ExitCode::from(EX_CONFIG)),
