@@ -96,7 +96,9 @@ pub fn run_by(args: impl IntoIterator<Item = OsString>, clock: fn() -> SystemTim
             Err(error) => fail(&error, ExitCode::FAILURE),
         },
         Command::Poll(args) => poll::run(&args).unwrap_or_else(|error| fail(&error, ExitCode::FAILURE)),
-        Command::Discover(args) => discover::run(&args).unwrap_or_else(|error| fail(&error, ExitCode::FAILURE)),
+        Command::Discover(args) => {
+            discover::run(&args).unwrap_or_else(|error| fail(&error, ExitCode::FAILURE))
+        }
         Command::CheckConfig { config } => match run::check(&config) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, ExitCode::from(EX_CONFIG)),

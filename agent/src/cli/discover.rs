@@ -179,9 +179,17 @@ pub fn run(args: &Args) -> Result<ExitCode, DiscoverError> {
             other => other.map_err(DiscoverError::Output)?,
         }
     }
-    let counts: Vec<String> = tally.states.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    let counts: Vec<String> = tally
+        .states
+        .iter()
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect();
     let seconds = began.elapsed().as_secs_f64();
-    super::say(&format_args!("{}; {} packets in {seconds:.1} s", counts.join(", "), tally.packets));
+    super::say(&format_args!(
+        "{}; {} packets in {seconds:.1} s",
+        counts.join(", "),
+        tally.packets
+    ));
     Ok(match tally.interrupted {
         true => ExitCode::from(INTERRUPTED),
         false => ExitCode::SUCCESS,
@@ -206,7 +214,9 @@ async fn sweep(
         true => ProgressBar::hidden(),
         false => ProgressBar::new(total),
     };
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} addresses, {msg} there, {eta} left") {
+    if let Ok(style) =
+        ProgressStyle::with_template("{bar:30} {pos} of {len} addresses, {msg} there, {eta} left")
+    {
         bar.set_style(style);
     }
     let in_flight = usize::try_from(args.in_flight).unwrap_or(usize::MAX);
@@ -243,7 +253,9 @@ async fn sweep(
                 break;
             }
         } else if is_there {
-            tally.rows.push((ended.target, state, ended.why.map(|why| why.to_string())));
+            tally
+                .rows
+                .push((ended.target, state, ended.why.map(|why| why.to_string())));
             bar.set_message(tally.rows.len().to_string());
         }
     }
@@ -310,7 +322,9 @@ mod tests {
 
     fn ranges(words: &str) -> Result<usize, String> {
         let words = ["discover"].into_iter().chain(words.split(' '));
-        let args = Cli::try_parse_from(words).map_err(|error| error.to_string())?.args;
+        let args = Cli::try_parse_from(words)
+            .map_err(|error| error.to_string())?
+            .args;
         let ranges = args.ranges().map_err(|error| error.to_string())?;
         let asked = |range: &Range| (0..range.size()).filter(|n| range.nth(*n).is_some()).count();
         Ok(ranges.iter().map(asked).sum())
@@ -320,7 +334,10 @@ mod tests {
     fn ranges_and_exclusions_are_checked_before_anything_is_sent() {
         for (words, expected) in [
             ("192.0.2.0/24", Ok(254)),
-            ("192.0.2.0/24 198.51.100.0/30 --exclude 192.0.2.128/25", Ok(127 + 2)),
+            (
+                "192.0.2.0/24 198.51.100.0/30 --exclude 192.0.2.128/25",
+                Ok(127 + 2),
+            ),
             ("192.0.2.0/24 --exclude 198.51.100.1", Err("lies in no range")),
             ("192.0.2.0/24 192.0.2.128/25", Err("overlaps")),
             ("10.0.0.0/8", Err("is too large")),

@@ -21,7 +21,15 @@ fn every_address_of_a_range_ends_in_a_state() {
     std::fs::write(folder.path().join("community"), COMMUNITY).unwrap();
     std::fs::write(folder.path().join("wrong"), "wrong").unwrap();
     let discover = |more: &[&str]| {
-        let mut words = vec!["agent", "discover", "127.30.1.0/28", "--port", &port, "--timeout-ms", "500"];
+        let mut words = vec![
+            "agent",
+            "discover",
+            "127.30.1.0/28",
+            "--port",
+            &port,
+            "--timeout-ms",
+            "500",
+        ];
         words.extend(["--exclude", &addresses[1]]);
         words.extend(more);
         let output = run(folder.path(), &words);
@@ -40,19 +48,36 @@ fn every_address_of_a_range_ends_in_a_state() {
             (text("address"), text("state"))
         })
         .collect();
-    assert_eq!(states.len(), 13, "16 less network, broadcast and the excluded one: {lines}");
+    assert_eq!(
+        states.len(),
+        13,
+        "16 less network, broadcast and the excluded one: {lines}"
+    );
     assert!(!states.contains_key(&addresses[1]));
-    assert_eq!((states[&addresses[0]].as_str(), states[&addresses[2]].as_str()), ("engine", "silent"));
-    assert_eq!(states.values().filter(|state| *state == "refused").count(), 11, "{lines}");
-    assert!(said.contains("1 engine, 11 refused, 1 silent; 14 packets"), "{said}");
+    assert_eq!(
+        (states[&addresses[0]].as_str(), states[&addresses[2]].as_str()),
+        ("engine", "silent")
+    );
+    assert_eq!(
+        states.values().filter(|state| *state == "refused").count(),
+        11,
+        "{lines}"
+    );
+    assert!(
+        said.contains("1 engine, 11 refused, 1 silent; 14 packets"),
+        "{said}"
+    );
 
     let (table, said) = discover(&["--community-file", "wrong"]);
-    assert_eq!(table.split_whitespace().collect::<Vec<_>>(), [
-        format!("{}:{port}", addresses[0]).as_str(),
-        "no_credential"
-    ]);
+    assert_eq!(
+        table.split_whitespace().collect::<Vec<_>>(),
+        [format!("{}:{port}", addresses[0]).as_str(), "no_credential"]
+    );
     assert!(said.contains("1 no_credential"), "{said}");
     // Without a credential: who is there, and one packet an address.
     let (_, said) = discover(&[]);
-    assert!(said.contains("1 engine, 11 refused, 1 silent; 13 packets"), "{said}");
+    assert!(
+        said.contains("1 engine, 11 refused, 1 silent; 13 packets"),
+        "{said}"
+    );
 }

@@ -251,7 +251,10 @@ fn who_answers_in_a_range_becomes_a_target_until_it_falls_silent() {
     assert_eq!(range["funnel"]["in_scope"], 13);
     assert_eq!(coverage["runs"][0]["state"], "refused", "{coverage}");
     let page = get(&site.http, "/coverage?range=127.30.1.0/28");
-    assert!(page.contains("nobody takes SNMP there") && page.contains("127.30.1.0/28"), "{page}");
+    assert!(
+        page.contains("nobody takes SNMP there") && page.contains("127.30.1.0/28"),
+        "{page}"
+    );
     assert_eq!(
         site.summary(|_| true)["elements"],
         3,
