@@ -1,10 +1,11 @@
-//! The command line: `enrol`, `run`, `check-config`, `spool`, `poll`, `watch`.
+//! The command line: `enrol`, `run`, `check-config`, `spool`, `poll`, `watch`, `discover`.
 //!
 //! Invariant: whatever goes wrong is one line on standard error and an exit code
 //! of `sysexits.h`; a secret given here is shown nowhere.
 
 pub mod credential;
 pub mod asked;
+pub mod discover;
 pub mod enrol;
 pub mod json;
 pub mod table;
@@ -66,6 +67,11 @@ enum Command {
     /// The first round of each target is printed as by `poll`, then a line for each object
     /// that is new, changed or gone, and for each round that went otherwise than the last.
     Watch(watch::Args),
+    /// Look at ranges once and say what became of each address.
+    ///
+    /// The first packet to each address is an engine discovery of version 3, which holds no
+    /// secret. Whoever answers is asked for one object with the credential, if there is one.
+    Discover(discover::Args),
 }
 
 /// The whole program.
@@ -101,6 +107,9 @@ pub fn run_by(args: impl IntoIterator<Item = OsString>, clock: fn() -> SystemTim
             Err(error) => fail(&error, ExitCode::FAILURE),
         },
         Command::Poll(args) => poll::run(&args).unwrap_or_else(|error| fail(&error, ExitCode::FAILURE)),
+        Command::Discover(args) => {
+            discover::run(&args).unwrap_or_else(|error| fail(&error, ExitCode::FAILURE))
+        }
         Command::Watch(args) => match watch::run(&args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, ExitCode::FAILURE),

@@ -130,6 +130,7 @@ mod tests {
                 target: target.parse().unwrap(),
                 credential: Arc::clone(credential),
                 interval: None,
+                windows: crate::window::Windows::default(),
             };
             targets.iter().map(assignment).collect()
         };

@@ -14,6 +14,7 @@ use crate::poll::socket::Patience;
 use crate::redact::SYS_CONTACT;
 use crate::target::{self, SNMP_PORT, Target};
 use crate::traps::TrapsConfig;
+use crate::window::Windows;
 use credential::{CredentialConfig, Opened, Role};
 use prost::bytes::Bytes;
 use proto::tls::Bundle;
@@ -267,6 +268,8 @@ pub struct Assignment {
     pub credential: Arc<Credential>,
     /// Seconds between two rounds, if not as for all.
     pub interval: Option<Duration>,
+    /// When it is left alone.
+    pub windows: Windows,
 }
 
 /// Why a configuration cannot be used.
@@ -456,6 +459,7 @@ impl Source<'_> {
                 target,
                 credential,
                 interval: None,
+                windows: Windows::default(),
             });
             Ok(())
         };

@@ -18,6 +18,7 @@ pub mod config;
 pub mod enrol;
 pub mod plan;
 pub mod target;
+pub mod window;
 pub mod credential;
 pub mod collector_plan;
 pub mod discover;

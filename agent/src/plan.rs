@@ -8,6 +8,7 @@ pub mod oid;
 use oid::InvalidOid;
 use prost::bytes::Bytes;
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// 1.3.6.1.4.1, below which the arcs of enterprises lie (RFC 2578, 4).
@@ -51,6 +52,21 @@ const ENTITY: &str = "1.3.6.1.2.1.47.1.1.1.1";
 const INTERFACE: &str = "1.3.6.1.2.1.2.2.1";
 /// lldpRemEntry (IEEE 802.1AB-2005).
 const NEIGHBOUR: &str = "1.0.8802.1.1.2.1.4.1.1";
+
+/// Column lldpRemManAddrIfSubtype (IEEE 802.1AB-2005): the addresses stand in the index.
+const NEIGHBOUR_ADDRESS: &str = "1.0.8802.1.1.2.1.4.2.1.3";
+/// lldpV2RemEntry and lldpV2RemManAddrIfSubtype (IEEE 802.1AB-2009).
+const NEIGHBOUR_2009: &str = "1.3.111.2.802.1.1.13.1.4.1.1";
+const NEIGHBOUR_ADDRESS_2009: &str = "1.3.111.2.802.1.1.13.1.4.2.1.3";
+/// dot1dBasePortIfIndex, dot1dTpFdbPort (RFC 4188), dot1qTpFdbPort (RFC 4363): hardware
+/// addresses stand in the index.
+const BRIDGE: [&str; 3] = [
+    "1.3.6.1.2.1.17.1.4.1.2",
+    "1.3.6.1.2.1.17.4.3.1.2",
+    "1.3.6.1.2.1.17.7.1.2.2.1.2",
+];
+/// ipNetToMediaPhysAddress, ipNetToPhysicalPhysAddress (RFC 4293).
+const ARP: [&str; 2] = ["1.3.6.1.2.1.4.22.1.2", "1.3.6.1.2.1.4.35.1.4"];
 
 /// More arcs below the enterprises than any element was seen to have.
 const MAX_ARCS: usize = 64;
@@ -115,6 +131,37 @@ pub struct PlanConfig {
     pub walk: Vec<OidText>,
     /// Further subtrees to walk where an enterprise's arc was seen.
     pub if_arc: Vec<IfArcConfig>,
+    /// Which neighbours to ask for; those of the profile without it.
+    pub neighbours: Option<Vec<Neighbours>>,
+}
+
+/// Tables that tell of neighbours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Neighbours {
+    /// Remote systems and their management addresses (IEEE 802.1AB, 2005 and 2009).
+    Lldp,
+    /// Hardware addresses by port.
+    Bridge,
+    /// Hardware addresses by interface and IP address.
+    Arp,
+}
+
+impl Neighbours {
+    fn questions(self) -> Vec<Question> {
+        let walks = match self {
+            Self::Lldp => vec![
+                columns(NEIGHBOUR, 4..=12),
+                known(&[NEIGHBOUR_ADDRESS]),
+                columns(NEIGHBOUR_2009, 5..=13),
+                known(&[NEIGHBOUR_ADDRESS_2009]),
+            ],
+            // Each by itself: their rows are not those of one table.
+            Self::Bridge => BRIDGE.iter().map(|column| known(&[column])).collect(),
+            Self::Arp => ARP.iter().map(|column| known(&[column])).collect(),
+        };
+        walks.into_iter().map(Question::Walk).collect()
+    }
 }
 
 /// One `[[plan.if_arc]]`.
@@ -194,6 +241,15 @@ impl From<&PlanConfig> for Plan {
     fn from(config: &PlanConfig) -> Self {
         let octets = |all: &[OidText]| all.iter().map(OidText::octets).collect::<Vec<_>>();
         let mut plan = Self::of(config.profile);
+        if let Some(neighbours) = &config.neighbours {
+            let of_profile = Question::Walk(columns(NEIGHBOUR, 4..=12));
+            let place = plan.questions.iter().position(|question| *question == of_profile);
+            let asked: BTreeSet<_> = neighbours.iter().collect();
+            let asked = asked.into_iter().flat_map(|one| one.questions());
+            if let Some(place) = place {
+                plan.questions.splice(place..=place, asked);
+            }
+        }
         if !config.get.is_empty() {
             plan.questions.push(Question::Get(octets(&config.get)));
         }
@@ -245,6 +301,27 @@ mod tests {
         };
         assert_eq!(shape(Profile::Inventory), (vec![7, 16, 1, 9], 5));
         assert_eq!(shape(Profile::Full), (vec![10, 16, 2, 9, 1], 5));
+    }
+
+    #[test]
+    fn neighbours_are_asked_where_they_are_wanted_and_nowhere_else() {
+        let asked = |text: &str| {
+            let config: PlanConfig = toml::from_str(&format!("profile = 'inventory'\n{text}")).unwrap();
+            let plan = Plan::from(&config);
+            plan.questions.iter().map(roots).collect::<Vec<_>>()
+        };
+        for (text, expected) in [
+            ("", &[7, 16, 1, 9][..]),
+            ("neighbours = []", &[7, 16, 1]),
+            ("neighbours = ['lldp']", &[7, 16, 1, 9, 1, 9, 1]),
+            (
+                "neighbours = ['arp', 'bridge', 'arp']",
+                &[7, 16, 1, 1, 1, 1, 1, 1],
+            ),
+        ] {
+            assert_eq!(asked(text), expected, "{text}");
+        }
+        assert!(toml::from_str::<PlanConfig>("neighbours = ['cdp']").is_err());
     }
 
     #[test]

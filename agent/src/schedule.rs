@@ -273,7 +273,7 @@ impl Schedule {
         whose: &mut HashMap<tokio::task::Id, Target>,
         reports: &mpsc::Sender<Report>,
     ) {
-        let Some(turn) = self.table.start() else {
+        let Some(turn) = self.table.start(self.now()) else {
             return;
         };
         let target = turn.assignment.target;

@@ -1,7 +1,12 @@
-//! For tests: a community; an authority and what it signs, made anew for each test.
+//! For tests: a community; an engine's answer; an authority and what it signs, made anew for each test.
 
 use crate::credential::Credential;
 use crate::poll::wire::Version;
+use async_snmp::message::{MsgFlags, MsgGlobalData, ScopedPdu, SecurityLevel, V3Message};
+use async_snmp::message_size::MessageSize;
+use async_snmp::pdu::ResponsePdu;
+use async_snmp::v3::UsmSecurityParams;
+use async_snmp::{Oid, Value, VarBind};
 use proto::tls::{AgentIdentity, COLLECTOR_NAME};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use secrecy::SecretString;
@@ -12,6 +17,29 @@ use std::sync::Arc;
 pub fn community(text: &str) -> Arc<Credential> {
     let secret = SecretString::from(text);
     Arc::new(Credential::community(Version::V2c, secret, "test").unwrap())
+}
+
+/// The same, for addresses of one prefix only.
+pub fn community_within(text: &str, prefix: &str) -> Arc<Credential> {
+    let secret = SecretString::from(text);
+    let credential = Credential::community(Version::V2c, secret, "test").unwrap();
+    Arc::new(credential.within(vec![prefix.parse().unwrap()]))
+}
+
+/// What an engine answers to discovery (RFC 3414, 4), made by the library.
+pub fn engine_report(id: i32, engine: &[u8]) -> Vec<u8> {
+    let usm = UsmSecurityParams::new(engine.to_vec(), 1, 2, Vec::new()).unwrap();
+    let flags = MsgFlags::new(SecurityLevel::NoAuthNoPriv, false);
+    let header = MsgGlobalData::new(id, MessageSize::new(1472).unwrap(), flags).unwrap();
+    // usmStatsUnknownEngineIDs.0 (RFC 3414, 5).
+    let counter = VarBind::new(
+        Oid::from_slice(&[1, 3, 6, 1, 6, 3, 15, 1, 1, 4, 0]),
+        Value::Counter32(1),
+    );
+    let report = ResponsePdu::report(0, vec![counter]).unwrap();
+    let scoped = ScopedPdu::new(engine.to_vec(), Vec::new(), report);
+    let message = V3Message::new(header, usm.encode().unwrap(), scoped).unwrap();
+    message.encode().unwrap().to_vec()
 }
 
 /// Signs for agents and collectors.

@@ -273,6 +273,7 @@ mod tests {
             target: "127.0.0.1".parse().unwrap(),
             credential: Arc::clone(&credential),
             interval: None,
+            windows: Arc::default(),
         };
         let (work, followed) = watch::channel(Arc::new(Work {
             assignments: vec![assignment],

@@ -153,6 +153,7 @@ struct Session {
     /// When it is to be looked at again.
     look: Instant,
     plans: plans::Asked,
+    covered: plans::Covered,
 }
 
 impl Uplink {
@@ -273,6 +274,13 @@ impl Uplink {
                         permit.send(request(report_request::Message::PlanStatus(status)));
                     }
                 }
+                () = session.covered.moved(), if session.capability >= proto::COVERAGE_CAPABILITY => {}
+                permit = requests.reserve(), if session.covered.ready() => {
+                    let permit = permit.map_err(|_| SessionError::Closed)?;
+                    if let Some(coverage) = session.covered.take() {
+                        permit.send(request(report_request::Message::Coverage(coverage)));
+                    }
+                }
                 () = tokio::time::sleep_until(later), if matches!(turn, Turn::Later(_)) => {}
                 () = self.shared.appended.notified(), if session.line.wants().is_some() => {}
                 () = stop.cancelled(), if until.is_none() => {
@@ -349,6 +357,7 @@ impl Uplink {
             told: None,
             look: Instant::now(),
             plans,
+            covered: plans::Covered::new(self.plans.as_ref()),
         };
         Ok((session, requests))
     }

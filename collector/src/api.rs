@@ -5,6 +5,7 @@
 
 pub mod query;
 
+use crate::coverage;
 use crate::ingest::Uncommitted;
 use axum::Json;
 use axum::extract::{Query as Pairs, State};
@@ -105,6 +106,7 @@ pub fn router(api: Api) -> axum::Router {
         .route("/api/v1/summary", get(summary))
         .route("/api/v1/findings", get(findings))
         .route("/api/v1/elements", get(elements))
+        .route("/api/v1/coverage", get(coverage))
         .route("/healthz", get(healthz))
         .route("/metrics", get(metrics))
         .with_state(api)
@@ -133,6 +135,25 @@ async fn elements(
 ) -> Result<Json<Page<ElementRow>>, Problem> {
     let filter = Query::read(pairs, query::ELEMENTS)?.elements()?;
     Ok(Json(api.store.elements(&filter).await?))
+}
+
+/// Funnels and ranges; with a range chosen, its addresses in runs of one state.
+async fn coverage(
+    State(api): State<Api>,
+    Pairs(pairs): Pairs<Vec<(String, String)>>,
+) -> Result<Json<Value>, Problem> {
+    let query = Query::read(pairs, query::COVERAGE)?;
+    let all = coverage::read(&*api.store).await?;
+    let runs = match query.range(&all)? {
+        Some((_, range)) => Some(range.runs(&query.states()?)),
+        None => None,
+    };
+    Ok(Json(json!({
+        "funnel": all.funnel,
+        "sites": all.sites,
+        "proposed": all.proposed,
+        "runs": runs,
+    })))
 }
 
 /// Able to read (one look-up of a key that is not there), and to write when it last tried.

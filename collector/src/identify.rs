@@ -3,9 +3,10 @@
 use crate::ingest::decode_evidence;
 use identify::knowledge::{FILE_NAMES, KnowledgeFile};
 use identify::{Knowledge, KnowledgeError};
-use model::{Digest, Doubt, Identification, Instant, Subject, UnitIdentity};
+use model::{Digest, Doubt, Evidence, Identification, Instant, Subject, UnitIdentity};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use store::coverage::FoundNeighbour;
 use store::record::{IdentifiedEvidence, Stage, Undone};
 use store::{Store, StoreError};
 
@@ -127,28 +128,42 @@ async fn one(
 ) -> IdentifiedEvidence {
     // A large walk takes milliseconds of CPU: off the threads that serve agents.
     let concluded = tokio::task::spawn_blocking(move || match bytes.map(|b| decode_evidence(&b)) {
-        Some(Ok(evidence)) => identify::identify(&evidence, knowledge),
-        Some(Err(unreadable)) => nothing(knowledge, "unreadable", &unreadable.to_string()),
-        None => nothing(
-            knowledge,
-            "evidence_missing",
-            "the store does not hold the bytes of this evidence",
+        Some(Ok(evidence)) => (identify::identify(&evidence, knowledge), found_in(&evidence)),
+        Some(Err(unreadable)) => (
+            nothing(knowledge, "unreadable", &unreadable.to_string()),
+            Vec::new(),
+        ),
+        None => (
+            nothing(
+                knowledge,
+                "evidence_missing",
+                "the store does not hold the bytes of this evidence",
+            ),
+            Vec::new(),
         ),
     })
     .await;
-    let identification = concluded.unwrap_or_else(|fault| {
+    let (identification, neighbours) = concluded.unwrap_or_else(|fault| {
         tracing::error!(evidence.digest = %digest, error = %fault, "identification panicked");
-        nothing(
-            knowledge,
-            "fault",
-            "identification failed on this evidence; this is a fault of Marque",
-        )
+        let text = "identification failed on this evidence; this is a fault of Marque";
+        (nothing(knowledge, "fault", text), Vec::new())
     });
     IdentifiedEvidence {
         undone,
         digest,
         identification,
+        neighbours,
     }
+}
+
+fn found_in(evidence: &Evidence) -> Vec<FoundNeighbour> {
+    identify::neighbour::neighbours(evidence)
+        .into_iter()
+        .map(|found| FoundNeighbour {
+            address: found.address,
+            protocol: found.protocol,
+        })
+        .collect()
 }
 
 /// Unknown, and why.

@@ -6,6 +6,7 @@
 
 mod listener;
 mod read;
+mod coverage;
 mod commit;
 mod uncommitted;
 mod streams;

@@ -18,6 +18,7 @@ pub mod claim;
 pub mod findings;
 pub mod finding;
 pub mod elements;
+pub mod coverage;
 pub mod tree;
 pub mod element;
 
@@ -85,6 +86,7 @@ pub fn router(web: Web) -> axum::Router {
         .route("/findings/{id}", get(finding::finding))
         .route("/elements", get(elements::elements))
         .route("/elements/{id}", get(element::element))
+        .route("/coverage", get(coverage::coverage))
         .route("/evidence/{digest}", get(evidence::evidence))
         .route("/evidence/{digest}/walk", get(evidence::walk))
         .route("/assets/{name}", get(assets::asset))

@@ -32,7 +32,8 @@ pub const DESCRIPTORS: &[u8] = include_bytes!("generated/marque.v1.bin");
 /// 2: gaps among the sequences; many small reports in one message; how the
 /// spool stands.
 /// 3: plans down, and what became of them up.
-/// 4: reports of rounds in which nothing was walked.
+/// 4: reports of rounds in which nothing was walked; what became of the addresses in the
+/// ranges of a plan.
 pub const CAPABILITY: u32 = 4;
 
 /// The first capability that knows gaps, batches and how the spool stands.
@@ -44,6 +45,8 @@ pub const PLAN_CAPABILITY: u32 = 3;
 /// The first capability that tells a refreshed report from a walk: to others every report
 /// must be of a walk.
 pub const REFRESH_CAPABILITY: u32 = 4;
+/// The first capability that knows coverage.
+pub const COVERAGE_CAPABILITY: u32 = 4;
 
 /// No sequence goes beyond: far more than any agent reaches, and sums of it still count.
 pub const MAX_SEQUENCE: u64 = 1 << 48;

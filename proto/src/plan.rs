@@ -28,6 +28,9 @@ pub const MAX_QUESTIONS: usize = 100;
 /// Characters of an object identifier in dotted text, at most.
 pub const MAX_OID_CHARS: usize = 128;
 
+/// Windows of a plan at most: one bit of a mask each.
+pub const MAX_WINDOWS: usize = 32;
+
 /// Seconds of an interval or a sweep, at most.
 pub const MAX_SECONDS: u32 = 31_536_000;
 
@@ -63,12 +66,15 @@ mod tests {
             port: 65_535,
             credential_name: name.clone(),
             interval_seconds: MAX_SECONDS,
+            windows: u32::MAX,
         };
         let range = v1::PlannedRange {
             prefix: format!("{address}/128"),
             excluded: vec![format!("{address}/128"); MAX_EXCLUDED / MAX_RANGES],
             port: 65_535,
             credential_name: name,
+            windows: u32::MAX,
+            ask_silent: true,
         };
         let if_arc = v1::IfArc {
             arc: u32::MAX,
@@ -84,18 +90,53 @@ mod tests {
                 get: vec![oid.clone(); MAX_QUESTIONS],
                 walk: vec![oid; MAX_QUESTIONS],
                 if_arc: vec![if_arc; MAX_QUESTIONS],
+                neighbours: Some(v1::Neighbours {
+                    lldp: true,
+                    bridge: true,
+                    arp: true,
+                }),
             }),
             interval_seconds: u32::MAX,
             packets_per_second: u32::MAX,
             targets: vec![target; MAX_TARGETS],
             ranges: vec![range; MAX_RANGES],
             sweep_seconds: u32::MAX,
+            windows: vec![
+                v1::Window {
+                    days: u32::MAX,
+                    from_minute: u32::MAX,
+                    to_minute: u32::MAX,
+                    offset_minutes: i32::MIN,
+                };
+                MAX_WINDOWS
+            ],
         };
         assert!(
             plan.encoded_len() + 64 < crate::MAX_MESSAGE_BYTES,
             "{}",
             plan.encoded_len()
         );
+    }
+
+    #[test]
+    fn the_largest_coverage_fits_one_message() {
+        let addresses = usize::try_from(MAX_ADDRESSES).unwrap();
+        let range = v1::RangeCoverage {
+            prefix: "2001:db80:1234:5678:9abc:def0:1234:5678/128".to_owned(),
+            port: 65_535,
+            states: vec![8; addresses / MAX_RANGES + 1].into(),
+        };
+        let coverage = v1::Coverage {
+            plan: Some(v1::PlanId {
+                revision: u64::MAX,
+                digest: vec![0; 32].into(),
+            }),
+            revision: u64::MAX,
+            clock_micros: i64::MIN,
+            swept_micros: i64::MIN,
+            ranges: vec![range; MAX_RANGES],
+        };
+        assert!(coverage.encoded_len() + 64 < crate::MAX_MESSAGE_BYTES / 4);
     }
 
     #[test]

@@ -13,9 +13,10 @@ use prost::Message as _;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "marque/v1/enrolment.proto",
     "marque/v1/evidence.proto",
+    "marque/v1/coverage.proto",
     "marque/v1/inventory.proto",
     "marque/v1/plan.proto",
     "marque/v1/courier.proto",

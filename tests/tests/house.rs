@@ -20,6 +20,7 @@ mod house {
     pub mod enrol;
     pub mod gap;
     pub mod plan;
+    pub mod discover;
     pub mod courier;
     pub mod restore;
     pub mod chaos;

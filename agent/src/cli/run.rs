@@ -4,8 +4,9 @@
 //! schedule ─(reports, 64: rounds wait)─► keep ─► spool ─► uplink ◄─(watch)─ renewal
 //!    ▲                                     └─ appended ──►┘ │ ▲ └► desk, for couriers
 //!    └─(watch)─ follower ◄──(watch: newest plan)────────────┘ │
-//!                │  ▲ └──────(watch: what became of it)───────┘
-//!                └► discovery (watches: ranges there, found back)
+//!                │  ▲ └──────(watch: what became of it)───────┤
+//!                └► discovery ──(watch: coverage)─────────────┘
+//!                     (watches: ranges there, found back)
 //! traps ─(early targets, 256: dropped)─► schedule
 //! ```
 //!
@@ -219,13 +220,14 @@ async fn run_tasks(
             let found = path.with_added_extension("found");
             let follower = Follower::load(own, bounds, path, sockets.pace());
             let patience = poll.patience().first_contact;
-            let discovery =
-                Discovery::load(follower.sweep(), found, sockets, patience).map_err(RunError::System)?;
+            let discovery = Discovery::load(follower.sweep(), found, sockets.pace(), patience)
+                .map_err(RunError::System)?;
             let (received, newest) = watch::channel(None);
             let plans = Plans {
                 received,
                 runs: follower.runs(),
                 said: follower.said(),
+                covers: discovery.covers(),
             };
             let (work, found) = (follower.work(), discovery.found());
             let mut tasks = JoinSet::new();

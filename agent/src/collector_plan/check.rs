@@ -7,8 +7,9 @@ use super::Bounds;
 use crate::config::Assignment;
 use crate::credential::Credential;
 use crate::discover::{Area, Sweep};
-use crate::plan::{IfArcConfig, OidText, Plan, PlanConfig, Profile};
+use crate::plan::{IfArcConfig, Neighbours, OidText, Plan, PlanConfig, Profile};
 use crate::target::Target;
+use crate::window::{self, Window, Windows};
 use ipnet::IpNet;
 use proto::plan::{self as most, Range};
 use proto::v1;
@@ -65,6 +66,7 @@ pub fn check(plan: &v1::Plan, bounds: &Bounds) -> Result<Checked, Refusal> {
     }
     at_most("targets", plan.targets.len(), most::MAX_TARGETS)?;
     at_most("ranges", plan.ranges.len(), most::MAX_RANGES)?;
+    let windows = windows(plan)?;
     let excluded = plan.ranges.iter().map(|range| range.excluded.len()).sum();
     at_most("excluded", excluded, most::MAX_EXCLUDED)?;
     if plan.packets_per_second > most::MAX_PACKETS_PER_SECOND {
@@ -78,9 +80,9 @@ pub fn check(plan: &v1::Plan, bounds: &Bounds) -> Result<Checked, Refusal> {
         questions: plan.questions.as_ref().map(questions).transpose()?,
         interval: seconds("interval_seconds", plan.interval_seconds, bounds.min_interval)?,
         packets_per_second: plan.packets_per_second,
-        assignments: targets(plan, bounds)?,
+        assignments: targets(plan, bounds, &windows)?,
         sweep: Sweep::new(
-            areas(plan, bounds)?,
+            areas(plan, bounds, &windows)?,
             seconds("sweep_seconds", sweep, bounds.min_sweep)?.unwrap_or_default(),
         ),
         id,
@@ -128,7 +130,19 @@ fn questions(asked: &v1::Questions) -> Result<Arc<Plan>, Refusal> {
         get: oids("get", &asked.get)?,
         walk: oids("walk", &asked.walk)?,
         if_arc: asked.if_arc.iter().map(if_arc).collect::<Result<_, Refusal>>()?,
+        neighbours: asked.neighbours.as_ref().map(neighbours),
     })))
+}
+
+fn neighbours(asked: &v1::Neighbours) -> Vec<Neighbours> {
+    [
+        (asked.lldp, Neighbours::Lldp),
+        (asked.bridge, Neighbours::Bridge),
+        (asked.arp, Neighbours::Arp),
+    ]
+    .into_iter()
+    .filter_map(|(wanted, one)| wanted.then_some(one))
+    .collect()
 }
 
 fn oids(item: &str, texts: &[String]) -> Result<Vec<OidText>, Refusal> {
@@ -170,7 +184,34 @@ fn port(item: &dyn Display, port: u32) -> Result<u16, Refusal> {
     port.ok_or_else(|| refuse(item, format!("port must be 1 to {}", u16::MAX)))
 }
 
-fn targets(plan: &v1::Plan, bounds: &Bounds) -> Result<Vec<Assignment>, Refusal> {
+/// All windows of a plan.
+fn windows(plan: &v1::Plan) -> Result<Vec<Window>, Refusal> {
+    at_most("windows", plan.windows.len(), most::MAX_WINDOWS)?;
+    let read = |(number, window): (usize, &v1::Window)| {
+        Window::read(window).ok_or_else(|| refuse(format!("window {}", number + 1), "is no time of the week"))
+    };
+    plan.windows.iter().enumerate().map(read).collect()
+}
+
+/// Those of a mask.
+fn chosen(item: &dyn Display, mask: u32, all: &[Window]) -> Result<Windows, Refusal> {
+    let bit = |number: usize| mask >> number & 1 == 1;
+    if (all.len()..most::MAX_WINDOWS).any(bit) {
+        return Err(refuse(item, "names a window that is not there"));
+    }
+    let chosen: Windows = all
+        .iter()
+        .enumerate()
+        .filter(|(n, _)| bit(*n))
+        .map(|(_, w)| *w)
+        .collect();
+    if window::never_ends(&chosen) {
+        return Err(refuse(item, "its windows leave no time to ask"));
+    }
+    Ok(chosen)
+}
+
+fn targets(plan: &v1::Plan, bounds: &Bounds, windows: &[Window]) -> Result<Vec<Assignment>, Refusal> {
     let mut seen = HashSet::new();
     let mut all = Vec::with_capacity(plan.targets.len());
     for planned in &plan.targets {
@@ -198,12 +239,13 @@ fn targets(plan: &v1::Plan, bounds: &Bounds) -> Result<Vec<Assignment>, Refusal>
                 bounds,
             )?,
             interval: seconds(&item, planned.interval_seconds, bounds.min_interval)?,
+            windows: chosen(&item, planned.windows, windows)?,
         });
     }
     Ok(all)
 }
 
-fn areas(plan: &v1::Plan, bounds: &Bounds) -> Result<Vec<Area>, Refusal> {
+fn areas(plan: &v1::Plan, bounds: &Bounds, windows: &[Window]) -> Result<Vec<Area>, Refusal> {
     let mut all: Vec<Area> = Vec::with_capacity(plan.ranges.len());
     let mut addresses = 0;
     for planned in &plan.ranges {
@@ -229,6 +271,8 @@ fn areas(plan: &v1::Plan, bounds: &Bounds) -> Result<Vec<Area>, Refusal> {
         }
         all.push(Area {
             credential: credential(&item, &planned.credential_name, range.prefix(), bounds)?,
+            windows: chosen(&item, planned.windows, windows)?,
+            ask_silent: planned.ask_silent,
             range,
             port,
         });
@@ -257,16 +301,16 @@ mod tests {
             address: address.to_owned(),
             port: 161,
             credential_name: "core".to_owned(),
-            interval_seconds: 0,
+            ..v1::PlannedTarget::default()
         }
     }
 
     fn range(prefix: &str) -> v1::PlannedRange {
         v1::PlannedRange {
             prefix: prefix.to_owned(),
-            excluded: Vec::new(),
             port: 161,
             credential_name: "core".to_owned(),
+            ..v1::PlannedRange::default()
         }
     }
 
@@ -284,12 +328,24 @@ mod tests {
                     arc: 99_999,
                     walk: vec!["1.3.6.1.4.1.99999.1".to_owned()],
                 }],
+                neighbours: None,
             }),
             interval_seconds: 60,
             packets_per_second: 10,
             targets: vec![target("10.0.0.1"), target("2001:db8::1"), target("192.0.2.1")],
             ranges: vec![range("10.1.0.0/24"), range("2001:db8:1::/120")],
             sweep_seconds: 0,
+            windows: vec![half(0, 720), half(720, 0)],
+        }
+    }
+
+    /// A part of every day.
+    fn half(from_minute: u32, to_minute: u32) -> v1::Window {
+        v1::Window {
+            days: 127,
+            from_minute,
+            to_minute,
+            offset_minutes: 0,
         }
     }
 
@@ -301,6 +357,11 @@ mod tests {
         assert_eq!((checked.assignments.len(), checked.sweep.slots()), (3, 512));
         let questions = checked.questions.unwrap();
         assert_eq!((questions.questions.len(), questions.if_arc.len()), (5, 1));
+        assert!(checked.assignments.iter().all(|one| one.windows.is_empty()));
+        let mut windowed = plan();
+        windowed.targets[1].windows = 2;
+        let checked = check(&windowed, &bounds()).unwrap();
+        assert_eq!(checked.assignments[1].windows.len(), 1);
         let empty = v1::Plan {
             id: plan().id,
             ..v1::Plan::default()
@@ -397,6 +458,22 @@ mod tests {
             (
                 change(|p| p.questions.as_mut().unwrap().get = vec!["1.".repeat(9_999)]),
                 "get: an identifier is too long",
+            ),
+            (
+                change(|p| p.windows[1].days = 0),
+                "window 2: is no time of the week",
+            ),
+            (
+                change(|p| p.windows = vec![half(0, 1); 33]),
+                "windows: more than 32",
+            ),
+            (
+                change(|p| p.targets[0].windows = 4),
+                "target 10.0.0.1:161: names a window that is not there",
+            ),
+            (
+                change(|p| p.ranges[0].windows = 3),
+                "range 10.1.0.0/24: its windows leave no time to ask",
             ),
             (with_range("10.0.0.0/8"), "range: 10.0.0.0/8 is too large"),
             (with_range("11.0.0.0/24"), "range 11.0.0.0/24: lies outside"),

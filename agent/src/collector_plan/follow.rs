@@ -199,8 +199,9 @@ impl Follower {
             .chain(&follows.assignments)
             .map(|one| one.target)
             .collect();
-        self.sweep
-            .send_replace(Arc::new(follows.sweep.clone().without(listed)));
+        self.sweep.send_replace(Arc::new(
+            follows.sweep.clone().without(listed).of(follows.id.clone()),
+        ));
         self.runs.send_replace(follows.id.clone());
         metrics::gauge!("marque_agent_plan_revision").set(follows.id.revision as f64);
     }
@@ -225,6 +226,7 @@ mod tests {
     use super::*;
     use crate::collector_plan::CollectorPlanConfig;
     use crate::plan::Profile;
+    use crate::window::Windows;
 
     fn follower(path: PathBuf) -> Follower {
         let credential = crate::testing::community("hunter2");
@@ -233,6 +235,7 @@ mod tests {
                 target: "192.0.2.1".parse().unwrap(),
                 credential: Arc::clone(&credential),
                 interval: None,
+                windows: Windows::default(),
             }],
             questions: Arc::new(Plan::of(Profile::Full)),
             interval: Duration::from_secs(3600),
@@ -255,7 +258,7 @@ mod tests {
                 address: address.to_owned(),
                 port: 161,
                 credential_name: "core".to_owned(),
-                interval_seconds: 0,
+                ..v1::PlannedTarget::default()
             }],
             ..v1::Plan::default()
         }

@@ -6,7 +6,9 @@
 
 use crate::credential::Credential;
 use crate::target::Target;
+use crate::window::Windows;
 use proto::plan::Range;
+use proto::v1::PlanId;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +22,19 @@ pub struct Area {
     pub port: u16,
     /// The only credential that is tried there.
     pub credential: Arc<Credential>,
+    /// When it is left alone.
+    pub windows: Windows,
+    /// Whether a community is sent to an address that was silent to engine discovery.
+    pub ask_silent: bool,
+}
+
+/// One address of one area, asked or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Which area.
+    pub area: usize,
+    /// How far into its prefix.
+    pub offset: u64,
 }
 
 /// All ranges of a plan and the time one look at all of them takes.
@@ -30,6 +45,7 @@ pub struct Sweep {
     ends: Vec<u64>,
     time: Duration,
     listed: HashSet<Target>,
+    plan: PlanId,
 }
 
 impl Sweep {
@@ -48,7 +64,21 @@ impl Sweep {
             ends,
             time,
             listed: HashSet::new(),
+            plan: PlanId::default(),
         }
+    }
+
+    /// The ranges of that plan.
+    #[must_use]
+    pub fn of(mut self, plan: PlanId) -> Self {
+        self.plan = plan;
+        self
+    }
+
+    /// Which plan they are of.
+    #[must_use]
+    pub fn plan(&self) -> &PlanId {
+        &self.plan
     }
 
     /// Without targets that are polled anyway.
@@ -64,6 +94,35 @@ impl Sweep {
         self.areas.len()
     }
 
+    /// The areas, in order.
+    #[must_use]
+    pub fn all(&self) -> &[Area] {
+        &self.areas
+    }
+
+    /// Who is at a place, unless it is left alone for good.
+    #[must_use]
+    pub fn address(&self, place: Place) -> Option<Target> {
+        let area = self.areas.get(place.area)?;
+        Target::new(area.range.nth(place.offset)?, area.port).ok()
+    }
+
+    /// Whether it is polled anyway.
+    #[must_use]
+    pub fn lists(&self, target: Target) -> bool {
+        self.listed.contains(&target)
+    }
+
+    /// Where an address is looked for, if it is.
+    #[must_use]
+    pub fn place_of(&self, target: Target) -> Option<Place> {
+        let at = target.address();
+        let inside = |area: &Area| area.port == at.port() && area.range.contains(at.ip());
+        let number = self.areas.iter().position(inside)?;
+        let offset = self.areas.get(number)?.range.offset(at.ip())?;
+        (!self.lists(target)).then_some(Place { area: number, offset })
+    }
+
     /// Slots of one sweep; 0 when there is nothing to look at.
     #[must_use]
     pub fn slots(&self) -> u64 {
@@ -72,25 +131,19 @@ impl Sweep {
 
     /// Whom to ask in a slot, if anyone.
     #[must_use]
-    pub fn at(&self, slot: u64) -> Option<(Target, Area)> {
+    pub fn at(&self, slot: u64) -> Option<(Target, &Area)> {
         let slot = slot.checked_rem(self.slots())?;
         let number = self.ends.partition_point(|end| *end <= slot);
         let area = self.areas.get(number)?;
-        let end = self.ends.get(number)?;
-        let offset = slot - (end - area.range.size());
-        let target = Target::new(area.range.nth(offset)?, area.port).ok()?;
-        (!self.listed.contains(&target)).then(|| (target, area.clone()))
+        let offset = slot - (self.ends.get(number)? - area.range.size());
+        let target = self.address(Place { area: number, offset })?;
+        (!self.lists(target)).then_some((target, area))
     }
 
     /// The area an address is looked for in, if it is.
     #[must_use]
     pub fn area_of(&self, target: Target) -> Option<&Area> {
-        let at = target.address();
-        let inside = |area: &&Area| area.port == at.port() && area.range.contains(at.ip());
-        self.areas
-            .iter()
-            .find(inside)
-            .filter(|_| !self.listed.contains(&target))
+        self.areas.get(self.place_of(target)?.area)
     }
 
     /// The first slot that is not past, counted from 1970.
@@ -124,15 +177,17 @@ impl Sweep {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    fn area(prefix: &str, excluded: &[&str], port: u16) -> Area {
+    pub fn area(prefix: &str, excluded: &[&str], port: u16) -> Area {
         Area {
             range: Range::new(prefix, excluded.iter().copied()).unwrap(),
             port,
             credential: crate::testing::community("x"),
+            windows: Windows::default(),
+            ask_silent: false,
         }
     }
 

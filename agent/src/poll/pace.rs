@@ -45,9 +45,15 @@ impl Pace {
         self.interval_nanos.store(nanos, Ordering::Relaxed);
     }
 
+    /// Takes a turn for one packet: when it may leave, [`None`] at once.
+    #[must_use]
+    pub fn claim(&self) -> Option<Instant> {
+        self.reserve(Instant::now)
+    }
+
     /// Waits until one more packet may leave, and says how long that took.
     pub async fn turn(&self) -> Duration {
-        let Some(at) = self.reserve(Instant::now) else {
+        let Some(at) = self.claim() else {
             return Duration::ZERO;
         };
         let began = Instant::now();

@@ -279,7 +279,7 @@ impl Socket {
     }
 }
 
-pub(super) fn any_address(v4: bool) -> SocketAddr {
+pub(crate) fn any_address(v4: bool) -> SocketAddr {
     if v4 {
         (Ipv4Addr::UNSPECIFIED, 0).into()
     } else {
@@ -288,7 +288,7 @@ pub(super) fn any_address(v4: bool) -> SocketAddr {
 }
 
 /// What ICMP, the routes or the filters of this machine say (RFC 1122, 3.2.2.1).
-pub(super) fn nobody_there(error: &io::Error) -> bool {
+pub(crate) fn nobody_there(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
     matches!(
         error.kind(),

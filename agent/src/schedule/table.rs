@@ -8,11 +8,15 @@ use super::Work;
 use crate::config::Assignment;
 use crate::poll::Learned;
 use crate::target::Target;
+use crate::window;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// Those that waited for the end of a window are spread over so long.
+const AFTER_WINDOW: Duration = Duration::from_secs(120);
 
 /// All targets.
 #[derive(Debug)]
@@ -139,11 +143,17 @@ impl Table {
         None
     }
 
-    /// Begins the round that is due next.
-    pub fn start(&mut self) -> Option<Started> {
+    /// Begins the round that is due next; one that falls into a window is due after it.
+    pub fn start(&mut self, (now, since_1970): (Instant, Duration)) -> Option<Started> {
         self.next()?;
         let Reverse((_, _, target)) = self.due.pop()?;
         let place = self.places.get_mut(&target)?;
+        if let Some(wait) = window::wait(&place.assignment.windows, since_1970) {
+            // Not all at the first moment.
+            let spread = until_slot(target, since_1970 + wait, AFTER_WINDOW);
+            self.set_due(target, now + wait + spread);
+            return None;
+        }
         place.turn = Turn::UnderWay;
         Some(Started {
             assignment: place.assignment.clone(),
@@ -221,6 +231,7 @@ mod tests {
     use super::*;
     use crate::config::PollConfig;
     use crate::credential::Credential;
+    use crate::window::{Window, Windows};
     use std::sync::Arc;
 
     #[test]
@@ -250,6 +261,8 @@ mod tests {
         table: Table,
         start: Instant,
         credential: Arc<Credential>,
+        /// Of every target.
+        windows: Windows,
     }
 
     impl Story {
@@ -258,6 +271,7 @@ mod tests {
                 table: Table::new(Learned::nothing(&PollConfig::default().limits())),
                 start: Instant::now(),
                 credential: crate::testing::community("x"),
+                windows: Windows::default(),
             }
         }
 
@@ -267,6 +281,7 @@ mod tests {
                 target: target.parse().unwrap(),
                 credential: Arc::clone(&self.credential),
                 interval: (*own > 0).then(|| Duration::from_secs(*own)),
+                windows: self.windows.clone(),
             });
             let work = Work {
                 interval: Duration::from_secs(interval),
@@ -282,10 +297,16 @@ mod tests {
             let until = self.start + Duration::from_secs(second);
             let mut begun = Vec::new();
             while self.table.next().is_some_and(|at| at <= until) {
-                begun.push(self.table.start().unwrap().assignment.target.to_string());
+                let round = self.table.start((until, START + Duration::from_secs(second)));
+                begun.extend(round.map(|round| round.assignment.target.to_string()));
             }
             begun.sort();
             begun
+        }
+
+        fn start(&mut self, second: u64) -> Started {
+            let elapsed = Duration::from_secs(second);
+            self.table.start((self.start + elapsed, START + elapsed)).unwrap()
         }
 
         fn ended(&mut self, second: u64, target: &str) {
@@ -381,13 +402,13 @@ mod tests {
         story.follow(0, 100_000, &[(A, 0)]);
         let at = |story: &Story, second| story.start + Duration::from_secs(second);
         let target: Target = A.parse().unwrap();
-        assert!(!story.table.start().unwrap().early);
+        assert!(!story.start(0).early);
         // While its round is under way: another one follows at once.
         let now = at(&story, 1);
         assert!(story.table.hasten(target, now, rest));
         story.ended(2, A);
         assert_eq!(story.next(), 2);
-        assert!(story.table.start().unwrap().early);
+        assert!(story.start(2).early);
         story.ended(3, A);
         let slot = story.next();
         for second in [4, 300] {
@@ -398,13 +419,33 @@ mod tests {
         let now = at(&story, 301);
         assert!(story.table.hasten(target, now, rest));
         assert_eq!(story.next(), 301);
-        assert!(story.table.start().unwrap().early);
+        assert!(story.start(301).early);
         // Whoever refused its user is left alone all the same.
         story.refused(302, A, Duration::from_secs(900));
         let (now, slot) = (at(&story, 700), story.next());
         assert!(!story.table.hasten(target, now, rest));
         assert_eq!(story.next(), slot);
         assert!(!story.table.hasten(B.parse().unwrap(), now, rest), "a stranger");
+    }
+
+    #[test]
+    fn nobody_is_polled_in_a_window_and_everybody_soon_after() {
+        let mut story = Story::new();
+        // The story begins on a Friday at 08:00 UTC.
+        story.windows = Arc::new([Window::read(&proto::v1::Window {
+            days: 127,
+            from_minute: 8 * 60,
+            to_minute: 9 * 60,
+            offset_minutes: 0,
+        })
+        .unwrap()]);
+        story.follow(0, 600, &[(A, 0), (B, 0)]);
+        assert!(story.begun(0).is_empty());
+        assert!(story.begun(3_599).is_empty());
+        assert!(story.next() >= 3_600 && story.next() <= 3_720, "{}", story.next());
+        assert_eq!(story.begun(3_720), [A, B]);
+        story.ended(3_721, A);
+        assert!(story.next() <= 4_321, "outside of windows the interval counts");
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! Plans on the stream: what came down in this session, and the one answer to it.
+//! Plans on the stream: what came down in this session, the one answer to it, and
+//! what became of the addresses in its ranges.
 //!
-//! Invariant: an answer goes up only for the plan that came last in the same
-//! session, and once.
+//! Invariants: an answer goes up only for the plan that came last in the same
+//! session, and once; of the coverage each session tells the newest first of all.
 
 use proto::v1;
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// The ends of those who follow plans.
@@ -15,6 +17,8 @@ pub struct Plans {
     pub runs: watch::Receiver<v1::PlanId>,
     /// What became of the newest plan.
     pub said: watch::Receiver<Option<v1::PlanStatus>>,
+    /// What became of every address in the ranges of the plan.
+    pub covers: watch::Receiver<Option<Arc<v1::Coverage>>>,
 }
 
 impl Plans {
@@ -82,6 +86,51 @@ impl Asked {
     }
 }
 
+/// One session's coverage.
+pub(super) struct Covered {
+    covers: Option<watch::Receiver<Option<Arc<v1::Coverage>>>>,
+    ready: bool,
+}
+
+impl Covered {
+    /// Each session tells what is known.
+    pub(super) fn new(plans: Option<&Plans>) -> Self {
+        let mut covers = plans.map(|plans| plans.covers.clone());
+        if let Some(covers) = &mut covers {
+            covers.mark_changed();
+        }
+        Self { covers, ready: false }
+    }
+
+    /// Waits until there is coverage to tell. Safe to cancel.
+    pub(super) async fn moved(&mut self) {
+        let Some(covers) = &mut self.covers else {
+            return std::future::pending().await;
+        };
+        loop {
+            if covers.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            if covers.borrow_and_update().is_some() {
+                self.ready = true;
+                return;
+            }
+        }
+    }
+
+    /// Whether there is some.
+    pub(super) fn ready(&self) -> bool {
+        self.ready
+    }
+
+    /// The newest, to be sent now.
+    pub(super) fn take(&mut self) -> Option<v1::Coverage> {
+        self.ready = false;
+        let covers = self.covers.as_mut()?.borrow_and_update().clone();
+        covers.map(Arc::unwrap_or_clone)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,7 +158,13 @@ mod tests {
         let (received, _keep) = watch::channel(None);
         let (_runs, runs) = watch::channel(v1::PlanId::default());
         let (say, said) = watch::channel(None);
-        let plans = Plans { received, runs, said };
+        let (cover, covers) = watch::channel(None);
+        let plans = Plans {
+            received,
+            runs,
+            said,
+            covers,
+        };
         say.send_replace(status(1));
         let mut session = Asked::new(Some(plans.clone()));
         let hears = async |session: &mut Asked| {
@@ -130,6 +185,24 @@ mod tests {
         assert_eq!(hears(&mut session).await, Some(3));
         say.send_replace(status(3));
         assert_eq!(hears(&mut session).await, None);
+        // Coverage: nothing yet, then the newest, once; and to the next session again.
+        let covered = async |session: &mut Covered| {
+            let _ = tokio::time::timeout(Duration::ZERO, session.moved()).await;
+            let told = session.ready().then(|| session.take()).flatten();
+            told.map(|coverage| coverage.revision)
+        };
+        let mut telling = Covered::new(Some(&plans));
+        assert_eq!(covered(&mut telling).await, None);
+        for revision in [1, 2] {
+            cover.send_replace(Some(Arc::new(v1::Coverage {
+                revision,
+                ..v1::Coverage::default()
+            })));
+        }
+        assert_eq!(covered(&mut telling).await, Some(2));
+        assert_eq!(covered(&mut telling).await, None);
+        assert_eq!(covered(&mut Covered::new(Some(&plans))).await, Some(2));
+        assert_eq!(covered(&mut Covered::new(None)).await, None);
         // Whoever takes none is sent none.
         assert!(Asked::new(None).received(plan(1)).is_err());
     }

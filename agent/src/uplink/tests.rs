@@ -87,7 +87,9 @@ impl InventoryService for Collector {
                         statuses.send(status).await.unwrap();
                         continue;
                     }
-                    report_request::Message::PlanStatus(_) => panic!("no plan was sent"),
+                    report_request::Message::PlanStatus(_) | report_request::Message::Coverage(_) => {
+                        panic!("no plan was sent")
+                    }
                     report_request::Message::Hello(_) => panic!("a second hello"),
                 };
                 taken += reports.len();

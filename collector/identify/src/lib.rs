@@ -2,7 +2,7 @@
 //!
 //! Invariants: [`identify`] is pure and total. It reads no clock, network or database,
 //! cannot fail (strange input becomes a doubt), and its result is bounded whatever a
-//! device sent. Neighbours never make claims about the element.
+//! device sent. Neighbours never make claims about the element; where they are is told apart.
 
 pub mod knowledge;
 pub mod recording;
@@ -16,6 +16,7 @@ mod address;
 mod part;
 mod unit;
 mod weigh;
+pub mod neighbour;
 
 pub use knowledge::{Knowledge, KnowledgeError};
 

@@ -6,7 +6,9 @@
 //! its kin write, [`Query::read`] reads.
 
 use crate::api::Problem;
+use crate::coverage::{self, ALL_STATES, Coverage, DARK, RangeCoverage};
 use model::{FindingState, ResultClass, Role, Severity, SiteName, Standing};
+use proto::v1::CoverageState as State;
 use std::fmt::Display;
 use std::str::FromStr;
 use store::view::{ElementFilter, FindingFilter};
@@ -27,6 +29,9 @@ pub const FINDINGS: &[&str] = &[
 ];
 /// Parameters of lists of elements.
 pub const ELEMENTS: &[&str] = &["site", "role", "maker", "standing", "text", "after", "limit"];
+
+/// Parameters of coverage: a range by site, prefix and port, and which states of it.
+pub const COVERAGE: &[&str] = &["site", "range", "port", "state"];
 
 const MAX_PAIRS: usize = 64;
 const MAX_VALUE: usize = 256;
@@ -72,6 +77,41 @@ impl Query {
                 .map(|&(key, value)| (key.to_owned(), value.to_owned()))
                 .collect(),
         }
+    }
+
+    /// The states asked for; those that are dark unless any is named.
+    ///
+    /// # Errors
+    /// [`Problem::BadParameter`] for a word that is no state.
+    pub fn states(&self) -> Result<Vec<State>, Problem> {
+        let named = self.all("state").map(|text| {
+            let state = ALL_STATES
+                .into_iter()
+                .find(|state| coverage::word(*state) == text);
+            state.ok_or_else(|| bad("state", text, ALL_STATES.map(coverage::word).join(", ")))
+        });
+        let named: Vec<State> = named.collect::<Result<_, _>>()?;
+        Ok(if named.is_empty() { DARK.to_vec() } else { named })
+    }
+
+    /// The range asked for, and its site; [`None`] when none is asked for.
+    ///
+    /// # Errors
+    /// [`Problem::NotFound`] when there is no such range.
+    pub fn range<'c>(&self, all: &'c Coverage) -> Result<Option<(&'c SiteName, &'c RangeCoverage)>, Problem> {
+        if self.one("range").is_empty() {
+            return Ok(None);
+        }
+        let fits = |range: &&RangeCoverage| {
+            range.prefix == self.one("range")
+                && (self.one("port").is_empty() || self.one("port") == range.port.to_string())
+        };
+        all.sites
+            .iter()
+            .filter(|site| self.one("site").is_empty() || self.has("site", site.site.as_str()))
+            .find_map(|site| Some((&site.site, site.ranges.iter().find(fits)?)))
+            .map(Some)
+            .ok_or(Problem::NotFound("range"))
     }
 
     /// All values of a key.

@@ -1,6 +1,7 @@
 //! The inventory service: one task a stream, group commit of what is ready.
 
 use super::commit::commit;
+use super::coverage;
 use super::read;
 use super::streams::{Open, Streams};
 use super::uncommitted::Uncommitted;
@@ -13,6 +14,7 @@ use proto::v1;
 use proto::v1::inventory_service_server::{InventoryService, InventoryServiceServer};
 use std::sync::Arc;
 use std::time::Duration;
+use store::coverage::ToldCoverage;
 use store::plans::{PlanRef, Said};
 use store::record::{AgentHello, IncomingReport, SpoolStatus};
 use store::{Store, StoreError};
@@ -33,7 +35,7 @@ const BATCH_BYTES: usize = 8 << 20;
 /// Reports committed in one transaction; an agent that keeps to the window never sends more at once.
 const COMMIT: usize = WINDOW as usize;
 
-/// A spool's standing is written down at most so often.
+/// A spool's standing and coverage are each written down at most so often.
 const STATUS_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long a new stream may stay silent before its greeting.
@@ -141,6 +143,8 @@ impl InventoryService for Ingest {
             next_sequence: hello.next_sequence,
             status: None,
             noted: None,
+            covers: None,
+            covered: None,
             waiting: self.waiting.clone(),
         };
         let open = self.streams.open(agent);
@@ -170,6 +174,10 @@ struct Line {
     status: Option<SpoolStatus>,
     /// When that was written down last.
     noted: Option<std::time::Instant>,
+    /// What became of its addresses, not yet written down.
+    covers: Option<ToldCoverage>,
+    /// When that was written down last.
+    covered: Option<std::time::Instant>,
     waiting: Uncommitted,
 }
 
@@ -307,6 +315,7 @@ impl Line {
                 self.pushed.answered()?;
                 self.said = Some(plan::said(&status)?);
             }
+            Some(v1::report_request::Message::Coverage(told)) => self.covers = Some(coverage::read(&told)?),
             Some(v1::report_request::Message::Hello(_)) | None => {
                 return Err(Status::invalid_argument("a report was expected"));
             }
@@ -314,19 +323,24 @@ impl Line {
         Ok(())
     }
 
-    /// Writes down what it said beside its reports: of a plan, and how its spool stands.
+    /// Writes down what it said beside its reports: of a plan, of its addresses, and how its spool stands.
     async fn note_words(&mut self) -> Result<(), StoreError> {
         if let Some(said) = self.said.take() {
             self.desk.note(self.peer.agent, &said).await?;
         }
-        if self.noted.is_some_and(|noted| noted.elapsed() < STATUS_PAUSE) {
-            return Ok(());
+        let rests = |last: Option<std::time::Instant>| last.is_some_and(|at| at.elapsed() < STATUS_PAUSE);
+        let (agent, now) = (self.peer.agent, (self.clock)());
+        if !rests(self.covered)
+            && let Some(told) = self.covers.take()
+        {
+            self.covered = Some(std::time::Instant::now());
+            self.store.note_coverage(agent, told, now).await?;
         }
-        if let Some(status) = self.status.take() {
+        if !rests(self.noted)
+            && let Some(status) = self.status.take()
+        {
             self.noted = Some(std::time::Instant::now());
-            self.store
-                .note_spool(self.peer.agent, status, (self.clock)())
-                .await?;
+            self.store.note_spool(agent, status, now).await?;
         }
         Ok(())
     }

@@ -11,6 +11,10 @@ use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use toml::Spanned;
+use window::WindowTable;
+
+mod private;
+mod window;
 
 /// A plan that was read and checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +48,8 @@ struct File {
     target: Vec<Target>,
     #[serde(default)]
     range: Vec<RangeTable>,
+    #[serde(default)]
+    window: Vec<WindowTable>,
 }
 
 #[derive(Default, Deserialize)]
@@ -73,6 +79,23 @@ struct Questions {
     walk: Vec<Spanned<String>>,
     #[serde(default)]
     if_arc: Vec<IfArc>,
+    neighbours: Option<Vec<Neighbour>>,
+    #[serde(default = "yes")]
+    private_tables: bool,
+}
+
+/// Which neighbours are asked for.
+#[derive(PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Neighbour {
+    Lldp,
+    Cdp,
+    Bridge,
+    Arp,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Default, Deserialize)]
@@ -99,6 +122,8 @@ struct Target {
     credential: Spanned<String>,
     #[serde(default, deserialize_with = "between::<1, { bounds::MAX_SECONDS }, _>")]
     interval_seconds: u32,
+    #[serde(default)]
+    leave_alone: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -110,6 +135,10 @@ struct RangeTable {
     #[serde(default = "snmp", deserialize_with = "between::<1, 65_535, _>")]
     port: u32,
     credential: Spanned<String>,
+    #[serde(default)]
+    leave_alone: Vec<Spanned<String>>,
+    #[serde(default)]
+    ask_silent: bool,
 }
 
 /// RFC 3417, 3.1.
@@ -190,6 +219,7 @@ impl File {
             targets: self.targets()?,
             ranges: self.ranges()?,
             sweep_seconds: self.discovery.sweep_seconds,
+            windows: window::all(&self.window)?,
         })
     }
 
@@ -215,6 +245,7 @@ impl File {
                 port: target.port,
                 credential_name: name(&target.credential)?,
                 interval_seconds: target.interval_seconds,
+                windows: window::mask(&target.leave_alone, &self.window)?,
             });
         }
         Ok(all)
@@ -252,6 +283,8 @@ impl File {
                 excluded: parsed.excluded().iter().map(ToString::to_string).collect(),
                 port: range.port,
                 credential_name: name(&range.credential)?,
+                windows: window::mask(&range.leave_alone, &self.window)?,
+                ask_silent: range.ask_silent,
             });
             before.push((parsed, range.port));
         }
@@ -261,9 +294,13 @@ impl File {
 
 impl Questions {
     fn wire(&self) -> Result<v1::Questions, Fault> {
-        if let Some(beyond) = self.if_arc.get(bounds::MAX_QUESTIONS) {
+        let asks_for = |one| self.neighbours.as_ref().is_some_and(|asked| asked.contains(&one));
+        let built_in: Vec<v1::IfArc> =
+            private::tables(self.private_tables, asks_for(Neighbour::Cdp)).collect();
+        let most = bounds::MAX_QUESTIONS - built_in.len();
+        if let Some(beyond) = self.if_arc.get(most) {
             let at = beyond.walk.first().map_or(0, |walk| walk.span().start);
-            return Err((at, format!("more than {} if_arc", bounds::MAX_QUESTIONS)));
+            return Err((at, format!("more than {most} if_arc beside those built in")));
         }
         let if_arc = |found: &IfArc| {
             Ok(v1::IfArc {
@@ -279,7 +316,17 @@ impl Questions {
             profile: profile.into(),
             get: oids(&self.get)?,
             walk: oids(&self.walk)?,
-            if_arc: self.if_arc.iter().map(if_arc).collect::<Result<_, Fault>>()?,
+            if_arc: self
+                .if_arc
+                .iter()
+                .map(if_arc)
+                .chain(built_in.into_iter().map(Ok))
+                .collect::<Result<_, Fault>>()?,
+            neighbours: self.neighbours.as_ref().map(|_| v1::Neighbours {
+                lldp: asks_for(Neighbour::Lldp),
+                bridge: asks_for(Neighbour::Bridge),
+                arp: asks_for(Neighbour::Arp),
+            }),
         })
     }
 }

@@ -82,6 +82,8 @@ impl House {
             "/findings".into(),
             format!("/findings/{}", finding_id(0)),
             "/elements".into(),
+            "/coverage".into(),
+            "/coverage?site=ber-1&range=192.0.2.248/29&port=1161".into(),
             format!("/elements/{}", element_id(0)),
             format!("/elements/{}", element_id(3)),
             format!("/evidence/{digest}"),
@@ -104,6 +106,7 @@ async fn every_page_renders_and_escapes_what_devices_say() {
     for page in [
         "/elements",
         "/",
+        "/coverage",
         &format!("/elements/{}", element_id(3)),
         &format!("/evidence/{}", house.store.digest(0)),
     ] {
@@ -112,6 +115,37 @@ async fn every_page_renders_and_escapes_what_devices_say() {
             "{page} shows the name"
         );
     }
+}
+
+#[tokio::test]
+async fn coverage_shows_the_funnel_and_what_is_dark_and_the_api_says_the_same() {
+    let house = House::new();
+    let page = house.get("/coverage?range=192.0.2.248/29").await.body;
+    for words in [
+        "192.0.2.251 – 192.0.2.252",
+        "1 no credential",
+        "it told its engine and did not take the credential",
+        "203.0.113.9",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let api: Value =
+        serde_json::from_str(&house.get("/api/v1/coverage?range=192.0.2.248/29").await.body).unwrap();
+    let range = &api["sites"][0]["ranges"][0];
+    assert_eq!(
+        (&range["states"]["silent"], &range["funnel"]["answered"]),
+        (&2.into(), &3.into())
+    );
+    assert_eq!(api["runs"].as_array().unwrap().len(), 4, "{}", api["runs"]);
+    let scope = api["funnel"]["in_scope"].as_u64().unwrap();
+    assert_eq!(scope, 14 + 7);
+    let only = house
+        .get("/api/v1/coverage?range=192.0.2.248/29&state=refused")
+        .await
+        .body;
+    let only: Value = serde_json::from_str(&only).unwrap();
+    assert_eq!(only["runs"][0]["first"], "192.0.2.253");
+    assert!(house.get("/api/v1/coverage").await.body.contains("\"runs\":null"));
 }
 
 #[tokio::test]
@@ -157,6 +191,12 @@ async fn refusals_have_their_status_and_say_what_to_do() {
             "violation, overdue",
         ),
         ("/elements?colour=red".to_owned(), 400, "site, role, maker"),
+        (
+            "/coverage?state=dark".to_owned(),
+            400,
+            "engine, object, no_credential",
+        ),
+        ("/coverage?range=10.0.0.0/8".to_owned(), 404, "no such range"),
         ("/?wall=yes".to_owned(), 400, "leave it out"),
         (format!("/elements/{nobody}"), 404, "no such element"),
         ("/elements/none".to_owned(), 404, "no such element"),

@@ -2,6 +2,7 @@
 
 mod admission;
 mod plans;
+mod coverage;
 mod line;
 mod evidence;
 mod queues;
@@ -79,6 +80,7 @@ impl House {
             undone,
             digest,
             identification,
+            neighbours: Vec::new(),
         };
         self.store
             .save_identified(vec![done], Instant(2_000))

@@ -7,6 +7,7 @@
 pub mod record;
 pub mod admission;
 pub mod plans;
+pub mod coverage;
 pub mod view;
 pub mod error;
 pub mod sqlite;
@@ -18,6 +19,7 @@ pub use error::StoreError;
 pub use plans::Plans;
 pub use sqlite::SqliteStore;
 
+use coverage::{CoverageView, ToldCoverage};
 use model::{AgentId, Digest, ElementId, Instant, Site};
 use record::{
     AgentHello, Declaration, IdentifiedEvidence, IncomingReport, JudgedElement, SpoolStatus, Stage,
@@ -69,6 +71,10 @@ pub trait Store: Send + Sync + 'static {
     /// Notes how an agent's spool stands, and that the agent spoke; only the last word is kept.
     async fn note_spool(&self, agent: AgentId, status: SpoolStatus, now: Instant) -> Result<(), StoreError>;
 
+    /// Takes what an agent told of the addresses in its ranges in place of what it told before.
+    async fn note_coverage(&self, agent: AgentId, told: ToldCoverage, now: Instant)
+    -> Result<(), StoreError>;
+
     // ── reconcile ──
 
     /// If the stage was last run with another version, queues all its inputs anew and notes the new version.
@@ -105,6 +111,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// One element with unit, components, evidence chain and findings.
     async fn element(&self, element: ElementId) -> Result<Option<ElementView>, StoreError>;
+
+    /// What became of every address in scope, how far elements are, and what neighbours say.
+    async fn coverage(&self) -> Result<CoverageView, StoreError>;
 
     /// Whether the last commit of reports found room on the disk.
     fn takes_writes(&self) -> bool;

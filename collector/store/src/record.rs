@@ -1,5 +1,6 @@
 //! What goes into the store, as the stages of the path hand it over.
 
+use crate::coverage::FoundNeighbour;
 use model::{
     AgentId, Completeness, Digest, ElementId, FindingId, FindingState, Identification, Instant, Place, Role,
     RuleResult, SiteName, SupplierRef, UnitId, UnitIdentity, Varbind,
@@ -219,6 +220,8 @@ pub struct IdentifiedEvidence {
     pub digest: Digest,
     /// What was concluded.
     pub identification: Identification,
+    /// Management addresses it tells of neighbours.
+    pub neighbours: Vec<FoundNeighbour>,
 }
 
 /// What evaluation needs to know about one element.

@@ -7,6 +7,7 @@
 pub mod audit;
 mod admission;
 mod plans;
+mod coverage;
 mod declare;
 mod ingest;
 mod conclude;
@@ -16,6 +17,7 @@ mod overview;
 mod findings;
 mod elements;
 
+use crate::coverage::{CoverageView, ToldCoverage};
 use crate::record::{
     AgentHello, Declaration, IdentifiedEvidence, IncomingReport, JudgedElement, SpoolStatus, Stage,
     StageVersion, Subject, Undone, Verdict,
@@ -200,6 +202,18 @@ impl Store for SqliteStore {
         self.commit(write).await
     }
 
+    async fn note_coverage(
+        &self,
+        agent: AgentId,
+        told: ToldCoverage,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        let states = coverage::compress(&told)?;
+        let mut write = self.begin().await?;
+        coverage::note(write.sql()?, agent, &told, &states, now).await?;
+        self.commit(write).await
+    }
+
     async fn adopt_version(&self, version: &StageVersion, now: Instant) -> Result<bool, StoreError> {
         let mut write = self.begin().await?;
         let changed = conclude::adopt_version(write.sql()?, version, now).await?;
@@ -254,6 +268,10 @@ impl Store for SqliteStore {
 
     async fn element(&self, element: ElementId) -> Result<Option<ElementView>, StoreError> {
         elements::one(&self.readers, element).await
+    }
+
+    async fn coverage(&self) -> Result<CoverageView, StoreError> {
+        coverage::view(&self.readers).await
     }
 
     fn takes_writes(&self) -> bool {

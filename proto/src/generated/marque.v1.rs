@@ -609,6 +609,25 @@ pub struct Plan {
     /// Seconds in which each address of the ranges is asked once; 0: a day.
     #[prost(uint32, tag = "7")]
     pub sweep_seconds: u32,
+    /// Times at which targets and ranges are left alone.
+    #[prost(message, repeated, tag = "8")]
+    pub windows: ::prost::alloc::vec::Vec<Window>,
+}
+/// A time of the week, open at its end.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Window {
+    /// Bit 0 is Monday, bit 6 Sunday: the days on which it begins.
+    #[prost(uint32, tag = "1")]
+    pub days: u32,
+    /// Minutes after midnight, 0 to 1439. An end at or before the beginning is on the
+    /// next day.
+    #[prost(uint32, tag = "2")]
+    pub from_minute: u32,
+    #[prost(uint32, tag = "3")]
+    pub to_minute: u32,
+    /// What local time is ahead of UTC, in minutes, -1439 to 1439.
+    #[prost(sint32, tag = "4")]
+    pub offset_minutes: i32,
 }
 /// Asked in this order: the profile, `get`, `walk`, and where an enterprise's arc
 /// was seen, what `if_arc` says.
@@ -624,6 +643,22 @@ pub struct Questions {
     pub walk: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(message, repeated, tag = "4")]
     pub if_arc: ::prost::alloc::vec::Vec<IfArc>,
+    /// Which neighbours are asked for. Absent: those of the profile, LLDP of 2005.
+    #[prost(message, optional, tag = "5")]
+    pub neighbours: ::core::option::Option<Neighbours>,
+}
+/// Neighbours of an element, each off unless said.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Neighbours {
+    /// IEEE 802.1AB of 2005 and 2009: remote systems and their management addresses.
+    #[prost(bool, tag = "1")]
+    pub lldp: bool,
+    /// Q-BRIDGE-MIB and BRIDGE-MIB: hardware addresses by port.
+    #[prost(bool, tag = "2")]
+    pub bridge: bool,
+    /// IP-MIB: hardware addresses by interface and IP address.
+    #[prost(bool, tag = "3")]
+    pub arp: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct IfArc {
@@ -648,6 +683,9 @@ pub struct PlannedTarget {
     /// Seconds between two rounds; 0: as for all.
     #[prost(uint32, tag = "4")]
     pub interval_seconds: u32,
+    /// Bit n: window n of the plan counts here.
+    #[prost(uint32, tag = "5")]
+    pub windows: u32,
 }
 /// Addresses to look at; whoever answers becomes a target.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -664,6 +702,13 @@ pub struct PlannedRange {
     /// As in PlannedTarget; the only one that is tried.
     #[prost(string, tag = "4")]
     pub credential_name: ::prost::alloc::string::String,
+    /// As in PlannedTarget; counts for who is found here too.
+    #[prost(uint32, tag = "5")]
+    pub windows: u32,
+    /// Whether an address that is silent to engine discovery is asked once more with
+    /// the community of the range, which shows it to whoever has that address.
+    #[prost(bool, tag = "6")]
+    pub ask_silent: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PlanStatus {
@@ -740,9 +785,98 @@ impl PlanOutcome {
         }
     }
 }
+/// Takes the place of the coverage that the agent told before, whole.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Coverage {
+    /// The plan whose ranges these are.
+    #[prost(message, optional, tag = "1")]
+    pub plan: ::core::option::Option<PlanId>,
+    /// One more each time the agent tells; goes on over restarts.
+    #[prost(uint64, tag = "2")]
+    pub revision: u64,
+    /// The agent's wall clock when this was true, microseconds since 1970.
+    #[prost(int64, tag = "3")]
+    pub clock_micros: i64,
+    /// When the last sweep ended, by the same clock; 0: none did yet.
+    #[prost(int64, tag = "4")]
+    pub swept_micros: i64,
+    #[prost(message, repeated, tag = "5")]
+    pub ranges: ::prost::alloc::vec::Vec<RangeCoverage>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RangeCoverage {
+    /// As in PlannedRange.
+    #[prost(string, tag = "1")]
+    pub prefix: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub port: u32,
+    /// One octet for each address of the prefix, in order: its CoverageState.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub states: ::prost::bytes::Bytes,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum CoverageState {
+    Unspecified = 0,
+    /// Its turn has not come yet.
+    NotAsked = 1,
+    /// Left alone: excluded, or the network or broadcast address of the prefix.
+    Excluded = 2,
+    /// A target by name, polled without being looked for.
+    Listed = 3,
+    /// Nobody answered. An element that passes over engine discovery is silent too,
+    /// unless the range says that silent addresses are asked with the community.
+    Silent = 4,
+    /// The network said that nobody takes SNMP there (ICMP).
+    Refused = 5,
+    /// It told its engine and took the credential.
+    Engine = 6,
+    /// It told no engine and took the credential.
+    Object = 7,
+    /// It told its engine and did not take the credential.
+    NoCredential = 8,
+    /// Its turn came in a time at which it is left alone; it is asked after that.
+    Waiting = 9,
+}
+impl CoverageState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "COVERAGE_STATE_UNSPECIFIED",
+            Self::NotAsked => "COVERAGE_STATE_NOT_ASKED",
+            Self::Excluded => "COVERAGE_STATE_EXCLUDED",
+            Self::Listed => "COVERAGE_STATE_LISTED",
+            Self::Silent => "COVERAGE_STATE_SILENT",
+            Self::Refused => "COVERAGE_STATE_REFUSED",
+            Self::Engine => "COVERAGE_STATE_ENGINE",
+            Self::Object => "COVERAGE_STATE_OBJECT",
+            Self::NoCredential => "COVERAGE_STATE_NO_CREDENTIAL",
+            Self::Waiting => "COVERAGE_STATE_WAITING",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "COVERAGE_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "COVERAGE_STATE_NOT_ASKED" => Some(Self::NotAsked),
+            "COVERAGE_STATE_EXCLUDED" => Some(Self::Excluded),
+            "COVERAGE_STATE_LISTED" => Some(Self::Listed),
+            "COVERAGE_STATE_SILENT" => Some(Self::Silent),
+            "COVERAGE_STATE_REFUSED" => Some(Self::Refused),
+            "COVERAGE_STATE_ENGINE" => Some(Self::Engine),
+            "COVERAGE_STATE_OBJECT" => Some(Self::Object),
+            "COVERAGE_STATE_NO_CREDENTIAL" => Some(Self::NoCredential),
+            "COVERAGE_STATE_WAITING" => Some(Self::Waiting),
+            _ => None,
+        }
+    }
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ReportRequest {
-    #[prost(oneof = "report_request::Message", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "report_request::Message", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub message: ::core::option::Option<report_request::Message>,
 }
 /// Nested message and enum types in `ReportRequest`.
@@ -769,6 +903,11 @@ pub mod report_request {
         /// From capability 3 on.
         #[prost(message, tag = "6")]
         PlanStatus(super::PlanStatus),
+        /// What became of the addresses in the ranges of its plan: when a sweep ended and
+        /// when something changed, at most once a minute between. It has no sequence and
+        /// is not acknowledged. From capability 4 on.
+        #[prost(message, tag = "7")]
+        Coverage(super::Coverage),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -99,6 +99,19 @@ impl Range {
         self.prefix.contains(&address) && !self.excluded.iter().any(|net| net.contains(&address))
     }
 
+    /// How far into the prefix an address lies, if it does.
+    #[must_use]
+    pub fn offset(&self, address: IpAddr) -> Option<u64> {
+        if !self.prefix.contains(&address) {
+            return None;
+        }
+        match (self.prefix.network(), address) {
+            (IpAddr::V4(first), IpAddr::V4(at)) => Some(u64::from(u32::from(at) - u32::from(first))),
+            (IpAddr::V6(first), IpAddr::V6(at)) => u64::try_from(u128::from(at) - u128::from(first)).ok(),
+            _ => None,
+        }
+    }
+
     /// Whether both have an address, excluded or not.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
@@ -109,24 +122,28 @@ impl Range {
     /// neither network nor broadcast address.
     #[must_use]
     pub fn nth(&self, offset: u64) -> Option<IpAddr> {
+        let edge = offset == 0 || offset == self.size() - 1;
+        let v4 = matches!(self.prefix, IpNet::V4(net) if net.prefix_len() < 31);
+        let address = self.address(offset)?;
+        (!(edge && v4) && self.contains(address)).then_some(address)
+    }
+
+    /// The address so far into the prefix, whether or not it is to be looked at.
+    #[must_use]
+    pub fn address(&self, offset: u64) -> Option<IpAddr> {
         if offset >= self.size() {
             return None;
         }
-        let address = match self.prefix {
+        match self.prefix {
             IpNet::V4(net) => {
-                let edge = offset == 0 || offset == self.size() - 1;
-                if edge && net.prefix_len() < 31 {
-                    return None;
-                }
                 let first = u32::from(net.network());
-                IpAddr::from(Ipv4Addr::from(first.checked_add(u32::try_from(offset).ok()?)?))
+                Some(Ipv4Addr::from(first.checked_add(u32::try_from(offset).ok()?)?).into())
             }
             IpNet::V6(net) => {
                 let first = u128::from(net.network());
-                IpAddr::from(Ipv6Addr::from(first.checked_add(u128::from(offset))?))
+                Some(Ipv6Addr::from(first.checked_add(u128::from(offset))?).into())
             }
-        };
-        self.contains(address).then_some(address)
+        }
     }
 }
 
@@ -182,6 +199,10 @@ mod tests {
                     assert_eq!((range.size(), asked.len()), counts, "{prefix}");
                     assert!(asked.iter().all(|address| range.contains(*address)), "{prefix}");
                     assert!(asked.is_sorted(), "{prefix}");
+                    for offset in 0..range.size() {
+                        let back = range.nth(offset).and_then(|at| range.offset(at));
+                        assert!(back.is_none_or(|back| back == offset), "{prefix}");
+                    }
                 }
                 (Err(error), Err(words)) => assert!(error.to_string().contains(words), "{error}"),
                 (got, expected) => panic!("{prefix}: {got:?}, expected {expected:?}"),

@@ -38,6 +38,86 @@ fn what_is_left_out_is_left_to_the_agent() {
 }
 
 #[test]
+fn windows_travel_by_number_and_are_named_in_targets_and_ranges() {
+    let text = "[[window]]\nname = 'night'\nfrom = '22:00'\nto = '04:30'\noffset = '-03:30'\n\
+        [[window]]\nname = 'fair'\ndays = ['sat', 'sun']\nfrom = '00:00'\nto = '00:00'\n\
+        [[target]]\naddress = '192.0.2.1'\ncredential = 'a'\nleave_alone = ['fair']\n\
+        [[range]]\nprefix = '192.0.2.0/24'\ncredential = 'a'\nleave_alone = ['night', 'fair']\nask_silent = true\n";
+    let plan = PlanFile::parse(text, "p").unwrap().at(1);
+    let shown = |window: &v1::Window| {
+        (
+            window.days,
+            window.from_minute,
+            window.to_minute,
+            window.offset_minutes,
+        )
+    };
+    let windows: Vec<_> = plan.windows.iter().map(shown).collect();
+    assert_eq!(windows, [(127, 1320, 270, -210), (96, 0, 0, 0)]);
+    assert_eq!((plan.targets[0].windows, plan.ranges[0].windows), (2, 3));
+    assert!(plan.ranges[0].ask_silent);
+    let window = |rest: &str| format!("[[window]]\nname = 'n'\n{rest}");
+    for (text, expected) in [
+        (
+            window("from = '24:00'\nto = '01:00'\n"),
+            "p:3:8: is no time of the day",
+        ),
+        (
+            window("from = '22'\nto = '01:00'\n"),
+            "p:3:8: is no time of the day",
+        ),
+        (
+            window("from = '22:00'\nto = '01:00'\ndays = ['monday']\n"),
+            "p:5:9: is none of mon, tue",
+        ),
+        (
+            window("from = '22:00'\nto = '01:00'\ndays = []\n"),
+            "p:2:8: has no days",
+        ),
+        (
+            window("from = '22:00'\nto = '01:00'\noffset = 'CET'\n"),
+            "p:5:10: is no offset",
+        ),
+        (
+            window("from = '22:00'\nto = '01:00'\n").repeat(2),
+            "p:6:8: is there twice",
+        ),
+        (
+            "[[target]]\naddress = '192.0.2.1'\ncredential = 'a'\nleave_alone = ['x']\n".to_owned(),
+            "p:4:16: no [[window]] is named x",
+        ),
+    ] {
+        let error = PlanFile::parse(&text, "p").unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}\nexpected {expected}");
+    }
+}
+
+#[test]
+fn private_tables_and_neighbours_are_asked_as_the_plan_says() {
+    let asked = |text: &str| {
+        let plan = PlanFile::parse(text, "p").unwrap().at(1);
+        let questions = plan.questions.unwrap();
+        let arcs: Vec<u32> = questions.if_arc.iter().map(|found| found.arc).collect();
+        (arcs, questions.neighbours)
+    };
+    let (arcs, neighbours) = asked("[plan]\n");
+    assert!(
+        arcs.len() >= 4 && !arcs.contains(&9) && neighbours.is_none(),
+        "{arcs:?}"
+    );
+    let (arcs, neighbours) = asked("[plan]\nprivate_tables = false\nneighbours = []\n");
+    assert_eq!((arcs, neighbours), (vec![], Some(v1::Neighbours::default())));
+    let (arcs, neighbours) = asked(
+        "[plan]\nprivate_tables = false\nneighbours = ['lldp', 'cdp', 'arp']\n\
+         [[plan.if_arc]]\narc = 99999\nwalk = ['1.3.6.1.4.1.99999.1']\n",
+    );
+    assert_eq!(arcs, [99_999, 9]);
+    let neighbours = neighbours.unwrap();
+    assert!(neighbours.lldp && neighbours.arp && !neighbours.bridge);
+    assert!(PlanFile::parse("[plan]\nneighbours = ['ospf']\n", "p").is_err());
+}
+
+#[test]
 fn the_same_text_has_the_same_digest() {
     let one = PlanFile::parse("# a\n", "a").unwrap();
     assert_eq!(one.digest, PlanFile::parse("# a\n", "b").unwrap().digest);

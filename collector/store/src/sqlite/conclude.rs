@@ -3,7 +3,7 @@
 //! An input that changes while a stage works on it has a higher revision than
 //! the one that was read, so marking it done leaves it in the queue.
 
-use super::row;
+use super::{coverage, row};
 use crate::StoreError;
 use crate::record::{IdentifiedEvidence, Stage, StageVersion, Undone};
 use crate::view::EvidenceRecord;
@@ -140,6 +140,7 @@ pub async fn save_identified(
     for one in done {
         let digest = one.digest.to_string();
         save_one(tx, &digest, &one.identification, now).await?;
+        coverage::save_neighbours(tx, &digest, &one.neighbours).await?;
         sqlx::query(
             "INSERT INTO undone (stage, key, revision, since) \
              SELECT 'evaluate', element_id, 1, $2 FROM element WHERE complete_digest = $1 OR partial_digest = $1 \

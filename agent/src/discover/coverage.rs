@@ -1,0 +1,291 @@
+//! What became of every address in the ranges: one octet each.
+//!
+//! Invariants: every address of every range has a state; what was found out stays
+//! when a plan changes around it; no more octets than a plan may have addresses.
+
+use super::sweep::{Place, Sweep};
+use crate::target::Target;
+use prost::Message as _;
+use prost::bytes::Bytes;
+use proto::v1::{self, CoverageState as State};
+use std::collections::{HashSet, VecDeque};
+
+/// Deferred addresses looked at in one turn.
+const FEW: usize = 16;
+
+/// The states of all ranges of a plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Coverage {
+    plan: v1::PlanId,
+    areas: Vec<Area>,
+    revision: u64,
+    swept_micros: i64,
+    /// Since it was told.
+    changed: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Area {
+    prefix: String,
+    port: u16,
+    states: Vec<u8>,
+}
+
+fn octet(state: State) -> u8 {
+    u8::try_from(i32::from(state)).unwrap_or(0)
+}
+
+impl Coverage {
+    /// Reads what [`Self::tell`] told, encoded; what cannot be read is forgotten.
+    #[must_use]
+    pub fn from_bytes(content: &[u8]) -> Self {
+        let told = v1::Coverage::decode(content).unwrap_or_default();
+        let area = |range: v1::RangeCoverage| {
+            Some(Area {
+                prefix: range.prefix,
+                port: u16::try_from(range.port).ok()?,
+                states: range.states.to_vec(),
+            })
+        };
+        Self {
+            plan: told.plan.unwrap_or_default(),
+            areas: told.ranges.into_iter().filter_map(area).collect(),
+            revision: told.revision,
+            swept_micros: told.swept_micros,
+            changed: false,
+        }
+    }
+
+    /// From now on for these ranges.
+    pub fn begin(&mut self, sweep: &Sweep) {
+        let before = std::mem::take(&mut self.areas);
+        for (number, area) in sweep.all().iter().enumerate() {
+            let prefix = area.range.prefix().to_string();
+            let known = before
+                .iter()
+                .find(|known| known.prefix == prefix && known.port == area.port)
+                .map_or(&[][..], |known| known.states.as_slice());
+            let state = |offset: u64| {
+                let place = Place { area: number, offset };
+                let Some(target) = sweep.address(place) else {
+                    return octet(State::Excluded);
+                };
+                if sweep.lists(target) {
+                    return octet(State::Listed);
+                }
+                let known = usize::try_from(offset).ok().and_then(|at| known.get(at));
+                let known = known.and_then(|known| State::try_from(i32::from(*known)).ok());
+                octet(match known {
+                    None | Some(State::Unspecified | State::Excluded | State::Listed) => State::NotAsked,
+                    Some(state) => state,
+                })
+            };
+            self.areas.push(Area {
+                states: (0..area.range.size()).map(state).collect(),
+                prefix,
+                port: area.port,
+            });
+        }
+        self.changed |= before != self.areas || self.plan != *sweep.plan();
+        self.plan = sweep.plan().clone();
+    }
+
+    fn cell(&mut self, place: Place) -> Option<&mut u8> {
+        let area = self.areas.get_mut(place.area)?;
+        area.states.get_mut(usize::try_from(place.offset).ok()?)
+    }
+
+    /// What is known of a place.
+    #[must_use]
+    pub fn state(&self, place: Place) -> State {
+        let at = usize::try_from(place.offset).unwrap_or(usize::MAX);
+        let states = self.areas.get(place.area).map(|area| &area.states);
+        let octet = states.and_then(|states| states.get(at)).copied();
+        State::try_from(i32::from(octet.unwrap_or(0))).unwrap_or_default()
+    }
+
+    /// What became of a place.
+    pub fn set(&mut self, place: Place, state: State) {
+        if let Some(cell) = self.cell(place)
+            && *cell != octet(state)
+        {
+            *cell = octet(state);
+            self.changed = true;
+        }
+    }
+
+    /// An address whose turn came while it is left alone; what is known of it stays.
+    pub fn waits(&mut self, place: Place) {
+        if self.state(place) == State::NotAsked {
+            self.set(place, State::Waiting);
+        }
+    }
+
+    /// A sweep ended then.
+    pub fn swept(&mut self, micros: i64) {
+        self.swept_micros = micros;
+        self.changed = true;
+    }
+
+    /// Whether there is something to tell.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        self.changed
+    }
+
+    /// All of it, for the line and the disk, as of then.
+    pub fn tell(&mut self, clock_micros: i64) -> v1::Coverage {
+        self.revision = self.revision.saturating_add(1);
+        self.changed = false;
+        let range = |area: &Area| v1::RangeCoverage {
+            prefix: area.prefix.clone(),
+            port: u32::from(area.port),
+            states: Bytes::copy_from_slice(&area.states),
+        };
+        v1::Coverage {
+            plan: Some(self.plan.clone()),
+            revision: self.revision,
+            clock_micros,
+            swept_micros: self.swept_micros,
+            ranges: self.areas.iter().map(range).collect(),
+        }
+    }
+}
+
+/// Addresses whose turn came while they were left alone, until they may be asked.
+#[derive(Debug, Default)]
+pub struct Deferred {
+    queue: VecDeque<Target>,
+    /// The same, so that a second turn adds nothing.
+    known: HashSet<Target>,
+}
+
+impl Deferred {
+    /// Remembers one.
+    pub fn push(&mut self, target: Target) {
+        if self.known.insert(target) {
+            self.queue.push_back(target);
+        }
+    }
+
+    /// The first that may be asked, if it is among the first few; those that may not go to the end.
+    pub fn pop(&mut self, mut may: impl FnMut(Target) -> bool) -> Option<Target> {
+        for _ in 0..self.queue.len().min(FEW) {
+            let target = self.queue.pop_front()?;
+            if may(target) {
+                self.known.remove(&target);
+                return Some(target);
+            }
+            self.queue.push_back(target);
+        }
+        None
+    }
+
+    /// Forgets all: other ranges count now.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discover::sweep::tests::area;
+    use std::time::Duration;
+
+    fn sweep(revision: u64, ranges: &[(&str, &[&str])], listed: &[&str]) -> Sweep {
+        let areas = ranges
+            .iter()
+            .map(|(prefix, excluded)| area(prefix, excluded, 161));
+        let id = v1::PlanId {
+            revision,
+            digest: vec![7; 32].into(),
+        };
+        Sweep::new(areas.collect(), Duration::from_secs(60))
+            .without(listed.iter().map(|text| text.parse().unwrap()).collect())
+            .of(id)
+    }
+
+    fn shown(told: &v1::Coverage) -> Vec<(String, Vec<u8>)> {
+        let range = |range: &v1::RangeCoverage| (range.prefix.clone(), range.states.to_vec());
+        told.ranges.iter().map(range).collect()
+    }
+
+    #[test]
+    fn every_address_has_a_state_and_keeps_it_when_the_plan_changes_around_it() {
+        let mut coverage = Coverage::default();
+        let first = sweep(1, &[("192.0.2.0/29", &["192.0.2.4/31"])], &["192.0.2.2:161"]);
+        coverage.begin(&first);
+        assert!(coverage.changed());
+        let told = coverage.tell(5);
+        assert_eq!((told.revision, told.clock_micros, told.swept_micros), (1, 5, 0));
+        assert_eq!(
+            shown(&told),
+            [("192.0.2.0/29".to_owned(), vec![2, 1, 3, 1, 2, 2, 1, 2])]
+        );
+        assert!(!coverage.changed());
+        let place = |sweep: &Sweep, text: &str| sweep.place_of(text.parse().unwrap()).unwrap();
+        coverage.set(place(&first, "192.0.2.1:161"), State::Engine);
+        coverage.set(place(&first, "192.0.2.3:161"), State::NoCredential);
+        coverage.waits(place(&first, "192.0.2.1:161"));
+        coverage.waits(place(&first, "192.0.2.6:161"));
+        assert_eq!(coverage.state(place(&first, "192.0.2.1:161")), State::Engine);
+        coverage.swept(9);
+        let told = coverage.tell(10);
+        assert_eq!(shown(&told)[0].1, [2, 6, 3, 8, 2, 2, 9, 2]);
+        assert_eq!((told.revision, told.swept_micros), (2, 9));
+
+        // After a restart and under another plan: the same states, what is listed now is listed.
+        let mut again = Coverage::from_bytes(&told.encode_to_vec());
+        let second = sweep(
+            2,
+            &[("198.51.100.0/31", &[]), ("192.0.2.0/29", &[])],
+            &["192.0.2.3:161"],
+        );
+        again.begin(&second);
+        assert!(again.changed());
+        let told = again.tell(11);
+        assert_eq!((told.revision, told.plan.as_ref().unwrap().revision), (3, 2));
+        let expected = [
+            ("198.51.100.0/31".to_owned(), vec![1, 1]),
+            ("192.0.2.0/29".to_owned(), vec![2, 6, 1, 3, 1, 1, 9, 2]),
+        ];
+        assert_eq!(shown(&told), expected);
+        again.begin(&second);
+        assert!(!again.changed(), "the same plan says nothing new");
+    }
+
+    #[test]
+    fn octets_that_are_no_states_do_no_harm() {
+        for octets in [&b"\xff\xff"[..], b"", b"hello"] {
+            assert_eq!(Coverage::from_bytes(octets).areas, []);
+        }
+        let odd = v1::Coverage {
+            ranges: vec![v1::RangeCoverage {
+                prefix: "192.0.2.0/31".to_owned(),
+                port: 161,
+                states: vec![255, 0, 9, 9, 9].into(),
+            }],
+            ..v1::Coverage::default()
+        };
+        let mut coverage = Coverage::from_bytes(&odd.encode_to_vec());
+        coverage.begin(&sweep(1, &[("192.0.2.0/31", &[])], &[]));
+        assert_eq!(shown(&coverage.tell(1))[0].1, [1, 1]);
+        coverage.set(Place { area: 7, offset: 0 }, State::Silent);
+        coverage.set(Place { area: 0, offset: 7 }, State::Silent);
+        assert!(!coverage.changed());
+    }
+
+    #[test]
+    fn who_waits_is_asked_when_it_may_be_and_in_turn() {
+        let mut deferred = Deferred::default();
+        let target = |n: u8| format!("192.0.2.{n}").parse::<Target>().unwrap();
+        (0..40).chain(0..40).for_each(|n| deferred.push(target(n)));
+        assert_eq!(deferred.queue.len(), 40);
+        assert_eq!(deferred.pop(|_| false), None);
+        assert_eq!(deferred.pop(|_| true), Some(target(16)));
+        assert_eq!(deferred.pop(|one| one == target(20)), Some(target(20)));
+        deferred.clear();
+        assert_eq!(deferred.pop(|_| true), None);
+    }
+}

@@ -1,0 +1,388 @@
+//! Coverage: how much of what is in scope was looked at, heard, polled, identified
+//! and judged, and what was not, with the reason.
+//!
+//! All but [`read`] is pure. Invariants: every address in scope is counted once, at the furthest step
+//! it reached; a step counts only with all before it; nothing here makes anything
+//! clear.
+
+use ipnet::IpNet;
+use model::{Instant, SiteName};
+use proto::plan::Range;
+use proto::v1::CoverageState as State;
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
+use store::coverage::{CoverageView, NeighbourRow, PlaceRow, RangeRow};
+use store::{Store, StoreError};
+
+/// What is known of an address, the best word of all agents first.
+pub const ALL_STATES: [State; 9] = [
+    State::Engine,
+    State::Object,
+    State::NoCredential,
+    State::Listed,
+    State::Refused,
+    State::Silent,
+    State::Waiting,
+    State::NotAsked,
+    State::Excluded,
+];
+
+/// States of addresses that are in scope and do not answer as they should.
+pub const DARK: [State; 5] = [
+    State::NoCredential,
+    State::Refused,
+    State::Silent,
+    State::Waiting,
+    State::NotAsked,
+];
+
+/// How many addresses reached each step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Funnel {
+    /// Named or in a range, and not excluded.
+    pub in_scope: u64,
+    /// Looked for or polled at least once.
+    pub asked: u64,
+    /// Somebody is there.
+    pub answered: u64,
+    /// A round was answered.
+    pub polled: u64,
+    /// The maker is named.
+    pub identified: u64,
+    /// The standing is another than unknown.
+    pub judged: u64,
+}
+
+impl Funnel {
+    /// Counts an address that reached so many steps, 0 to 5.
+    fn count(&mut self, steps: u8) {
+        self.in_scope += 1;
+        let counts = [
+            &mut self.asked,
+            &mut self.answered,
+            &mut self.polled,
+            &mut self.identified,
+            &mut self.judged,
+        ];
+        for count in counts.into_iter().take(usize::from(steps)) {
+            *count += 1;
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.in_scope += other.in_scope;
+        self.asked += other.asked;
+        self.answered += other.answered;
+        self.polled += other.polled;
+        self.identified += other.identified;
+        self.judged += other.judged;
+    }
+}
+
+/// One range of one site, by the words of all its agents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RangeCoverage {
+    /// Where.
+    pub prefix: String,
+    /// UDP port.
+    pub port: u16,
+    /// Recorded last.
+    pub told: Instant,
+    /// The last end of a sweep, if one ended.
+    pub swept: Option<Instant>,
+    /// How far its addresses are.
+    pub funnel: Funnel,
+    /// Addresses by state, those with any.
+    pub states: BTreeMap<&'static str, u64>,
+    #[serde(skip)]
+    merged: Vec<State>,
+}
+
+/// One site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SiteCoverage {
+    /// Which.
+    pub site: SiteName,
+    /// All its addresses.
+    pub funnel: Funnel,
+    /// Those that are named and in no range.
+    pub named: Funnel,
+    /// Its ranges.
+    pub ranges: Vec<RangeCoverage>,
+}
+
+/// An address that a neighbour told and nobody is told to look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Proposed {
+    /// Site of whoever told it.
+    pub site: SiteName,
+    /// The address.
+    pub address: IpAddr,
+    /// `lldp` or `cdp`.
+    pub protocol: String,
+    /// An element that told it.
+    pub element: String,
+    /// Its name.
+    pub name: String,
+    /// How many did.
+    pub elements: u64,
+}
+
+/// All of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Coverage {
+    /// All sites together.
+    pub funnel: Funnel,
+    /// By name.
+    pub sites: Vec<SiteCoverage>,
+    /// Beside the scope.
+    pub proposed: Vec<Proposed>,
+}
+
+/// Addresses next to each other in the same state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Run {
+    /// The first.
+    pub first: IpAddr,
+    /// The last.
+    pub last: IpAddr,
+    /// How many.
+    pub count: u64,
+    /// Their state.
+    pub state: &'static str,
+}
+
+/// What a state is called on pages and in the API.
+#[must_use]
+pub fn word(state: State) -> &'static str {
+    match state {
+        State::Unspecified => "unknown",
+        State::NotAsked => "not_asked",
+        State::Excluded => "excluded",
+        State::Listed => "listed",
+        State::Silent => "silent",
+        State::Refused => "refused",
+        State::Engine => "engine",
+        State::Object => "object",
+        State::NoCredential => "no_credential",
+        State::Waiting => "waiting",
+    }
+}
+
+/// An octet of an agent; what it does not know is not asked.
+fn state(octet: u8) -> State {
+    match State::try_from(i32::from(octet)) {
+        Ok(State::Unspecified) | Err(_) => State::NotAsked,
+        Ok(state) => state,
+    }
+}
+
+fn rank(state: State) -> usize {
+    ALL_STATES
+        .iter()
+        .position(|one| *one == state)
+        .unwrap_or(ALL_STATES.len())
+}
+
+/// How far an element is: 0 to 5 steps.
+fn steps_of(place: &PlaceRow) -> u8 {
+    let steps = [
+        place.asked || place.answered,
+        place.answered,
+        place.answered,
+        place.identified,
+        place.judged,
+    ];
+    let reached = steps.iter().take_while(|reached| **reached).count();
+    u8::try_from(reached).unwrap_or(0)
+}
+
+type Key<'a> = (&'a SiteName, IpAddr, u16);
+
+/// Reads and draws together, off the threads that serve agents: a plan may have a million addresses.
+///
+/// # Errors
+/// [`StoreError`] when the store does not answer.
+pub async fn read(store: &dyn Store) -> Result<Coverage, StoreError> {
+    let view = store.coverage().await?;
+    tokio::task::spawn_blocking(move || coverage(&view))
+        .await
+        .map_err(|_| StoreError::Damaged("coverage"))
+}
+
+/// Draws it all together.
+#[must_use]
+pub fn coverage(view: &CoverageView) -> Coverage {
+    let mut places: HashMap<Key<'_>, u8> = HashMap::with_capacity(view.places.len());
+    for place in &view.places {
+        if let Ok(address) = place.address.parse() {
+            places.insert((&place.site, address, place.port), steps_of(place));
+        }
+    }
+    let mut sites: BTreeMap<&SiteName, SiteCoverage> = BTreeMap::new();
+    let mut within: HashSet<Key<'_>> = HashSet::new();
+    let same = |a: &RangeRow, b: &RangeRow| {
+        a.site == b.site && a.range.prefix == b.range.prefix && a.range.port == b.range.port
+    };
+    for words in view.ranges.chunk_by(same) {
+        if let Some(row) = words.first()
+            && let Some(range) = of_range(words, &places, &mut within)
+        {
+            site(&mut sites, &row.site).ranges.push(range);
+        }
+    }
+    for (key, steps) in &places {
+        if !within.contains(key) {
+            site(&mut sites, key.0).named.count(*steps);
+        }
+    }
+    let mut all = Funnel::default();
+    for site in sites.values_mut() {
+        site.funnel = site.named;
+        site.ranges
+            .iter()
+            .for_each(|range| site.funnel.add(&range.funnel));
+        all.add(&site.funnel);
+    }
+    let proposed = proposed(view, &sites, &places);
+    Coverage {
+        funnel: all,
+        sites: sites.into_values().collect(),
+        proposed,
+    }
+}
+
+fn site<'s, 'a>(
+    sites: &'s mut BTreeMap<&'a SiteName, SiteCoverage>,
+    name: &'a SiteName,
+) -> &'s mut SiteCoverage {
+    sites.entry(name).or_insert_with(|| SiteCoverage {
+        site: name.clone(),
+        funnel: Funnel::default(),
+        named: Funnel::default(),
+        ranges: Vec::new(),
+    })
+}
+
+/// One range by the words of its agents; [`None`] for what is no range.
+fn of_range<'a>(
+    words: &'a [RangeRow],
+    places: &HashMap<Key<'_>, u8>,
+    within: &mut HashSet<Key<'a>>,
+) -> Option<RangeCoverage> {
+    let row = words.first()?;
+    let range = Range::new(&row.range.prefix, []).ok()?;
+    let mut merged = Vec::new();
+    let mut funnel = Funnel::default();
+    let mut states: BTreeMap<&'static str, u64> = BTreeMap::new();
+    for at in 0..range.size() {
+        let said = |row: &RangeRow| {
+            row.range
+                .states
+                .get(usize::try_from(at).ok()?)
+                .copied()
+                .map(state)
+        };
+        let best = words.iter().filter_map(said).min_by_key(|state| rank(*state));
+        let best = best.unwrap_or(State::NotAsked);
+        merged.push(best);
+        *states.entry(word(best)).or_default() += 1;
+        let known = range.address(at).and_then(|address| {
+            let known = places.get(&(&row.site, address, row.range.port)).copied();
+            if known.is_some() {
+                within.insert((&row.site, address, row.range.port));
+            }
+            known
+        });
+        let asked = match best {
+            // Left alone here, and named somewhere: then it is in scope there.
+            State::Excluded if known.is_none() => continue,
+            State::Excluded | State::NotAsked | State::Waiting | State::Listed | State::Unspecified => 0,
+            State::Silent | State::Refused => 1,
+            State::Engine | State::Object | State::NoCredential => 2,
+        };
+        funnel.count(asked.max(known.unwrap_or(0)));
+    }
+    Some(RangeCoverage {
+        prefix: row.range.prefix.clone(),
+        port: row.range.port,
+        told: words.iter().map(|row| row.told).max()?,
+        swept: words.iter().filter_map(|row| row.swept).max(),
+        funnel,
+        states,
+        merged,
+    })
+}
+
+fn proposed(
+    view: &CoverageView,
+    sites: &BTreeMap<&SiteName, SiteCoverage>,
+    places: &HashMap<Key<'_>, u8>,
+) -> Vec<Proposed> {
+    let nets: HashMap<&SiteName, Vec<IpNet>> = sites
+        .iter()
+        .map(|(name, site)| {
+            let nets = site.ranges.iter().filter_map(|range| range.prefix.parse().ok());
+            (*name, nets.collect())
+        })
+        .collect();
+    let known: HashSet<(&SiteName, IpAddr)> = places
+        .keys()
+        .map(|(site, address, _)| (*site, *address))
+        .collect();
+    let is_beside = |row: &&NeighbourRow| {
+        let in_range = nets
+            .get(&row.site)
+            .is_some_and(|nets| nets.iter().any(|net| net.contains(&row.address)));
+        !in_range && !known.contains(&(&row.site, row.address))
+    };
+    view.neighbours
+        .iter()
+        .filter(is_beside)
+        .map(|row| Proposed {
+            site: row.site.clone(),
+            address: row.address,
+            protocol: row.protocol.clone(),
+            element: row.element.to_string(),
+            name: row.name.clone(),
+            elements: row.elements,
+        })
+        .collect()
+}
+
+impl RangeCoverage {
+    /// Neighbouring addresses in the same one of these states, in order.
+    #[must_use]
+    pub fn runs(&self, wanted: &[State]) -> Vec<Run> {
+        let Ok(range) = Range::new(&self.prefix, []) else {
+            return Vec::new();
+        };
+        let mut runs: Vec<Run> = Vec::new();
+        let mut open = None;
+        for (at, state) in (0..).zip(&self.merged) {
+            let address = range.address(at).filter(|_| wanted.contains(state));
+            let Some(address) = address else {
+                open = None;
+                continue;
+            };
+            match (runs.last_mut(), open == Some(*state)) {
+                (Some(run), true) => {
+                    run.last = address;
+                    run.count += 1;
+                }
+                _ => runs.push(Run {
+                    first: address,
+                    last: address,
+                    count: 1,
+                    state: word(*state),
+                }),
+            }
+            open = Some(*state);
+        }
+        runs
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+//! Words of agents and elements drawn together.
+
+use super::*;
+use model::{AgentId, ElementId};
+use store::coverage::ToldRange;
+
+fn range(site: &str, prefix: &str, told: i64, states: &[State]) -> RangeRow {
+    let octet = |state: &State| u8::try_from(i32::from(*state)).unwrap();
+    RangeRow {
+        agent: AgentId::generate(),
+        site: site.parse().unwrap(),
+        plan: 1,
+        told: Instant(told),
+        swept: None,
+        range: ToldRange {
+            prefix: prefix.to_owned(),
+            port: 161,
+            states: states.iter().map(octet).collect(),
+        },
+    }
+}
+
+/// An element that reached so many steps.
+fn place(site: &str, address: &str, steps: u8) -> PlaceRow {
+    PlaceRow {
+        site: site.parse().unwrap(),
+        address: address.to_owned(),
+        port: 161,
+        asked: steps >= 1,
+        answered: steps >= 3,
+        identified: steps >= 4,
+        judged: steps >= 5,
+    }
+}
+
+fn neighbour(site: &str, address: &str) -> NeighbourRow {
+    NeighbourRow {
+        site: site.parse().unwrap(),
+        address: address.parse().unwrap(),
+        protocol: "lldp".to_owned(),
+        element: ElementId::generate(),
+        name: "<b>".to_owned(),
+        elements: 1,
+    }
+}
+
+fn shown(funnel: &Funnel) -> [u64; 6] {
+    [
+        funnel.in_scope,
+        funnel.asked,
+        funnel.answered,
+        funnel.polled,
+        funnel.identified,
+        funnel.judged,
+    ]
+}
+
+const FIRST: [State; 8] = [
+    State::Excluded,
+    State::Engine,
+    State::Engine,
+    State::Silent,
+    State::Silent,
+    State::Refused,
+    State::NoCredential,
+    State::Excluded,
+];
+
+#[test]
+fn every_address_counts_once_at_the_furthest_step_it_reached() {
+    let view = CoverageView {
+        ranges: vec![range("berlin", "192.0.2.0/29", 10, &FIRST)],
+        places: vec![
+            place("berlin", "192.0.2.1", 5),
+            place("berlin", "192.0.2.2", 1),
+            // A round was answered though the sweep met silence.
+            place("berlin", "192.0.2.3", 3),
+            // Named, and left alone by the sweep.
+            place("berlin", "192.0.2.7", 4),
+            // In no range; declared and never asked; of another site.
+            place("berlin", "198.51.100.1", 4),
+            place("berlin", "198.51.100.2", 0),
+            place("lyon", "192.0.2.1", 3),
+        ],
+        neighbours: Vec::new(),
+    };
+    let all = coverage(&view);
+    let [berlin, lyon] = &all.sites[..] else {
+        panic!("{all:?}")
+    };
+    assert_eq!(shown(&berlin.ranges[0].funnel), [7, 7, 5, 3, 2, 1]);
+    assert_eq!(shown(&berlin.named), [2, 1, 1, 1, 1, 0]);
+    assert_eq!(shown(&berlin.funnel), [9, 8, 6, 4, 3, 1]);
+    assert_eq!(shown(&lyon.funnel), [1, 1, 1, 1, 0, 0]);
+    assert_eq!(shown(&all.funnel), [10, 9, 7, 5, 3, 1]);
+    let states = &berlin.ranges[0].states;
+    assert_eq!(
+        (states["silent"], states["excluded"], states["no_credential"]),
+        (2, 2, 1)
+    );
+}
+
+#[test]
+fn a_step_counts_only_with_all_before_it() {
+    let odd = PlaceRow {
+        answered: false,
+        identified: true,
+        judged: true,
+        ..place("berlin", "192.0.2.1", 1)
+    };
+    let view = CoverageView {
+        places: vec![odd],
+        ..CoverageView::default()
+    };
+    assert_eq!(shown(&coverage(&view).funnel), [1, 1, 0, 0, 0, 0]);
+}
+
+#[test]
+fn the_best_word_of_all_agents_of_a_site_counts() {
+    let mut other = FIRST;
+    other[1] = State::Silent;
+    other[3] = State::Object;
+    other[4] = State::NotAsked;
+    let view = CoverageView {
+        ranges: vec![
+            range("berlin", "192.0.2.0/29", 10, &FIRST),
+            range("berlin", "192.0.2.0/29", 30, &other),
+            range("lyon", "192.0.2.0/29", 20, &other),
+        ],
+        ..CoverageView::default()
+    };
+    let all = coverage(&view);
+    let berlin = &all.sites[0].ranges[0];
+    assert_eq!((all.sites.len(), all.sites[0].ranges.len()), (2, 1));
+    assert_eq!(
+        (shown(&berlin.funnel), berlin.told),
+        ([6, 6, 4, 0, 0, 0], Instant(30))
+    );
+    assert_eq!(shown(&all.sites[1].ranges[0].funnel), [6, 5, 3, 0, 0, 0]);
+}
+
+#[test]
+fn what_an_agent_does_not_say_or_says_strangely_was_not_asked() {
+    let mut row = range("berlin", "192.0.2.0/30", 1, &[State::Excluded]);
+    row.range.states = vec![2, 0, 255];
+    let view = CoverageView {
+        ranges: vec![row, range("berlin", "<script>", 1, &FIRST)],
+        ..CoverageView::default()
+    };
+    let all = coverage(&view);
+    assert_eq!(all.sites[0].ranges.len(), 1);
+    assert_eq!(shown(&all.funnel), [3, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn the_dark_is_told_in_runs_of_one_state() {
+    let view = CoverageView {
+        ranges: vec![range("berlin", "192.0.2.0/29", 10, &FIRST)],
+        ..CoverageView::default()
+    };
+    let all = coverage(&view);
+    let range = &all.sites[0].ranges[0];
+    let told = |states: &[State]| -> Vec<String> {
+        let runs = range.runs(states);
+        let one = |run: &Run| format!("{}-{} {} {}", run.first, run.last, run.count, run.state);
+        runs.iter().map(one).collect()
+    };
+    let expected = [
+        "192.0.2.3-192.0.2.4 2 silent",
+        "192.0.2.5-192.0.2.5 1 refused",
+        "192.0.2.6-192.0.2.6 1 no_credential",
+    ];
+    assert_eq!(told(&DARK), expected);
+    assert_eq!(
+        told(&[State::Excluded]),
+        ["192.0.2.0-192.0.2.0 1 excluded", "192.0.2.7-192.0.2.7 1 excluded"]
+    );
+    assert!(told(&[]).is_empty());
+}
+
+#[test]
+fn neighbours_in_scope_are_no_proposals() {
+    let view = CoverageView {
+        ranges: vec![range("berlin", "192.0.2.0/29", 10, &FIRST)],
+        places: vec![place("berlin", "198.51.100.1", 3)],
+        neighbours: vec![
+            neighbour("berlin", "192.0.2.6"),
+            neighbour("berlin", "198.51.100.1"),
+            neighbour("berlin", "203.0.113.9"),
+            neighbour("lyon", "192.0.2.6"),
+        ],
+    };
+    let proposed: Vec<_> = coverage(&view)
+        .proposed
+        .into_iter()
+        .map(|one| format!("{} {}", one.site, one.address))
+        .collect();
+    assert_eq!(proposed, ["berlin 203.0.113.9", "lyon 192.0.2.6"]);
+}

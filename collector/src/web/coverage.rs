@@ -1,0 +1,183 @@
+//! How much of what is in scope was seen, and what is dark.
+
+use super::page::{Frame, answer};
+use super::show::{self, Moment};
+use super::{Shared, Web};
+use crate::api::Problem;
+use crate::api::query::{self, Query};
+use crate::coverage::{self, Coverage, DARK, Funnel, RangeCoverage, Run};
+use askama::Template;
+use axum::extract::{Query as Pairs, State};
+use axum::response::Response;
+use model::Instant;
+
+const PATH: &str = "/coverage";
+/// Runs and proposals of one page.
+const MOST: usize = 500;
+
+#[derive(Template)]
+#[template(path = "coverage.html")]
+struct CoveragePage {
+    frame: Frame,
+    steps: Vec<Step>,
+    rows: Vec<Row>,
+    chosen: Option<Chosen>,
+    proposed: Vec<coverage::Proposed>,
+    proposed_total: String,
+}
+
+struct Step {
+    name: &'static str,
+    count: String,
+    share: Option<u64>,
+}
+
+/// A site's named addresses, or one range.
+struct Row {
+    key: String,
+    name: String,
+    site: String,
+    link: Option<String>,
+    counts: [String; 6],
+    dark: Vec<String>,
+    swept: Option<Moment>,
+    told: Option<Moment>,
+}
+
+struct Chosen {
+    name: String,
+    total: String,
+    cut: bool,
+    runs: Vec<Run>,
+}
+
+/// `/coverage`
+pub async fn coverage(State(web): Shared, Pairs(pairs): Pairs<Vec<(String, String)>>) -> Response {
+    answer(&web, page(&web, pairs).await)
+}
+
+async fn page(web: &Web, pairs: Vec<(String, String)>) -> Result<CoveragePage, Problem> {
+    let query = Query::read(pairs, query::COVERAGE)?;
+    let frame = Frame::new(web, "coverage");
+    let all = coverage::read(&*web.store).await?;
+    let states = query.states()?;
+    let chosen = query.range(&all)?;
+    let mut proposed = all.proposed.clone();
+    proposed.truncate(MOST);
+    for one in &mut proposed {
+        one.name = show::clean(&one.name, 64);
+    }
+    Ok(CoveragePage {
+        frame,
+        steps: steps(&all.funnel),
+        rows: rows(&all, &query, (web.clock)()),
+        chosen: chosen.map(|(_, range)| Chosen::new(range, &states)),
+        proposed_total: show::number(all.proposed.len() as u64),
+        proposed,
+    })
+}
+
+fn counts(funnel: &Funnel) -> [u64; 6] {
+    [
+        funnel.in_scope,
+        funnel.asked,
+        funnel.answered,
+        funnel.polled,
+        funnel.identified,
+        funnel.judged,
+    ]
+}
+
+fn steps(funnel: &Funnel) -> Vec<Step> {
+    ["in scope", "asked", "answered", "polled", "identified", "judged"]
+        .into_iter()
+        .zip(counts(funnel))
+        .map(|(name, count)| Step {
+            name,
+            count: show::number(count),
+            share: show::percent(count, funnel.in_scope),
+        })
+        .collect()
+}
+
+fn rows(all: &Coverage, query: &Query, now: Instant) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let wanted = |site: &str| query.one("site").is_empty() || query.has("site", site);
+    for site in all.sites.iter().filter(|site| wanted(site.site.as_str())) {
+        if site.named.in_scope > 0 {
+            rows.push(Row {
+                key: format!("{}-named", site.site),
+                name: "named, in no range".to_owned(),
+                site: site.site.to_string(),
+                link: None,
+                counts: counts(&site.named).map(show::number),
+                dark: Vec::new(),
+                swept: None,
+                told: None,
+            });
+        }
+        for range in &site.ranges {
+            let name = title(range);
+            let port = range.port.to_string();
+            let link = Query::of(&[
+                ("site", site.site.as_str()),
+                ("range", &range.prefix),
+                ("port", &port),
+            ]);
+            let dark = DARK.iter().filter_map(|state| {
+                let word = coverage::word(*state);
+                let count = range.states.get(word)?;
+                Some(format!("{} {}", show::number(*count), show::words(word)))
+            });
+            rows.push(Row {
+                key: format!("{}-{name}", site.site),
+                link: Some(link.link(PATH)),
+                name,
+                site: site.site.to_string(),
+                counts: counts(&range.funnel).map(show::number),
+                dark: dark.collect(),
+                swept: range.swept.map(|at| Moment::new(at, now)),
+                told: Some(Moment::new(range.told, now)),
+            });
+        }
+    }
+    rows
+}
+
+fn title(range: &RangeCoverage) -> String {
+    match range.port {
+        161 => range.prefix.clone(),
+        port => format!("{} port {port}", range.prefix),
+    }
+}
+
+impl Chosen {
+    fn new(range: &RangeCoverage, states: &[proto::v1::CoverageState]) -> Self {
+        let mut runs = range.runs(states);
+        let total = runs.len();
+        runs.truncate(MOST);
+        Self {
+            name: title(range),
+            total: show::number(total as u64),
+            cut: total > MOST,
+            runs,
+        }
+    }
+}
+
+/// Why an address is in a state, in words.
+#[must_use]
+pub fn why(state: &str) -> &'static str {
+    match state {
+        "not_asked" => "its turn in the sweep has not come yet",
+        "waiting" => "its turn came while it is left alone",
+        "silent" => "nobody answered; perhaps nobody is there",
+        "refused" => "the network says that nobody takes SNMP there",
+        "no_credential" => "it told its engine and did not take the credential",
+        "engine" => "it told its engine and took the credential",
+        "object" => "it took the credential",
+        "excluded" => "left alone by the plan",
+        "listed" => "a target by name",
+        _ => "unknown",
+    }
+}

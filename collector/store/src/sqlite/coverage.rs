@@ -1,0 +1,166 @@
+//! Coverage in rows: what agents told, how far elements are, what neighbours said.
+
+use super::row;
+use crate::StoreError;
+use crate::coverage::{
+    CoverageView, FoundNeighbour, NeighbourRow, PlaceRow, RangeRow, ToldCoverage, ToldRange,
+};
+use model::{AgentId, Instant};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{Row as _, SqliteConnection};
+
+/// States repeat: a low level is enough.
+const LEVEL: i32 = 3;
+/// A range has no more addresses.
+const MAX_STATES: usize = 1 << 16;
+/// More addresses of neighbours are not shown.
+const MAX_NEIGHBOURS: i64 = 5_000;
+
+/// See [`crate::Store::note_coverage`]. The states come compressed.
+pub async fn note(
+    tx: &mut SqliteConnection,
+    agent: AgentId,
+    told: &ToldCoverage,
+    states: &[Vec<u8>],
+    now: Instant,
+) -> Result<(), StoreError> {
+    let id = agent.to_string();
+    sqlx::query("DELETE FROM coverage WHERE agent_id = $1")
+        .bind(&id)
+        .execute(&mut *tx)
+        .await?;
+    for (range, states) in told.ranges.iter().zip(states) {
+        sqlx::query("INSERT INTO coverage (agent_id, prefix, port, states) VALUES ($1, $2, $3, $4)")
+            .bind(&id)
+            .bind(&range.prefix)
+            .bind(i64::from(range.port))
+            .bind(states)
+            .execute(&mut *tx)
+            .await?;
+    }
+    sqlx::query(
+        "INSERT INTO agent_coverage (agent_id, plan, revision, said_at, swept_at, recorded_at) \
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (agent_id) DO UPDATE SET plan = excluded.plan, \
+         revision = excluded.revision, said_at = excluded.said_at, swept_at = excluded.swept_at, \
+         recorded_at = excluded.recorded_at",
+    )
+    .bind(&id)
+    .bind(row::signed(told.plan)?)
+    .bind(row::signed(told.revision)?)
+    .bind(told.said.0)
+    .bind(told.swept.map(|at| at.0))
+    .bind(now.0)
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
+/// Compresses states before the writer is held.
+pub fn compress(told: &ToldCoverage) -> Result<Vec<Vec<u8>>, StoreError> {
+    let one = |range: &ToldRange| zstd::bulk::compress(&range.states, LEVEL);
+    let all = told.ranges.iter().map(one).collect::<std::io::Result<_>>();
+    all.map_err(|e| StoreError::from(sqlx::Error::Io(e)))
+}
+
+/// Replaces what one evidence says of neighbours.
+pub async fn save_neighbours(
+    tx: &mut SqliteConnection,
+    digest: &str,
+    neighbours: &[FoundNeighbour],
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM neighbour WHERE digest = $1")
+        .bind(digest)
+        .execute(&mut *tx)
+        .await?;
+    for found in neighbours {
+        sqlx::query(
+            "INSERT INTO neighbour (digest, address, protocol) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        )
+        .bind(digest)
+        .bind(found.address.to_string())
+        .bind(found.protocol)
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// See [`crate::Store::coverage`].
+pub async fn view(pool: &SqlitePool) -> Result<CoverageView, StoreError> {
+    let mut tx = pool.begin().await?;
+    let ranges = sqlx::query(
+        "SELECT c.*, a.site, g.plan, g.swept_at, g.recorded_at FROM coverage c \
+         JOIN agent a ON a.agent_id = c.agent_id JOIN agent_coverage g ON g.agent_id = c.agent_id \
+         WHERE NOT EXISTS (SELECT 1 FROM agent_revocation r WHERE r.agent_id = c.agent_id) \
+         ORDER BY a.site, c.prefix, c.port, c.agent_id",
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let places = sqlx::query(
+        "SELECT e.site, e.address, e.port, e.last_report_at IS NOT NULL AS asked, \
+         e.last_answer_at IS NOT NULL AS answered, i.maker_id IS NOT NULL AS identified, \
+         COALESCE(j.standing, 'unknown') <> 'unknown' AS judged FROM element e \
+         LEFT JOIN judgement j ON j.element_id = e.element_id \
+         LEFT JOIN identification i ON i.digest = j.digest AND i.knowledge = j.knowledge",
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let neighbours = sqlx::query(
+        "SELECT e.site, n.address, MIN(n.protocol) AS protocol, MIN(e.element_id) AS element_id, \
+         MIN(e.name) AS name, COUNT(DISTINCT e.element_id) AS elements FROM neighbour n \
+         JOIN element e ON e.complete_digest = n.digest OR e.partial_digest = n.digest \
+         GROUP BY e.site, n.address ORDER BY e.site, n.address LIMIT $1",
+    )
+    .bind(MAX_NEIGHBOURS)
+    .fetch_all(&mut *tx)
+    .await?;
+    Ok(CoverageView {
+        ranges: ranges.iter().map(range).collect::<Result<_, _>>()?,
+        places: places.iter().map(place).collect::<Result<_, _>>()?,
+        neighbours: neighbours.iter().map(neighbour).collect::<Result<_, _>>()?,
+    })
+}
+
+fn range(r: &SqliteRow) -> Result<RangeRow, StoreError> {
+    let states: &[u8] = r.try_get("states")?;
+    let states = zstd::bulk::decompress(states, MAX_STATES).map_err(|_| StoreError::Damaged("coverage"))?;
+    Ok(RangeRow {
+        agent: row::word(r.try_get("agent_id")?, "agent")?,
+        site: row::site(r.try_get("site")?)?,
+        plan: row::count(r.try_get("plan")?),
+        told: Instant(r.try_get("recorded_at")?),
+        swept: row::instant(r.try_get("swept_at")?),
+        range: ToldRange {
+            prefix: r.try_get("prefix")?,
+            port: port(r)?,
+            states,
+        },
+    })
+}
+
+fn place(r: &SqliteRow) -> Result<PlaceRow, StoreError> {
+    Ok(PlaceRow {
+        site: row::site(r.try_get("site")?)?,
+        address: r.try_get("address")?,
+        port: port(r)?,
+        asked: r.try_get("asked")?,
+        answered: r.try_get("answered")?,
+        identified: r.try_get("identified")?,
+        judged: r.try_get("judged")?,
+    })
+}
+
+fn neighbour(r: &SqliteRow) -> Result<NeighbourRow, StoreError> {
+    Ok(NeighbourRow {
+        site: row::site(r.try_get("site")?)?,
+        address: row::word(r.try_get("address")?, "neighbour")?,
+        protocol: r.try_get("protocol")?,
+        element: row::word(r.try_get("element_id")?, "element")?,
+        name: r.try_get("name")?,
+        elements: row::count(r.try_get("elements")?),
+    })
+}
+
+fn port(r: &SqliteRow) -> Result<u16, StoreError> {
+    u16::try_from(r.try_get::<i64, _>("port")?).map_err(|_| StoreError::Damaged("port"))
+}
