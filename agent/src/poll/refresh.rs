@@ -224,13 +224,17 @@ impl Memory {
                 (Some(_), _) => {}
             }
         }
+        // As the collector will see it: one that tells no sysUpTime, or whose sysUpTime may not leave the
+        // site, shows nothing that a refresh could rest on.
+        let up_time = oid::parse(UP_TIME).unwrap_or_default();
+        let vouched = report.readings.iter().any(|reading| reading.oid == up_time);
         self.basis = Some(Basis {
             asked,
             digest: report.digest,
             completeness: report.completeness,
             glance,
             due,
-            settled: complete || same,
+            settled: vouched && (complete || same),
         });
     }
 }

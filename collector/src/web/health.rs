@@ -155,7 +155,9 @@ pub fn stages(
             unit: "refused",
             age: waits(
                 unacked,
-                waits(last, "no report yet".to_owned(), "last report since"),
+                last.map_or("no report yet".to_owned(), |s| {
+                    format!("last {} ago", show::span(s))
+                }),
                 "unacked for",
             ),
             state: match pace(last, QUIET_SECONDS) {
@@ -470,7 +472,7 @@ mod tests {
             look(None, None),
             [
                 "nothing to be sent: flows",
-                "last report since 5 s: flows",
+                "last 5 s ago: flows",
                 "none lost: flows"
             ]
         );

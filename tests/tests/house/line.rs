@@ -203,3 +203,19 @@ async fn an_old_copy_of_a_spool_takes_no_number_twice() {
     assert_eq!((after.lost, after.gaps), (0, 0));
     house.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_element_that_tells_no_time_is_never_refused() {
+    let objects = "1.3.6.1.2.1.1.1.0|4|a box\n1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.9.1.1\n";
+    let plan = plan(1).with_objects(objects, "timeless", "core").unwrap();
+    let mut spec = HouseSpec::new(LAB, plan);
+    spec.interval_seconds = 1;
+    let mut house = House::start(spec).await.unwrap();
+    house.wait_until(PATIENCE, |s| s.reports >= 10).await.unwrap();
+    let log = std::fs::read_to_string(house.data().join("collector.log")).unwrap();
+    assert!(
+        log.contains("agent connected") && !log.contains("refused"),
+        "{log}"
+    );
+    house.stop().await.unwrap();
+}

@@ -136,6 +136,7 @@ struct Story {
     start: Instant,
     memory: Memory,
     last: Option<([u8; 32], Completeness)>,
+    redacted: Vec<Bytes>,
 }
 
 impl Story {
@@ -144,6 +145,7 @@ impl Story {
             start: Instant::now(),
             memory: Memory::default(),
             last: None,
+            redacted: Vec::new(),
         }
     }
 
@@ -172,7 +174,11 @@ impl Story {
             started: std::time::UNIX_EPOCH,
             took: Duration::ZERO,
             observations: if refreshed { Vec::new() } else { vec![walked] },
-            readings: Vec::new(),
+            readings: says
+                .up_seconds
+                .map(|up| reading(UP_TIME, 0x43, up))
+                .into_iter()
+                .collect(),
             cost: proto::v1::Cost::default(),
             answered,
             undecodable: 0,
@@ -183,7 +189,7 @@ impl Story {
         };
         let due = now + Duration::from_secs(SIX_HOURS);
         let target = "192.0.2.1".parse().unwrap();
-        let report = self.memory.conclude((target, ASKED, due), round, &[]);
+        let report = self.memory.conclude((target, ASKED, due), round, &self.redacted);
         assert_eq!(report.refreshed, refreshed);
         if refreshed {
             assert_eq!(
@@ -222,6 +228,29 @@ fn an_element_is_walked_at_first_when_something_moved_and_on_age() {
     );
     story.round(moved.later(90), 3, Completeness::Unreachable);
     assert!(story.complete(moved.later(120), 2), "after silence");
+}
+
+#[test]
+fn what_shows_no_time_is_walked_each_round() {
+    let silent = Says {
+        up_seconds: None,
+        ..AT_FIRST
+    };
+    let mut story = Story::new();
+    for minute in 0..4 {
+        assert!(
+            story.complete(silent.later(60 * minute), 1),
+            "{minute}: it tells none"
+        );
+    }
+    let mut story = Story::new();
+    story.redacted = vec![oid::parse(UP_TIME).unwrap()];
+    for minute in 0..4 {
+        assert!(
+            story.complete(AT_FIRST.later(60 * minute), 1),
+            "{minute}: none may leave the site"
+        );
+    }
 }
 
 #[test]
