@@ -7,6 +7,7 @@
 mod listener;
 mod read;
 mod coverage;
+mod inbound;
 mod commit;
 mod uncommitted;
 mod streams;
@@ -14,7 +15,8 @@ mod service;
 mod courier;
 
 pub use courier::{Import, ImportError, Imported};
+pub use inbound::{Inbound, greeting};
 pub use listener::Listener;
-pub use read::{Unreadable, decode_evidence, gap, report};
+pub use read::{Unreadable, decode_evidence, report};
 pub use service::Ingest;
 pub use uncommitted::Uncommitted;

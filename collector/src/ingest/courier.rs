@@ -6,8 +6,8 @@
 //! readings fails the seals, whose keys nobody but that agent had.
 
 use super::commit::commit;
+use super::inbound::greeting;
 use super::read::{self, Unreadable};
-use super::service::greeting;
 use crate::admin;
 use crate::enrol::{Authority, EnrolError};
 use model::{AgentId, Instant, SiteName};

@@ -1,31 +1,26 @@
 //! The inventory service: one task a stream, group commit of what is ready.
 
 use super::commit::commit;
-use super::coverage;
-use super::read;
+use super::inbound::{Inbound, WINDOW, greeting};
 use super::streams::{Open, Streams};
 use super::uncommitted::Uncommitted;
 use crate::enrol::{Gate, Peer};
-use crate::plan::{self, Desk, Pushed};
+use crate::plan::{Desk, Pushed};
 use futures_util::{FutureExt as _, StreamExt as _};
-use model::{AgentId, Instant, SiteName};
+use model::Instant;
 use prost::Message as _;
 use proto::v1;
 use proto::v1::inventory_service_server::{InventoryService, InventoryServiceServer};
 use std::sync::Arc;
 use std::time::Duration;
-use store::coverage::ToldCoverage;
-use store::plans::{PlanRef, Said};
-use store::record::{AgentHello, IncomingReport, SpoolStatus};
+use store::plans::PlanRef;
+use store::record::IncomingReport;
 use store::{Store, StoreError};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding;
 use tonic::{Request, Response, Status, Streaming};
-
-/// Reports an agent may send beyond the last ack.
-const WINDOW: u32 = 256;
 
 /// Messages taken at once: what is ready, at most this many.
 const BATCH: usize = 64;
@@ -40,9 +35,6 @@ const STATUS_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long a new stream may stay silent before its greeting.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Longest program version kept, in characters.
-const VERSION_CHARS: usize = 40;
 
 /// How long the reason of an end may take to reach an agent that does not listen.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -129,21 +121,19 @@ impl InventoryService for Ingest {
         let _ = responses
             .send(Ok(response(v1::report_response::Message::Welcome(welcome))))
             .await;
+        let pushed = Pushed::default();
         let line = Line {
             store: Arc::clone(&self.store),
             clock: self.clock,
             gate: self.gate.clone(),
             desk: self.desk.clone(),
             follows,
-            pushed: Pushed::default(),
-            said: None,
+            inbound: Inbound::new(&hello, pushed.clone()),
+            pushed,
             peer,
             epoch: hello.epoch,
             acked,
-            next_sequence: hello.next_sequence,
-            status: None,
             noted: None,
-            covers: None,
             covered: None,
             waiting: self.waiting.clone(),
         };
@@ -163,19 +153,13 @@ struct Line {
     follows: Option<PlanRef>,
     /// Plans it has not answered yet.
     pushed: Pushed,
-    /// What it said of one, not yet written down.
-    said: Option<Said>,
+    /// Where it is in the protocol, and what it said.
+    inbound: Inbound,
     peer: Peer,
     epoch: String,
     acked: u64,
-    /// The next sequence as the agent told it last: no gap reaches it.
-    next_sequence: u64,
-    /// How its spool stands, not yet written down.
-    status: Option<SpoolStatus>,
     /// When that was written down last.
     noted: Option<std::time::Instant>,
-    /// What became of its addresses, not yet written down.
-    covers: Option<ToldCoverage>,
     /// When that was written down last.
     covered: Option<std::time::Instant>,
     waiting: Uncommitted,
@@ -233,7 +217,7 @@ async fn ready(requests: &mut Streaming<v1::ReportRequest>, line: &mut Line) -> 
         match next {
             Some(Ok(request)) => {
                 bytes += request.encoded_len();
-                if let Err(fault) = line.take(request, &mut batch.reports) {
+                if let Err(fault) = line.inbound.take(request, (line.clock)(), &mut batch.reports) {
                     batch.end = Some(Some(fault));
                 }
             }
@@ -282,76 +266,26 @@ impl Line {
         }
     }
 
-    fn take(&mut self, request: v1::ReportRequest, reports: &mut Vec<IncomingReport>) -> Result<(), Status> {
-        match request.message {
-            Some(v1::report_request::Message::Report(report)) => reports.push(self.read(&report)),
-            Some(v1::report_request::Message::Batch(batch)) => {
-                if batch.reports.len() > COMMIT {
-                    return Err(Status::invalid_argument("a batch is larger than the window"));
-                }
-                reports.extend(batch.reports.iter().map(|report| self.read(report)));
-            }
-            Some(v1::report_request::Message::Gap(gap)) => {
-                let gap = read::gap(&gap, self.next_sequence);
-                reports.push(gap.map_err(|error| Status::invalid_argument(error.to_string()))?);
-            }
-            Some(v1::report_request::Message::Status(status)) => {
-                if status.next_sequence > proto::MAX_SEQUENCE {
-                    return Err(Status::invalid_argument("next_sequence is out of range"));
-                }
-                self.next_sequence = self.next_sequence.max(status.next_sequence);
-                self.status = Some(SpoolStatus {
-                    waiting: status.waiting_reports,
-                    bytes: status.waiting_bytes,
-                    oldest_age_micros: status.oldest_age_micros,
-                    unsent_age_micros: status.unsent_age_micros,
-                    unacked_age_micros: status.unacked_age_micros,
-                    refused: status.refused_reports,
-                    dropped: status.dropped_reports,
-                    no_room_micros: status.no_room_micros,
-                });
-            }
-            Some(v1::report_request::Message::PlanStatus(status)) => {
-                self.pushed.answered()?;
-                self.said = Some(plan::said(&status)?);
-            }
-            Some(v1::report_request::Message::Coverage(told)) => self.covers = Some(coverage::read(&told)?),
-            Some(v1::report_request::Message::Hello(_)) | None => {
-                return Err(Status::invalid_argument("a report was expected"));
-            }
-        }
-        Ok(())
-    }
-
     /// Writes down what it said beside its reports: of a plan, of its addresses, and how its spool stands.
     async fn note_words(&mut self) -> Result<(), StoreError> {
-        if let Some(said) = self.said.take() {
+        if let Some(said) = self.inbound.words.plan.take() {
             self.desk.note(self.peer.agent, &said).await?;
         }
         let rests = |last: Option<std::time::Instant>| last.is_some_and(|at| at.elapsed() < STATUS_PAUSE);
         let (agent, now) = (self.peer.agent, (self.clock)());
         if !rests(self.covered)
-            && let Some(told) = self.covers.take()
+            && let Some(told) = self.inbound.words.coverage.take()
         {
             self.covered = Some(std::time::Instant::now());
             self.store.note_coverage(agent, told, now).await?;
         }
         if !rests(self.noted)
-            && let Some(status) = self.status.take()
+            && let Some(status) = self.inbound.words.spool.take()
         {
             self.noted = Some(std::time::Instant::now());
             self.store.note_spool(agent, status, now).await?;
         }
         Ok(())
-    }
-
-    fn read(&mut self, report: &v1::SequencedReport) -> IncomingReport {
-        // The agent has given this sequence out.
-        self.next_sequence = self.next_sequence.max(report.sequence.saturating_add(1));
-        IncomingReport {
-            sequence: report.sequence,
-            body: read::report(&report.report, &self.peer.site, (self.clock)()),
-        }
     }
 
     /// Commits in bounded transactions, each acknowledged; `false` when nobody listens any more.
@@ -391,35 +325,6 @@ fn response(message: v1::report_response::Message) -> v1::ReportResponse {
     v1::ReportResponse {
         message: Some(message),
     }
-}
-
-pub(super) fn greeting(agent: AgentId, site: SiteName, hello: &v1::Hello) -> Result<AgentHello, Status> {
-    if hello.capability == 0 {
-        return Err(Status::failed_precondition("capability 0 is not spoken here"));
-    }
-    if hello.epoch.len() != 16 {
-        return Err(Status::invalid_argument("epoch is not 16 bytes"));
-    }
-    if hello.first_sequence == 0 || hello.first_sequence > hello.next_sequence {
-        return Err(Status::invalid_argument("first_sequence is out of range"));
-    }
-    if hello.next_sequence > proto::MAX_SEQUENCE {
-        return Err(Status::invalid_argument("next_sequence is out of range"));
-    }
-    Ok(AgentHello {
-        agent,
-        site,
-        epoch: hex::encode(&hello.epoch),
-        first_sequence: hello.first_sequence,
-        next_sequence: hello.next_sequence,
-        version: hello
-            .agent_version
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(VERSION_CHARS)
-            .collect(),
-        clock: Instant(hello.clock_micros),
-    })
 }
 
 /// What the agent is told; it keeps its reports and comes again.

@@ -35,6 +35,11 @@ pub struct Desk {
 pub struct Pushed(Arc<AtomicUsize>);
 
 impl Pushed {
+    /// A plan goes down.
+    pub(crate) fn one_more(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Takes an answer in.
     ///
     /// # Errors
@@ -123,7 +128,7 @@ impl Desk {
                     message: Some(message),
                 };
                 // Before it is out, so that no answer comes too early.
-                pushed.0.fetch_add(1, Ordering::Relaxed);
+                pushed.one_more();
                 if responses.send(Ok(response)).await.is_err() {
                     // Nobody listens any more; whoever reads the stream sees that too.
                     std::future::pending::<()>().await;
