@@ -6,7 +6,6 @@
 
 mod figures;
 mod process;
-mod proxy;
 mod reports;
 mod stream;
 mod store;

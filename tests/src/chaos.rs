@@ -5,7 +5,6 @@
 //! not told in time is undrained, an error of its own, and never called lost.
 
 pub mod schedule;
-pub mod proxy;
 pub mod disk;
 pub mod clock;
 pub mod witness;
@@ -15,9 +14,9 @@ mod gather;
 use crate::element::{Behaviour, Element, Tells};
 use crate::house::{House, HouseSpec, Trial};
 use crate::network::Plan;
+use crate::proxy::{Mode, Proxy};
 use collector::admin::chain;
 use disk::Disk;
-use proxy::{Mode, Proxy};
 use schedule::{Fault, Kind, schedule};
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};

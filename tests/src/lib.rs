@@ -10,6 +10,7 @@ pub mod element;
 pub mod kind;
 pub mod network;
 pub mod house;
+pub mod proxy;
 pub mod bench;
 pub mod chaos;
 pub mod accuracy;

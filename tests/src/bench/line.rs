@@ -5,11 +5,11 @@
 
 use super::figures::{Backlog, Round, hundredths, precise, tenths};
 use super::process::{Usage, usage};
-use super::proxy::Proxy;
 use super::{BenchError, PATIENCE};
 use crate::element::Behaviour;
 use crate::house::{House, HouseSpec, http};
 use crate::network::Plan;
+use crate::proxy::{Mode, Proxy};
 use prost::bytes::Bytes;
 use spool::{Options, Spool};
 use std::net::SocketAddr;
@@ -111,7 +111,7 @@ impl Line {
             .count() as u64;
         let count = self.fill(reports).await?;
         let file_bytes = std::fs::metadata(self.spool())?.len();
-        self.proxy.set_open(false);
+        self.proxy.set(Mode::Cut);
         let before = self.proxy.octets();
         let agent = self.start_agent(true).await?;
         // By then it has read its spool, polled its target, kept that and found the link dead.
@@ -128,7 +128,7 @@ impl Line {
             Instant::now(),
             [waited, usage(Some(self.house.process("collector")?))?],
         );
-        self.proxy.set_open(true);
+        self.proxy.set(Mode::Pass);
         let (seconds, sent) = {
             let (_, whole) = self.watch(agent, count, begun).await?;
             (whole.as_secs_f64(), usage(Some(self.house.process(AGENT)?))?)

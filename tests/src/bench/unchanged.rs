@@ -4,9 +4,9 @@
 //! only when something is kept is decided here, so that an hour need not be waited for.
 
 use super::figures::{Unchanged, precise};
-use super::proxy::Proxy;
 use super::reports::{Fleet, Mix};
 use super::{BenchError, PATIENCE};
+use crate::proxy::Proxy;
 use agent::keep::Shared;
 use agent::target::Target;
 use agent::uplink::Uplink;

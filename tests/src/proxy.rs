@@ -1,9 +1,11 @@
-//! The bad link: a TCP proxy between one agent and the collector.
+//! The link: a TCP proxy between one agent and the collector that counts what it hears, and can be made bad.
 //!
-//! Invariants: what is forwarded is forwarded whole and in order, so that TLS fails
+//! Invariants: octets are counted before anybody hears them, both ways, TLS and HTTP/2 included; what is forwarded is forwarded whole and in order, so that TLS fails
 //! only where a connection ends; a connection that lost bytes is never taken up again.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -62,12 +64,16 @@ impl Now {
     }
 }
 
+/// Octets heard so far.
+type Octets = Arc<AtomicU64>;
+
 /// A running proxy; ends when dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
     now: watch::Sender<Now>,
     count: watch::Receiver<u64>,
+    octets: Octets,
     _task: JoinSet<()>,
 }
 
@@ -84,12 +90,20 @@ impl Proxy {
             begun_at: 0,
         });
         let (counting, count) = watch::channel(0);
+        let octets = Octets::default();
         let mut task = JoinSet::new();
-        task.spawn(accept(listener, collector, watched, counting));
+        task.spawn(accept(
+            listener,
+            collector,
+            watched,
+            counting,
+            Arc::clone(&octets),
+        ));
         Ok(Self {
             address,
             now,
             count,
+            octets,
             _task: task,
         })
     }
@@ -98,6 +112,12 @@ impl Proxy {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Octets heard so far, both ways.
+    #[must_use]
+    pub fn octets(&self) -> u64 {
+        self.octets.load(Ordering::Relaxed)
     }
 
     /// Changes what the link does.
@@ -112,6 +132,7 @@ async fn accept(
     collector: SocketAddr,
     now: watch::Receiver<Now>,
     count: watch::Sender<u64>,
+    octets: Octets,
 ) {
     let mut connections = JoinSet::new();
     loop {
@@ -123,19 +144,25 @@ async fn accept(
         let number = *count.borrow();
         count.send_replace(number + 1);
         if now.borrow().of(number) != Mode::Cut {
-            connections.spawn(connect(client, collector, number, now.clone()));
+            let octets = Arc::clone(&octets);
+            connections.spawn(connect(client, collector, (number, octets), now.clone()));
         }
     }
 }
 
-async fn connect(client: TcpStream, collector: SocketAddr, number: u64, now: watch::Receiver<Now>) {
+async fn connect(
+    client: TcpStream,
+    collector: SocketAddr,
+    (number, octets): (u64, Octets),
+    now: watch::Receiver<Now>,
+) {
     let Ok(server) = TcpStream::connect(collector).await else {
         return;
     };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let ((from_agent, to_agent), (from_collector, to_collector)) = (client.into_split(), server.into_split());
-    let mut up = Pump::new(from_agent, to_collector, number);
-    let mut down = Pump::new(from_collector, to_agent, number);
+    let mut up = Pump::new(from_agent, to_collector, number, Arc::clone(&octets));
+    let mut down = Pump::new(from_collector, to_agent, number, octets);
     let mut reordered = now.clone();
     let reordered = tokio::select! {
         () = up.run(now.clone()) => false,
@@ -191,17 +218,19 @@ struct Pump {
     from: OwnedReadHalf,
     to: OwnedWriteHalf,
     number: u64,
+    octets: Octets,
     /// Read and not yet passed on, from `sent` on.
     waiting: Vec<u8>,
     sent: usize,
 }
 
 impl Pump {
-    fn new(from: OwnedReadHalf, to: OwnedWriteHalf, number: u64) -> Self {
+    fn new(from: OwnedReadHalf, to: OwnedWriteHalf, number: u64, octets: Octets) -> Self {
         Self {
             from,
             to,
             number,
+            octets,
             waiting: Vec::new(),
             sent: 0,
         }
@@ -256,6 +285,7 @@ impl Pump {
             let Ok(length @ 1..) = self.from.read(&mut chunk).await else {
                 return false;
             };
+            self.octets.fetch_add(length as u64, Ordering::Relaxed);
             chunk.truncate(length);
             (self.waiting, self.sent) = (chunk, 0);
         }
@@ -328,6 +358,7 @@ mod tests {
     async fn a_cut_closes_both_ends_and_refuses_new_ones() {
         let ends = Ends::new().await;
         let (mut agent, mut collector) = ends.connect().await;
+        assert_eq!(ends.proxy.octets(), 4, "both words were counted");
         ends.proxy.set(Mode::Cut);
         assert!(has_ended(&mut agent).await && has_ended(&mut collector).await);
         let mut refused = TcpStream::connect(ends.proxy.address()).await.unwrap();
