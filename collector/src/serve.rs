@@ -243,6 +243,7 @@ pub async fn serve(
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()
         .map_err(ServeError::Reflection)?;
+    let unpublished = uncommitted.clone();
     let grpc_server = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE.0))
         .http2_keepalive_timeout(Some(KEEPALIVE.1))
@@ -289,6 +290,11 @@ pub async fn serve(
     tasks.spawn(async move {
         gate.watch(until).await;
         ("revocation", Ok(()))
+    });
+    let until = stop.clone();
+    tasks.spawn(async move {
+        unpublished.publish(until).await;
+        ("the age of what is uncommitted", Ok(()))
     });
     let until = stop.clone();
     tasks.spawn(async move {

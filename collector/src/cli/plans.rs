@@ -170,6 +170,6 @@ async fn show(config: &Path, site: &SiteName, revision: Option<u64>) -> Result<(
             line: format!("no plan{which} was put for {site}; see plan list"),
         });
     };
-    print!("{text}");
+    super::print(&text.trim_end());
     Ok(())
 }

@@ -5,7 +5,7 @@
 
 use model::{AgentId, Instant};
 use proto::v1;
-use store::record::{IncomingReport, ReportBody, Verdict};
+use store::record::{DeclaredGap, IncomingReport, ReportBody, Verdict};
 use store::{Store, StoreError};
 
 /// Commits in one transaction. The ack covers the last of `reports` and lists verdicts other
@@ -20,29 +20,31 @@ pub(super) async fn commit(
     reports: Vec<IncomingReport>,
     now: Instant,
 ) -> Result<v1::Ack, StoreError> {
-    let sequences: Vec<u64> = reports
+    let said: Vec<(u64, Option<DeclaredGap>)> = reports
         .iter()
         .map(|report| match &report.body {
-            ReportBody::Gap(gap) => {
-                tracing::error!(
-                    agent.id = %agent,
-                    gap.from = report.sequence,
-                    gap.to = gap.to,
-                    gap.count = gap.count,
-                    reason = gap.reason.as_str(),
-                    "agent declares reports lost"
-                );
-                gap.to
-            }
-            _ => report.sequence,
+            ReportBody::Gap(gap) => (report.sequence, Some(*gap)),
+            _ => (report.sequence, None),
         })
         .collect();
+    let last = |(sequence, gap): &(u64, Option<DeclaredGap>)| gap.map_or(*sequence, |gap| gap.to);
     let verdicts = store.commit_reports(agent, epoch, reports, now).await?;
     let mut ack = v1::Ack {
-        sequence: sequences.last().copied().unwrap_or(0),
+        sequence: said.last().map_or(0, last),
         verdicts: Vec::new(),
     };
-    for (sequence, verdict) in sequences.into_iter().zip(verdicts) {
+    for (one, verdict) in said.iter().zip(verdicts) {
+        let sequence = last(one);
+        if let (from, Some(gap), Verdict::Stored) = (one.0, one.1, &verdict) {
+            tracing::error!(
+                agent.id = %agent,
+                gap.from = from,
+                gap.to = gap.to,
+                gap.count = gap.count,
+                reason = gap.reason.as_str(),
+                "agent declares reports lost"
+            );
+        }
         let (kind, word, reason) = match verdict {
             Verdict::Stored => (None, "stored", String::new()),
             Verdict::Repeated => (Some(v1::VerdictKind::Repeated), "repeated", String::new()),

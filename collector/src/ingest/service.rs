@@ -3,7 +3,7 @@
 use super::commit::commit;
 use super::inbound::{Inbound, WINDOW, greeting};
 use super::streams::{Open, Streams};
-use super::uncommitted::Uncommitted;
+use super::uncommitted::{Received, Uncommitted};
 use crate::enrol::{Gate, Peer};
 use crate::plan::{Desk, Pushed};
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -61,7 +61,6 @@ impl Ingest {
         waiting: Uncommitted,
         stop: CancellationToken,
     ) -> InventoryServiceServer<Self> {
-        tokio::spawn(waiting.clone().publish(stop.clone()));
         let service = Self {
             store,
             gate,
@@ -243,11 +242,11 @@ impl Line {
     ) -> Option<Status> {
         loop {
             let batch = ready(&mut requests, self).await;
-            let received = self.waiting.received();
+            let received = Some(self.waiting.received());
             if let Err(refused) = self.gate.check(&self.peer).await {
                 return Some(refused);
             }
-            match self.commit_all(batch.reports, responses).await {
+            match self.commit_all(batch.reports, received, responses).await {
                 Ok(true) => {}
                 Ok(false) => return None,
                 Err(error) => {
@@ -255,7 +254,6 @@ impl Line {
                     return Some(status(&error));
                 }
             }
-            drop(received);
             if let Err(error) = self.note_words().await {
                 tracing::warn!(agent.id = %self.peer.agent, error = crate::admin::chain(&error), "words of an agent not stored");
                 return Some(status(&error));
@@ -289,14 +287,19 @@ impl Line {
     }
 
     /// Commits in bounded transactions, each acknowledged; `false` when nobody listens any more.
+    /// What was committed waits no longer, whether or not the agent hears its acknowledgement.
     async fn commit_all(
         &mut self,
         mut reports: Vec<IncomingReport>,
+        mut received: Option<Received>,
         responses: &Responses,
     ) -> Result<bool, StoreError> {
         while !reports.is_empty() {
             let rest = reports.split_off(reports.len().min(COMMIT));
             let ack = self.commit(std::mem::replace(&mut reports, rest)).await?;
+            if reports.is_empty() {
+                received.take();
+            }
             let ack = response(v1::report_response::Message::Ack(ack));
             if responses.send(Ok(ack)).await.is_err() {
                 return Ok(false);

@@ -25,8 +25,10 @@ impl Streams {
     /// The stream that is the newest of its agent from now on.
     pub(super) fn open(&self, agent: AgentId) -> Open {
         let overtaken = CancellationToken::new();
-        if let Some(older) = self.lock().insert(agent, overtaken.clone()) {
+        let mut list = self.lock();
+        if let Some(older) = list.insert(agent, overtaken.clone()) {
             older.cancel();
+            drop(list);
             metrics::counter!("marque_collector_streams_overtaken_total").increment(1);
             tracing::warn!(agent.id = %agent, "another stream of this agent began, the older one ends");
         }
@@ -52,9 +54,10 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        // Cancelled by a newer one, which has the place now.
+        // A newer one cancels under the lock and has the place then.
+        let mut list = self.list.lock();
         if !self.overtaken.is_cancelled() {
-            self.list.lock().remove(&self.agent);
+            list.remove(&self.agent);
         }
     }
 }

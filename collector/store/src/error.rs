@@ -29,6 +29,14 @@ pub enum StoreError {
         /// What came.
         got: u64,
     },
+    /// Under this epoch a later export or the stream came first: earlier reports cannot follow.
+    #[error("this store begins with report {start} of that spool, the export with {got}")]
+    BeforeStart {
+        /// The first sequence of the epoch here.
+        start: u64,
+        /// The export's.
+        got: u64,
+    },
     /// Anything else the database said.
     #[error("store refused the statement")]
     Permanent(#[source] sqlx::Error),

@@ -93,6 +93,21 @@ async fn what_came_by_courier_begins_where_we_are_or_is_refused_whole() {
 }
 
 #[tokio::test]
+async fn an_export_from_before_the_first_one_taken_in_is_refused_and_not_called_repeated() {
+    let house = House::new().await;
+    let greet = async |first, next| {
+        let hello = house.hello(first, next);
+        house.store.greet_carried(&hello, false, Instant(900)).await
+    };
+    assert_eq!(greet(5, 9).await.unwrap(), 4, "a spool may begin anywhere");
+    assert!(matches!(
+        greet(1, 5).await,
+        Err(StoreError::BeforeStart { start: 5, got: 1 })
+    ));
+    assert_eq!(greet(5, 9).await.unwrap(), 4, "and nothing moved");
+}
+
+#[tokio::test]
 async fn a_spool_that_begins_after_our_cursor_is_shown_as_lost() {
     let house = House::new().await;
     house.store.greet(&house.hello(1, 3), Instant(900)).await.unwrap();

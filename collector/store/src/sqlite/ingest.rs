@@ -95,6 +95,19 @@ pub async fn greet_carried(
     .execute(&mut *tx)
     .await?;
     begin_epoch(tx, hello, now).await?;
+    let start: i64 =
+        sqlx::query_scalar("SELECT start_sequence FROM agent_cursor WHERE agent_id = $1 AND epoch = $2")
+            .bind(hello.agent.to_string())
+            .bind(&hello.epoch)
+            .fetch_one(&mut *tx)
+            .await?;
+    let start = row::count(start);
+    if hello.first_sequence < start {
+        return Err(StoreError::BeforeStart {
+            start,
+            got: hello.first_sequence,
+        });
+    }
     let acked = cursor(tx, hello.agent, &hello.epoch).await?;
     if acked + 1 >= hello.first_sequence {
         return Ok(acked);
