@@ -48,7 +48,10 @@ pub enum CourierError {
     #[error("the receipt is for another spool of this agent")]
     OtherSpool,
     /// This spool is an old copy: its sequences were used before.
-    #[error("the collector has sequence {acked}, this spool only reached {last}: it is an old copy")]
+    #[error(
+        "the collector has sequence {acked}, this spool only reached {last}: it is an old copy and goes on \
+         under a new epoch, export it again"
+    )]
     OldCopy {
         /// By the collector.
         acked: u64,

@@ -115,7 +115,8 @@ pub async fn keep(
     ending: CancellationToken,
 ) -> Result<(), KeepError> {
     let mut group = Vec::with_capacity(GROUP);
-    let mut full_since = None;
+    // What had gone by then, and how full it was.
+    let mut full_since: Option<(u64, u64)> = None;
     while reports.recv_many(&mut group, GROUP).await > 0 {
         let before = shared.spool.depth();
         append_with_patience(std::mem::take(&mut group), &shared, &ending).await?;
@@ -129,13 +130,17 @@ pub async fn keep(
                 .increment(dropped);
             metrics::counter!("marque_agent_spool_full_total").increment(1);
             if full_since.is_none() {
-                full_since = Some(before.dropped);
+                full_since = Some((before.dropped, after.bytes));
                 tracing::error!(
                     spool.bytes = after.bytes,
                     "spool is full, its oldest reports go and a gap is declared"
                 );
             }
-        } else if let Some(since) = full_since.take() {
+        } else if let Some((since, full)) = full_since
+            // A large report that went leaves some room for small ones: that is not the end of it.
+            && after.bytes < full - full / 10
+        {
+            full_since = None;
             let reports = after.dropped - since;
             tracing::warn!(reports, "spool has room again");
         }

@@ -1,18 +1,21 @@
 //! A file only its owner may read, replaced whole or not at all.
 //!
 //! Invariants: mode 0600 from its first byte; a reader sees the old content or
-//! the new; what was saved survives a power cut.
+//! the new; what was saved survives a power cut; two that replace the same file at
+//! once do not touch each other's. A process that is killed may leave its own
+//! beside (`NAME.….new`), as private as the rest.
 
-use std::fs::{File, OpenOptions};
+use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// A file being made beside the one it will replace; dropped unsaved, it is removed.
 #[derive(Debug)]
 pub struct SecretFile {
-    file: File,
-    fresh: PathBuf,
+    file: NamedTempFile,
     path: PathBuf,
 }
 
@@ -28,22 +31,14 @@ impl SecretFile {
     /// # Errors
     /// What the system says.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
-        name.push(".new");
-        let fresh = path.with_file_name(name);
-        // One left by a process that was killed may be readable by others.
-        match std::fs::remove_file(&fresh) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&fresh)?;
+        let mut name: OsString = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
+        name.push(".");
+        let file = tempfile::Builder::new()
+            .prefix(&name)
+            .suffix(".new")
+            .tempfile_in(folder(path))?;
         Ok(Self {
             file,
-            fresh,
             path: path.to_owned(),
         })
     }
@@ -62,11 +57,15 @@ impl SecretFile {
     /// # Errors
     /// As of [`Self::save`].
     pub fn finish(self) -> io::Result<()> {
-        self.file.sync_all()?;
-        std::fs::rename(&self.fresh, &self.path)?;
-        let folder = self.path.parent().filter(|folder| *folder != Path::new(""));
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        self.file.as_file().sync_all()?;
+        self.file.persist(&self.path)?;
+        File::open(folder(&self.path))?.sync_all()
     }
+}
+
+fn folder(path: &Path) -> &Path {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    folder.unwrap_or(Path::new("."))
 }
 
 /// For what does not fit memory; nothing is in place before [`SecretFile::finish`].
@@ -80,13 +79,6 @@ impl io::Write for SecretFile {
     }
 }
 
-impl Drop for SecretFile {
-    fn drop(&mut self) {
-        // Gone already when it was saved.
-        let _ = std::fs::remove_file(&self.fresh);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,7 +87,6 @@ mod tests {
     fn is_private_whole_and_leaves_nothing_beside() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.pem");
-        std::fs::write(folder.path().join("a.pem.new"), "stale").unwrap();
         SecretFile::create(&path).unwrap().save("one").unwrap();
         drop(SecretFile::create(&path).unwrap());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "one");
@@ -103,5 +94,24 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         assert!(SecretFile::create(&folder.path().join("absent/a.pem")).is_err());
+    }
+
+    #[test]
+    fn two_at_once_do_not_touch_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.pem");
+        let first = SecretFile::create(&path).unwrap();
+        let second = SecretFile::create(&path).unwrap();
+        let third = SecretFile::create(&path).unwrap();
+        first.save("one").unwrap();
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            "one",
+            "and not what the others hold"
+        );
+        drop(third);
+        second.save("two").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "two");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -308,8 +308,11 @@ impl File {
     pub fn appended(&self, sequence: u64) -> Result<Option<SystemTime>, SpoolError> {
         let read = || -> Result<Option<u64>, redb::Error> {
             let read = self.database.begin_read()?;
-            if let Some(gap) = read.open_table(GAPS)?.get(sequence)? {
-                return Ok(Some(gap.value().2));
+            if let Some(gap) = read.open_table(GAPS)?.range(..=sequence)?.next_back() {
+                let (to, _, declared, _) = gap?.1.value();
+                if to >= sequence {
+                    return Ok(Some(declared));
+                }
             }
             let table = read.open_table(RECORDS)?;
             let found = table.get(sequence)?;
@@ -321,7 +324,8 @@ impl File {
         Ok(micros.map(time))
     }
 
-    /// Removes the records from `next` on, durably: nobody was told that they are kept.
+    /// Removes what lies from `next` on, durably: nobody was told that it is kept. What was kept
+    /// before and went to make room for it stays declared.
     pub fn take_back(&self, next: u64, mut cursor: Cursor) -> Result<Cursor, SpoolError> {
         let mut take_back = || -> Result<(), redb::Error> {
             let write = self.database.begin_write()?;
@@ -331,7 +335,18 @@ impl File {
                     let weight = weight_of_stored(removed?.1.value());
                     cursor.bytes = cursor.bytes.saturating_sub(weight);
                 }
+                let mut gaps = write.open_table(GAPS)?;
+                let last = gaps.pop_last()?.map(|(from, gap)| (from.value(), gap.value()));
+                if let Some((from, (to, count, declared, reason))) = last
+                    && from < next
+                {
+                    let over = to.saturating_add(1).saturating_sub(next);
+                    let kept = (to.min(next - 1), count.saturating_sub(over), declared, reason);
+                    gaps.insert(from, kept)?;
+                }
             }
+            cursor.first = cursor.first.min(next);
+            cursor.gone = cursor.gone.min(next - cursor.first);
             cursor.next = next;
             set(&write, cursor)?;
             write.commit()?;

@@ -10,6 +10,7 @@ use proto::courier::MAX_RECEIPT_BYTES;
 use proto::secret_file::SecretFile;
 use spool::{Options, Spool, SpoolError};
 use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// What `spool` is told.
@@ -58,6 +59,9 @@ pub enum Error {
     /// The export or the receipt.
     #[error(transparent)]
     Courier(#[from] CourierError),
+    /// The agent could not use afterwards what another user wrote.
+    #[error("{0} belongs to user {1}: run this as that user, or while the agent runs")]
+    OtherUser(PathBuf, u32),
     /// Whoever has the spool.
     #[error("the agent that has {0} open")]
     Desk(PathBuf, #[source] io::Error),
@@ -109,6 +113,12 @@ fn receipt(file: &Path, places: &Places) -> Result<String, Error> {
 fn open(places: &Places) -> Result<Option<Spool>, Error> {
     if !places.spool.exists() {
         return Err(Error::NoSpool(places.spool.clone()));
+    }
+    // What is written here must stay the agent's own.
+    let owner = std::fs::metadata(&places.spool).map(|found| found.uid());
+    let owner = owner.map_err(|error| Error::File(places.spool.clone(), error))?;
+    if owner != rustix::process::geteuid().as_raw() {
+        return Err(Error::OtherUser(places.spool.clone(), owner));
     }
     let options = Options {
         quota_bytes: places.quota_bytes,

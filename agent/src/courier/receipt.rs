@@ -68,6 +68,7 @@ pub fn apply(
     }
     let (first, next) = (spool.first_sequence(), spool.next_sequence());
     if receipt.sequence >= next {
+        spool.begin_epoch()?;
         return Err(CourierError::OldCopy {
             acked: receipt.sequence,
             last: next - 1,

@@ -173,7 +173,8 @@ fn a_receipt_takes_out_what_it_says_and_only_from_its_own_spool() {
         ),
         (
             |r| r.sequence = 10,
-            "the collector has sequence 10, this spool only reached 9: it is an old copy",
+            "the collector has sequence 10, this spool only reached 9: it is an old copy and goes on under a new \
+             epoch, export it again",
         ),
     ];
     for (fault, words) in faults {

@@ -204,3 +204,46 @@ proptest! {
         }
     }
 }
+
+/// Writes payloads of these sizes as a group, which may push out what is old.
+fn group(file: &File, mut cursor: Cursor, sizes: &[usize]) -> Cursor {
+    let payloads: Vec<Vec<u8>> = sizes.iter().map(|size| vec![7; *size]).collect();
+    let first = cursor.next;
+    cursor.next += payloads.len() as u64;
+    cursor.bytes += payloads.iter().map(|payload| weight(payload)).sum::<u64>();
+    let records = (first..).zip(payloads.iter().map(Vec::as_slice));
+    file.append(records, cursor, QUOTA, UNIX_EPOCH).unwrap()
+}
+
+#[test]
+fn what_was_refused_is_taken_back_whole() {
+    for (kept, refused) in [
+        (&[100, 100][..], &[100, 100][..]),
+        // The group pushed out what was kept, and some of itself.
+        (&[100, 100], &[900, 900, 900]),
+        (&[], &[900, 900, 900]),
+        // A gap from before.
+        (&[900, 900, 900], &[900, 900, 900]),
+    ] {
+        let disk = Disk::default();
+        let opened = disk.open();
+        let before = group(&opened.file, opened.cursor, kept);
+        let after = group(&opened.file, before, refused);
+        let left = opened.file.take_back(before.next, after).unwrap();
+        assert_eq!(left.next, before.next, "{kept:?} {refused:?}");
+        assert!(left.first + left.gone <= left.next && left.gone >= before.gone);
+        drop(opened);
+        // Opened again it is whole, dense, and as it was said to be.
+        let again = disk.open();
+        assert_eq!(again.cursor, left, "{kept:?} {refused:?}");
+        let end = group(&again.file, again.cursor, &[50]);
+        assert_eq!(end.next, before.next + 1);
+        let waits = again.file.read_from(left.first, 99, 1 << 20).unwrap();
+        assert_eq!(waits.first().map(Item::first), Some(left.first));
+        assert_eq!(waits.last().map(Item::last), Some(before.next));
+        // Within a gap its age is the gap's.
+        for sequence in left.first..end.next {
+            assert!(again.file.appended(sequence).unwrap().is_some(), "{sequence}");
+        }
+    }
+}
