@@ -150,16 +150,14 @@ fn parts(subject: &Subject, acquired: Option<PartialDate>) -> Vec<Part> {
     let initial = subject
         .initial
         .as_ref()
-        .map(|first| first.components.iter().map(part_key).collect::<BTreeSet<_>>());
+        .map(|first| FirstParts::of(&first.components));
     let mut parts = BTreeMap::new();
     for sighting in [&subject.partial, &subject.complete].into_iter().flatten() {
         let identification = &sighting.identification;
         let seen = sighting.from.date().and_then(|day| day.to_string().parse().ok());
         parts.insert(None, unit(identification, acquired));
         for component in &identification.components {
-            let came_later = initial
-                .as_ref()
-                .is_some_and(|first| !first.contains(&part_key(component)));
+            let came_later = initial.as_ref().is_some_and(|first| !first.had(component));
             let part = Part {
                 component: Some(component.index.clone()),
                 class: Some(component.class),
@@ -195,9 +193,34 @@ fn unit(identification: &Identification, acquired: Option<PartialDate>) -> Part 
     }
 }
 
-/// What tells a part from the one that stood in its place before.
-fn part_key(component: &ComponentIdentity) -> (&str, &str, &str) {
-    (&component.index, &component.serial, &component.model)
+/// The parts a unit was first seen with. entPhysicalIndex may be given out anew at each boot (RFC 6933), and a
+/// serial number may be told only later: neither makes an old part new.
+struct FirstParts<'a> {
+    serials: BTreeSet<&'a str>,
+    by_index: BTreeMap<&'a str, &'a ComponentIdentity>,
+}
+
+impl<'a> FirstParts<'a> {
+    fn of(components: &'a [ComponentIdentity]) -> Self {
+        let serials = components.iter().map(|part| part.serial.as_str());
+        Self {
+            serials: serials.filter(|serial| !serial.is_empty()).collect(),
+            by_index: components
+                .iter()
+                .map(|part| (part.index.as_str(), part))
+                .collect(),
+        }
+    }
+
+    /// Whether it was there, or nothing shows that it was not.
+    fn had(&self, part: &ComponentIdentity) -> bool {
+        let agrees = |a: &str, b: &str| a.is_empty() || b.is_empty() || a == b;
+        self.serials.contains(part.serial.as_str())
+            || self
+                .by_index
+                .get(part.index.as_str())
+                .is_some_and(|first| agrees(&first.serial, &part.serial) && agrees(&first.model, &part.model))
+    }
 }
 
 fn name(subject: &Subject, present: Option<&IdentifiedSighting>) -> String {

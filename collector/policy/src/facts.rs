@@ -25,8 +25,10 @@ const GENERATIONS: &[&str] = &[
     "satellite",
     "wifi",
     "private",
-    "any",
 ];
+
+/// Said of a thing whose generation nobody narrowed down: as if none were told.
+const ANY: &str = "any";
 
 /// Other spellings of them.
 const SPELLINGS: &[(&str, &str)] = &[
@@ -313,7 +315,8 @@ impl Facts {
             .ok_or_else(|| FactsError::Supplier(bounded(&self.supplier)))?;
         let mut place = Place::nowhere();
         place.jurisdictions.insert(jurisdiction.as_str().to_owned());
-        for word in &self.generation.0 {
+        let told = self.generation.0.iter();
+        for word in told.filter(|word| !word.eq_ignore_ascii_case(ANY)) {
             place.generations.insert(generation(word)?.to_owned());
         }
         place.role = self
@@ -398,7 +401,11 @@ impl Facts {
     }
 }
 
-fn generation(word: &str) -> Result<&'static str, FactsError> {
+/// A generation in the spelling of the packs: what operators call it, in any case of letters.
+///
+/// # Errors
+/// [`FactsError::Value`] naming the words that are known.
+pub fn generation(word: &str) -> Result<&'static str, FactsError> {
     let other = SPELLINGS
         .iter()
         .find(|(other, _)| other.eq_ignore_ascii_case(word));

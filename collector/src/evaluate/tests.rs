@@ -312,4 +312,7 @@ fn a_replaced_optic_is_as_new_as_its_first_sighting() {
     );
     subject.initial = Some(identified(vec![optic("7", "old"), optic("8", "gone")]));
     assert_eq!(dates(&subject), [declared, "2026-11-01".parse().ok()]);
+    // Indices were given out anew, and a serial number is told that was not told before.
+    subject.initial = Some(identified(vec![optic("1007", "old"), optic("8", "")]));
+    assert_eq!(dates(&subject), [declared, declared]);
 }

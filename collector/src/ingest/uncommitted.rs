@@ -60,9 +60,12 @@ impl Uncommitted {
 
     /// Publishes the age until `stop`.
     pub async fn publish(self, stop: CancellationToken) {
-        while tokio::time::timeout(REFRESH, stop.cancelled()).await.is_err() {
+        loop {
             let age = self.oldest().unwrap_or_default();
             metrics::gauge!("marque_collector_uncommitted_oldest_seconds").set(age.as_secs_f64());
+            if tokio::time::timeout(REFRESH, stop.cancelled()).await.is_ok() {
+                return;
+            }
         }
     }
 

@@ -111,7 +111,7 @@ fn rows(all: &Coverage, query: &Query, now: Instant) -> Vec<Row> {
                 site: site.site.to_string(),
                 link: None,
                 counts: counts(&site.named).map(show::number),
-                dark: Vec::new(),
+                dark: quiet(site.named.in_scope - site.named.answered),
                 swept: None,
                 told: None,
             });
@@ -124,11 +124,16 @@ fn rows(all: &Coverage, query: &Query, now: Instant) -> Vec<Row> {
                 ("range", &range.prefix),
                 ("port", &port),
             ]);
-            let dark = DARK.iter().filter_map(|state| {
+            let told = DARK.iter().filter_map(|state| {
                 let word = coverage::word(*state);
-                let count = range.states.get(word)?;
-                Some(format!("{} {}", show::number(*count), show::words(word)))
+                Some((word, *range.states.get(word)?))
             });
+            // Those who told an engine are there, and dark all the same; the rest of who is not there is listed.
+            let absent = told.clone().filter(|(word, _)| *word != "no_credential");
+            let unanswered = (range.funnel.in_scope - range.funnel.answered)
+                .saturating_sub(absent.map(|(_, count)| count).sum());
+            let told = told.map(|(word, count)| format!("{} {}", show::number(count), show::words(word)));
+            let dark = told.chain(quiet(unanswered));
             rows.push(Row {
                 key: format!("{}-{name}", site.site),
                 link: Some(link.link(PATH)),
@@ -142,6 +147,14 @@ fn rows(all: &Coverage, query: &Query, now: Instant) -> Vec<Row> {
         }
     }
     rows
+}
+
+/// Named addresses that never answered, in words.
+fn quiet(count: u64) -> Vec<String> {
+    match count {
+        0 => Vec::new(),
+        count => vec![format!("{} named and never answered", show::number(count))],
+    }
 }
 
 fn title(range: &RangeCoverage) -> String {

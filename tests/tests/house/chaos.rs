@@ -32,6 +32,11 @@ fn faults_of_every_kind_lose_nothing_and_double_nothing() {
     for kind in KINDS {
         assert!(outcome["faults"][kind].as_u64() > Some(0), "{kind} in {outcome}");
     }
+    assert!(
+        outcome["disk_full_met"]["store_disk_full"].as_u64() > Some(0),
+        "{outcome}"
+    );
+    assert!(outcome["seconds"].as_f64() < Some(22.0 + 20.0), "{outcome}");
     // The comparison had something to compare.
     assert!(outcome["reports"].as_u64() > Some(30), "{outcome}");
     assert!(outcome["words"].as_u64() > Some(15), "{outcome}");

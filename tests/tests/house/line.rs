@@ -1,9 +1,12 @@
 //! The line between agents and collector: nothing acknowledged is lost, no stranger gets in.
 
 use super::programs::{LAB, PATIENCE};
+use agent::keep::Shared;
+use agent::uplink::Uplink;
 use lab::element::Behaviour;
 use lab::house::{House, HouseSpec};
 use lab::network::Plan;
+use lab::proxy::{Mode, Proxy};
 use proto::v1;
 use proto::v1::inventory_service_client::InventoryServiceClient;
 use tokio_stream::iter;
@@ -217,5 +220,52 @@ async fn an_element_that_tells_no_time_is_never_refused() {
         log.contains("agent connected") && !log.contains("refused"),
         "{log}"
     );
+    house.stop().await.unwrap();
+}
+
+/// Keeps a report, and returns when it is acknowledged.
+async fn carried(shared: &Shared) {
+    let mut heard = shared.under_way.subscribe();
+    let sequence = shared.spool.append(b"any".to_vec().into()).unwrap();
+    shared.appended.notify_one();
+    while shared.spool.first_sequence() <= sequence {
+        heard.changed().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_half_open_link_is_given_up_while_it_lasts() {
+    let mut house = House::start(HouseSpec::new(LAB, plan(1))).await.unwrap();
+    house.kill_agent("lab").await.unwrap();
+    let proxy = Proxy::start(house.grpc()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let options = spool::Options {
+        quota_bytes: 1 << 20,
+        move_damaged_aside: false,
+        clock: std::time::SystemTime::now,
+    };
+    let (spool, _) = spool::Spool::open(&folder.path().join("spool"), &options).unwrap();
+    let shared = Shared::new(spool, std::time::SystemTime::now);
+    let (_renewed, renewals) = tokio::sync::watch::channel(0);
+    let uplink = Uplink {
+        address: format!("https://{}", proxy.address()),
+        identity: house.data().join("agent-lab.pem"),
+        renewals,
+        shared: shared.clone(),
+        linger: std::time::Duration::ZERO,
+        collector_limit: std::sync::Arc::default(),
+        plans: None,
+        max_pause: std::time::Duration::from_secs(1),
+    };
+    let stop = tokio_util::sync::CancellationToken::new();
+    let running = tokio::spawn(uplink.run(stop.clone()));
+    carried(&shared).await;
+    // From now on nobody hears what is said on this connection, and nobody closes it.
+    proxy.set(Mode::HalfOpen);
+    tokio::time::timeout(PATIENCE, carried(&shared))
+        .await
+        .expect("another connection was made");
+    stop.cancel();
+    running.await.unwrap().unwrap();
     house.stop().await.unwrap();
 }

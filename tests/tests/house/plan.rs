@@ -201,11 +201,24 @@ fn an_agent_follows_what_is_put_refuses_what_it_cannot_and_goes_on_alone() {
     site.counts("marque_agent_plan_revision", |n| n == 3.0);
     site.counts("marque_agent_targets", |n| n == 3.0);
     site.counts("marque_agent_spool_reports", |n| n >= 6.0);
+    // Ages at each stage: what waits here was not sent and so is not waited for.
+    site.counts("marque_agent_spool_oldest_seconds", |n| n > 0.0);
+    site.counts("marque_agent_spool_unsent_oldest_seconds", |n| n > 0.0);
+    site.counts("marque_agent_uplink_unacked_oldest_seconds", |n| n == 0.0);
     site.start_collector();
     let known = after["reports"].as_u64().unwrap();
     let whole = site.summary(|summary| summary["reports"].as_u64() >= Some(known + 6));
     assert_eq!((&whole["elements"], &whole["lost"]), (&3.into(), &0.into()));
     site.stands("applied", 3);
+    site.counts("marque_agent_spool_unsent_oldest_seconds", |n| n == 0.0);
+    let metrics = get(&site.http, "/metrics");
+    for stage in [
+        "marque_collector_uncommitted_oldest_seconds ",
+        "marque_collector_stage_oldest_seconds{stage=\"identify\"} ",
+        "marque_collector_stage_oldest_seconds{stage=\"evaluate\"} ",
+    ] {
+        assert!(metrics.contains(stage), "{stage}: {metrics}");
+    }
 }
 
 #[test]

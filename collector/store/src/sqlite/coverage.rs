@@ -109,6 +109,7 @@ pub async fn view(pool: &SqlitePool) -> Result<CoverageView, StoreError> {
         "SELECT e.site, n.address, MIN(n.protocol) AS protocol, MIN(e.element_id) AS element_id, \
          MIN(e.name) AS name, COUNT(DISTINCT e.element_id) AS elements FROM neighbour n \
          JOIN element e ON e.complete_digest = n.digest OR e.partial_digest = n.digest \
+         WHERE NOT EXISTS (SELECT 1 FROM element k WHERE k.site = e.site AND k.address = n.address) \
          GROUP BY e.site, n.address ORDER BY e.site, n.address LIMIT $1",
     )
     .bind(MAX_NEIGHBOURS)
