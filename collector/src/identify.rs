@@ -30,6 +30,12 @@ pub enum OverlayError {
         /// Bytes read of one file at most.
         most: u64,
     },
+    /// Whoever named a folder meant something in it.
+    #[error("{path}: holds no table; they are called like {}", FILE_NAMES.join(", "))]
+    Empty {
+        /// The folder.
+        path: String,
+    },
     /// A row cannot be used.
     #[error(transparent)]
     Knowledge(#[from] KnowledgeError),
@@ -50,18 +56,30 @@ pub fn knowledge(folder: Option<&Path>) -> Result<&'static Knowledge, OverlayErr
     }
 }
 
-/// A knowledge file, or those a folder holds; other files in a folder are left alone.
+/// A knowledge file, or the tables (`*.tsv`) a folder holds; one with another name is a mistake that reading
+/// tells, and so is a folder without any.
 ///
 /// # Errors
 /// [`OverlayError`] when one cannot be read.
 pub fn files(place: &Path) -> Result<Vec<KnowledgeFile>, OverlayError> {
     let paths: Vec<PathBuf> = if place.is_dir() {
-        let there = |path: &PathBuf| path.exists();
-        FILE_NAMES
-            .iter()
-            .map(|name| place.join(name))
-            .filter(there)
-            .collect()
+        let unreadable = |source| OverlayError::Unreadable {
+            path: place.display().to_string(),
+            source,
+        };
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(place).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            if path.extension().is_some_and(|ending| ending == "tsv") {
+                found.push(path);
+            }
+        }
+        if found.is_empty() {
+            let path = place.display().to_string();
+            return Err(OverlayError::Empty { path });
+        }
+        found.sort();
+        found
     } else {
         vec![place.to_owned()]
     };

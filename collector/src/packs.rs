@@ -1,7 +1,8 @@
 //! The packs a configuration asks for: read, checked against keys and pins, then loaded whole.
 //!
-//! Invariant: where keys or pins are configured, nothing of a folder is read as
-//! law before every file of it has passed.
+//! Invariant: where keys are configured, nothing of a folder is read as law before
+//! every file of it has passed. A pin holds the file it names, and that file must be
+//! there; it says nothing of others.
 
 use crate::config::PolicyConfig;
 use minisign_verify::{PublicKey, Signature};

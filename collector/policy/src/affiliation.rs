@@ -289,10 +289,20 @@ impl Affiliations {
     }
 
     fn climb(&self, search: Search<'_>, supplier: &str, down: bool) -> Option<Link> {
-        let mut seen = BTreeSet::from([supplier]);
+        let mut seen = BTreeSet::new();
         let mut best: Option<Link> = None;
         let mut todo = vec![(supplier, true, 1.0_f64, Vec::<String>::new())];
-        while let Some((id, sure, certainty, path)) = todo.pop() {
+        // The surest way to a company is gone first, so that the first to arrive is the one to go on from.
+        let surest = |todo: &[(&str, bool, f64, Vec<String>)]| {
+            let ways = todo.iter().enumerate();
+            let way = ways.max_by(|(_, a), (_, b)| a.1.cmp(&b.1).then(a.2.total_cmp(&b.2)));
+            way.map(|(position, _)| position)
+        };
+        while let Some(position) = surest(&todo) {
+            let (id, sure, certainty, path) = todo.swap_remove(position);
+            if !seen.insert(id) {
+                continue;
+            }
             for edge in self.edges_of(id, down) {
                 let other = if down {
                     edge.held.as_str()
@@ -305,7 +315,7 @@ impl Affiliations {
                 ) else {
                     continue;
                 };
-                if held == Some(false) || !seen.insert(other) {
+                if held == Some(false) {
                     continue;
                 }
                 // Whether a holding below control makes an affiliate is for somebody to judge.
@@ -326,7 +336,7 @@ impl Affiliations {
                             from: None,
                         });
                     }
-                } else {
+                } else if !seen.contains(other) {
                     todo.push((other, sure, certainty, path));
                 }
             }
@@ -373,7 +383,7 @@ mod tests {
 supplier = [
     { id = "top", name = "Top", hq = "DE" }, { id = "mid", name = "Mid", hq = "DE" }, { id = "low", name = "Low", hq = "DE" },
     { id = "label", name = "Label", hq = "DE" }, { id = "buyer", name = "Buyer", hq = "DE" }, { id = "sold", name = "Sold", hq = "DE" },
-    { id = "part", name = "Part", hq = "DE" },
+    { id = "part", name = "Part", hq = "DE" }, { id = "weak", name = "Weak", hq = "DE" }, { id = "both", name = "Both", hq = "DE" },
 ]
 edge = [
     { holder = "top", held = "mid", kind = "subsidiary", words = "owned", grade = "stored", title = "Register" },
@@ -383,6 +393,10 @@ edge = [
     { holder = "top", held = "buyer", kind = "oem_customer", words = "relabels", grade = "stored" },
     { holder = "top", held = "sold", kind = "former_unit", to = "2022", words = "sold", grade = "stored" },
     { holder = "top", held = "part", kind = "minority", words = "a third", grade = "stored" },
+    { holder = "top", held = "weak", kind = "minority", words = "a third", grade = "stored" },
+    { holder = "top", held = "weak", kind = "subsidiary", words = "owned", grade = "stored" },
+    { holder = "mid", held = "both", kind = "minority", words = "a third", grade = "stored" },
+    { holder = "low", held = "both", kind = "subsidiary", words = "owned", grade = "stored" },
 ]
 "#;
 
@@ -422,6 +436,9 @@ edge = [
             ("sold", "group", None, Some((false, 1.0))),
             ("part", "group", None, None),
             ("part", "subsidiaries_and_affiliates", None, Some((false, 0.6))),
+            // Of two holdings, and of two ways, the surer counts, whichever the file names first.
+            ("weak", "subsidiaries_and_affiliates", None, Some((true, 1.0))),
+            ("both", "subsidiaries_and_affiliates", None, Some((true, 0.85))),
         ] {
             let found = link(supplier, affiliates, acquired).map(|(sure, certainty, _)| (sure, certainty));
             assert_eq!(found, expected, "{supplier} {affiliates} {acquired:?}");

@@ -4,6 +4,7 @@ use super::{EX_CONFIG, Failure};
 use ::identify::Knowledge;
 use ::identify::knowledge::import::{self, Imported};
 use clap::Subcommand;
+use proto::secret_file::SecretFile;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -71,7 +72,7 @@ fn check(places: &[PathBuf]) -> Result<(), Failure> {
 }
 
 fn import(numbers: Option<&Path>, prefixes: &[PathBuf], as_of: &str, folder: &Path) -> Result<(), Failure> {
-    if as_of.len() > 10 || !as_of.bytes().all(|b| b.is_ascii_digit() || b == b'-') {
+    if as_of.parse::<policy::PartialDate>().is_err() {
         return Err(mistake(format!(
             "--as-of: {as_of:?} is not like 2026 or 2026-06-25"
         )));
@@ -109,7 +110,9 @@ fn write(made: &Imported, folder: &Path, name: &str, what: &str) -> Result<(), F
         )));
     }
     let path = folder.join(name);
-    std::fs::write(&path, &made.text)
+    // Whole or not at all: half a table would forget numbers.
+    SecretFile::create(&path)
+        .and_then(|file| file.save(&made.text))
         .map_err(|error| mistake(format!("{}: cannot be written: {error}", path.display())))?;
     said(&format!(
         "{}: {} {what} of {} organisations; {} without a holder, {} lines ignored",

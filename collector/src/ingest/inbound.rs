@@ -119,9 +119,8 @@ impl Inbound {
                 self.words.spool = Some(spool(&status));
             }
             Some(Message::PlanStatus(status)) => {
-                let said = plan::said(&status)?;
                 self.pushed.answered()?;
-                self.words.plan = Some(said);
+                self.words.plan = Some(plan::said(&status)?);
             }
             Some(Message::Coverage(told)) => self.words.coverage = Some(coverage::read(&told)?),
             Some(Message::Hello(_)) | None => return Err(wrong("a report was expected")),

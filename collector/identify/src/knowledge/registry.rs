@@ -60,6 +60,17 @@ impl EnterpriseRegistry {
             numbers.push((number, name, former));
         }
         numbers.sort_by_key(|entry| entry.0);
+        for twice in numbers.windows(2) {
+            if let [(first, ..), (second, ..)] = twice
+                && first == second
+            {
+                faults.push(KnowledgeError::Row {
+                    file: file.to_owned(),
+                    line: 1,
+                    reason: format!("number {first} is there twice"),
+                });
+            }
+        }
         Self { text, numbers }
     }
 
