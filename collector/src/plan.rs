@@ -7,7 +7,7 @@ mod file;
 mod desk;
 
 pub(crate) use desk::said;
-pub use desk::{Desk, Pushed};
+pub use desk::{Desk, Listener, Pushed};
 pub use file::{PlanError, PlanFile};
 
 use store::plans::PlanState;

@@ -45,6 +45,10 @@ pub const PLAN_CAPABILITY: u32 = 3;
 /// The first capability that tells a refreshed report from a walk: to others every report
 /// must be of a walk.
 pub const REFRESH_CAPABILITY: u32 = 4;
+
+/// The first capability that keeps the windows of a plan.
+pub const WINDOW_CAPABILITY: u32 = 4;
+
 /// The first capability that knows coverage.
 pub const COVERAGE_CAPABILITY: u32 = 4;
 

@@ -5,7 +5,7 @@ use super::inbound::{Inbound, WINDOW, greeting};
 use super::streams::{Open, Streams};
 use super::uncommitted::{Received, Uncommitted};
 use crate::enrol::{Gate, Peer};
-use crate::plan::{Desk, Pushed};
+use crate::plan::{Desk, Listener, Pushed};
 use futures_util::{FutureExt as _, StreamExt as _};
 use model::Instant;
 use prost::Message as _;
@@ -127,6 +127,7 @@ impl InventoryService for Ingest {
             gate: self.gate.clone(),
             desk: self.desk.clone(),
             follows,
+            capability: told.capability,
             inbound: Inbound::new(&hello, pushed.clone()),
             pushed,
             peer,
@@ -150,6 +151,8 @@ struct Line {
     desk: Desk,
     /// The plan it follows as its greeting said; none if it takes none.
     follows: Option<PlanRef>,
+    /// The protocol it speaks.
+    capability: u32,
     /// Plans it has not answered yet.
     pushed: Pushed,
     /// Where it is in the protocol, and what it said.
@@ -175,9 +178,15 @@ async fn serve_line(
 ) {
     let (agent, gate, peer) = (line.peer.agent, line.gate.clone(), line.peer.clone());
     let (desk, follows, pushed) = (line.desk.clone(), line.follows, line.pushed.clone());
+    let listener = Listener {
+        site: peer.site.clone(),
+        capability: line.capability,
+        pushed,
+        responses: responses.clone(),
+    };
     let plans = async {
         match follows {
-            Some(follows) => match desk.push(&peer.site, follows, &pushed, &responses).await {},
+            Some(follows) => match desk.push(&listener, follows).await {},
             None => std::future::pending().await,
         }
     };
@@ -334,6 +343,7 @@ fn response(message: v1::report_response::Message) -> v1::ReportResponse {
 fn status(error: &StoreError) -> Status {
     match error {
         StoreError::NotDense { .. } => Status::aborted(error.to_string()),
+        StoreError::TooManySpools(_) => Status::resource_exhausted(error.to_string()),
         _ => Status::unavailable("collector cannot store reports now"),
     }
 }

@@ -34,6 +34,26 @@ pub struct Desk {
 #[derive(Debug, Clone, Default)]
 pub struct Pushed(Arc<AtomicUsize>);
 
+/// The stream of one agent, as plans see it.
+#[derive(Debug)]
+pub struct Listener {
+    /// Where the agent stands.
+    pub site: SiteName,
+    /// The protocol it speaks.
+    pub capability: u32,
+    /// Plans it has not answered yet.
+    pub pushed: Pushed,
+    /// What goes down its stream.
+    pub responses: mpsc::Sender<Result<v1::ReportResponse, Status>>,
+}
+
+impl Listener {
+    /// Whether it knows every word of the plan that restrains it: one that read past windows would poll in them.
+    fn understands(&self, plan: &v1::Plan) -> bool {
+        self.capability >= proto::WINDOW_CAPABILITY || plan.windows.is_empty()
+    }
+}
+
 impl Pushed {
     /// A plan goes down.
     pub(crate) fn one_more(&self) {
@@ -112,28 +132,30 @@ impl Desk {
 
     /// Sends the newest plan of a site down a stream whenever it is not the one the agent has.
     /// Never ends; safe to cancel.
-    pub async fn push(
-        &self,
-        site: &SiteName,
-        mut has: PlanRef,
-        pushed: &Pushed,
-        responses: &mpsc::Sender<Result<v1::ReportResponse, Status>>,
-    ) -> std::convert::Infallible {
+    pub async fn push(&self, listener: &Listener, mut has: PlanRef) -> std::convert::Infallible {
         let mut changes = self.newest.subscribe();
         loop {
-            let newest = changes.borrow_and_update().get(site).cloned();
+            let newest = changes.borrow_and_update().get(&listener.site).cloned();
             if let Some((which, plan)) = newest.filter(|(which, _)| *which != has) {
-                let message = v1::report_response::Message::Plan(Arc::unwrap_or_clone(plan));
-                let response = v1::ReportResponse {
-                    message: Some(message),
-                };
-                // Before it is out, so that no answer comes too early.
-                pushed.one_more();
-                if responses.send(Ok(response)).await.is_err() {
-                    // Nobody listens any more; whoever reads the stream sees that too.
-                    std::future::pending::<()>().await;
-                }
                 has = which;
+                if listener.understands(&plan) {
+                    let message = v1::report_response::Message::Plan(Arc::unwrap_or_clone(plan));
+                    let response = v1::ReportResponse {
+                        message: Some(message),
+                    };
+                    // Before it is out, so that no answer comes too early.
+                    listener.pushed.one_more();
+                    if listener.responses.send(Ok(response)).await.is_err() {
+                        // Nobody listens any more; whoever reads the stream sees that too.
+                        std::future::pending::<()>().await;
+                    }
+                } else {
+                    tracing::warn!(
+                        site = %listener.site,
+                        plan.revision = which.revision,
+                        "plan has windows and an agent is too old for them: it keeps the plan it has"
+                    );
+                }
             }
             if changes.changed().await.is_err() {
                 std::future::pending::<()>().await;
@@ -237,15 +259,18 @@ mod tests {
         let (responses, mut stream) = mpsc::channel(4);
         let pushed = Pushed::default();
         let pushing = tokio::spawn({
-            let (desk, pushed) = (desk.clone(), pushed.clone());
+            let desk = desk.clone();
+            let listener = Listener {
+                site: "berlin".parse().unwrap(),
+                capability: proto::CAPABILITY,
+                pushed: pushed.clone(),
+                responses,
+            };
             let none = PlanRef {
                 revision: 0,
                 digest: Digest([0; 32]),
             };
-            async move {
-                desk.push(&"berlin".parse().unwrap(), none, &pushed, &responses)
-                    .await
-            }
+            async move { desk.push(&listener, none).await }
         });
         let mut hears = async || {
             let next = tokio::time::timeout(Duration::from_secs(20), stream.recv()).await;
@@ -263,6 +288,23 @@ mod tests {
         pushing.abort();
         stop.cancel();
         watching.await.unwrap();
+    }
+
+    #[test]
+    fn an_agent_that_knows_no_windows_gets_no_plan_with_them() {
+        let (responses, _stream) = mpsc::channel(1);
+        let mut listener = Listener {
+            site: "berlin".parse().unwrap(),
+            capability: proto::WINDOW_CAPABILITY - 1,
+            pushed: Pushed::default(),
+            responses,
+        };
+        let mut plan = v1::Plan::default();
+        assert!(listener.understands(&plan));
+        plan.windows.push(v1::Window::default());
+        assert!(!listener.understands(&plan));
+        listener.capability += 1;
+        assert!(listener.understands(&plan));
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub enum StoreError {
         /// The export's.
         got: u64,
     },
+    /// An agent began more spools than any honest one does.
+    #[error("this agent has begun {0} spools: revoke it and enrol it anew")]
+    TooManySpools(u64),
     /// Anything else the database said.
     #[error("store refused the statement")]
     Permanent(#[source] sqlx::Error),

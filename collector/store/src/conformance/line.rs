@@ -108,6 +108,38 @@ async fn an_export_from_before_the_first_one_taken_in_is_refused_and_not_called_
 }
 
 #[tokio::test]
+async fn an_agent_begins_a_thousand_spools_and_no_more() {
+    let house = House::new().await;
+    let greet = async |spool: u64| {
+        let epoch = format!("{spool:032x}");
+        let hello = AgentHello {
+            epoch,
+            ..house.hello(1, 1 << 48)
+        };
+        house.store.greet(&hello, Instant(900)).await
+    };
+    for spool in 0..1_000 {
+        greet(spool).await.unwrap();
+    }
+    let refused = greet(1_000).await;
+    assert!(matches!(refused, Err(StoreError::TooManySpools(1_000))));
+    assert_eq!(greet(7).await.unwrap(), 0, "one that it began goes on");
+    for spool in 0..1_000 {
+        let epoch = format!("{spool:032x}");
+        let all = vec![gap(1, 1 << 48, 1 << 48)];
+        let now = Instant(1_000);
+        let said = house.store.commit_reports(house.agent, &epoch, all, now);
+        said.await.unwrap();
+    }
+    let overview = house.store.overview().await.unwrap();
+    assert_eq!(
+        (overview.lost, overview.agents.len()),
+        (0, 1),
+        "what it says can be summed"
+    );
+}
+
+#[tokio::test]
 async fn a_spool_that_begins_after_our_cursor_is_shown_as_lost() {
     let house = House::new().await;
     house.store.greet(&house.hello(1, 3), Instant(900)).await.unwrap();

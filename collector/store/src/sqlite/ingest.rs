@@ -24,6 +24,9 @@ const LEVEL: i32 = 1;
 /// Rows in one statement at most; always so many where there are, so that few statements are prepared.
 const TOGETHER: usize = 32;
 
+/// Spools an agent may begin in its life; sums over them still count ([`DeclaredGap`] reaches 2^48).
+const MAX_SPOOLS: u64 = 1_000;
+
 /// A report with its evidence compressed, outside the write transaction.
 pub struct Compressed {
     sequence: u64,
@@ -124,6 +127,15 @@ pub async fn greet_carried(
 
 async fn begin_epoch(tx: &mut Tx, hello: &AgentHello, now: Instant) -> Result<(), StoreError> {
     let oldest = row::signed(hello.first_sequence.max(1))?;
+    let others: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM agent_cursor WHERE agent_id = $1 AND epoch <> $2")
+            .bind(hello.agent.to_string())
+            .bind(&hello.epoch)
+            .fetch_one(&mut *tx)
+            .await?;
+    if row::count(others) >= MAX_SPOOLS {
+        return Err(StoreError::TooManySpools(MAX_SPOOLS));
+    }
     sqlx::query(
         "INSERT INTO agent_cursor \
          (agent_id, epoch, start_sequence, acked_sequence, report_count, refused_count, recorded_at) \
