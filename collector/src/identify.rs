@@ -169,6 +169,7 @@ async fn one(
     IdentifiedEvidence {
         undone,
         digest,
+        hardware: ::identify::units::hardware(&identification),
         identification,
         neighbours,
     }

@@ -101,6 +101,7 @@ async fn elements_say_how_far_they_are_and_whom_their_neighbours_named() {
                 unit: model::UnitIdentity::default(),
                 components: Vec::new(),
             },
+            hardware: Vec::new(),
             neighbours,
         };
         house
