@@ -38,7 +38,7 @@ pub async fn step(store: &dyn Store, units: &dyn Units, now: Instant) -> Result<
         });
         elements.push((one, element));
     }
-    units.save_histories(histories, now).await?;
+    units.save_histories(histories, COMMON, now).await?;
     let mut done = Vec::with_capacity(elements.len());
     for (undone, element) in elements {
         let company = units.company(element, COMMON).await?;

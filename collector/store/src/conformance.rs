@@ -87,6 +87,7 @@ impl House {
             }],
             identification,
             neighbours: Vec::new(),
+            own_addresses: BTreeSet::new(),
         };
         self.store
             .save_identified(vec![done], Instant(2_000))

@@ -225,8 +225,10 @@ pub struct IdentifiedEvidence {
     pub identification: Identification,
     /// The hardware it shows.
     pub hardware: Vec<Hardware>,
-    /// Management addresses it tells of neighbours.
+    /// Whom it tells of.
     pub neighbours: Vec<FoundNeighbour>,
+    /// Hardware addresses by which others may know it.
+    pub own_addresses: BTreeSet<String>,
 }
 
 /// What evaluation needs to know about one element.

@@ -90,9 +90,14 @@ pub trait Units: Send + Sync + 'static {
     /// What an element showed, in order, runs of the same hardware as one; at most 4,096 of them, the latest.
     async fn shown(&self, element: ElementId) -> Result<Vec<Shown>, StoreError>;
 
-    /// Replaces the tenures of elements; whoever shared a key that is told no more is queued.
-    /// New ones and swaps become lines of the feed.
-    async fn save_histories(&self, histories: Vec<ElementHistory>, now: Instant) -> Result<(), StoreError>;
+    /// Replaces the tenures of elements; whoever shared a key that is told no more, or now by more than `common`,
+    /// is queued. New ones and swaps become lines of the feed.
+    async fn save_histories(
+        &self,
+        histories: Vec<ElementHistory>,
+        common: usize,
+        now: Instant,
+    ) -> Result<(), StoreError>;
 
     /// An element's tenures and all that share a key or a decision with them, in steps; a key that more than
     /// `common` tenures tell leads to nobody.

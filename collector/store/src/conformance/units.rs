@@ -103,7 +103,7 @@ async fn histories_are_replaced_and_swaps_are_told_once() {
     let first = tenure(one, 0, "A", 10, None);
     house
         .store
-        .save_histories(vec![history(vec![first])], Instant(30))
+        .save_histories(vec![history(vec![first])], 64, Instant(30))
         .await
         .unwrap();
     let both = || {
@@ -115,7 +115,7 @@ async fn histories_are_replaced_and_swaps_are_told_once() {
     for at in [40, 50] {
         house
             .store
-            .save_histories(vec![both()], Instant(at))
+            .save_histories(vec![both()], 64, Instant(at))
             .await
             .unwrap();
     }
@@ -145,13 +145,14 @@ async fn histories_are_replaced_and_swaps_are_told_once() {
                 element: one,
                 tenures: vec![],
             }],
+            64,
             Instant(60),
         )
         .await
         .unwrap();
     house
         .store
-        .save_histories(vec![both()], Instant(70))
+        .save_histories(vec![both()], 64, Instant(70))
         .await
         .unwrap();
     assert_eq!(house.store.overview().await.unwrap().changes.len(), 2);
@@ -168,7 +169,7 @@ async fn a_company_shares_keys_or_decisions_and_who_loses_a_key_is_looked_at_aga
         let history = history(vec![tenure(element, 0, serial, 10, None)]);
         house
             .store
-            .save_histories(vec![history], Instant(30))
+            .save_histories(vec![history], 64, Instant(30))
             .await
             .unwrap();
     };
@@ -181,6 +182,32 @@ async fn a_company_shares_keys_or_decisions_and_who_loses_a_key_is_looked_at_aga
         (1, BTreeSet::from(["serial A".to_owned()]))
     );
     assert_eq!(house.store.undone(Stage::Unit, 9).await.unwrap(), []);
+    let third = history(vec![
+        tenure(other, 0, "A", 10, None),
+        tenure(other, 1, "A", 20, None),
+    ]);
+    house
+        .store
+        .save_histories(
+            vec![history(vec![tenure(other, 0, "C", 10, None)])],
+            2,
+            Instant(30),
+        )
+        .await
+        .unwrap();
+    house.settle_units().await;
+    house
+        .store
+        .save_histories(vec![third], 2, Instant(30))
+        .await
+        .unwrap();
+    assert_eq!(
+        house.store.undone(Stage::Unit, 9).await.unwrap().len(),
+        2,
+        "the key became common"
+    );
+    house.settle_units().await;
+    save(other, "A").await;
     save(one, "B").await;
     let again: Vec<_> = house
         .store
@@ -231,7 +258,11 @@ async fn units_and_doubts_are_shown_at_every_place() {
         .iter()
         .map(|tenure| history(vec![tenure.clone()]))
         .collect();
-    house.store.save_histories(histories, Instant(30)).await.unwrap();
+    house
+        .store
+        .save_histories(histories, 64, Instant(30))
+        .await
+        .unwrap();
     let undone = house.store.undone(Stage::Unit, 9).await.unwrap().remove(0);
     let unit = |n| UnitId::made_from([n; 16]);
     let save = async |units: [UnitId; 2], doubts: BTreeSet<UnitDoubt>| {

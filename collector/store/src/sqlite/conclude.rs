@@ -166,7 +166,7 @@ pub async fn save_identified(
     for one in done {
         let digest = one.digest.to_string();
         save_one(tx, &digest, one, now).await?;
-        coverage::save_neighbours(tx, &digest, &one.neighbours).await?;
+        coverage::save_neighbours(tx, &digest, one).await?;
         sqlx::query(
             "INSERT INTO undone (stage, key, revision, since) \
              SELECT DISTINCT 'unit', element_id, 1, $2 FROM sighting WHERE digest = $1 \
@@ -271,7 +271,8 @@ async fn insert_components(
     Ok(())
 }
 
-fn parts(attribution: Option<&Attribution>) -> (Option<&str>, Option<&str>, f64) {
+/// The columns of who made something.
+pub fn parts(attribution: Option<&Attribution>) -> (Option<&str>, Option<&str>, f64) {
     match attribution {
         Some(a) => (Some(&a.supplier.id), Some(&a.supplier.name), a.confidence),
         None => (None, None, 0.0),
@@ -322,7 +323,8 @@ pub async fn identification(
     }))
 }
 
-fn attribution(
+/// Who made something, from its columns.
+pub fn attribution(
     row: &sqlx::sqlite::SqliteRow,
     id: &str,
     name: &str,

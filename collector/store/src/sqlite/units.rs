@@ -30,10 +30,15 @@ impl Units for SqliteStore {
         shown(&self.readers, element).await
     }
 
-    async fn save_histories(&self, histories: Vec<ElementHistory>, now: Instant) -> Result<(), StoreError> {
+    async fn save_histories(
+        &self,
+        histories: Vec<ElementHistory>,
+        common: usize,
+        now: Instant,
+    ) -> Result<(), StoreError> {
         let mut write = self.begin().await?;
         for history in &histories {
-            save_history(write.sql()?, history, now).await?;
+            save_history(write.sql()?, history, common, now).await?;
         }
         self.commit(write).await
     }
@@ -139,6 +144,7 @@ async fn shown(pool: &SqlitePool, element: ElementId) -> Result<Vec<Shown>, Stor
 async fn save_history(
     tx: &mut SqliteConnection,
     history: &ElementHistory,
+    common: usize,
     now: Instant,
 ) -> Result<(), StoreError> {
     let element = history.element.to_string();
@@ -190,15 +196,37 @@ async fn save_history(
         .map(String::as_str)
         .collect();
     for key in keys_before.iter().filter(|key| !kept.contains(key.as_str())) {
-        sqlx::query(
-            "INSERT INTO undone (stage, key, revision, since) SELECT DISTINCT 'unit', element_id, 1, $2 FROM unit_key \
-             WHERE key = $1 ON CONFLICT (stage, key) DO UPDATE SET revision = undone.revision + 1",
+        queue_holders(tx, key, now).await?;
+    }
+    let common = i64::try_from(common).unwrap_or(i64::MAX);
+    for key in kept
+        .iter()
+        .filter(|key| !keys_before.iter().any(|before| before == *key))
+    {
+        let (all, own): (i64, i64) = sqlx::query_as(
+            "SELECT COUNT(*), COUNT(CASE WHEN element_id = $2 THEN 1 END) FROM unit_key WHERE key = $1",
         )
         .bind(key)
-        .bind(now.0)
-        .execute(&mut *tx)
+        .bind(&element)
+        .fetch_one(&mut *tx)
         .await?;
+        if all > common && all - own <= common {
+            queue_holders(tx, key, now).await?;
+        }
     }
+    Ok(())
+}
+
+/// Queues all who tell a key.
+async fn queue_holders(tx: &mut SqliteConnection, key: &str, now: Instant) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO undone (stage, key, revision, since) SELECT DISTINCT 'unit', element_id, 1, $2 FROM unit_key \
+         WHERE key = $1 ON CONFLICT (stage, key) DO UPDATE SET revision = undone.revision + 1",
+    )
+    .bind(key)
+    .bind(now.0)
+    .execute(&mut *tx)
+    .await?;
     Ok(())
 }
 

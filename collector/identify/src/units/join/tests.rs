@@ -239,7 +239,7 @@ fn the_operator_joins_and_parts_and_the_later_word_holds() {
         other: Some(silent(1)),
         at: Instant(1),
     };
-    assert_eq!(joined(&strangers, &[together.clone()]).0, 1);
+    assert_eq!(joined(&strangers, std::slice::from_ref(&together)).0, 1);
     // Other hardware at that place is not meant.
     strangers[0].hardware.identity.serial = Some("SN99999".into());
     assert_eq!(joined(&strangers, &[together]).0, 2);
