@@ -1,5 +1,5 @@
 //! The command line: `serve`, `check-config`, `identify`, `policy`, `agent` for who may come in, `authority` for who
-//! says so, `spool` for what comes by courier, `knowledge` for who makes what.
+//! says so, `spool` for what comes by courier, `unit` for hardware over time, `knowledge` for who makes what.
 //!
 //! Invariant: whatever goes wrong is one line on standard error and an exit code
 //! of `sysexits.h` (64 usage, 65 facts that cannot be judged, 78 configuration, 1 anything else).
@@ -9,6 +9,7 @@ mod authority;
 mod plans;
 mod policy;
 mod spool;
+mod units;
 mod knowledge;
 mod recordings;
 
@@ -73,6 +74,9 @@ enum Command {
     /// What comes by courier from sites without a link.
     #[command(subcommand)]
     Spool(spool::Command),
+    /// Hardware over time and places: list, show, merge what is one unit, split what is not.
+    #[command(subcommand)]
+    Unit(units::Command),
     /// The facts that say who makes what: check an operator's own, refresh the registries.
     #[command(subcommand)]
     Knowledge(knowledge::Command),
@@ -132,6 +136,7 @@ pub fn run_by(args: impl IntoIterator<Item = OsString>, clock: fn() -> Instant) 
         Command::Policy(command) => policy::run(&command),
         Command::Authority(command) => block_on(authority::run(&command)),
         Command::Spool(command) => block_on(spool::run(&command)),
+        Command::Unit(command) => block_on(units::run(&command)),
         Command::Knowledge(command) => knowledge::run(&command),
     };
     match outcome {

@@ -2,16 +2,11 @@
 //!
 //! Invariant: a partial walk may add facts, never remove them; silence removes nothing.
 
-use model::{
-    Completeness, ComponentIdentity, ElementId, Identification, Instant, ResultClass, RuleResult,
-    UnitIdentity,
-};
+use model::{Completeness, ComponentIdentity, ElementId, Identification, Instant, ResultClass, RuleResult};
 use policy::lifecycle::{self, Step};
 use policy::{Part, PartialDate, Policies, Question, Situation, Told};
 use std::collections::{BTreeMap, BTreeSet};
-use store::record::{
-    FindingStep, FoundUnit, IdentifiedSighting, Judged, JudgedElement, Stage, Subject, TenureStep, Undone,
-};
+use store::record::{FindingStep, IdentifiedSighting, Judged, JudgedElement, Stage, Subject, Undone};
 use store::{Store, StoreError};
 use time::Date;
 
@@ -62,8 +57,7 @@ pub async fn step(store: &dyn Store, law: Law<'_>, now: Instant) -> Result<usize
 fn judge(undone: Undone, mut subject: Subject, law: Law<'_>) -> JudgedElement {
     subject.place.tags.extend(law.operator_tags.iter().cloned());
     let present = subject.complete.as_ref().or(subject.partial.as_ref());
-    let tenure = tenure_step(&subject, present);
-    let parts = parts(&subject, acquired(&subject, &tenure));
+    let parts = parts(&subject, acquired(&subject));
     let results = policy::evaluate(
         &Situation {
             place: &subject.place,
@@ -92,7 +86,6 @@ fn judge(undone: Undone, mut subject: Subject, law: Law<'_>) -> JudgedElement {
         element: subject.place.element,
         name: name(&subject, present),
         findings: finding_steps(&subject, &results, complete),
-        tenure,
         cause: cause(&subject, &judged),
         judged,
         results,
@@ -120,20 +113,16 @@ fn is_fresh(last_walk: Option<Instant>, as_of: Date) -> bool {
 }
 
 /// The day the unit was acquired: as declared, unless it was seen to take another one's place since.
-fn acquired(subject: &Subject, tenure: &TenureStep) -> Option<PartialDate> {
+fn acquired(subject: &Subject) -> Option<PartialDate> {
     let declared = subject
         .place
         .acquired
         .as_deref()
         .and_then(|text| text.parse::<PartialDate>().ok());
-    let moved_in = match tenure {
-        TenureStep::Swap(_, found) => Some(found.from),
-        _ => subject
-            .tenure
-            .as_ref()
-            .filter(|tenure| tenure.swapped)
-            .map(|tenure| tenure.from),
-    };
+    let moved_in = subject
+        .tenure
+        .filter(|tenure| tenure.swapped)
+        .map(|tenure| tenure.from);
     let moved_in = moved_in
         .and_then(Instant::date)
         .and_then(|day| day.to_string().parse::<PartialDate>().ok());
@@ -292,34 +281,6 @@ fn describe(before: &RuleResult, now: &RuleResult) -> String {
     }
     let date = |d: &Option<String>| d.clone().unwrap_or_else(|| "no date".to_owned());
     format!("{} → {}", date(&before.deadline), date(&now.deadline))
-}
-
-fn tenure_step(subject: &Subject, present: Option<&IdentifiedSighting>) -> TenureStep {
-    let Some(present) = present else {
-        return TenureStep::Keep;
-    };
-    let identity = &present.identification.unit;
-    let found = FoundUnit {
-        from: present.from,
-        identity: identity.clone(),
-        maker: present.identification.maker.as_ref().map(|m| m.supplier.clone()),
-    };
-    match &subject.tenure {
-        None => TenureStep::First(found),
-        Some(tenure) if is_other(&tenure.identity, identity) => TenureStep::Swap(tenure.unit, found),
-        Some(tenure) if tenure.identity == *identity => TenureStep::Keep,
-        Some(tenure) => TenureStep::Learn(tenure.unit, found),
-    }
-}
-
-/// Whether hardware evidence says that this is another unit. What one side does
-/// not tell proves nothing; the serial number outranks the addresses.
-fn is_other(before: &UnitIdentity, now: &UnitIdentity) -> bool {
-    let differ = |a: &Option<String>, b: &Option<String>| a.as_ref().zip(b.as_ref()).map(|(a, b)| a != b);
-    differ(&before.serial, &now.serial).unwrap_or_else(|| {
-        differ(&before.base_mac, &now.base_mac) == Some(true)
-            && differ(&before.engine_id, &now.engine_id) != Some(false)
-    })
 }
 
 fn cause(subject: &Subject, now: &Judged) -> &'static str {

@@ -2,8 +2,9 @@
 
 use crate::ingest::decode_evidence;
 use identify::knowledge::{FILE_NAMES, KnowledgeFile};
-use identify::{Knowledge, KnowledgeError};
+use identify::{Knowledge, KnowledgeError, neighbour};
 use model::{Digest, Doubt, Evidence, Identification, Instant, Subject, UnitIdentity};
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use store::coverage::FoundNeighbour;
@@ -145,43 +146,66 @@ async fn one(
     knowledge: &'static Knowledge,
 ) -> IdentifiedEvidence {
     // A large walk takes milliseconds of CPU: off the threads that serve agents.
-    let concluded = tokio::task::spawn_blocking(move || match bytes.map(|b| decode_evidence(&b)) {
-        Some(Ok(evidence)) => (identify::identify(&evidence, knowledge), found_in(&evidence)),
-        Some(Err(unreadable)) => (
-            nothing(knowledge, "unreadable", &unreadable.to_string()),
-            Vec::new(),
-        ),
-        None => (
-            nothing(
-                knowledge,
-                "evidence_missing",
-                "the store does not hold the bytes of this evidence",
-            ),
-            Vec::new(),
-        ),
-    })
-    .await;
-    let (identification, neighbours) = concluded.unwrap_or_else(|fault| {
-        tracing::error!(evidence.digest = %digest, error = %fault, "identification panicked");
+    let fault = move |error: tokio::task::JoinError| {
+        tracing::error!(evidence.digest = %digest, error = %error, "identification panicked");
         let text = "identification failed on this evidence; this is a fault of Marque";
-        (nothing(knowledge, "fault", text), Vec::new())
-    });
+        Concluded::nothing(knowledge, "fault", text)
+    };
+    let concluded = tokio::task::spawn_blocking(move || match bytes.map(|b| decode_evidence(&b)) {
+        Some(Ok(evidence)) => Concluded::from(&evidence, knowledge),
+        Some(Err(unreadable)) => Concluded::nothing(knowledge, "unreadable", &unreadable.to_string()),
+        None => {
+            let text = "the store does not hold the bytes of this evidence";
+            Concluded::nothing(knowledge, "evidence_missing", text)
+        }
+    })
+    .await
+    .unwrap_or_else(fault);
     IdentifiedEvidence {
         undone,
         digest,
-        identification,
-        neighbours,
+        hardware: ::identify::units::hardware(&concluded.identification),
+        identification: concluded.identification,
+        neighbours: concluded.neighbours,
+        own_addresses: concluded.own_addresses,
     }
 }
 
-fn found_in(evidence: &Evidence) -> Vec<FoundNeighbour> {
-    identify::neighbour::neighbours(evidence)
-        .into_iter()
-        .map(|found| FoundNeighbour {
-            address: found.address,
-            protocol: found.protocol,
-        })
-        .collect()
+/// Everything one evidence tells.
+struct Concluded {
+    identification: Identification,
+    neighbours: Vec<FoundNeighbour>,
+    own_addresses: BTreeSet<String>,
+}
+
+impl Concluded {
+    fn from(evidence: &Evidence, knowledge: &Knowledge) -> Self {
+        let neighbours = neighbour::neighbours(evidence);
+        let makers = neighbour::makers(&neighbours, knowledge);
+        let found = neighbours.into_iter().zip(makers);
+        Self {
+            identification: ::identify::identify(evidence, knowledge),
+            neighbours: found
+                .map(|(found, maker)| FoundNeighbour {
+                    address: found.address,
+                    mac: found.mac,
+                    protocol: found.protocol,
+                    name: found.name,
+                    description: found.description,
+                    maker,
+                })
+                .collect(),
+            own_addresses: neighbour::own_addresses(evidence),
+        }
+    }
+
+    fn nothing(knowledge: &Knowledge, code: &str, text: &str) -> Self {
+        Self {
+            identification: nothing(knowledge, code, text),
+            neighbours: Vec::new(),
+            own_addresses: BTreeSet::new(),
+        }
+    }
 }
 
 /// Unknown, and why.

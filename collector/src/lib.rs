@@ -7,7 +7,7 @@
 //!                                      cut by the gate when    │           │
 //!                                      revoked or run out      │           │
 //!                                                     reconcile ◄─────────┘ and every 5 s
-//!                                                     identify, then evaluate, in bounded batches
+//!                                                     identify, units, then evaluate, in bounded batches
 //! ```
 //!
 //! Plans put by the command go the other way: the desk looks into the store twice
@@ -26,6 +26,7 @@ pub mod plan;
 pub mod ingest;
 pub mod reconcile;
 pub mod identify;
+pub mod units;
 pub mod evaluate;
 pub mod coverage;
 pub mod api;

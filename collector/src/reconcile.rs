@@ -7,7 +7,7 @@
 
 use crate::evaluate::{self, Law};
 use crate::ingest::Uncommitted;
-use crate::{admin, identify};
+use crate::{admin, identify, units};
 use ::identify::Knowledge;
 use model::Instant;
 use policy::Policies;
@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use store::record::{Stage, StageVersion};
-use store::{Store, StoreError};
+use store::{Store, StoreError, Units};
 use tokio_util::sync::CancellationToken;
 
 /// How long to sleep when nothing wakes us: the day may have changed.
@@ -33,6 +33,8 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 pub struct Reconciler {
     /// Durable state.
     pub store: Arc<dyn Store>,
+    /// The same, for what concerns units.
+    pub units: Arc<dyn Units>,
     /// Who makes what.
     pub knowledge: &'static Knowledge,
     /// What is restricted.
@@ -79,6 +81,10 @@ impl Reconciler {
                 version: self.knowledge.version().to_owned(),
             },
             StageVersion {
+                stage: Stage::Unit,
+                version: ::identify::units::RULES.to_owned(),
+            },
+            StageVersion {
                 stage: Stage::Evaluate,
                 version: format!("{} {as_of} {tags}", self.policies.version()),
             },
@@ -100,8 +106,9 @@ impl Reconciler {
         while !stop.is_cancelled() {
             let begun = std::time::Instant::now();
             let identified = identify::step(&*self.store, self.knowledge, (self.clock)()).await?;
+            let joined = units::step(&*self.store, &*self.units, (self.clock)()).await?;
             let evaluated = evaluate::step(&*self.store, law, (self.clock)()).await?;
-            if identified + evaluated == 0 {
+            if identified + joined + evaluated == 0 {
                 return Ok(());
             }
             if self.uncommitted.is_busy(MOMENT) {

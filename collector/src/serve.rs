@@ -216,6 +216,7 @@ pub async fn serve(
     let uncommitted = Uncommitted::default();
     let reconciler = Reconciler {
         store: Arc::clone(&shared),
+        units: Arc::clone(&store) as Arc<dyn store::Units>,
         knowledge,
         policies: Arc::clone(&policies),
         operator_tags: config.operator.tags.clone(),

@@ -23,7 +23,8 @@ pub(crate) fn assigned(varbind: &Varbind) -> Option<[u8; 6]> {
     is_assigned(address).then_some(address)
 }
 
-fn is_assigned(address: [u8; 6]) -> bool {
+/// Whether it was given by a maker, and is one device's.
+pub(crate) fn is_assigned(address: [u8; 6]) -> bool {
     let [first, second, third, ..] = address;
     first & 0x03 == 0 && (first, second, third) != (0, 0, 0)
 }

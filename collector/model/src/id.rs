@@ -52,6 +52,14 @@ uuid_id!(
     FindingId
 );
 
+impl UnitId {
+    /// The key of the unit that these octets, a digest of what makes it, stand for: the same each time.
+    #[must_use]
+    pub fn made_from(octets: [u8; 16]) -> Self {
+        Self(uuid::Builder::from_custom_bytes(octets).into_uuid())
+    }
+}
+
 /// The name of a site: 1 to 63 of `a-z 0-9 -`, so that it fits a certificate, a URL and a file name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod place;
 pub mod supplier;
 pub mod claim;
+pub mod unit;
 pub mod finding;
 
 pub use claim::{
@@ -24,3 +25,4 @@ pub use instant::Instant;
 pub use oid::Oid;
 pub use place::{Place, Role, Site};
 pub use supplier::SupplierRef;
+pub use unit::{Decision, Handle, Hardware, Joined, Shown, Tenure, UnitDoubt};

@@ -1,62 +1,8 @@
 //! Units that are swapped, findings that live, names that people see.
 
 use super::*;
-use model::{FindingId, FindingState, Place, Severity, UnitId};
-use store::record::{KnownFinding, Tenure};
-
-fn hardware(serial: Option<&str>, mac: Option<&str>, engine: Option<&str>) -> UnitIdentity {
-    let own = |t: Option<&str>| t.map(str::to_owned);
-    UnitIdentity {
-        serial: own(serial),
-        base_mac: own(mac),
-        engine_id: own(engine),
-        ..UnitIdentity::default()
-    }
-}
-
-#[test]
-fn another_unit_needs_hardware_evidence() {
-    for (before, now, other) in [
-        (
-            hardware(Some("a"), None, None),
-            hardware(Some("b"), None, None),
-            true,
-        ),
-        (
-            hardware(Some("a"), Some("m1"), None),
-            hardware(Some("a"), Some("m2"), None),
-            false,
-        ),
-        (hardware(Some("a"), None, None), hardware(None, None, None), false),
-        (
-            hardware(None, Some("m1"), None),
-            hardware(None, Some("m2"), None),
-            true,
-        ),
-        (
-            hardware(None, Some("m1"), Some("e")),
-            hardware(None, Some("m2"), Some("e")),
-            false,
-        ),
-        (
-            hardware(None, Some("m1"), Some("e1")),
-            hardware(None, Some("m2"), Some("e2")),
-            true,
-        ),
-        (
-            hardware(None, None, Some("e1")),
-            hardware(None, None, Some("e2")),
-            false,
-        ),
-        (
-            hardware(Some("a"), Some("m1"), None),
-            hardware(None, Some("m1"), None),
-            false,
-        ),
-    ] {
-        assert_eq!(is_other(&before, &now), other, "{before:?} {now:?}");
-    }
-}
+use model::{FindingId, FindingState, Place, Severity, UnitIdentity};
+use store::record::{KnownFinding, MovedIn};
 
 fn result(class: ResultClass) -> RuleResult {
     RuleResult {
@@ -137,45 +83,6 @@ fn findings_open_change_reopen_and_close() {
 }
 
 #[test]
-fn a_unit_moves_in_is_learned_and_is_swapped() {
-    let sighting = |serial: &str| IdentifiedSighting {
-        digest: model::Digest([1; 32]),
-        from: Instant(7),
-        identification: Identification {
-            knowledge: "k".into(),
-            maker: None,
-            brand: None,
-            claims: vec![],
-            doubts: vec![],
-            unit: hardware(Some(serial), None, None),
-            components: vec![],
-        },
-    };
-    let mut subject = subject(vec![]);
-    assert_eq!(tenure_step(&subject, None), TenureStep::Keep);
-    assert!(matches!(
-        tenure_step(&subject, Some(&sighting("a"))),
-        TenureStep::First(_)
-    ));
-    let id = UnitId::generate();
-    subject.tenure = Some(Tenure {
-        unit: id,
-        from: Instant(1),
-        swapped: false,
-        identity: hardware(Some("a"), None, None),
-    });
-    assert_eq!(tenure_step(&subject, Some(&sighting("a"))), TenureStep::Keep);
-    assert!(matches!(tenure_step(&subject, Some(&sighting("b"))), TenureStep::Swap(unit, _) if unit == id));
-    subject.tenure = Some(Tenure {
-        unit: id,
-        from: Instant(1),
-        swapped: false,
-        identity: hardware(None, Some("m"), None),
-    });
-    assert!(matches!(tenure_step(&subject, Some(&sighting("a"))), TenureStep::Learn(unit, _) if unit == id));
-}
-
-#[test]
 fn who_has_been_silent_for_long_is_not_known_to_be_as_it_was() {
     let day =
         |text: &str| Date::parse(text, time::macros::format_description!("[year]-[month]-[day]")).unwrap();
@@ -193,34 +100,26 @@ fn who_has_been_silent_for_long_is_not_known_to_be_as_it_was() {
 #[test]
 fn a_swapped_unit_is_as_new_as_its_first_sighting() {
     let day = |text: &str| text.parse::<PartialDate>().unwrap();
-    let first = Instant::from_datetime(time::macros::datetime!(2026-03-01 0:00 UTC));
+    let from = Instant::from_datetime(time::macros::datetime!(2026-03-01 0:00 UTC));
     let mut subject = subject(vec![]);
     subject.place.acquired = Some("2017-02-12".into());
-    assert_eq!(acquired(&subject, &TenureStep::Keep), Some(day("2017-02-12")));
-    subject.tenure = Some(Tenure {
-        unit: UnitId::generate(),
-        from: first,
-        swapped: true,
-        identity: UnitIdentity::default(),
-    });
-    assert_eq!(acquired(&subject, &TenureStep::Keep), Some(day("2026-03-01")));
+    assert_eq!(acquired(&subject), Some(day("2017-02-12")));
+    let moved_in = |swapped| Some(MovedIn { from, swapped });
+    subject.tenure = moved_in(true);
+    assert_eq!(acquired(&subject), Some(day("2026-03-01")));
     subject.place.acquired = Some("2026-04".into());
     assert_eq!(
-        acquired(&subject, &TenureStep::Keep),
+        acquired(&subject),
         Some(day("2026-04")),
         "what is declared later wins"
     );
     subject.place.acquired = None;
-    subject.tenure = None;
-    let found = FoundUnit {
-        from: first,
-        identity: UnitIdentity::default(),
-        maker: None,
-    };
-    assert_eq!(acquired(&subject, &TenureStep::First(found.clone())), None);
+    assert_eq!(acquired(&subject), Some(day("2026-03-01")));
+    subject.tenure = moved_in(false);
     assert_eq!(
-        acquired(&subject, &TenureStep::Swap(UnitId::generate(), found)),
-        Some(day("2026-03-01"))
+        acquired(&subject),
+        None,
+        "the first unit seen may have stood there for long"
     );
 }
 

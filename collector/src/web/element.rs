@@ -19,7 +19,7 @@ use axum::extract::{Path, Query as Pairs, State};
 use axum::response::Response;
 use model::{Completeness, ElementId, FindingState, Instant, Outcome, ResultClass, RuleResult, Severity};
 use std::collections::HashMap;
-use store::view::{ElementView, TenureRow};
+use store::view::{ElementView, KinRow, TenureRow, UnitDoubtRow};
 
 const PARTS: usize = 500;
 const CLAIMS: usize = 100;
@@ -35,6 +35,8 @@ struct ElementPage {
     facts: Vec<(&'static str, String)>,
     declared: Vec<(&'static str, String)>,
     tenures: Vec<Tenure>,
+    kin: Vec<Kin>,
+    unit_doubts: Vec<UnitDoubt>,
     findings: Vec<findings::Line>,
     parts: Vec<Row>,
     parts_total: usize,
@@ -62,6 +64,28 @@ struct Tenure {
     from: Moment,
     until: Option<Moment>,
     lasted: String,
+    /// How it came.
+    came: &'static str,
+    /// The evidence that showed it first.
+    first: String,
+}
+
+/// Another place of a unit of this element.
+struct Kin {
+    element: String,
+    name: String,
+    site: String,
+    address: String,
+    until: Option<Moment>,
+}
+
+struct UnitDoubt {
+    code: String,
+    text: String,
+    element: String,
+    name: String,
+    unit: String,
+    other: String,
 }
 
 /// Results of one class.
@@ -155,6 +179,8 @@ fn page(frame: Frame, view: &ElementView, raw: Option<&Raw>, now: Instant, all: 
             .rev()
             .map(|row| tenure(row, now))
             .collect(),
+        kin: view.kin.iter().map(|row| kin(row, now)).collect(),
+        unit_doubts: view.unit_doubts.iter().map(unit_doubt).collect(),
         findings: view
             .findings
             .iter()
@@ -253,6 +279,34 @@ fn tenure(row: &TenureRow, now: Instant) -> Tenure {
         from: Moment::new(row.from, now),
         until: row.until.map(|until| Moment::new(until, now)),
         lasted: show::span(row.until.unwrap_or(now).seconds_since(row.from)),
+        came: match (row.swapped, row.member) {
+            (true, true) => "swap of a stack member",
+            (true, false) => "swap",
+            (false, true) => "stack member",
+            (false, false) => "",
+        },
+        first: row.first.to_string(),
+    }
+}
+
+fn kin(row: &KinRow, now: Instant) -> Kin {
+    Kin {
+        element: row.element.to_string(),
+        name: show::clean(&row.name, 64),
+        site: row.site.to_string(),
+        address: show::clean(&row.address, 64),
+        until: row.until.map(|until| Moment::new(until, now)),
+    }
+}
+
+fn unit_doubt(row: &UnitDoubtRow) -> UnitDoubt {
+    UnitDoubt {
+        code: show::words(&row.code),
+        text: show::clean(&row.text, 300),
+        element: row.other_element.to_string(),
+        name: show::clean(&row.other_name, 64),
+        unit: row.unit.to_string(),
+        other: row.other.to_string(),
     }
 }
 

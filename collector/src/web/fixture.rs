@@ -453,6 +453,10 @@ impl Fixture {
             model: Some(MAKERS[(number + n) % 6].2.into()),
             from,
             until,
+            swapped: n < 4,
+            member: false,
+            first: digest,
+            last: digest,
         };
         let claims = vec![
             claim(
@@ -502,6 +506,25 @@ impl Fixture {
                 tenure(1, ago(86_400 * 900), Some(ago(86_400 * 140))),
                 tenure(4, ago(86_400 * 2_100), Some(ago(86_400 * 900))),
             ],
+            kin: vec![KinRow {
+                unit: UnitId(id(4, number * 10)),
+                element: ElementId(id(1, number + 1)),
+                name: HOSTILE.into(),
+                site: row.site.clone(),
+                address: "10.9.8.7".into(),
+                from: ago(86_400),
+                until: None,
+            }],
+            unit_doubts: vec![UnitDoubtRow {
+                code: "cloned_key".into(),
+                text: format!(
+                    "both tell serial huawei/{HOSTILE} at the same time, but hardware address differs"
+                ),
+                unit: UnitId(id(4, number * 10)),
+                other: UnitId(id(4, number * 10 + 9)),
+                other_element: ElementId(id(1, number + 1)),
+                other_name: HOSTILE.into(),
+            }],
             sightings: vec![SightingRow {
                 digest,
                 completeness: row.completeness.unwrap_or(Completeness::Unreachable),

@@ -3,18 +3,19 @@
 mod admission;
 mod plans;
 mod coverage;
+mod units;
 mod line;
 mod evidence;
 mod queues;
 mod lists;
 
 use crate::record::{
-    AgentHello, Declaration, DeclaredGap, FindingStep, FoundUnit, GapReason, IdentifiedEvidence,
-    IncomingReport, Judged, JudgedElement, ReadReport, ReportBody, SpoolStatus, Stage, StageVersion,
-    TenureStep, Undone, Verdict,
+    AgentHello, Declaration, DeclaredGap, FindingStep, GapReason, IdentifiedEvidence, IncomingReport, Judged,
+    JudgedElement, ReadReport, ReportBody, SpoolStatus, Stage, StageVersion, Undone, Verdict,
 };
+use crate::units::JoinedCompany;
 use crate::view::{ElementFilter, FindingFilter};
-use crate::{SqliteStore, Store, StoreError};
+use crate::{SqliteStore, Store, StoreError, Units as _};
 use model::{
     AgentId, Attribution, Completeness, ComponentClass, ComponentIdentity, Digest, ElementId, FindingState,
     Identification, Instant, ResultClass, Role, RuleResult, Severity, Site, SupplierRef, UnitIdentity,
@@ -79,8 +80,14 @@ impl House {
         let done = IdentifiedEvidence {
             undone,
             digest,
+            hardware: vec![model::Hardware {
+                identity: identification.unit.clone(),
+                maker: None,
+                member: false,
+            }],
             identification,
             neighbours: Vec::new(),
+            own_addresses: BTreeSet::new(),
         };
         self.store
             .save_identified(vec![done], Instant(2_000))
@@ -88,13 +95,20 @@ impl House {
             .unwrap();
     }
 
-    async fn judge(
-        &self,
-        element: ElementId,
-        results: Vec<RuleResult>,
-        findings: Vec<FindingStep>,
-        tenure: TenureStep,
-    ) {
+    /// The stage of units, for a house in which nothing is swapped.
+    async fn settle_units(&self) {
+        for undone in self.store.undone(Stage::Unit, 100).await.unwrap() {
+            let done = JoinedCompany {
+                undone,
+                tenures: Vec::new(),
+                joined: model::Joined::default(),
+            };
+            self.store.save_joined(vec![done], Instant(2_500)).await.unwrap();
+        }
+    }
+
+    async fn judge(&self, element: ElementId, results: Vec<RuleResult>, findings: Vec<FindingStep>) {
+        self.settle_units().await;
         let undone = self.store.undone(Stage::Evaluate, 10).await.unwrap();
         let undone = undone
             .into_iter()
@@ -120,7 +134,6 @@ impl House {
             name,
             results,
             findings,
-            tenure,
             cause: "network",
         };
         self.store.save_judged(vec![done], Instant(3_000)).await.unwrap();

@@ -3,7 +3,7 @@
 //! Invariant: states are the agents' own words, octet by octet; counts are made
 //! by whoever reads them.
 
-use model::{AgentId, ElementId, Instant, SiteName};
+use model::{AgentId, Attribution, ElementId, Instant, SiteName};
 use std::net::IpAddr;
 
 /// The coverage an agent told, whole.
@@ -68,15 +68,23 @@ pub struct PlaceRow {
     pub judged: bool,
 }
 
-/// An address that a neighbour told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Somebody whom elements told of and nobody polls: no element has this address or hardware address at the site.
+#[derive(Debug, Clone, PartialEq)]
 pub struct NeighbourRow {
     /// Site of the element that told it.
     pub site: SiteName,
-    /// The address.
-    pub address: IpAddr,
-    /// How it was told: `lldp`, `cdp`.
+    /// Management address.
+    pub address: Option<IpAddr>,
+    /// Hardware address of the chassis.
+    pub mac: Option<String>,
+    /// How it was told: `lldp`, `cdp`, `arp`, `bridge`.
     pub protocol: String,
+    /// What it calls itself.
+    pub told_name: String,
+    /// How it describes itself.
+    pub description: String,
+    /// Who may have made it.
+    pub maker: Option<Attribution>,
     /// An element that told it.
     pub element: ElementId,
     /// Its name.
@@ -85,22 +93,30 @@ pub struct NeighbourRow {
     pub elements: u64,
 }
 
-/// A management address in evidence.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// A neighbour in evidence.
+#[derive(Debug, Clone, PartialEq)]
 pub struct FoundNeighbour {
-    /// The address.
-    pub address: IpAddr,
+    /// Management address.
+    pub address: Option<IpAddr>,
+    /// Hardware address of the chassis.
+    pub mac: Option<String>,
     /// How it was told.
     pub protocol: &'static str,
+    /// What it calls itself.
+    pub name: String,
+    /// How it describes itself.
+    pub description: String,
+    /// Who may have made it.
+    pub maker: Option<Attribution>,
 }
 
 /// Everything about coverage, of one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct CoverageView {
     /// Ranges of agents that are not shut out, by site, prefix, port.
     pub ranges: Vec<RangeRow>,
     /// All elements.
     pub places: Vec<PlaceRow>,
-    /// What elements say of their neighbours now, by site and address.
+    /// Whom elements tell of now and nobody polls, by site.
     pub neighbours: Vec<NeighbourRow>,
 }

@@ -8,6 +8,7 @@ pub mod record;
 pub mod admission;
 pub mod plans;
 pub mod coverage;
+pub mod units;
 pub mod view;
 pub mod error;
 pub mod sqlite;
@@ -18,6 +19,7 @@ pub use admission::Admission;
 pub use error::StoreError;
 pub use plans::Plans;
 pub use sqlite::SqliteStore;
+pub use units::Units;
 
 use coverage::{CoverageView, ToldCoverage};
 use model::{AgentId, Digest, ElementId, Instant, Site};
@@ -86,7 +88,7 @@ pub trait Store: Send + Sync + 'static {
     /// The exact bytes of an evidence.
     async fn evidence(&self, digest: Digest) -> Result<Option<EvidenceRecord>, StoreError>;
 
-    /// Saves identifications, moves units, queues the elements concerned for evaluation, and marks the inputs done.
+    /// Saves identifications, queues the elements that showed them for the stage of units, and marks the inputs done.
     async fn save_identified(&self, done: Vec<IdentifiedEvidence>, now: Instant) -> Result<(), StoreError>;
 
     /// What evaluation needs to know about one element.

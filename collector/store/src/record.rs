@@ -2,8 +2,8 @@
 
 use crate::coverage::FoundNeighbour;
 use model::{
-    AgentId, Completeness, Digest, ElementId, FindingId, FindingState, Identification, Instant, Place, Role,
-    RuleResult, SiteName, SupplierRef, UnitId, UnitIdentity, Varbind,
+    AgentId, Completeness, Digest, ElementId, FindingId, FindingState, Hardware, Identification, Instant,
+    Place, Role, RuleResult, SiteName, Varbind,
 };
 use std::collections::BTreeSet;
 
@@ -176,6 +176,8 @@ pub enum Verdict {
 pub enum Stage {
     /// Evidence to identification; the key is a digest.
     Identify,
+    /// What elements showed to units; the key is an element.
+    Unit,
     /// Element to judgement; the key is an element.
     Evaluate,
 }
@@ -186,6 +188,7 @@ impl Stage {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Identify => "identify",
+            Self::Unit => "unit",
             Self::Evaluate => "evaluate",
         }
     }
@@ -220,8 +223,12 @@ pub struct IdentifiedEvidence {
     pub digest: Digest,
     /// What was concluded.
     pub identification: Identification,
-    /// Management addresses it tells of neighbours.
+    /// The hardware it shows.
+    pub hardware: Vec<Hardware>,
+    /// Whom it tells of.
     pub neighbours: Vec<FoundNeighbour>,
+    /// Hardware addresses by which others may know it.
+    pub own_addresses: BTreeSet<String>,
 }
 
 /// What evaluation needs to know about one element.
@@ -241,8 +248,8 @@ pub struct Subject {
     pub complete: Option<IdentifiedSighting>,
     /// A later partial one, if it is identified: it may add facts, never remove them.
     pub partial: Option<IdentifiedSighting>,
-    /// The unit now in place.
-    pub tenure: Option<Tenure>,
+    /// Since when the unit now in place stands there.
+    pub tenure: Option<MovedIn>,
     /// What the first complete evidence of this unit's tenure showed, if it is another one than `complete`.
     pub initial: Option<Identification>,
     /// Findings of this element, closed ones too.
@@ -262,17 +269,13 @@ pub struct IdentifiedSighting {
     pub identification: Identification,
 }
 
-/// A unit's time at an element.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Tenure {
-    /// Which unit.
-    pub unit: UnitId,
-    /// Since when (agent's clock).
+/// Since when a unit stands where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MovedIn {
+    /// First sighting (agent's clock).
     pub from: Instant,
     /// Whether it took the place of another one.
     pub swapped: bool,
-    /// What is known to tell it from others.
-    pub identity: UnitIdentity,
 }
 
 /// A finding as the store knows it.
@@ -316,8 +319,6 @@ pub struct JudgedElement {
     pub results: Vec<RuleResult>,
     /// What becomes of its findings.
     pub findings: Vec<FindingStep>,
-    /// What becomes of its unit.
-    pub tenure: TenureStep,
     /// What moved since the last judgement: `network`, `law`, `knowledge`, `time`, `declaration`.
     pub cause: &'static str,
 }
@@ -335,28 +336,4 @@ pub enum FindingStep {
     Refresh(FindingId, RuleResult),
     /// The rule is no longer met.
     Close(FindingId),
-}
-
-/// What becomes of the unit at an element.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TenureStep {
-    /// Nothing new is known.
-    Keep,
-    /// The first unit seen here.
-    First(FoundUnit),
-    /// The same unit told more about itself.
-    Learn(UnitId, FoundUnit),
-    /// Another unit stands here now.
-    Swap(UnitId, FoundUnit),
-}
-
-/// A unit as just identified.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FoundUnit {
-    /// Since when (agent's clock).
-    pub from: Instant,
-    /// What tells it from others.
-    pub identity: UnitIdentity,
-    /// Who made it.
-    pub maker: Option<SupplierRef>,
 }

@@ -11,6 +11,7 @@ mod coverage;
 mod declare;
 mod ingest;
 mod conclude;
+mod units;
 mod judge;
 mod row;
 mod overview;

@@ -385,6 +385,50 @@ pub struct TenureRow {
     pub from: Instant,
     /// Until; `None` is now.
     pub until: Option<Instant>,
+    /// Whether it took the place of another unit.
+    pub swapped: bool,
+    /// Whether it is one chassis of a stack.
+    pub member: bool,
+    /// The evidence that showed it first.
+    pub first: Digest,
+    /// The evidence that showed it last.
+    pub last: Digest,
+}
+
+/// Another place where a unit of this element stands or stood.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KinRow {
+    /// Which unit.
+    pub unit: UnitId,
+    /// Where.
+    pub element: ElementId,
+    /// The element's name.
+    pub name: String,
+    /// Its site.
+    pub site: SiteName,
+    /// Its address.
+    pub address: String,
+    /// From (agent's clock).
+    pub from: Instant,
+    /// Until; `None` is now.
+    pub until: Option<Instant>,
+}
+
+/// Something about a unit that a person should look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnitDoubtRow {
+    /// `cloned_key`, `perhaps_same` or `common_key`.
+    pub code: String,
+    /// For people, with words of devices in it.
+    pub text: String,
+    /// The unit it is about.
+    pub unit: UnitId,
+    /// The other unit; the same for a common key.
+    pub other: UnitId,
+    /// Where the other one is.
+    pub other_element: ElementId,
+    /// The name of that element.
+    pub other_name: String,
 }
 
 /// "This element showed this evidence from … until …".
@@ -429,6 +473,10 @@ pub struct ElementView {
     pub acquired: Option<String>,
     /// Units now and before, latest first.
     pub tenures: Vec<TenureRow>,
+    /// Other places of these units, at most 100.
+    pub kin: Vec<KinRow>,
+    /// Doubts about these units, at most 100.
+    pub unit_doubts: Vec<UnitDoubtRow>,
     /// What was seen, latest first, at most 20.
     pub sightings: Vec<SightingRow>,
     /// The evidence its present conclusions rest on.

@@ -84,10 +84,14 @@ async fn elements_say_how_far_they_are_and_whom_their_neighbours_named() {
         (true, true, false, false)
     );
     let neighbour = |address: &str| FoundNeighbour {
-        address: address.parse().unwrap(),
+        address: Some(address.parse().unwrap()),
+        mac: None,
         protocol: "lldp",
+        name: "edge".to_owned(),
+        description: String::new(),
+        maker: None,
     };
-    let identify = async |neighbours: Vec<FoundNeighbour>| {
+    let identify = async |neighbours: Vec<FoundNeighbour>, own: &[&str]| {
         let undone = house.store.undone(Stage::Identify, 10).await.unwrap().remove(0);
         let done = IdentifiedEvidence {
             digest: model::Digest::from_hex(&undone.key).unwrap(),
@@ -101,7 +105,9 @@ async fn elements_say_how_far_they_are_and_whom_their_neighbours_named() {
                 unit: model::UnitIdentity::default(),
                 components: Vec::new(),
             },
+            hardware: Vec::new(),
             neighbours,
+            own_addresses: own.iter().map(|&mac| mac.to_owned()).collect(),
         };
         house
             .store
@@ -109,31 +115,60 @@ async fn elements_say_how_far_they_are_and_whom_their_neighbours_named() {
             .await
             .unwrap();
     };
-    identify(vec![
-        neighbour("192.0.2.77"),
-        neighbour("2001:db8::7"),
-        neighbour("192.0.2.77"),
-    ])
+    identify(
+        vec![
+            neighbour("192.0.2.77"),
+            neighbour("2001:db8::7"),
+            neighbour("192.0.2.77"),
+            FoundNeighbour {
+                address: None,
+                mac: Some("00:e0:fc:01:02:03".to_owned()),
+                maker: Some(model::Attribution {
+                    supplier: super::supplier("huawei", "Huawei"),
+                    confidence: 0.3,
+                }),
+                ..neighbour("192.0.2.1")
+            },
+            // The element itself, as others know it.
+            neighbour("192.0.2.1"),
+            FoundNeighbour {
+                address: None,
+                mac: Some("00:e0:fc:99:99:99".to_owned()),
+                ..neighbour("192.0.2.1")
+            },
+        ],
+        &["00:e0:fc:99:99:99"],
+    )
     .await;
     let view = house.store.coverage().await.unwrap();
     let told: Vec<_> = view
         .neighbours
         .iter()
-        .map(|row| (row.address.to_string(), row.protocol.as_str(), row.elements))
+        .map(|row| {
+            let address = row.address.map(|address| address.to_string());
+            (
+                address.or(row.mac.clone()).unwrap(),
+                row.protocol.as_str(),
+                row.elements,
+            )
+        })
         .collect();
     assert_eq!(
         told,
         [
+            ("00:e0:fc:01:02:03".to_owned(), "lldp", 1),
             ("192.0.2.77".to_owned(), "lldp", 1),
             ("2001:db8::7".to_owned(), "lldp", 1)
         ]
     );
+    let maker = view.neighbours[0].maker.as_ref().unwrap();
+    assert_eq!((maker.supplier.id.as_str(), maker.confidence), ("huawei", 0.3));
     // Other evidence in its place says something else.
     house
         .commit(vec![report(2, 20, Completeness::Complete, 2)])
         .await
         .unwrap();
     assert_eq!(house.store.coverage().await.unwrap().neighbours, []);
-    identify(Vec::new()).await;
+    identify(Vec::new(), &[]).await;
     assert_eq!(house.store.coverage().await.unwrap().neighbours, []);
 }

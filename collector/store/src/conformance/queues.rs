@@ -11,10 +11,14 @@ async fn work_that_changed_meanwhile_stays_undone() {
         .await
         .unwrap();
     let element = house.only_element().await;
+    house.settle_units().await;
     let read = house.store.undone(Stage::Evaluate, 10).await.unwrap().remove(0);
     house
         .identify(Digest([1; 32]), identification("huawei", "S1"))
         .await;
+    let waiting = house.store.undone(Stage::Evaluate, 10).await.unwrap();
+    assert_eq!(waiting, [], "an element is judged after its units are known");
+    house.settle_units().await;
     let done = JudgedElement {
         undone: read,
         element,
@@ -28,7 +32,6 @@ async fn work_that_changed_meanwhile_stays_undone() {
         name: "192.0.2.1".into(),
         results: vec![],
         findings: vec![],
-        tenure: TenureStep::Keep,
         cause: "network",
     };
     house.store.save_judged(vec![done], Instant(3_000)).await.unwrap();
@@ -73,7 +76,7 @@ async fn a_new_version_does_everything_anew_and_the_same_one_nothing() {
 }
 
 #[tokio::test]
-async fn a_finding_lives_and_its_unit_is_swapped() {
+async fn a_finding_lives() {
     let house = House::new().await;
     house.store.greet(&house.hello(1, 9), Instant(900)).await.unwrap();
     house
@@ -84,23 +87,9 @@ async fn a_finding_lives_and_its_unit_is_swapped() {
     house
         .identify(Digest([1; 32]), identification("huawei", "S1"))
         .await;
-    let found = |serial: &str, from| FoundUnit {
-        from: Instant(from),
-        identity: UnitIdentity {
-            serial: Some(serial.into()),
-            ..UnitIdentity::default()
-        },
-        maker: Some(supplier("huawei", "Huawei")),
-    };
     let due = result(ResultClass::Due, Severity::Major);
-    let first = TenureStep::First(found("S1", 10));
     house
-        .judge(
-            element,
-            vec![due.clone()],
-            vec![FindingStep::Open(due.clone())],
-            first,
-        )
+        .judge(element, vec![due.clone()], vec![FindingStep::Open(due.clone())])
         .await;
 
     let page = house.store.findings(&FindingFilter::default()).await.unwrap();
@@ -135,56 +124,15 @@ async fn a_finding_lives_and_its_unit_is_swapped() {
         ("huawei", 1, 1)
     );
 
-    let tenure = house
-        .store
-        .subject(element)
-        .await
-        .unwrap()
-        .unwrap()
-        .tenure
-        .unwrap();
-    assert_eq!(
-        (tenure.identity.serial.as_deref(), tenure.swapped),
-        (Some("S1"), false)
-    );
     let overdue = result(ResultClass::Overdue, Severity::Critical);
     let change = FindingStep::Change(row.finding, overdue.clone(), "due → overdue".into());
+    house.judge(element, vec![overdue], vec![change]).await;
     house
-        .judge(
-            element,
-            vec![overdue],
-            vec![change],
-            TenureStep::Swap(tenure.unit, found("S2", 20)),
-        )
+        .judge(element, vec![], vec![FindingStep::Close(row.finding)])
         .await;
-    house
-        .judge(
-            element,
-            vec![],
-            vec![FindingStep::Close(row.finding)],
-            TenureStep::Keep,
-        )
-        .await;
-    let tenure = house
-        .store
-        .subject(element)
-        .await
-        .unwrap()
-        .unwrap()
-        .tenure
-        .unwrap();
-    assert_eq!(
-        (tenure.identity.serial.as_deref(), tenure.swapped),
-        (Some("S2"), true)
-    );
     let again = result(ResultClass::Due, Severity::Minor);
     let view = house.store.element(element).await.unwrap().unwrap();
     assert_eq!(view.findings[0].state, FindingState::Closed);
-    assert_eq!(view.tenures.len(), 2);
-    assert_eq!(
-        (view.tenures[1].until, view.tenures[0].until),
-        (Some(Instant(20)), None)
-    );
     assert_eq!(
         house
             .store
@@ -200,7 +148,6 @@ async fn a_finding_lives_and_its_unit_is_swapped() {
             element,
             vec![again.clone()],
             vec![FindingStep::Reopen(row.finding, again)],
-            TenureStep::Keep,
         )
         .await;
 
@@ -221,10 +168,8 @@ async fn a_finding_lives_and_its_unit_is_swapped() {
     assert_eq!(
         kinds,
         [
-            "unit_new",
             "finding_opened",
             "standing_changed",
-            "swap",
             "finding_changed",
             "finding_closed",
             "finding_opened"

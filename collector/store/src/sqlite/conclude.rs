@@ -45,6 +45,28 @@ pub async fn queue_all(tx: &mut Tx, stage: Stage, keys: &[String], now: Instant)
     Ok(())
 }
 
+/// Queues evidence that is not identified: it may have been seen first as something that says nothing, and now as
+/// an answer.
+pub async fn queue_unidentified(
+    tx: &mut Tx,
+    digest: &str,
+    completeness: &str,
+    now: Instant,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO undone (stage, key, revision, since) SELECT 'identify', $1, 1, $2 \
+         WHERE $3 <> 'unreachable' AND NOT EXISTS (SELECT 1 FROM identification WHERE digest = $1 \
+         AND knowledge = (SELECT version FROM stage_version WHERE stage = 'identify')) \
+         ON CONFLICT (stage, key) DO NOTHING",
+    )
+    .bind(digest)
+    .bind(now.0)
+    .bind(completeness)
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
 /// Marks an input done unless it changed meanwhile.
 pub async fn settle(tx: &mut Tx, stage: Stage, undone: &Undone) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM undone WHERE stage = $1 AND key = $2 AND revision = $3")
@@ -72,7 +94,7 @@ pub async fn adopt_version(tx: &mut Tx, version: &StageVersion, now: Instant) ->
              WHERE completeness <> 'unreachable' \
              ON CONFLICT (stage, key) DO UPDATE SET revision = undone.revision + 1"
         }
-        Stage::Evaluate => {
+        Stage::Unit | Stage::Evaluate => {
             "INSERT INTO undone (stage, key, revision, since) SELECT $1, element_id, 1, $2 FROM element WHERE true \
              ON CONFLICT (stage, key) DO UPDATE SET revision = undone.revision + 1"
         }
@@ -96,12 +118,16 @@ pub async fn adopt_version(tx: &mut Tx, version: &StageVersion, now: Instant) ->
 
 /// See [`crate::Store::undone`].
 pub async fn undone(pool: &SqlitePool, stage: Stage, limit: u32) -> Result<Vec<Undone>, StoreError> {
-    let rows =
-        sqlx::query("SELECT key, revision, since FROM undone WHERE stage = $1 ORDER BY since LIMIT $2")
-            .bind(stage.as_str())
-            .bind(i64::from(limit))
-            .fetch_all(pool)
-            .await?;
+    // An element is judged by the units it holds, so these come first.
+    let rows = sqlx::query(
+        "SELECT key, revision, since FROM undone WHERE stage = $1 AND (stage <> 'evaluate' OR NOT EXISTS \
+             (SELECT 1 FROM undone before WHERE before.stage = 'unit' AND before.key = undone.key)) \
+             ORDER BY since LIMIT $2",
+    )
+    .bind(stage.as_str())
+    .bind(i64::from(limit))
+    .fetch_all(pool)
+    .await?;
     rows.into_iter()
         .map(|r| {
             Ok(Undone {
@@ -139,11 +165,11 @@ pub async fn save_identified(
 ) -> Result<(), StoreError> {
     for one in done {
         let digest = one.digest.to_string();
-        save_one(tx, &digest, &one.identification, now).await?;
-        coverage::save_neighbours(tx, &digest, &one.neighbours).await?;
+        save_one(tx, &digest, one, now).await?;
+        coverage::save_neighbours(tx, &digest, one).await?;
         sqlx::query(
             "INSERT INTO undone (stage, key, revision, since) \
-             SELECT 'evaluate', element_id, 1, $2 FROM element WHERE complete_digest = $1 OR partial_digest = $1 \
+             SELECT DISTINCT 'unit', element_id, 1, $2 FROM sighting WHERE digest = $1 \
              ON CONFLICT (stage, key) DO UPDATE SET revision = undone.revision + 1",
         )
         .bind(&digest)
@@ -158,9 +184,10 @@ pub async fn save_identified(
 async fn save_one(
     tx: &mut Tx,
     digest: &str,
-    concluded: &Identification,
+    one: &IdentifiedEvidence,
     now: Instant,
 ) -> Result<(), StoreError> {
+    let concluded = &one.identification;
     let (maker_id, maker_name, maker_confidence) = parts(concluded.maker.as_ref());
     let (brand_id, brand_name, brand_confidence) = parts(concluded.brand.as_ref());
     for table in [
@@ -175,8 +202,8 @@ async fn save_one(
     }
     sqlx::query(
         "INSERT INTO identification (digest, knowledge, maker_id, maker_name, maker_confidence, brand_id, brand_name, \
-         brand_confidence, model, serial, unit, claims, doubts, component_count, named_count, recorded_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+         brand_confidence, model, serial, unit, claims, doubts, component_count, named_count, hardware, recorded_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
     )
     .bind(digest)
     .bind(&concluded.knowledge)
@@ -193,6 +220,7 @@ async fn save_one(
     .bind(row::json(&concluded.doubts, "doubts")?)
     .bind(i64::try_from(concluded.components.len()).unwrap_or(i64::MAX))
     .bind(i64::try_from(concluded.components.iter().filter(|c| c.maker.is_some()).count()).unwrap_or(i64::MAX))
+    .bind(row::json(&one.hardware, "hardware")?)
     .bind(now.0)
     .execute(&mut *tx)
     .await?;
@@ -243,7 +271,8 @@ async fn insert_components(
     Ok(())
 }
 
-fn parts(attribution: Option<&Attribution>) -> (Option<&str>, Option<&str>, f64) {
+/// The columns of who made something.
+pub fn parts(attribution: Option<&Attribution>) -> (Option<&str>, Option<&str>, f64) {
     match attribution {
         Some(a) => (Some(&a.supplier.id), Some(&a.supplier.name), a.confidence),
         None => (None, None, 0.0),
@@ -294,7 +323,8 @@ pub async fn identification(
     }))
 }
 
-fn attribution(
+/// Who made something, from its columns.
+pub fn attribution(
     row: &sqlx::sqlite::SqliteRow,
     id: &str,
     name: &str,

@@ -1,10 +1,9 @@
 //! Coverage in rows: what agents told, how far elements are, what neighbours said.
 
-use super::row;
+use super::{conclude, row};
 use crate::StoreError;
-use crate::coverage::{
-    CoverageView, FoundNeighbour, NeighbourRow, PlaceRow, RangeRow, ToldCoverage, ToldRange,
-};
+use crate::coverage::{CoverageView, NeighbourRow, PlaceRow, RangeRow, ToldCoverage, ToldRange};
+use crate::record::IdentifiedEvidence;
 use model::{AgentId, Instant};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row as _, SqliteConnection};
@@ -13,7 +12,7 @@ use sqlx::{Row as _, SqliteConnection};
 const LEVEL: i32 = 3;
 /// A range has no more addresses.
 const MAX_STATES: usize = 1 << 16;
-/// More addresses of neighbours are not shown.
+/// More of those whom neighbours tell of are not shown.
 const MAX_NEIGHBOURS: i64 = 5_000;
 
 /// See [`crate::Store::note_coverage`]. The states come compressed.
@@ -62,25 +61,43 @@ pub fn compress(told: &ToldCoverage) -> Result<Vec<Vec<u8>>, StoreError> {
     all.map_err(|e| StoreError::from(sqlx::Error::Io(e)))
 }
 
-/// Replaces what one evidence says of neighbours.
+/// Replaces what one evidence says of neighbours, and by what they may know it.
 pub async fn save_neighbours(
     tx: &mut SqliteConnection,
     digest: &str,
-    neighbours: &[FoundNeighbour],
+    one: &IdentifiedEvidence,
 ) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM neighbour WHERE digest = $1")
-        .bind(digest)
-        .execute(&mut *tx)
-        .await?;
-    for found in neighbours {
+    for table in [
+        "DELETE FROM neighbour WHERE digest = $1",
+        "DELETE FROM own_address WHERE digest = $1",
+    ] {
+        sqlx::query(table).bind(digest).execute(&mut *tx).await?;
+    }
+    for (position, found) in (0_i64..).zip(&one.neighbours) {
+        let (maker_id, maker_name, maker_confidence) = conclude::parts(found.maker.as_ref());
         sqlx::query(
-            "INSERT INTO neighbour (digest, address, protocol) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            "INSERT INTO neighbour (digest, position, protocol, address, mac, name, description, maker_id, maker_name, \
+             maker_confidence) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(digest)
-        .bind(found.address.to_string())
+        .bind(position)
         .bind(found.protocol)
+        .bind(found.address.map(|address| address.to_string()))
+        .bind(&found.mac)
+        .bind(&found.name)
+        .bind(&found.description)
+        .bind(maker_id)
+        .bind(maker_name)
+        .bind(maker_confidence)
         .execute(&mut *tx)
         .await?;
+    }
+    for mac in &one.own_addresses {
+        sqlx::query("INSERT INTO own_address (digest, mac) VALUES ($1, $2)")
+            .bind(digest)
+            .bind(mac)
+            .execute(&mut *tx)
+            .await?;
     }
     Ok(())
 }
@@ -106,11 +123,16 @@ pub async fn view(pool: &SqlitePool) -> Result<CoverageView, StoreError> {
     .fetch_all(&mut *tx)
     .await?;
     let neighbours = sqlx::query(
-        "SELECT e.site, n.address, MIN(n.protocol) AS protocol, MIN(e.element_id) AS element_id, \
-         MIN(e.name) AS name, COUNT(DISTINCT e.element_id) AS elements FROM neighbour n \
+        "SELECT e.site, n.address, n.mac, n.protocol, n.name AS told_name, n.description, n.maker_id, n.maker_name, \
+         n.maker_confidence, MIN(e.element_id) AS element_id, MIN(e.name) AS name, \
+         COUNT(DISTINCT e.element_id) AS elements FROM neighbour n \
          JOIN element e ON e.complete_digest = n.digest OR e.partial_digest = n.digest \
          WHERE NOT EXISTS (SELECT 1 FROM element k WHERE k.site = e.site AND k.address = n.address) \
-         GROUP BY e.site, n.address ORDER BY e.site, n.address LIMIT $1",
+         AND NOT EXISTS (SELECT 1 FROM own_address o JOIN element k ON k.complete_digest = o.digest \
+         OR k.partial_digest = o.digest WHERE o.mac = n.mac) \
+         GROUP BY e.site, n.address, n.mac, n.protocol, n.name, n.description, n.maker_id, n.maker_name, \
+         n.maker_confidence ORDER BY e.site, CASE n.protocol WHEN 'lldp' THEN 1 WHEN 'cdp' THEN 2 WHEN 'arp' THEN 3 \
+         ELSE 4 END, n.address, n.mac, n.name LIMIT $1",
     )
     .bind(MAX_NEIGHBOURS)
     .fetch_all(&mut *tx)
@@ -152,10 +174,18 @@ fn place(r: &SqliteRow) -> Result<PlaceRow, StoreError> {
 }
 
 fn neighbour(r: &SqliteRow) -> Result<NeighbourRow, StoreError> {
+    let address: Option<String> = r.try_get("address")?;
     Ok(NeighbourRow {
         site: row::site(r.try_get("site")?)?,
-        address: row::word(r.try_get("address")?, "neighbour")?,
+        address: address
+            .as_deref()
+            .map(|text| row::word(text, "neighbour"))
+            .transpose()?,
+        mac: r.try_get("mac")?,
         protocol: r.try_get("protocol")?,
+        told_name: r.try_get("told_name")?,
+        description: r.try_get("description")?,
+        maker: conclude::attribution(r, "maker_id", "maker_name", "maker_confidence")?,
         element: row::word(r.try_get("element_id")?, "element")?,
         name: r.try_get("name")?,
         elements: row::count(r.try_get("elements")?),

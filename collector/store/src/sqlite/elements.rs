@@ -1,9 +1,9 @@
 //! Lists of elements by keyset, and one element with everything its page shows.
 
 use super::findings::{any_of, contains, of_element, page_size};
-use super::{conclude, row};
+use super::{conclude, row, units};
 use crate::StoreError;
-use crate::view::{ElementFilter, ElementRow, ElementView, Page, SightingRow, TenureRow};
+use crate::view::{ElementFilter, ElementRow, ElementView, Page, SightingRow};
 use model::{ElementId, Instant, Severity, UnitIdentity};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row as _, Sqlite};
@@ -149,7 +149,9 @@ pub async fn one(pool: &SqlitePool, element: ElementId) -> Result<Option<Element
         generations: words("generations")?,
         tags: words("tags")?,
         acquired: found.try_get("acquired")?,
-        tenures: tenures(pool, &key).await?,
+        tenures: units::of_element(pool, &key).await?,
+        kin: units::kin(pool, &key).await?,
+        unit_doubts: units::doubts(pool, &key).await?,
         sightings: sightings(pool, &key).await?,
         digest: row::maybe_digest(digest)?,
         knowledge,
@@ -166,31 +168,6 @@ pub async fn one(pool: &SqlitePool, element: ElementId) -> Result<Option<Element
         policies: text("policies")?,
         as_of: text("as_of")?,
     }))
-}
-
-async fn tenures(pool: &SqlitePool, element: &str) -> Result<Vec<TenureRow>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT t.unit_id, t.valid_from, t.valid_until, u.identity, u.maker_name FROM tenure t \
-         JOIN unit u ON u.unit_id = t.unit_id WHERE t.element_id = $1 ORDER BY t.valid_from DESC LIMIT 100",
-    )
-    .bind(element)
-    .fetch_all(pool)
-    .await?;
-    rows.into_iter()
-        .map(|r| {
-            let identity: UnitIdentity = row::from_json(r.try_get("identity")?, "unit")?;
-            Ok(TenureRow {
-                unit: row::word(r.try_get("unit_id")?, "unit")?,
-                serial: identity.serial,
-                base_mac: identity.base_mac,
-                engine_id: identity.engine_id,
-                maker: r.try_get("maker_name")?,
-                model: identity.model,
-                from: Instant(r.try_get("valid_from")?),
-                until: row::instant(r.try_get("valid_until")?),
-            })
-        })
-        .collect()
 }
 
 async fn sightings(pool: &SqlitePool, element: &str) -> Result<Vec<SightingRow>, StoreError> {

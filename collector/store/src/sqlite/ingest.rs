@@ -388,7 +388,7 @@ impl Group<'_> {
         }
         let moved: Vec<String> = self.moved.into_iter().collect();
         for keys in moved.chunks(TOGETHER) {
-            conclude::queue_all(tx, Stage::Evaluate, keys, now).await?;
+            conclude::queue_all(tx, Stage::Unit, keys, now).await?;
         }
         Ok(())
     }
@@ -555,6 +555,9 @@ async fn sight(
         .await?;
     }
     if !is_latest {
+        // History: what stood there then may be other hardware.
+        conclude::queue_unidentified(tx, digest, word, line.now).await?;
+        moved_elements.insert(element.to_owned());
         return Ok(());
     }
     // A complete walk replaces what is known; a partial one stands beside it.
@@ -584,18 +587,7 @@ async fn sight(
         .execute(&mut *tx)
         .await?;
     if moved {
-        // Evidence first seen as something that says nothing, and now as an answer.
-        sqlx::query(
-            "INSERT INTO undone (stage, key, revision, since) SELECT 'identify', $1, 1, $2 \
-             WHERE $3 <> 'unreachable' AND NOT EXISTS (SELECT 1 FROM identification WHERE digest = $1 \
-             AND knowledge = (SELECT version FROM stage_version WHERE stage = 'identify')) \
-             ON CONFLICT (stage, key) DO NOTHING",
-        )
-        .bind(digest)
-        .bind(line.now.0)
-        .bind(word)
-        .execute(&mut *tx)
-        .await?;
+        conclude::queue_unidentified(tx, digest, word, line.now).await?;
         moved_elements.insert(element.to_owned());
     }
     Ok(())

@@ -3,12 +3,9 @@
 use super::{conclude, row};
 use crate::StoreError;
 use crate::record::{
-    FindingStep, FoundUnit, IdentifiedSighting, Judged, JudgedElement, KnownFinding, Stage, Subject, Tenure,
-    TenureStep,
+    FindingStep, IdentifiedSighting, Judged, JudgedElement, KnownFinding, MovedIn, Stage, Subject,
 };
-use model::{
-    ElementId, FindingId, FindingState, Identification, Instant, Place, RuleResult, Severity, UnitId,
-};
+use model::{ElementId, FindingId, FindingState, Identification, Instant, Place, RuleResult, Severity};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row as _, SqliteConnection};
 use uuid::Uuid;
@@ -87,7 +84,7 @@ async fn sighting(
 async fn initial(
     pool: &SqlitePool,
     element: &SqliteRow,
-    tenure: Option<&Tenure>,
+    tenure: Option<&MovedIn>,
     knowledge: &str,
 ) -> Result<Option<Identification>, StoreError> {
     let Some(tenure) = tenure else { return Ok(None) };
@@ -107,22 +104,21 @@ async fn initial(
     }
 }
 
-async fn tenure(pool: &SqlitePool, element: &str) -> Result<Option<Tenure>, StoreError> {
+async fn tenure(pool: &SqlitePool, element: &str) -> Result<Option<MovedIn>, StoreError> {
+    // Of a stack the first chassis tells since when the unit stands there: members may come later.
     let found = sqlx::query(
-        "SELECT t.unit_id, t.valid_from, u.identity, EXISTS (SELECT 1 FROM tenure b WHERE b.element_id = t.element_id \
-         AND b.valid_until IS NOT NULL) AS swapped FROM tenure t JOIN unit u ON u.unit_id = t.unit_id \
-         WHERE t.element_id = $1 AND t.valid_until IS NULL",
+        "SELECT t.valid_from, EXISTS (SELECT 1 FROM tenure b WHERE b.element_id = t.element_id \
+         AND b.slot = t.replaces AND b.unit_id <> t.unit_id) AS swapped FROM tenure t \
+         WHERE t.element_id = $1 AND t.valid_until IS NULL ORDER BY t.valid_from, t.slot LIMIT 1",
     )
     .bind(element)
     .fetch_optional(pool)
     .await?;
     found
         .map(|r| {
-            Ok(Tenure {
-                unit: row::word::<UnitId>(r.try_get("unit_id")?, "unit")?,
+            Ok(MovedIn {
                 from: Instant(r.try_get("valid_from")?),
                 swapped: r.try_get("swapped")?,
-                identity: row::from_json(r.try_get("identity")?, "unit")?,
             })
         })
         .transpose()
@@ -174,7 +170,6 @@ pub async fn save_judged(tx: &mut Tx, done: &[JudgedElement], now: Instant) -> R
                 .fetch_optional(&mut *tx)
                 .await?;
         save_judgement(tx, &element, one, now).await?;
-        step_tenure(tx, &element, one, now).await?;
         for step in &one.findings {
             step_finding(tx, &element, one, step, now).await?;
         }
@@ -219,81 +214,6 @@ async fn save_judgement(
         .execute(&mut *tx)
         .await?;
     Ok(())
-}
-
-async fn step_tenure(
-    tx: &mut Tx,
-    element: &str,
-    one: &JudgedElement,
-    now: Instant,
-) -> Result<(), StoreError> {
-    match &one.tenure {
-        TenureStep::Keep => Ok(()),
-        TenureStep::Learn(unit, found) => {
-            sqlx::query(
-                "UPDATE unit SET identity = $2, serial = $3, maker_id = $4, maker_name = $5, recorded_at = $6 \
-                 WHERE unit_id = $1",
-            )
-            .bind(unit.to_string())
-            .bind(row::json(&found.identity, "unit")?)
-            .bind(&found.identity.serial)
-            .bind(found.maker.as_ref().map(|m| m.id.as_str()))
-            .bind(found.maker.as_ref().map(|m| m.name.as_str()))
-            .bind(now.0)
-            .execute(&mut *tx)
-            .await?;
-            Ok(())
-        }
-        TenureStep::First(found) => {
-            move_in(tx, element, found, now).await?;
-            change(tx, "unit_new", element, &describe(found), one.cause, now).await
-        }
-        TenureStep::Swap(old, found) => {
-            sqlx::query(
-                "UPDATE tenure SET valid_until = $3 WHERE element_id = $1 AND unit_id = $2 AND valid_until IS NULL",
-            )
-            .bind(element)
-            .bind(old.to_string())
-            .bind(found.from.0)
-            .execute(&mut *tx)
-            .await?;
-            move_in(tx, element, found, now).await?;
-            change(tx, "swap", element, &describe(found), one.cause, now).await
-        }
-    }
-}
-
-async fn move_in(tx: &mut Tx, element: &str, found: &FoundUnit, now: Instant) -> Result<(), StoreError> {
-    let unit = UnitId::generate().to_string();
-    sqlx::query(
-        "INSERT INTO unit (unit_id, identity, serial, maker_id, maker_name, recorded_at) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(&unit)
-    .bind(row::json(&found.identity, "unit")?)
-    .bind(&found.identity.serial)
-    .bind(found.maker.as_ref().map(|m| m.id.as_str()))
-    .bind(found.maker.as_ref().map(|m| m.name.as_str()))
-    .bind(now.0)
-    .execute(&mut *tx)
-    .await?;
-    sqlx::query("INSERT INTO tenure (element_id, unit_id, valid_from, recorded_at) VALUES ($1, $2, $3, $4)")
-        .bind(element)
-        .bind(&unit)
-        .bind(found.from.0)
-        .bind(now.0)
-        .execute(&mut *tx)
-        .await?;
-    Ok(())
-}
-
-fn describe(found: &FoundUnit) -> String {
-    let maker = found.maker.as_ref().map_or("unknown maker", |m| m.name.as_str());
-    let model = found.identity.model.as_deref().unwrap_or("unknown model");
-    match &found.identity.serial {
-        Some(serial) => format!("{maker} {model}, serial {serial}"),
-        None => format!("{maker} {model}, no serial told"),
-    }
 }
 
 async fn step_finding(
@@ -459,7 +379,8 @@ async fn event(
     Ok(())
 }
 
-async fn change(
+/// A line of the feed.
+pub async fn change(
     tx: &mut Tx,
     kind: &str,
     element: &str,

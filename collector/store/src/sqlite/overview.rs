@@ -39,8 +39,8 @@ pub async fn overview(pool: &SqlitePool) -> Result<Overview, StoreError> {
         severities: severities(&mut tx).await?,
         standings: standings(&mut tx, elements).await?,
         makers: makers(&mut tx).await?,
-        unidentified: backlog(&mut tx, "identify").await?,
-        unevaluated: backlog(&mut tx, "evaluate").await?,
+        unidentified: backlog(&mut tx, ["identify", "identify"]).await?,
+        unevaluated: backlog(&mut tx, ["unit", "evaluate"]).await?,
         agents,
         sites: sites(&mut tx).await?,
         exposure: exposure(&mut tx).await?,
@@ -207,10 +207,11 @@ async fn makers(tx: &mut Snapshot) -> Result<Vec<MakerRow>, StoreError> {
         .collect())
 }
 
-async fn backlog(tx: &mut Snapshot, stage: &'static str) -> Result<Backlog, StoreError> {
+async fn backlog(tx: &mut Snapshot, stages: [&'static str; 2]) -> Result<Backlog, StoreError> {
     let (count, oldest): (i64, Option<i64>) =
-        sqlx::query_as("SELECT COUNT(*), MIN(since) FROM undone WHERE stage = $1")
-            .bind(stage)
+        sqlx::query_as("SELECT COUNT(DISTINCT key), MIN(since) FROM undone WHERE stage IN ($1, $2)")
+            .bind(stages[0])
+            .bind(stages[1])
             .fetch_one(&mut **tx)
             .await?;
     Ok(Backlog {
