@@ -23,6 +23,8 @@ pub mod standing;
 pub mod judge;
 pub mod case;
 pub mod lifecycle;
+pub mod waiver;
+pub mod removal;
 
 pub use affiliation::Affiliations;
 pub use date::PartialDate;

@@ -118,7 +118,7 @@ impl Line {
                 String::new()
             },
             left,
-            state: row.state,
+            state: row.life.state,
             opened: Moment::new(row.opened, now),
             closed: row.closed.map(|at| Moment::new(at, now)),
         }

@@ -37,6 +37,9 @@ pub enum StoreError {
         /// The export's.
         got: u64,
     },
+    /// The finding moved since it was looked at: look again.
+    #[error("finding {0} moved meanwhile; nothing was done, look again")]
+    Moved(model::FindingId),
     /// Anything else the database said.
     #[error("store refused the statement")]
     Permanent(#[source] sqlx::Error),

@@ -12,6 +12,8 @@ mod declare;
 mod ingest;
 mod conclude;
 mod judge;
+mod life;
+mod acts;
 mod row;
 mod overview;
 mod findings;

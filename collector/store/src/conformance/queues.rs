@@ -20,16 +20,13 @@ async fn work_that_changed_meanwhile_stays_undone() {
         element,
         judged: Judged {
             standing: "unknown".into(),
-            policies: "p1".into(),
-            knowledge: String::new(),
-            digest: None,
-            as_of: "2026-11-25".into(),
+            inputs: Inputs::default(),
         },
         name: "192.0.2.1".into(),
         results: vec![],
         findings: vec![],
         tenure: TenureStep::Keep,
-        cause: "network",
+        why: why(),
     };
     house.store.save_judged(vec![done], Instant(3_000)).await.unwrap();
     assert_eq!(house.store.undone(Stage::Evaluate, 10).await.unwrap().len(), 1);
@@ -98,7 +95,7 @@ async fn a_finding_lives_and_its_unit_is_swapped() {
         .judge(
             element,
             vec![due.clone()],
-            vec![FindingStep::Open(due.clone())],
+            vec![FindingStep::Open(met(due.clone()))],
             first,
         )
         .await;
@@ -107,7 +104,7 @@ async fn a_finding_lives_and_its_unit_is_swapped() {
     assert_eq!(page.total, 1);
     let row = &page.rows[0];
     assert_eq!(
-        (row.supplier.as_str(), row.part.as_str(), row.state),
+        (row.supplier.as_str(), row.part.as_str(), row.life.state),
         ("Maker", "NE-1", FindingState::Open)
     );
     let overview = house.store.overview().await.unwrap();
@@ -147,8 +144,14 @@ async fn a_finding_lives_and_its_unit_is_swapped() {
         (tenure.identity.serial.as_deref(), tenure.swapped),
         (Some("S1"), false)
     );
+    let finding = row.finding;
+    let stand = |revision, state| Stand {
+        finding,
+        revision,
+        life: Life { state, ..Life::new() },
+    };
     let overdue = result(ResultClass::Overdue, Severity::Critical);
-    let change = FindingStep::Change(row.finding, overdue.clone(), "due → overdue".into());
+    let change = FindingStep::Change(row.finding, met(overdue.clone()), "due → overdue".into());
     house
         .judge(
             element,
@@ -161,7 +164,7 @@ async fn a_finding_lives_and_its_unit_is_swapped() {
         .judge(
             element,
             vec![],
-            vec![FindingStep::Close(row.finding)],
+            vec![FindingStep::Close(stand(0, FindingState::Closed), "gone".into())],
             TenureStep::Keep,
         )
         .await;
@@ -179,7 +182,7 @@ async fn a_finding_lives_and_its_unit_is_swapped() {
     );
     let again = result(ResultClass::Due, Severity::Minor);
     let view = house.store.element(element).await.unwrap().unwrap();
-    assert_eq!(view.findings[0].state, FindingState::Closed);
+    assert_eq!(view.findings[0].life.state, FindingState::Closed);
     assert_eq!(view.tenures.len(), 2);
     assert_eq!(
         (view.tenures[1].until, view.tenures[0].until),
@@ -199,7 +202,7 @@ async fn a_finding_lives_and_its_unit_is_swapped() {
         .judge(
             element,
             vec![again.clone()],
-            vec![FindingStep::Reopen(row.finding, again)],
+            vec![FindingStep::Reopen(stand(1, FindingState::Open), met(again))],
             TenureStep::Keep,
         )
         .await;
