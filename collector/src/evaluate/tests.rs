@@ -1,8 +1,8 @@
-//! Units that are swapped, findings that live, names that people see.
+//! Units that are swapped, and how old things are.
 
 use super::*;
-use model::{FindingId, FindingState, Place, Severity, UnitId};
-use store::record::{KnownFinding, Tenure};
+use model::{Place, UnitId, UnitIdentity};
+use store::record::Tenure;
 
 fn hardware(serial: Option<&str>, mac: Option<&str>, engine: Option<&str>) -> UnitIdentity {
     let own = |t: Option<&str>| t.map(str::to_owned);

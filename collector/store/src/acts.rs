@@ -65,6 +65,42 @@ pub struct AuditRow {
     pub detail: String,
 }
 
+/// Removal under one rule, as proven so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// Key of the rule.
+    pub rule: String,
+    /// Its jurisdiction.
+    pub jurisdiction: String,
+    /// The earliest date of its findings that are not closed.
+    pub deadline: Option<String>,
+    /// Findings not closed.
+    pub left: u64,
+    /// Of these, with a planned removal.
+    pub planned: u64,
+    /// Of these, waived.
+    pub waived: u64,
+    /// What was proven to be removed.
+    pub removed: u64,
+    /// What closed otherwise: no progress.
+    pub otherwise: u64,
+    /// By day, the first first.
+    pub days: Vec<ProgressDay>,
+}
+
+/// What one day brought under one rule, by when it holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ProgressDay {
+    /// The first moment of the day in UTC.
+    pub day: Instant,
+    /// Findings opened, or opened again because their rule was met again.
+    pub opened: u64,
+    /// What was proven to be removed.
+    pub removed: u64,
+    /// What closed otherwise.
+    pub otherwise: u64,
+}
+
 /// What operators' acts ask of durable state.
 #[async_trait::async_trait]
 pub trait Acts: Send + Sync + 'static {
@@ -73,6 +109,9 @@ pub trait Acts: Send + Sync + 'static {
 
     /// Takes an act, all of it or nothing; [`StoreError::Moved`] where a finding did meanwhile.
     async fn act(&self, doing: &Doing, now: Instant) -> Result<(), StoreError>;
+
+    /// Removal under each rule that ever had a finding.
+    async fn progress(&self) -> Result<Vec<Progress>, StoreError>;
 
     /// The last acts, latest first.
     async fn audit_log(&self, limit: u32) -> Result<Vec<AuditRow>, StoreError>;

@@ -75,6 +75,11 @@ async fn acts_are_kept_with_who_and_when_and_history_only_grows() {
         assert_eq!(view.events.len(), before.len() + 1);
         assert_eq!(view.row.life, full(), "what was written comes back");
     }
+    let [progress] = house.store.progress().await.unwrap().try_into().unwrap();
+    assert_eq!(
+        (progress.left, progress.planned, progress.waived, progress.removed),
+        (1, 1, 1, 0)
+    );
     let view = house.store.finding(finding).await.unwrap().unwrap();
     let opened = &view.events[0];
     assert_eq!((opened.at, opened.valid), (Instant(3_000), Instant(2_500)));
@@ -169,6 +174,16 @@ async fn a_judgement_does_not_undo_what_a_person_did_meanwhile() {
     let view = house.store.finding(finding).await.unwrap().unwrap();
     assert_eq!(view.row.life.ending, Some(Ending::Swapped));
     assert!(view.row.closed.is_some());
+    let [progress] = house.store.progress().await.unwrap().try_into().unwrap();
+    assert_eq!((progress.left, progress.removed, progress.otherwise), (0, 1, 0));
+    assert_eq!(
+        (progress.rule.as_str(), progress.deadline),
+        ("DE-CONTRACT-CORE", None)
+    );
+    let [day] = progress.days.as_slice() else {
+        panic!("{:?}", progress.days)
+    };
+    assert_eq!((day.day, day.opened, day.removed), (Instant(0), 1, 1));
     let known = house
         .store
         .subject(element)

@@ -4,9 +4,10 @@ use super::judge::change;
 use super::life::{self, Event};
 use super::{SqliteStore, conclude, row};
 use crate::StoreError;
-use crate::acts::{Acts, AuditRow, Doing, FindingLife};
+use crate::acts::{Acts, AuditRow, Doing, FindingLife, Progress, ProgressDay};
 use crate::record::{Stage, Why};
 use model::{Cause, FindingId, Instant};
+use sqlx::sqlite::SqlitePool;
 use sqlx::{Row as _, SqliteConnection};
 use uuid::Uuid;
 
@@ -42,6 +43,10 @@ impl Acts for SqliteStore {
         self.commit(write).await
     }
 
+    async fn progress(&self) -> Result<Vec<Progress>, StoreError> {
+        progress(&self.readers).await
+    }
+
     async fn audit_log(&self, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
         let rows = sqlx::query("SELECT * FROM audit ORDER BY audit_id DESC LIMIT $1")
             .bind(i64::from(limit))
@@ -60,6 +65,60 @@ impl Acts for SqliteStore {
             })
             .collect()
     }
+}
+
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+
+async fn progress(pool: &SqlitePool) -> Result<Vec<Progress>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT rule, jurisdiction, MIN(CASE WHEN state <> 'closed' THEN deadline END) AS deadline, \
+         SUM(state <> 'closed') AS open_count, SUM(state <> 'closed' AND removal IS NOT NULL) AS planned_count, \
+         SUM(state = 'waived') AS waived_count FROM finding GROUP BY rule, jurisdiction ORDER BY rule",
+    )
+    .fetch_all(pool)
+    .await?;
+    // A finding whose waiver ran out is no new one: such an event says no class.
+    let days = sqlx::query(
+        "SELECT f.rule, COALESCE(v.valid_at, v.recorded_at) / $1 AS day, \
+         SUM(v.kind = 'opened' OR (v.kind = 'reopened' AND v.class IS NOT NULL)) AS opened_count, \
+         SUM(v.ending IN ('swapped', 'part_gone', 'confirmed')) AS removed_count, \
+         SUM(v.kind = 'closed' AND COALESCE(v.ending, '') NOT IN ('swapped', 'part_gone', 'confirmed')) AS other_count \
+         FROM finding_event v JOIN finding f ON f.finding_id = v.finding_id \
+         WHERE v.kind IN ('opened', 'reopened', 'closed', 'removal_confirmed') GROUP BY f.rule, day ORDER BY f.rule, day",
+    )
+    .bind(DAY)
+    .fetch_all(pool)
+    .await?;
+    let mut all = Vec::with_capacity(rows.len());
+    for r in &rows {
+        let rule: String = r.try_get("rule")?;
+        let mut one = Progress {
+            jurisdiction: r.try_get("jurisdiction")?,
+            deadline: r.try_get("deadline")?,
+            left: row::count(r.try_get("open_count")?),
+            planned: row::count(r.try_get("planned_count")?),
+            waived: row::count(r.try_get("waived_count")?),
+            rule,
+            ..Progress::default()
+        };
+        for d in &days {
+            if d.try_get::<String, _>("rule")? != one.rule {
+                continue;
+            }
+            let day = ProgressDay {
+                day: Instant(d.try_get::<i64, _>("day")?.saturating_mul(DAY)),
+                opened: row::count(d.try_get("opened_count")?),
+                removed: row::count(d.try_get::<Option<i64>, _>("removed_count")?.unwrap_or(0)),
+                otherwise: row::count(d.try_get("other_count")?),
+            };
+            one.removed += day.removed;
+            one.otherwise += day.otherwise;
+            one.days.push(day);
+        }
+        all.push(one);
+    }
+    Ok(all)
 }
 
 async fn take(tx: &mut SqliteConnection, doing: &Doing, now: Instant) -> Result<(), StoreError> {
