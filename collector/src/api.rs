@@ -14,6 +14,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 use model::{AgentId, Digest, FindingState, Instant, Severity, SiteName, Standing};
+use policy::Policies;
+use policy::removal::contradictions;
 use query::Query;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -29,6 +31,8 @@ use store::{Store, StoreError};
 pub struct Api {
     /// Everything shown comes from here.
     pub store: Arc<dyn Store>,
+    /// Until when their packs saw sources, for whoever reads an answer.
+    pub policies: Arc<Policies>,
     /// What was received and is not on disk yet.
     pub uncommitted: Uncommitted,
     /// Now, for ages.
@@ -112,29 +116,78 @@ pub fn router(api: Api) -> axum::Router {
         .with_state(api)
 }
 
-async fn summary(State(api): State<Api>) -> Result<Json<Summary>, Problem> {
+/// An answer that judges: with what it is not, and until when the packs saw sources.
+#[derive(Debug, Serialize)]
+pub struct Noticed<T> {
+    /// That it is no advice.
+    pub notice: &'static str,
+    /// Until when the packs saw sources.
+    pub horizon: String,
+    /// Version of the packs in use.
+    pub policies: String,
+    /// The answer.
+    #[serde(flatten)]
+    pub answer: T,
+}
+
+impl Api {
+    fn noticed<T>(&self, answer: T) -> Json<Noticed<T>> {
+        Json(Noticed {
+            notice: policy::DISCLAIMER,
+            horizon: self.policies.horizon(),
+            policies: self.policies.version().to_owned(),
+            answer,
+        })
+    }
+}
+
+/// A finding in an answer: with what in its life does not go together.
+#[derive(Debug, Serialize)]
+pub struct Told {
+    #[serde(flatten)]
+    row: FindingRow,
+    contradictions: Vec<String>,
+}
+
+impl Told {
+    /// The row as seen now.
+    #[must_use]
+    pub fn new(row: FindingRow, now: Instant) -> Self {
+        let today = now.date();
+        let contradictions = today.map(|today| contradictions(&row.life, &row.result, today));
+        Self {
+            contradictions: contradictions.unwrap_or_default(),
+            row,
+        }
+    }
+}
+
+async fn summary(State(api): State<Api>) -> Result<Json<Noticed<Summary>>, Problem> {
     let overview = api.store.overview().await?;
-    Ok(Json(summarise(
-        &overview,
-        api.uncommitted.oldest(),
-        (api.clock)(),
-    )))
+    let summary = summarise(&overview, api.uncommitted.oldest(), (api.clock)());
+    Ok(api.noticed(summary))
 }
 
 async fn findings(
     State(api): State<Api>,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
-) -> Result<Json<Page<FindingRow>>, Problem> {
+) -> Result<Json<Noticed<Page<Told>>>, Problem> {
     let filter = Query::read(pairs, query::FINDINGS)?.findings()?;
-    Ok(Json(api.store.findings(&filter).await?))
+    let page = api.store.findings(&filter).await?;
+    let now = (api.clock)();
+    Ok(api.noticed(Page {
+        rows: page.rows.into_iter().map(|row| Told::new(row, now)).collect(),
+        total: page.total,
+        next: page.next,
+    }))
 }
 
 async fn elements(
     State(api): State<Api>,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
-) -> Result<Json<Page<ElementRow>>, Problem> {
+) -> Result<Json<Noticed<Page<ElementRow>>>, Problem> {
     let filter = Query::read(pairs, query::ELEMENTS)?.elements()?;
-    Ok(Json(api.store.elements(&filter).await?))
+    Ok(api.noticed(api.store.elements(&filter).await?))
 }
 
 /// Funnels and ranges; with a range chosen, its addresses in runs of one state.

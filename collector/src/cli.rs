@@ -1,5 +1,6 @@
-//! The command line: `serve`, `check-config`, `identify`, `policy`, `agent` for who may come in, `authority` for who
-//! says so, `spool` for what comes by courier, `unit` for hardware over time, `knowledge` for who makes what.
+//! The command line: `serve`, `check-config`, `identify`, `policy`, `finding` for what people do about findings,
+//! `agent` for who may come in, `authority` for who says so, `spool` for what comes by courier, `unit` for hardware
+//! over time, `knowledge` for who makes what.
 //!
 //! Invariant: whatever goes wrong is one line on standard error and an exit code
 //! of `sysexits.h` (64 usage, 65 facts that cannot be judged, 78 configuration, 1 anything else).
@@ -7,6 +8,7 @@
 mod agents;
 mod authority;
 mod plans;
+mod finding;
 mod policy;
 mod spool;
 mod units;
@@ -68,6 +70,9 @@ enum Command {
     /// The rules: judge one asset, list, show, check, test, compare.
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Findings: look at them, take them up, waive them, plan what goes.
+    #[command(subcommand)]
+    Finding(finding::Command),
     /// Let one authority take over from another: prepare, promote, forget.
     #[command(subcommand)]
     Authority(authority::Command),
@@ -109,7 +114,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     run_by(args, serve::clock)
 }
 
-/// The whole program, serving by another wall clock, for whoever tries it with one that jumps.
+/// The whole program, serving and acting by another wall clock, for whoever tries it with one that jumps.
 pub fn run_by(args: impl IntoIterator<Item = OsString>, clock: fn() -> Instant) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
@@ -134,6 +139,7 @@ pub fn run_by(args: impl IntoIterator<Item = OsString>, clock: fn() -> Instant) 
         Command::Agent(command) => block_on(agents::run(&command)),
         Command::Plan(command) => block_on(plans::run(&command)),
         Command::Policy(command) => policy::run(&command),
+        Command::Finding(command) => block_on(finding::run(&command, clock)),
         Command::Authority(command) => block_on(authority::run(&command)),
         Command::Spool(command) => block_on(spool::run(&command)),
         Command::Unit(command) => block_on(units::run(&command)),

@@ -2,11 +2,14 @@
 //!
 //! Invariant: a partial walk may add facts, never remove them; silence removes nothing.
 
-use model::{Completeness, ComponentIdentity, ElementId, Identification, Instant, ResultClass, RuleResult};
-use policy::lifecycle::{self, Step};
+mod life;
+
+use life::Present;
+use model::{Completeness, ComponentIdentity, ElementId, Identification, Inputs, Instant, Place};
 use policy::{Part, PartialDate, Policies, Question, Situation, Told};
+use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use store::record::{FindingStep, IdentifiedSighting, Judged, JudgedElement, Stage, Subject, Undone};
+use store::record::{IdentifiedSighting, Judged, JudgedElement, Stage, Subject, Undone};
 use store::{Store, StoreError};
 use time::Date;
 
@@ -45,7 +48,7 @@ pub async fn step(store: &dyn Store, law: Law<'_>, now: Instant) -> Result<usize
             .subject(element)
             .await?
             .ok_or(StoreError::Damaged("element"))?;
-        done.push(judge(undone, subject, law));
+        done.push(judge(undone, subject, law, now));
     }
     let count = done.len();
     if count > 0 {
@@ -54,7 +57,7 @@ pub async fn step(store: &dyn Store, law: Law<'_>, now: Instant) -> Result<usize
     Ok(count)
 }
 
-fn judge(undone: Undone, mut subject: Subject, law: Law<'_>) -> JudgedElement {
+fn judge(undone: Undone, mut subject: Subject, law: Law<'_>, now: Instant) -> JudgedElement {
     subject.place.tags.extend(law.operator_tags.iter().cloned());
     let present = subject.complete.as_ref().or(subject.partial.as_ref());
     let parts = parts(&subject, acquired(&subject));
@@ -70,24 +73,36 @@ fn judge(undone: Undone, mut subject: Subject, law: Law<'_>) -> JudgedElement {
     let complete = subject.latest == Some(Completeness::Complete)
         && subject.complete.is_some()
         && is_fresh(subject.last_walk, law.as_of);
-    let judged = Judged {
-        standing: policy::standing(&subject.place, law.policies, &results, maker_known, complete)
-            .as_str()
-            .to_owned(),
-        policies: law.policies.version().to_owned(),
+    let inputs = Inputs {
+        digest: present.map(|p| p.digest),
+        partial: subject.partial.as_ref().map(|p| p.digest),
+        latest: subject.latest,
         knowledge: present
             .map(|p| p.identification.knowledge.clone())
             .unwrap_or_default(),
-        digest: present.map(|p| p.digest),
+        policies: law.policies.version().to_owned(),
+        facts: facts_version(&subject.place),
         as_of: law.as_of.to_string(),
     };
+    let rests = Present {
+        inputs: &inputs,
+        seen: present.map(|p| &p.identification),
+        complete,
+        as_of: law.as_of,
+        now,
+    };
+    let there = life::of_the_present(&subject, &results);
+    let standing = policy::standing(&subject.place, law.policies, &there, maker_known, complete);
     JudgedElement {
         undone,
         element: subject.place.element,
         name: name(&subject, present),
-        findings: finding_steps(&subject, &results, complete),
-        cause: cause(&subject, &judged),
-        judged,
+        findings: life::moves(&subject, &results, rests),
+        why: rests.why(&subject, subject.judged.as_ref().map(|judged| &judged.inputs)),
+        judged: Judged {
+            standing: standing.as_str().to_owned(),
+            inputs,
+        },
         results,
     }
 }
@@ -225,73 +240,11 @@ fn name(subject: &Subject, present: Option<&IdentifiedSighting>) -> String {
         .collect()
 }
 
-type Key<'a> = (&'a str, Option<&'a str>, &'a str);
-
-fn key(result: &RuleResult) -> Key<'_> {
-    (&result.rule, result.component.as_deref(), &result.supplier)
-}
-
-fn finding_steps(subject: &Subject, results: &[RuleResult], complete: bool) -> Vec<FindingStep> {
-    let known: BTreeMap<Key<'_>, _> = subject.findings.iter().map(|f| (key(&f.result), f)).collect();
-    let now: BTreeMap<Key<'_>, _> = results
-        .iter()
-        .filter(|r| r.class.opens_finding())
-        .map(|r| (key(r), r))
-        .collect();
-    let mut steps = Vec::new();
-    for (key, result) in &now {
-        let before = known.get(key);
-        let result = (*result).clone();
-        let class = Some(result.class);
-        match (
-            lifecycle::step(before.map(|f| (f.state, f.result.class)), class, complete),
-            before,
-        ) {
-            (Step::Open, _) | (_, None) => steps.push(FindingStep::Open(result)),
-            (Step::Reopen, Some(f)) => steps.push(FindingStep::Reopen(f.finding, result)),
-            (_, Some(f)) if moved(&f.result, &result) => {
-                let text = describe(&f.result, &result);
-                steps.push(FindingStep::Change(f.finding, result, text));
-            }
-            // The row also names the evidence and versions behind it: keep those current.
-            (_, Some(f)) => steps.push(FindingStep::Refresh(f.finding, result)),
-        }
-    }
-    for (key, finding) in &known {
-        let gone = !now.contains_key(key);
-        if gone && lifecycle::step(Some((finding.state, finding.result.class)), None, complete) == Step::Close
-        {
-            steps.push(FindingStep::Close(finding.finding));
-        }
-    }
-    steps
-}
-
-fn moved(before: &RuleResult, now: &RuleResult) -> bool {
-    (before.class, before.severity, &before.deadline) != (now.class, now.severity, &now.deadline)
-}
-
-fn describe(before: &RuleResult, now: &RuleResult) -> String {
-    let word = |class: ResultClass| class.as_str();
-    if before.class != now.class {
-        return format!("{} → {}", word(before.class), word(now.class));
-    }
-    if before.severity != now.severity {
-        return format!("{} → {}", before.severity, now.severity);
-    }
-    let date = |d: &Option<String>| d.clone().unwrap_or_else(|| "no date".to_owned());
-    format!("{} → {}", date(&before.deadline), date(&now.deadline))
-}
-
-fn cause(subject: &Subject, now: &Judged) -> &'static str {
-    match &subject.judged {
-        None => "network",
-        Some(before) if before.digest != now.digest => "network",
-        Some(before) if before.knowledge != now.knowledge => "knowledge",
-        Some(before) if before.policies != now.policies => "law",
-        Some(before) if before.as_of != now.as_of => "time",
-        Some(_) => "declaration",
-    }
+/// Version of what the operator declares about one element and about itself.
+fn facts_version(place: &Place) -> String {
+    // A place holds nothing that JSON cannot say; were it otherwise, no version is no comparison.
+    let text = serde_json::to_vec(place).unwrap_or_default();
+    hex::encode(Sha256::digest(&text)).chars().take(16).collect()
 }
 
 #[cfg(test)]

@@ -75,6 +75,7 @@ type Shared = State<Arc<Web>>;
 pub fn router(web: Web) -> axum::Router {
     let api = Api {
         store: web.store.clone(),
+        policies: web.policies.clone(),
         clock: web.clock,
         uncommitted: web.uncommitted.clone(),
         metrics: web.metrics.clone(),

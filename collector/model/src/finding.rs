@@ -132,6 +132,48 @@ words!(
 );
 
 words!(
+    /// What moved, so that a finding did. Where several moved at once, the first of these is named first.
+    Cause {
+        /// A person acted.
+        Person = "person",
+        /// Other evidence, or more or less of it.
+        Network = "network",
+        /// Other knowledge of who makes what.
+        Knowledge = "knowledge",
+        /// Other packs.
+        Law = "law",
+        /// The operator's own facts: declarations, tags, sites, approvals.
+        Declaration = "declaration",
+        /// Another day.
+        Time = "time",
+    }
+);
+
+words!(
+    /// How a finding ended, and so whether something was removed.
+    Ending {
+        /// Hardware evidence from a complete walk: another unit stands there.
+        Swapped = "swapped",
+        /// A complete walk of the same unit no longer has the part.
+        PartGone = "part_gone",
+        /// The element fell silent and a person confirmed that it is gone.
+        Confirmed = "confirmed",
+        /// A like part meets the rule elsewhere in the same unit.
+        Moved = "moved",
+        /// The thing may be there still: the rule is not met by it any more.
+        NotMet = "not_met",
+    }
+);
+
+impl Ending {
+    /// Whether it proves that something was removed: what progress counts.
+    #[must_use]
+    pub fn is_removal(self) -> bool {
+        matches!(self, Self::Swapped | Self::PartGone | Self::Confirmed)
+    }
+}
+
+words!(
     /// One word for an element: its most urgent result, or why there is none.
     Standing {
         /// Matches a prohibition in force.
@@ -209,6 +251,12 @@ mod tests {
                 serde_json::to_string(&standing).unwrap(),
                 format!("{:?}", standing.as_str())
             );
+        }
+        for &cause in Cause::ALL {
+            assert_eq!(cause.as_str().parse::<Cause>(), Ok(cause));
+        }
+        for &ending in Ending::ALL {
+            assert_eq!(ending.as_str().parse::<Ending>(), Ok(ending));
         }
         for &state in FindingState::ALL {
             assert_eq!(

@@ -13,15 +13,17 @@ pub mod supplier;
 pub mod claim;
 pub mod unit;
 pub mod finding;
+pub mod life;
 
 pub use claim::{
     Aspect, Attribution, Claim, ComponentClass, ComponentIdentity, Doubt, EvidenceRef, Identification,
     Signal, Subject, UnitIdentity,
 };
 pub use evidence::{Completeness, Evidence, Observation, Outcome, Question, QuestionKind, Value, Varbind};
-pub use finding::{FindingState, ResultClass, RuleResult, Severity, Standing};
+pub use finding::{Cause, Ending, FindingState, ResultClass, RuleResult, Severity, Standing};
 pub use id::{AgentId, Digest, ElementId, FindingId, SiteName, UnitId};
 pub use instant::Instant;
+pub use life::{Act, Inputs, Life, Removal, Waiver};
 pub use oid::Oid;
 pub use place::{Place, Role, Site};
 pub use supplier::SupplierRef;

@@ -23,12 +23,16 @@ pub mod standing;
 pub mod judge;
 pub mod case;
 pub mod lifecycle;
+pub mod waiver;
+pub mod removal;
+pub mod notice;
 
 pub use affiliation::Affiliations;
 pub use date::PartialDate;
 pub use evaluate::{Situation, evaluate};
 pub use facts::Facts;
 pub use judge::{Verdict, judge};
+pub use notice::DISCLAIMER;
 pub use pack::{Pack, Rule};
 pub use part::{Part, Told};
 pub use policies::{PackError, Policies};

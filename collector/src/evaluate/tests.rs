@@ -1,26 +1,10 @@
-//! Units that are swapped, findings that live, names that people see.
+//! Units that are swapped, and how old things are.
 
 use super::*;
-use model::{FindingId, FindingState, Place, Severity, UnitIdentity};
-use store::record::{KnownFinding, MovedIn};
+use model::{Place, UnitIdentity};
+use store::record::MovedIn;
 
-fn result(class: ResultClass) -> RuleResult {
-    RuleResult {
-        rule: "R".into(),
-        jurisdiction: "DE".into(),
-        title: String::new(),
-        citation: String::new(),
-        component: None,
-        supplier: "huawei".into(),
-        class,
-        severity: Severity::Major,
-        deadline: None,
-        confidence: 0.9,
-        explanation: vec![],
-    }
-}
-
-fn subject(findings: Vec<KnownFinding>) -> Subject {
+fn subject() -> Subject {
     Subject {
         place: Place {
             element: ElementId::generate(),
@@ -39,47 +23,9 @@ fn subject(findings: Vec<KnownFinding>) -> Subject {
         partial: None,
         tenure: None,
         initial: None,
-        findings,
+        findings: Vec::new(),
         judged: None,
     }
-}
-
-fn known(state: FindingState, class: ResultClass) -> KnownFinding {
-    KnownFinding {
-        finding: FindingId::generate(),
-        state,
-        result: result(class),
-    }
-}
-
-#[test]
-fn findings_open_change_reopen_and_close() {
-    let steps =
-        |findings, results: &[RuleResult], complete| finding_steps(&subject(findings), results, complete);
-    assert!(matches!(
-        steps(vec![], &[result(ResultClass::Due)], true)[..],
-        [FindingStep::Open(_)]
-    ));
-    assert!(steps(vec![], &[result(ResultClass::NotBound)], true).is_empty());
-
-    let due = || vec![known(FindingState::Open, ResultClass::Due)];
-    assert!(matches!(
-        steps(due(), &[result(ResultClass::Due)], true)[..],
-        [FindingStep::Refresh(..)]
-    ));
-    let changed = steps(due(), &[result(ResultClass::Overdue)], true);
-    assert!(matches!(&changed[..], [FindingStep::Change(_, _, text)] if text == "due → overdue"));
-    assert!(matches!(steps(due(), &[], true)[..], [FindingStep::Close(_)]));
-    assert!(
-        steps(due(), &[], false).is_empty(),
-        "a partial walk removes nothing"
-    );
-
-    let closed = vec![known(FindingState::Closed, ResultClass::Due)];
-    assert!(matches!(
-        steps(closed, &[result(ResultClass::Due)], true)[..],
-        [FindingStep::Reopen(..)]
-    ));
 }
 
 #[test]
@@ -101,7 +47,7 @@ fn who_has_been_silent_for_long_is_not_known_to_be_as_it_was() {
 fn a_swapped_unit_is_as_new_as_its_first_sighting() {
     let day = |text: &str| text.parse::<PartialDate>().unwrap();
     let from = Instant::from_datetime(time::macros::datetime!(2026-03-01 0:00 UTC));
-    let mut subject = subject(vec![]);
+    let mut subject = subject();
     subject.place.acquired = Some("2017-02-12".into());
     assert_eq!(acquired(&subject), Some(day("2017-02-12")));
     let moved_in = |swapped| Some(MovedIn { from, swapped });
@@ -191,7 +137,7 @@ fn a_replaced_optic_is_as_new_as_its_first_sighting() {
         unit: UnitIdentity::default(),
         components,
     };
-    let mut subject = subject(vec![]);
+    let mut subject = subject();
     let declared = Some("2017-02-12".parse::<PartialDate>().unwrap());
     subject.complete = Some(IdentifiedSighting {
         digest: model::Digest([2; 32]),

@@ -159,7 +159,7 @@ fn page(frame: Frame, view: &ElementView, raw: Option<&Raw>, now: Instant, all: 
     for finding in view
         .findings
         .iter()
-        .filter(|f| !matches!(f.state, FindingState::Closed | FindingState::Waived))
+        .filter(|f| !matches!(f.life.state, FindingState::Closed | FindingState::Waived))
     {
         if let Some(component) = finding.component.as_deref() {
             let severity = worst.entry(component).or_insert(finding.result.severity);

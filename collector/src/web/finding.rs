@@ -12,9 +12,9 @@ use crate::api::Problem;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use model::{FindingId, Instant, Subject};
+use model::{Cause, Ending, FindingId, Instant, Subject, Waiver};
 use policy::Rule;
-use store::view::{ElementView, FindingView, SightingRow};
+use store::view::{ElementView, FindingEvent, FindingView, SightingRow};
 
 const MOST_CLAIMS: usize = 40;
 
@@ -23,6 +23,10 @@ const MOST_CLAIMS: usize = 40;
 struct FindingPage {
     frame: Frame,
     line: Line,
+    ending: &'static str,
+    waiver: Option<Waived>,
+    asked: Option<Waived>,
+    removal: Option<Removal>,
     explanation: Vec<String>,
     law: Option<Law>,
     claims: Vec<ClaimLine>,
@@ -115,9 +119,87 @@ impl Report {
 
 struct Event {
     at: Moment,
+    /// Since when it holds, where that is another time than when it was recorded.
+    valid: Option<Moment>,
     kind: String,
-    cause: String,
+    person: String,
+    /// The likeliest cause, as a word of ours.
+    cause: &'static str,
+    /// All causes for people.
+    causes: String,
+    grounds: String,
     text: String,
+}
+
+impl Event {
+    fn new(event: &FindingEvent, now: Instant) -> Self {
+        let cause: Option<Cause> = event.cause.parse().ok();
+        let words: Vec<&str> = std::iter::once(event.cause.as_str())
+            .chain(event.also.iter().map(String::as_str))
+            .map(show::cause)
+            .collect();
+        Self {
+            at: Moment::new(event.at, now),
+            valid: (event.valid.seconds_since(event.at) > 0 || event.at.seconds_since(event.valid) > 0)
+                .then(|| Moment::new(event.valid, now)),
+            kind: show::words(&event.kind),
+            person: show::clean(event.person.as_deref().unwrap_or_default(), 100),
+            cause: cause.map_or("", Cause::as_str),
+            causes: words.join(", "),
+            grounds: show::clean(&event.grounds, 400),
+            text: show::clean(&event.text, 600),
+        }
+    }
+}
+
+/// A waiver as people read it.
+struct Waived {
+    until: String,
+    reason: String,
+    class: String,
+    asked_by: String,
+    approved_by: String,
+}
+
+impl Waived {
+    fn new(waiver: &Waiver) -> Self {
+        let approved = waiver.approved_by.as_deref().unwrap_or("nobody");
+        Self {
+            until: show::clean(&waiver.until, 10),
+            reason: show::clean(&waiver.reason, 600),
+            class: show::words(waiver.class.as_str()),
+            asked_by: show::clean(&waiver.asked_by, 100),
+            approved_by: show::clean(approved, 100),
+        }
+    }
+}
+
+/// How it is to go, as people read it.
+struct Removal {
+    planned: String,
+    owner: String,
+    replacement: String,
+}
+
+impl Removal {
+    fn new(removal: &model::Removal) -> Self {
+        Self {
+            planned: show::clean(&removal.planned, 10),
+            owner: show::clean(&removal.owner, 100),
+            replacement: show::clean(&removal.replacement, 600),
+        }
+    }
+}
+
+/// How it ended, in words.
+fn ended(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Swapped => "removed, another unit stands here",
+        Ending::PartGone => "removed, the part is gone from a complete walk",
+        Ending::Confirmed => "removed, confirmed by a person",
+        Ending::Moved => "not counted as removed, a like part meets the rule",
+        Ending::NotMet => "the rule is not met any more, nothing is proven to be removed",
+    }
 }
 
 /// `/findings/{id}`
@@ -141,6 +223,10 @@ async fn show_finding(web: &Web, id: &str) -> Result<FindingPage, Problem> {
     Ok(FindingPage {
         frame,
         line: Line::new(&view.row, now),
+        ending: view.row.life.ending.map_or("", ended),
+        waiver: view.row.life.waiver.as_ref().map(Waived::new),
+        asked: view.row.life.asked.as_ref().map(Waived::new),
+        removal: view.row.life.removal.as_ref().map(Removal::new),
         explanation: view
             .row
             .result
@@ -159,16 +245,7 @@ async fn show_finding(web: &Web, id: &str) -> Result<FindingPage, Problem> {
         digest: view.digest.map(|digest| digest.to_string()),
         recorded: raw.map(|raw| Moment::new(raw.recorded, now)),
         report: sighting.map(|row| Report::new(row, now)),
-        events: view
-            .events
-            .iter()
-            .map(|event| Event {
-                at: Moment::new(event.at, now),
-                kind: show::words(&event.kind),
-                cause: event.cause.clone(),
-                text: show::clean(&event.text, 300),
-            })
-            .collect(),
+        events: view.events.iter().map(|event| Event::new(event, now)).collect(),
         knowledge: view.knowledge,
         policies: view.policies,
         as_of: view.as_of,

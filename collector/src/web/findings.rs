@@ -11,6 +11,7 @@ use askama::Template;
 use axum::extract::{Extension, Query as Pairs, State};
 use axum::response::Response;
 use model::{FindingState, Instant, ResultClass, Role, RuleResult, Severity};
+use policy::removal::contradictions;
 use store::view::FindingRow;
 
 const PATH: &str = "/findings";
@@ -69,6 +70,16 @@ pub struct Line {
     pub deadline: String,
     /// State.
     pub state: FindingState,
+    /// Who has it; empty for nobody.
+    pub owner: String,
+    /// When it is planned to go; empty for never said.
+    pub planned: String,
+    /// Whether a waiver waits for a second person.
+    pub asked: bool,
+    /// Until when it is waived; empty if it is not.
+    pub waived: String,
+    /// What of this does not go together.
+    pub against: Vec<String>,
     /// Since when.
     pub opened: Moment,
     /// Until when.
@@ -118,7 +129,25 @@ impl Line {
                 String::new()
             },
             left,
-            state: row.state,
+            state: row.life.state,
+            owner: show::clean(row.life.owner.as_deref().unwrap_or_default(), 60),
+            planned: row
+                .life
+                .removal
+                .as_ref()
+                .map(|removal| removal.planned.clone())
+                .unwrap_or_default(),
+            asked: row.life.asked.is_some(),
+            waived: row
+                .life
+                .waiver
+                .as_ref()
+                .map(|waiver| waiver.until.clone())
+                .unwrap_or_default(),
+            against: now
+                .date()
+                .map(|today| contradictions(&row.life, &row.result, today))
+                .unwrap_or_default(),
             opened: Moment::new(row.opened, now),
             closed: row.closed.map(|at| Moment::new(at, now)),
         }

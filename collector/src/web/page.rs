@@ -21,6 +21,8 @@ pub struct Frame {
     pub as_of: String,
     /// Version of the policies.
     pub policies: String,
+    /// Until when the packs saw sources.
+    pub horizon: String,
     /// Version of the knowledge.
     pub knowledge: String,
     /// Whether only this machine can reach us.
@@ -40,6 +42,7 @@ impl Frame {
             made: Moment::new(now, now),
             as_of: now.to_string().chars().take(10).collect(),
             policies: web.policies.version().to_owned(),
+            horizon: web.policies.horizon(),
             knowledge: web.knowledge_version.clone(),
             loopback_only: web.loopback_only,
             wall: false,

@@ -152,7 +152,8 @@ pub fn cause(key: &str) -> &'static str {
         "law" => "law changed",
         "knowledge" => "knowledge changed",
         "time" => "time passed",
-        "declaration" => "declared anew",
+        "declaration" => "operator's facts changed",
+        "person" => "a person acted",
         _ => "cause unknown",
     }
 }

@@ -8,17 +8,20 @@ mod line;
 mod evidence;
 mod queues;
 mod lists;
+mod life;
 
 use crate::record::{
     AgentHello, Declaration, DeclaredGap, FindingStep, GapReason, IdentifiedEvidence, IncomingReport, Judged,
-    JudgedElement, ReadReport, ReportBody, SpoolStatus, Stage, StageVersion, Undone, Verdict,
+    JudgedElement, Met, ReadReport, ReportBody, SpoolStatus, Stage, StageVersion, Stand, Thing, Undone,
+    Verdict, Why,
 };
 use crate::units::JoinedCompany;
 use crate::view::{ElementFilter, FindingFilter};
 use crate::{SqliteStore, Store, StoreError, Units as _};
 use model::{
-    AgentId, Attribution, Completeness, ComponentClass, ComponentIdentity, Digest, ElementId, FindingState,
-    Identification, Instant, ResultClass, Role, RuleResult, Severity, Site, SupplierRef, UnitIdentity,
+    Act, AgentId, Attribution, Cause, Completeness, ComponentClass, ComponentIdentity, Digest, ElementId,
+    Ending, FindingId, FindingState, Identification, Inputs, Instant, Life, Removal, ResultClass, Role,
+    RuleResult, Severity, Site, SupplierRef, UnitIdentity, Waiver,
 };
 use std::collections::BTreeSet;
 
@@ -121,10 +124,15 @@ impl House {
         let subject = self.store.subject(element).await.unwrap().unwrap();
         let judged = Judged {
             standing: "due".into(),
-            policies: "p1".into(),
-            knowledge: KNOWLEDGE.into(),
-            digest: subject.complete.map(|c| c.digest),
-            as_of: "2026-11-25".into(),
+            inputs: Inputs {
+                policies: "p1".into(),
+                knowledge: KNOWLEDGE.into(),
+                facts: "f1".into(),
+                digest: subject.complete.map(|c| c.digest),
+                partial: None,
+                latest: subject.latest,
+                as_of: "2026-11-25".into(),
+            },
         };
         let name = "BER-CORE-1".to_owned();
         let done = JudgedElement {
@@ -133,8 +141,8 @@ impl House {
             judged,
             name,
             results,
-            findings,
-            cause: "network",
+            findings: findings.into_iter().map(|step| why().of(step)).collect(),
+            why: why(),
         };
         self.store.save_judged(vec![done], Instant(3_000)).await.unwrap();
     }
@@ -158,6 +166,24 @@ fn report(sequence: u64, finished: i64, completeness: Completeness, content: u8)
             varbinds: 9,
             refreshed: false,
         })),
+    }
+}
+
+fn why() -> Why {
+    Why {
+        causes: vec![Cause::Network, Cause::Time],
+        grounds: "day 2026-11-24 → 2026-11-25".into(),
+        valid: Instant(2_500),
+    }
+}
+
+fn met(result: RuleResult) -> Met {
+    Met {
+        result,
+        thing: Thing {
+            serial: "P1".into(),
+            ..Thing::default()
+        },
     }
 }
 

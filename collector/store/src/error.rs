@@ -40,6 +40,9 @@ pub enum StoreError {
     /// An agent began more spools than any honest one does.
     #[error("this agent has begun {0} spools: revoke it and enrol it anew")]
     TooManySpools(u64),
+    /// The finding moved since it was looked at: look again.
+    #[error("finding {0} moved meanwhile; nothing was done, look again")]
+    Moved(model::FindingId),
     /// Anything else the database said.
     #[error("store refused the statement")]
     Permanent(#[source] sqlx::Error),

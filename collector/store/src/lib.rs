@@ -7,6 +7,7 @@
 pub mod record;
 pub mod admission;
 pub mod plans;
+pub mod acts;
 pub mod coverage;
 pub mod units;
 pub mod view;
@@ -15,6 +16,7 @@ pub mod sqlite;
 #[cfg(test)]
 mod conformance;
 
+pub use acts::Acts;
 pub use admission::Admission;
 pub use error::StoreError;
 pub use plans::Plans;

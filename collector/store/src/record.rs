@@ -2,9 +2,10 @@
 
 use crate::coverage::FoundNeighbour;
 use model::{
-    AgentId, Completeness, Digest, ElementId, FindingId, FindingState, Hardware, Identification, Instant,
-    Place, Role, RuleResult, SiteName, Varbind,
+    AgentId, Cause, Completeness, Digest, ElementId, FindingId, Hardware, Identification, Inputs, Instant,
+    Life, Place, Role, RuleResult, SiteName, UnitIdentity, Varbind,
 };
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// What the operator declares about one element, kept apart from observation.
@@ -283,25 +284,38 @@ pub struct MovedIn {
 pub struct KnownFinding {
     /// Its key.
     pub finding: FindingId,
-    /// Its state.
-    pub state: FindingState,
-    /// The result it was last judged by.
+    /// Goes up with each change of its life.
+    pub revision: u64,
+    /// How it stands.
+    pub life: Life,
+    /// What its rule said when it was last met.
     pub result: RuleResult,
+    /// What that rested on.
+    pub inputs: Inputs,
+    /// The hardware that met it.
+    pub thing: Thing,
+    /// The last walk of its element when a person confirmed that it is gone.
+    pub gone_walk: Option<Instant>,
 }
 
-/// Versions of the last judgement.
+/// The hardware a finding is about, as far as it told: what shows later whether it is still there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Thing {
+    /// What tells its unit from others.
+    pub unit: UnitIdentity,
+    /// Serial number of the part, if it is about one; empty when not told.
+    pub serial: String,
+    /// Model of the part; empty when not told.
+    pub model: String,
+}
+
+/// The last judgement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judged {
     /// Standing word.
     pub standing: String,
-    /// Version of the policies.
-    pub policies: String,
-    /// Version of the knowledge.
-    pub knowledge: String,
-    /// The evidence judged.
-    pub digest: Option<Digest>,
-    /// The day judged for.
-    pub as_of: String,
+    /// Versions of what it rested on.
+    pub inputs: Inputs,
 }
 
 /// One element with its judgement.
@@ -318,22 +332,73 @@ pub struct JudgedElement {
     /// Every rule result, those that bind nobody too.
     pub results: Vec<RuleResult>,
     /// What becomes of its findings.
-    pub findings: Vec<FindingStep>,
-    /// What moved since the last judgement: `network`, `law`, `knowledge`, `time`, `declaration`.
-    pub cause: &'static str,
+    pub findings: Vec<FindingMove>,
+    /// What moved since the last judgement.
+    pub why: Why,
+}
+
+/// Why something moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Why {
+    /// What moved, the likeliest cause first; never empty.
+    pub causes: Vec<Cause>,
+    /// The versions that differ, in words.
+    pub grounds: String,
+    /// Since when it holds; the clock of the agent where evidence says it.
+    pub valid: Instant,
+}
+
+impl Why {
+    /// A step for this reason.
+    #[must_use]
+    pub fn of(self, step: FindingStep) -> FindingMove {
+        FindingMove { step, why: self }
+    }
+}
+
+/// One step in the life of a finding, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FindingMove {
+    /// The step.
+    pub step: FindingStep,
+    /// Why.
+    pub why: Why,
+}
+
+/// A rule that is met, and by what.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Met {
+    /// What it says.
+    pub result: RuleResult,
+    /// The hardware that meets it.
+    pub thing: Thing,
 }
 
 /// One step in the life of a finding.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FindingStep {
     /// A rule is met for the first time.
-    Open(RuleResult),
+    Open(Met),
     /// A rule is met again.
-    Reopen(FindingId, RuleResult),
-    /// Class, severity or date moved: an event. `text` says what.
-    Change(FindingId, RuleResult, String),
+    Reopen(Stand, Met),
+    /// Class, severity or date moved: an event. The text says what.
+    Change(FindingId, Met, String),
     /// Only the wording or confidence moved: no event.
-    Refresh(FindingId, RuleResult),
-    /// The rule is no longer met.
-    Close(FindingId),
+    Refresh(FindingId, Met),
+    /// Its waiver has run out, and what to say.
+    Lapse(Stand, String),
+    /// The rule is no longer met, and what to say.
+    Close(Stand, String),
+}
+
+/// How a finding stands from now on, if it stands as it did when it was looked at. Whoever moved it
+/// meanwhile has queued its element, so that it is looked at again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stand {
+    /// Which.
+    pub finding: FindingId,
+    /// Its revision when it was looked at.
+    pub revision: u64,
+    /// How it stands from now on.
+    pub life: Life,
 }

@@ -13,6 +13,8 @@ mod ingest;
 mod conclude;
 mod units;
 mod judge;
+mod life;
+mod acts;
 mod row;
 mod overview;
 mod findings;

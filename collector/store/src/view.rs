@@ -3,7 +3,8 @@
 use crate::plans::PlanState;
 use model::{
     AgentId, Claim, Completeness, ComponentIdentity, Digest, Doubt, ElementId, FindingId, FindingState,
-    Instant, ResultClass, Role, RuleResult, Severity, Site, SiteName, SupplierRef, UnitId, UnitIdentity,
+    Instant, Life, ResultClass, Role, RuleResult, Severity, Site, SiteName, SupplierRef, UnitId,
+    UnitIdentity,
 };
 use serde::Serialize;
 
@@ -140,7 +141,8 @@ pub struct DeadlineRow {
 pub struct ChangeRow {
     /// Recorded when.
     pub at: Instant,
-    /// `element_new`, `unit_new`, `swap`, `finding_opened`, `finding_changed`, `finding_closed`, `standing_changed`.
+    /// `element_new`, `unit_new`, `swap`, `standing_changed`, `finding_opened`, `finding_changed`, `finding_closed`,
+    /// and `finding_` with what [`model::Act::kind`] says.
     pub kind: String,
     /// About which element.
     pub element: ElementId,
@@ -148,7 +150,7 @@ pub struct ChangeRow {
     pub element_name: String,
     /// For people.
     pub text: String,
-    /// `network`, `law`, `knowledge`, `time` or `declaration`.
+    /// A word of [`model::Cause`].
     pub cause: String,
 }
 
@@ -266,8 +268,9 @@ pub struct FindingRow {
     pub supplier: String,
     /// Rule key, jurisdiction, class and so on.
     pub result: RuleResult,
-    /// Its state.
-    pub state: FindingState,
+    /// How it stands: state, owner, waiver, removal, ending.
+    #[serde(flatten)]
+    pub life: Life,
     /// Since when the rule is met.
     pub opened: Instant,
     /// Since when it is met no more.
@@ -296,10 +299,18 @@ pub struct FindingView {
 pub struct FindingEvent {
     /// Recorded when.
     pub at: Instant,
-    /// `opened`, `changed`, `closed`, `reopened`.
+    /// Since when it holds; the agent's clock where evidence says it.
+    pub valid: Instant,
+    /// `opened`, `changed`, `closed`, `reopened`, and what [`model::Act::kind`] says.
     pub kind: String,
-    /// `network`, `law`, `knowledge`, `time` or `declaration`.
+    /// A word of [`model::Cause`]: the likeliest.
     pub cause: String,
+    /// Further words of it: what else moved at the same time.
+    pub also: Vec<String>,
+    /// The versions that differ, in words.
+    pub grounds: String,
+    /// Who acted.
+    pub person: Option<String>,
     /// For people.
     pub text: String,
 }

@@ -8,8 +8,7 @@ use ::policy::{PartialDate, Policies};
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-/// Stands beside everything that judges.
-pub(super) const DISCLAIMER: &str = "research data, not legal advice: check the official text before acting";
+pub(super) use ::policy::DISCLAIMER;
 
 pub(super) fn list(policies: &Policies, suppliers: bool) -> Result<(), Failure> {
     let mut out = String::new();
@@ -36,23 +35,9 @@ pub(super) fn list(policies: &Policies, suppliers: bool) -> Result<(), Failure> 
                 );
             }
         }
-        line(
-            &mut out,
-            &format!(
-                "# packs {}; {DISCLAIMER}; {}",
-                policies.version(),
-                horizons(policies)
-            ),
-        );
+        line(&mut out, &format!("# {}", policies.notice()));
     }
     written(std::io::stdout().write_all(out.as_bytes()))
-}
-
-/// Until when the packs saw sources.
-fn horizons(policies: &Policies) -> String {
-    let horizons = policies.packs().iter().map(|pack| pack.horizon);
-    let latest = horizons.max_by_key(|horizon| horizon.last());
-    latest.map_or_else(String::new, |latest| format!("nothing after {latest} was seen"))
 }
 
 pub(super) fn show(policies: &Policies, id: &str) -> Result<(), Failure> {

@@ -24,15 +24,12 @@ async fn work_that_changed_meanwhile_stays_undone() {
         element,
         judged: Judged {
             standing: "unknown".into(),
-            policies: "p1".into(),
-            knowledge: String::new(),
-            digest: None,
-            as_of: "2026-11-25".into(),
+            inputs: Inputs::default(),
         },
         name: "192.0.2.1".into(),
         results: vec![],
         findings: vec![],
-        cause: "network",
+        why: why(),
     };
     house.store.save_judged(vec![done], Instant(3_000)).await.unwrap();
     assert_eq!(house.store.undone(Stage::Evaluate, 10).await.unwrap().len(), 1);
@@ -89,14 +86,18 @@ async fn a_finding_lives() {
         .await;
     let due = result(ResultClass::Due, Severity::Major);
     house
-        .judge(element, vec![due.clone()], vec![FindingStep::Open(due.clone())])
+        .judge(
+            element,
+            vec![due.clone()],
+            vec![FindingStep::Open(met(due.clone()))],
+        )
         .await;
 
     let page = house.store.findings(&FindingFilter::default()).await.unwrap();
     assert_eq!(page.total, 1);
     let row = &page.rows[0];
     assert_eq!(
-        (row.supplier.as_str(), row.part.as_str(), row.state),
+        (row.supplier.as_str(), row.part.as_str(), row.life.state),
         ("Maker", "NE-1", FindingState::Open)
     );
     let overview = house.store.overview().await.unwrap();
@@ -124,15 +125,25 @@ async fn a_finding_lives() {
         ("huawei", 1, 1)
     );
 
+    let finding = row.finding;
+    let stand = |revision, state| Stand {
+        finding,
+        revision,
+        life: Life { state, ..Life::new() },
+    };
     let overdue = result(ResultClass::Overdue, Severity::Critical);
-    let change = FindingStep::Change(row.finding, overdue.clone(), "due → overdue".into());
+    let change = FindingStep::Change(row.finding, met(overdue.clone()), "due → overdue".into());
     house.judge(element, vec![overdue], vec![change]).await;
     house
-        .judge(element, vec![], vec![FindingStep::Close(row.finding)])
+        .judge(
+            element,
+            vec![],
+            vec![FindingStep::Close(stand(0, FindingState::Closed), "gone".into())],
+        )
         .await;
     let again = result(ResultClass::Due, Severity::Minor);
     let view = house.store.element(element).await.unwrap().unwrap();
-    assert_eq!(view.findings[0].state, FindingState::Closed);
+    assert_eq!(view.findings[0].life.state, FindingState::Closed);
     assert_eq!(
         house
             .store
@@ -147,7 +158,7 @@ async fn a_finding_lives() {
         .judge(
             element,
             vec![again.clone()],
-            vec![FindingStep::Reopen(row.finding, again)],
+            vec![FindingStep::Reopen(stand(1, FindingState::Open), met(again))],
         )
         .await;
 

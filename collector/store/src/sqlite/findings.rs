@@ -1,9 +1,9 @@
 //! Lists of findings by keyset, and one finding with its life.
 
-use super::row;
+use super::{life, row};
 use crate::StoreError;
 use crate::view::{FindingEvent, FindingFilter, FindingRow, FindingView, Page};
-use model::{ElementId, FindingId, FindingState, Instant, RuleResult};
+use model::{ElementId, FindingId, Instant, RuleResult};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
@@ -164,28 +164,33 @@ pub async fn one(pool: &SqlitePool, finding: FindingId) -> Result<Option<Finding
     let Some(found) = query.build().fetch_optional(pool).await? else {
         return Ok(None);
     };
-    let events: Vec<(i64, String, String, String)> = sqlx::query_as(
-        "SELECT recorded_at, kind, cause, text FROM finding_event WHERE finding_id = $1 ORDER BY event_id",
-    )
-    .bind(finding.to_string())
-    .fetch_all(pool)
-    .await?;
+    let events = sqlx::query("SELECT * FROM finding_event WHERE finding_id = $1 ORDER BY event_id")
+        .bind(finding.to_string())
+        .fetch_all(pool)
+        .await?;
     Ok(Some(FindingView {
         row: read(&found)?,
-        events: events
-            .into_iter()
-            .map(|(at, kind, cause, text)| FindingEvent {
-                at: Instant(at),
-                kind,
-                cause,
-                text,
-            })
-            .collect(),
+        events: events.iter().map(event).collect::<Result<_, _>>()?,
         digest: row::maybe_digest(found.try_get("digest")?)?,
         knowledge: found.try_get("knowledge")?,
         policies: found.try_get("policies")?,
         as_of: found.try_get("as_of")?,
     }))
+}
+
+fn event(r: &SqliteRow) -> Result<FindingEvent, StoreError> {
+    let at = Instant(r.try_get("recorded_at")?);
+    let also: String = r.try_get("also")?;
+    Ok(FindingEvent {
+        at,
+        valid: row::instant(r.try_get("valid_at")?).unwrap_or(at),
+        kind: r.try_get("kind")?,
+        cause: r.try_get("cause")?,
+        also: also.split_whitespace().map(str::to_owned).collect(),
+        grounds: r.try_get("grounds")?,
+        person: r.try_get("person")?,
+        text: r.try_get("text")?,
+    })
 }
 
 fn read(r: &SqliteRow) -> Result<FindingRow, StoreError> {
@@ -226,7 +231,7 @@ fn read(r: &SqliteRow) -> Result<FindingRow, StoreError> {
         } else {
             supplier
         },
-        state: row::word::<FindingState>(r.try_get("state")?, "finding state")?,
+        life: life::life(r)?,
         opened: Instant(r.try_get("opened_at")?),
         closed: row::instant(r.try_get("closed_at")?),
         result,

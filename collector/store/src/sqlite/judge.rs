@@ -1,11 +1,9 @@
 //! What evaluation reads of an element, and what it leaves behind.
 
-use super::{conclude, row};
+use super::{conclude, life, row};
 use crate::StoreError;
-use crate::record::{
-    FindingStep, IdentifiedSighting, Judged, JudgedElement, KnownFinding, MovedIn, Stage, Subject,
-};
-use model::{ElementId, FindingId, FindingState, Identification, Instant, Place, RuleResult, Severity};
+use crate::record::{IdentifiedSighting, Judged, JudgedElement, MovedIn, Stage, Subject, Why};
+use model::{ElementId, Identification, Instant, Place};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row as _, SqliteConnection};
 use uuid::Uuid;
@@ -55,7 +53,7 @@ pub async fn subject(pool: &SqlitePool, element: ElementId) -> Result<Option<Sub
         partial: sighting(pool, &found, "partial_digest", "partial_from", &knowledge).await?,
         initial: initial(pool, &found, tenure.as_ref(), &knowledge).await?,
         tenure,
-        findings: known_findings(pool, &key).await?,
+        findings: life::known(pool, &key).await?,
         judged: judged(pool, &key).await?,
     }))
 }
@@ -124,25 +122,10 @@ async fn tenure(pool: &SqlitePool, element: &str) -> Result<Option<MovedIn>, Sto
         .transpose()
 }
 
-async fn known_findings(pool: &SqlitePool, element: &str) -> Result<Vec<KnownFinding>, StoreError> {
-    let rows = sqlx::query("SELECT finding_id, state, result FROM finding WHERE element_id = $1")
-        .bind(element)
-        .fetch_all(pool)
-        .await?;
-    rows.iter()
-        .map(|r| {
-            Ok(KnownFinding {
-                finding: row::word::<FindingId>(r.try_get("finding_id")?, "finding")?,
-                state: row::word::<FindingState>(r.try_get("state")?, "finding state")?,
-                result: row::from_json(r.try_get("result")?, "finding")?,
-            })
-        })
-        .collect()
-}
-
 async fn judged(pool: &SqlitePool, element: &str) -> Result<Option<Judged>, StoreError> {
     let found = sqlx::query(
-        "SELECT standing, digest, knowledge, policies, as_of FROM judgement WHERE element_id = $1",
+        "SELECT standing, digest, partial, latest, knowledge, policies, facts, as_of FROM judgement \
+         WHERE element_id = $1",
     )
     .bind(element)
     .fetch_optional(pool)
@@ -151,10 +134,7 @@ async fn judged(pool: &SqlitePool, element: &str) -> Result<Option<Judged>, Stor
         .map(|r| {
             Ok(Judged {
                 standing: r.try_get("standing")?,
-                digest: row::maybe_digest(r.try_get("digest")?)?,
-                knowledge: r.try_get("knowledge")?,
-                policies: r.try_get("policies")?,
-                as_of: r.try_get("as_of")?,
+                inputs: life::inputs(&r)?,
             })
         })
         .transpose()
@@ -171,14 +151,14 @@ pub async fn save_judged(tx: &mut Tx, done: &[JudgedElement], now: Instant) -> R
                 .await?;
         save_judgement(tx, &element, one, now).await?;
         for step in &one.findings {
-            step_finding(tx, &element, one, step, now).await?;
+            life::step(tx, &element, one, step, now).await?;
         }
         if before.as_deref() != Some(one.judged.standing.as_str()) {
             let text = match before {
                 Some(before) => format!("{before} → {}", one.judged.standing),
                 None => format!("first judged: {}", one.judged.standing),
             };
-            change(tx, "standing_changed", &element, &text, one.cause, now).await?;
+            change(tx, "standing_changed", &element, &text, cause(&one.why), now).await?;
         }
         conclude::settle(tx, Stage::Evaluate, &one.undone).await?;
     }
@@ -191,21 +171,27 @@ async fn save_judgement(
     one: &JudgedElement,
     now: Instant,
 ) -> Result<(), StoreError> {
+    let inputs = &one.judged.inputs;
     sqlx::query(
-        "INSERT INTO judgement (element_id, standing, digest, knowledge, policies, as_of, results, recorded_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (element_id) DO UPDATE SET \
+        "INSERT INTO judgement (element_id, standing, digest, knowledge, policies, as_of, results, recorded_at, \
+         facts, partial, latest) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+         ON CONFLICT (element_id) DO UPDATE SET \
          standing = excluded.standing, digest = excluded.digest, knowledge = excluded.knowledge, \
          policies = excluded.policies, as_of = excluded.as_of, results = excluded.results, \
-         recorded_at = excluded.recorded_at",
+         recorded_at = excluded.recorded_at, facts = excluded.facts, partial = excluded.partial, \
+         latest = excluded.latest",
     )
     .bind(element)
     .bind(&one.judged.standing)
-    .bind(one.judged.digest.map(|d| d.to_string()))
-    .bind(&one.judged.knowledge)
-    .bind(&one.judged.policies)
-    .bind(&one.judged.as_of)
+    .bind(inputs.digest.map(|d| d.to_string()))
+    .bind(&inputs.knowledge)
+    .bind(&inputs.policies)
+    .bind(&inputs.as_of)
     .bind(row::json(&one.results, "results")?)
     .bind(now.0)
+    .bind(&inputs.facts)
+    .bind(inputs.partial.map(|d| d.to_string()))
+    .bind(inputs.latest.map(row::completeness_word))
     .execute(&mut *tx)
     .await?;
     sqlx::query("UPDATE element SET name = $2 WHERE element_id = $1 AND name <> $2")
@@ -216,170 +202,12 @@ async fn save_judgement(
     Ok(())
 }
 
-async fn step_finding(
-    tx: &mut Tx,
-    element: &str,
-    one: &JudgedElement,
-    step: &FindingStep,
-    now: Instant,
-) -> Result<(), StoreError> {
-    match step {
-        FindingStep::Open(result) => {
-            let finding = FindingId::generate();
-            insert_finding(tx, element, one, finding, result, now).await?;
-            let text = opened_text(result);
-            event(tx, finding, "opened", one.cause, &text, now).await?;
-            change(tx, "finding_opened", element, &text, one.cause, now).await
-        }
-        FindingStep::Reopen(finding, result) => {
-            update_finding(tx, one, *finding, result, now).await?;
-            sqlx::query("UPDATE finding SET state = 'open', closed_at = NULL WHERE finding_id = $1")
-                .bind(finding.to_string())
-                .execute(&mut *tx)
-                .await?;
-            let text = opened_text(result);
-            event(tx, *finding, "reopened", one.cause, &text, now).await?;
-            change(tx, "finding_opened", element, &text, one.cause, now).await
-        }
-        FindingStep::Change(finding, result, text) => {
-            update_finding(tx, one, *finding, result, now).await?;
-            event(tx, *finding, "changed", one.cause, text, now).await?;
-            let text = format!("{}: {text}", result.rule);
-            change(tx, "finding_changed", element, &text, one.cause, now).await
-        }
-        FindingStep::Refresh(finding, result) => update_finding(tx, one, *finding, result, now).await,
-        FindingStep::Close(finding) => {
-            let rule: Option<String> = sqlx::query_scalar(
-                "UPDATE finding SET state = 'closed', closed_at = $2, recorded_at = $2 WHERE finding_id = $1 \
-                 RETURNING rule",
-            )
-            .bind(finding.to_string())
-            .bind(now.0)
-            .fetch_optional(&mut *tx)
-            .await?;
-            event(
-                tx,
-                *finding,
-                "closed",
-                one.cause,
-                "the rule is no longer met",
-                now,
-            )
-            .await?;
-            let text = format!("{}: no longer met", rule.unwrap_or_default());
-            change(tx, "finding_closed", element, &text, one.cause, now).await
-        }
-    }
+/// The word of the likeliest cause.
+pub fn cause(why: &Why) -> &'static str {
+    why.causes.first().map_or("network", |cause| cause.as_str())
 }
 
-fn opened_text(result: &RuleResult) -> String {
-    let possible = if result.confidence < RuleResult::CERTAIN {
-        "possible "
-    } else {
-        ""
-    };
-    let part = result
-        .component
-        .as_deref()
-        .map(|c| format!(", component {c}"))
-        .unwrap_or_default();
-    format!("{possible}{} under {}{part}", result.class, result.rule)
-}
-
-async fn insert_finding(
-    tx: &mut Tx,
-    element: &str,
-    one: &JudgedElement,
-    finding: FindingId,
-    result: &RuleResult,
-    now: Instant,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO finding (finding_id, element_id, rule, component, jurisdiction, supplier, class, severity, \
-         severity_rank, deadline, state, result, digest, knowledge, policies, as_of, opened_at, recorded_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'open', $11, $12, $13, $14, $15, $16, $16)",
-    )
-    .bind(finding.to_string())
-    .bind(element)
-    .bind(&result.rule)
-    .bind(result.component.as_deref().unwrap_or(""))
-    .bind(&result.jurisdiction)
-    .bind(&result.supplier)
-    .bind(result.class.as_str())
-    .bind(result.severity.as_str())
-    .bind(rank(result.severity))
-    .bind(&result.deadline)
-    .bind(row::json(result, "finding")?)
-    .bind(one.judged.digest.map(|d| d.to_string()))
-    .bind(&one.judged.knowledge)
-    .bind(&one.judged.policies)
-    .bind(&one.judged.as_of)
-    .bind(now.0)
-    .execute(&mut *tx)
-    .await?;
-    Ok(())
-}
-
-async fn update_finding(
-    tx: &mut Tx,
-    one: &JudgedElement,
-    finding: FindingId,
-    result: &RuleResult,
-    now: Instant,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE finding SET class = $2, severity = $3, severity_rank = $4, deadline = $5, result = $6, digest = $7, \
-         knowledge = $8, policies = $9, as_of = $10, recorded_at = $11 WHERE finding_id = $1",
-    )
-    .bind(finding.to_string())
-    .bind(result.class.as_str())
-    .bind(result.severity.as_str())
-    .bind(rank(result.severity))
-    .bind(&result.deadline)
-    .bind(row::json(result, "finding")?)
-    .bind(one.judged.digest.map(|d| d.to_string()))
-    .bind(&one.judged.knowledge)
-    .bind(&one.judged.policies)
-    .bind(&one.judged.as_of)
-    .bind(now.0)
-    .execute(&mut *tx)
-    .await?;
-    Ok(())
-}
-
-/// Position in [`Severity::ALL`]: 0 is most urgent.
-pub fn rank(severity: Severity) -> i64 {
-    Severity::ALL
-        .iter()
-        .position(|s| *s == severity)
-        .and_then(|n| i64::try_from(n).ok())
-        .unwrap_or(i64::MAX)
-}
-
-async fn event(
-    tx: &mut Tx,
-    finding: FindingId,
-    kind: &str,
-    cause: &str,
-    text: &str,
-    now: Instant,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO finding_event (finding_id, event_id, kind, cause, text, recorded_at) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(finding.to_string())
-    .bind(Uuid::now_v7().to_string())
-    .bind(kind)
-    .bind(cause)
-    .bind(text)
-    .bind(now.0)
-    .execute(&mut *tx)
-    .await?;
-    Ok(())
-}
-
-/// A line of the feed.
+/// Notes a line of the feed.
 pub async fn change(
     tx: &mut Tx,
     kind: &str,

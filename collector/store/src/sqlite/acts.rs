@@ -1,0 +1,168 @@
+//! Acts of people in rows.
+
+use super::judge::change;
+use super::life::{self, Event};
+use super::{SqliteStore, conclude, row};
+use crate::StoreError;
+use crate::acts::{Acts, AuditRow, Doing, FindingLife, Progress, ProgressDay};
+use crate::record::{Stage, Why};
+use model::{Cause, FindingId, Instant};
+use sqlx::sqlite::SqlitePool;
+use sqlx::{Row as _, SqliteConnection};
+use uuid::Uuid;
+
+#[async_trait::async_trait]
+impl Acts for SqliteStore {
+    async fn lives(&self, findings: &[FindingId]) -> Result<Vec<FindingLife>, StoreError> {
+        let mut lives = Vec::with_capacity(findings.len());
+        for finding in findings {
+            let found = sqlx::query(
+                "SELECT f.*, e.name AS element_name, e.latest_completeness FROM finding f \
+                 JOIN element e ON e.element_id = f.element_id WHERE f.finding_id = $1",
+            )
+            .bind(finding.to_string())
+            .fetch_optional(&self.readers)
+            .await?;
+            let Some(found) = found else { continue };
+            let latest: Option<String> = found.try_get("latest_completeness")?;
+            lives.push(FindingLife {
+                finding: *finding,
+                element_name: found.try_get("element_name")?,
+                revision: row::count(found.try_get("revision")?),
+                life: life::life(&found)?,
+                result: row::from_json(found.try_get("result")?, "finding")?,
+                latest: latest.as_deref().map(row::completeness).transpose()?,
+            });
+        }
+        Ok(lives)
+    }
+
+    async fn act(&self, doing: &Doing, now: Instant) -> Result<(), StoreError> {
+        let mut write = self.begin().await?;
+        take(write.sql()?, doing, now).await?;
+        self.commit(write).await
+    }
+
+    async fn progress(&self) -> Result<Vec<Progress>, StoreError> {
+        progress(&self.readers).await
+    }
+
+    async fn audit_log(&self, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM audit ORDER BY audit_id DESC LIMIT $1")
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter()
+            .map(|r| {
+                Ok(AuditRow {
+                    at: Instant(r.try_get("recorded_at")?),
+                    person: r.try_get("person")?,
+                    account: r.try_get("account")?,
+                    action: r.try_get("action")?,
+                    subjects: row::from_json(r.try_get("subjects")?, "audit")?,
+                    detail: r.try_get("detail")?,
+                })
+            })
+            .collect()
+    }
+}
+
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+
+async fn progress(pool: &SqlitePool) -> Result<Vec<Progress>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT rule, jurisdiction, MIN(CASE WHEN state <> 'closed' THEN deadline END) AS deadline, \
+         SUM(state <> 'closed') AS open_count, SUM(state <> 'closed' AND removal IS NOT NULL) AS planned_count, \
+         SUM(state = 'waived') AS waived_count FROM finding GROUP BY rule, jurisdiction ORDER BY rule",
+    )
+    .fetch_all(pool)
+    .await?;
+    // A finding whose waiver ran out is no new one: such an event says no class.
+    let days = sqlx::query(
+        "SELECT f.rule, COALESCE(v.valid_at, v.recorded_at) / $1 AS day, \
+         SUM(v.kind = 'opened' OR (v.kind = 'reopened' AND v.class IS NOT NULL)) AS opened_count, \
+         SUM(v.ending IN ('swapped', 'part_gone', 'confirmed')) AS removed_count, \
+         SUM(v.kind = 'closed' AND COALESCE(v.ending, '') NOT IN ('swapped', 'part_gone', 'confirmed')) AS other_count \
+         FROM finding_event v JOIN finding f ON f.finding_id = v.finding_id \
+         WHERE v.kind IN ('opened', 'reopened', 'closed', 'removal_confirmed') GROUP BY f.rule, day ORDER BY f.rule, day",
+    )
+    .bind(DAY)
+    .fetch_all(pool)
+    .await?;
+    let mut all = Vec::with_capacity(rows.len());
+    for r in &rows {
+        let rule: String = r.try_get("rule")?;
+        let mut one = Progress {
+            jurisdiction: r.try_get("jurisdiction")?,
+            deadline: r.try_get("deadline")?,
+            left: row::count(r.try_get("open_count")?),
+            planned: row::count(r.try_get("planned_count")?),
+            waived: row::count(r.try_get("waived_count")?),
+            rule,
+            ..Progress::default()
+        };
+        for d in &days {
+            if d.try_get::<String, _>("rule")? != one.rule {
+                continue;
+            }
+            let day = ProgressDay {
+                day: Instant(d.try_get::<i64, _>("day")?.saturating_mul(DAY)),
+                opened: row::count(d.try_get("opened_count")?),
+                removed: row::count(d.try_get::<Option<i64>, _>("removed_count")?.unwrap_or(0)),
+                otherwise: row::count(d.try_get("other_count")?),
+            };
+            one.removed += day.removed;
+            one.otherwise += day.otherwise;
+            one.days.push(day);
+        }
+        all.push(one);
+    }
+    Ok(all)
+}
+
+async fn take(tx: &mut SqliteConnection, doing: &Doing, now: Instant) -> Result<(), StoreError> {
+    let why = Why {
+        causes: vec![Cause::Person],
+        grounds: String::new(),
+        valid: now,
+    };
+    for one in &doing.on {
+        let finding = one.stand.finding;
+        if !life::stand(tx, &one.stand, now).await? {
+            return Err(StoreError::Moved(finding));
+        }
+        let (element, rule): (String, String) =
+            sqlx::query_as("SELECT element_id, rule FROM finding WHERE finding_id = $1")
+                .bind(finding.to_string())
+                .fetch_one(&mut *tx)
+                .await?;
+        let event = Event {
+            person: Some(&doing.person),
+            act: Some(&doing.act),
+            ending: one.stand.life.ending,
+            ..Event::of(finding, doing.act.kind(), &one.text, &why)
+        };
+        event.write(tx, now).await?;
+        let kind = format!("finding_{}", doing.act.kind());
+        let text = format!("{rule}: {}", one.text);
+        change(tx, &kind, &element, &text, Cause::Person.as_str(), now).await?;
+        // Judged anew, so that its standing and open pages follow.
+        conclude::queue(tx, Stage::Evaluate, &element, now).await?;
+    }
+    let subjects: Vec<String> = doing.on.iter().map(|one| one.stand.finding.to_string()).collect();
+    sqlx::query(
+        "INSERT INTO audit (audit_id, person, account, action, subjects, detail, recorded_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(Uuid::now_v7().to_string())
+    .bind(&doing.person)
+    .bind(&doing.account)
+    .bind(format!("finding_{}", doing.act.kind()))
+    .bind(row::json(&subjects, "audit")?)
+    .bind(row::json(&doing.act, "audit")?)
+    .bind(now.0)
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
