@@ -399,6 +399,22 @@ impl Matter<'_> {
             .min_by_key(|(date, _)| date.last())
     }
 
+    /// The facts by which the rule tells its dates apart, as far as nobody declared them.
+    fn undeclared(&self) -> Option<String> {
+        let deadlines = &self.rule.time.deadlines;
+        let generation =
+            self.place.generations.is_empty() && deadlines.iter().any(|d| !d.generations.is_empty());
+        let role = self.place.role.is_none() && self.part.told.segment.is_none();
+        let role = role && deadlines.iter().any(|d| !d.segments.is_empty());
+        let words = match (generation, role) {
+            (true, true) => "the generations and the role of the element; declare both",
+            (true, false) => "the generations of the element; declare them",
+            (false, true) => "the role of the element; declare it",
+            (false, false) => return None,
+        };
+        Some(words.to_owned())
+    }
+
     fn removal(&self) -> Outcome {
         let as_of = self.question.as_of;
         if let Some((date, deadline)) = self.dated(DeadlineKind::Binding) {
@@ -420,6 +436,12 @@ impl Matter<'_> {
             let mut found = passes(date, as_of, "goal, not a binding date:", ResultClass::Review);
             found.verified = deadline.verified;
             return found;
+        }
+        if let Some(words) = self.undeclared() {
+            return Outcome::new(
+                ResultClass::ConditionUnknown,
+                format!("When: it must go, and by when turns on {words}"),
+            );
         }
         let mut deadlines = self.rule.time.deadlines.iter();
         match deadlines.find_map(|deadline| deadline.relative.as_ref()) {

@@ -10,7 +10,8 @@ use super::{EX_CONFIG, EX_DATAERR, Failure};
 use crate::config::{Config, PolicyConfig};
 use crate::packs;
 use ::policy::case::Day;
-use ::policy::{Facts, PackError, PartialDate, Policies, Question, case};
+use ::policy::policies::Text;
+use ::policy::{Facts, PartialDate, Policies, Question, case};
 use clap::{Args, Subcommand};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -19,9 +20,6 @@ use time::Date;
 
 /// Largest facts file, in bytes.
 const MAX_FACTS_BYTES: u64 = 1 << 20;
-
-/// Largest pack, in bytes.
-const MAX_PACK_BYTES: u64 = 16 << 20;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -250,25 +248,25 @@ fn bounded(source: impl std::io::Read, limit: u64) -> Result<Vec<u8>, String> {
 
 /// One pack among the built-in ones in place of that of its jurisdiction, or a folder by itself.
 fn load(path: &Path) -> Result<Policies, Failure> {
-    if path.is_dir() {
-        return Policies::load_dir(path).map_err(|error| mistake(&error));
-    }
-    let text = pack_text(path)?;
-    Policies::built_in_with(&path.display().to_string(), &text).map_err(|error| mistake(&error))
+    let config = PolicyConfig {
+        folder: path.is_dir().then(|| path.to_path_buf()),
+        ..PolicyConfig::default()
+    };
+    let drafts = if path.is_dir() {
+        Vec::new()
+    } else {
+        vec![draft(path)?]
+    };
+    packs::with_drafts(&config, &drafts).map_err(|error| Failure::configuration(&error))
+}
+
+/// A pack under the name it was given by.
+fn draft(path: &Path) -> Result<Text, Failure> {
+    Ok((path.display().to_string(), pack_text(path)?))
 }
 
 fn pack_text(path: &Path) -> Result<String, Failure> {
-    let wrong = |words: String| Failure {
-        code: EX_CONFIG,
-        line: format!("{}: {words}", path.display()),
-    };
-    let file = std::fs::File::open(path).map_err(|e| wrong(format!("cannot be read: {e}")))?;
-    let bytes = bounded(file, MAX_PACK_BYTES).map_err(wrong)?;
-    String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8".to_owned()))
-}
-
-fn mistake(error: &PackError) -> Failure {
-    Failure::configuration(error)
+    packs::text_of(path).map_err(|error| Failure::configuration(&error))
 }
 
 /// Packs of a path: all of a folder, or the one of a file.
@@ -315,7 +313,7 @@ fn test(files: &[PathBuf]) -> Result<(), Failure> {
         }
     };
     if files.is_empty() {
-        let policies = Policies::built_in().map_err(|e| mistake(&e))?;
+        let policies = Policies::built_in().map_err(|e| Failure::configuration(&e))?;
         let codes: Vec<_> = policies
             .packs()
             .iter()
