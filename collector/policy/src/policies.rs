@@ -11,6 +11,7 @@ pub use text::{PackError, Text};
 use crate::affiliation::Affiliations;
 use crate::country::{Countries, Stands};
 use crate::pack::{Affiliates, Country, Effect, List, Mode, Pack, Rule, Whose};
+use crate::question::Question;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use text::{digest, invalid, invalid_last, parse};
@@ -20,6 +21,9 @@ pub const AFFILIATIONS_FILE: &str = "affiliations.toml";
 
 /// File name of the facts about countries, beside the packs.
 pub const COUNTRIES_FILE: &str = "countries.toml";
+
+/// From here on a spelling is like another one (Jaro-Winkler, 0 to 1).
+const LIKE: f64 = 0.7;
 
 /// Packs and affiliations of one version.
 #[derive(Debug, Clone)]
@@ -228,6 +232,15 @@ impl Policies {
         self.packs.get(pack)?.rules.get(rule)
     }
 
+    /// The key of a rule that is spelt most like `id`, if any is.
+    #[must_use]
+    pub fn closest(&self, id: &str) -> Option<&str> {
+        let near = |rule: &str| strsim::jaro_winkler(&rule.to_lowercase(), &id.to_lowercase());
+        let rules = self.rules().map(|rule| (near(&rule.id), rule.id.as_str()));
+        let (likeness, rule) = rules.max_by(|a, b| a.0.total_cmp(&b.0))?;
+        (likeness >= LIKE).then_some(rule)
+    }
+
     /// Whether some rule asks for this tag of a place: a misspelt tag would bind nobody in silence.
     #[must_use]
     pub fn knows_tag(&self, tag: &str) -> bool {
@@ -265,14 +278,14 @@ impl Policies {
         jurisdictions.iter().filter(asks_in_vain).cloned().collect()
     }
 
-    /// Rules of a jurisdiction that could speak about a supplier, those that speak about any, and those
-    /// that name nobody.
+    /// Rules of a jurisdiction that could speak about a supplier; where `any_maker` is asked also those that
+    /// speak about any, and those that name nobody as far as powers are asked for or they are assumed.
     pub(crate) fn candidates<'a>(
         &'a self,
         code: &str,
         supplier: &str,
         any_maker: bool,
-        powers: bool,
+        question: &'a Question<'_>,
     ) -> impl Iterator<Item = &'a Rule> {
         let position = self.by_code.get(code).copied();
         let index = position.and_then(|p| self.index.get(p));
@@ -287,14 +300,16 @@ impl Policies {
             .into_iter()
             .flatten();
         let nobody = index
-            .filter(|_| powers)
+            .filter(|_| any_maker)
             .map(|index| &index.names_nobody)
             .into_iter()
             .flatten();
+        let told = |rule: &&Rule| question.powers || question.assumed(&rule.id).is_some();
+        let of = move |&rule: &usize| rules?.get(rule);
         named
             .chain(any)
-            .chain(nobody)
-            .filter_map(move |&rule| rules?.get(rule))
+            .filter_map(of)
+            .chain(nobody.filter_map(of).filter(told))
     }
 
     fn check(&mut self, text: &Text, pack: &Pack) -> Result<(), PackError> {

@@ -8,7 +8,7 @@
 use crate::date::PartialDate;
 use crate::force::{date_of, start};
 use crate::pack::{Action, Deadline, DeadlineKind, Effect, Rule, State};
-use crate::part::{Part, Presence};
+use crate::part::{Part, Presence, Share};
 use crate::question::Question;
 use model::{Place, ResultClass, Severity};
 use time::Date;
@@ -243,13 +243,7 @@ impl Matter<'_> {
                 ),
             ),
             Some(share) => {
-                let class = if share.low > percent {
-                    ResultClass::OverCap
-                } else if share.high <= percent {
-                    ResultClass::WithinCap
-                } else {
-                    ResultClass::Undecided
-                };
+                let class = against(share, percent);
                 let words = match class {
                     ResultClass::OverCap => "the share lies above it",
                     ResultClass::WithinCap => "the share lies within it",
@@ -257,7 +251,11 @@ impl Matter<'_> {
                 };
                 Outcome::new(
                     class,
-                    format!("{limit}; told {} to {} per cent: {words}", share.low, share.high),
+                    format!(
+                        "{limit}; {} to {} per cent: {words}",
+                        (share.low * 100.0).floor() / 100.0,
+                        (share.high * 100.0).ceil() / 100.0
+                    ),
                 )
             }
         };
@@ -451,6 +449,17 @@ impl Matter<'_> {
             ),
             None => Outcome::new(ResultClass::Review, "When: it must go, and no date is known"),
         }
+    }
+}
+
+/// What a share that may lie anywhere between its ends says of a cap.
+fn against(share: Share, percent: f64) -> ResultClass {
+    if share.low > percent {
+        ResultClass::OverCap
+    } else if share.high <= percent {
+        ResultClass::WithinCap
+    } else {
+        ResultClass::Undecided
     }
 }
 

@@ -239,9 +239,10 @@ fn wrong_affiliations_are_told_where() {
 #[test]
 fn a_supplier_meets_only_its_own_rules() {
     let policies = Policies::built_in().unwrap();
+    let question = Question::on(time::macros::date!(2026 - 11 - 25));
     let of = |supplier: &str| {
         policies
-            .candidates("GB", supplier, true, false)
+            .candidates("GB", supplier, true, &question)
             .map(|r| r.id.as_str())
             .collect::<BTreeSet<_>>()
     };
