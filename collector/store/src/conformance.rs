@@ -7,6 +7,7 @@ mod line;
 mod evidence;
 mod queues;
 mod lists;
+mod past;
 
 use crate::record::{
     AgentHello, Declaration, DeclaredGap, FindingStep, FoundUnit, GapReason, IdentifiedEvidence,

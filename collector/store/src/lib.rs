@@ -8,6 +8,7 @@ pub mod record;
 pub mod admission;
 pub mod plans;
 pub mod coverage;
+pub mod past;
 pub mod view;
 pub mod error;
 pub mod sqlite;
@@ -16,8 +17,9 @@ mod conformance;
 
 pub use admission::Admission;
 pub use error::StoreError;
+pub use past::Past;
 pub use plans::Plans;
-pub use sqlite::SqliteStore;
+pub use sqlite::{SqliteReader, SqliteStore};
 
 use coverage::{CoverageView, ToldCoverage};
 use model::{AgentId, Digest, ElementId, Instant, Site};

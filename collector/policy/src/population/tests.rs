@@ -257,7 +257,7 @@ fn an_assumed_draft_opens_findings_with_their_month_and_cost() {
 #[test]
 fn an_element_known_to_one_side_alone_opens_or_closes_all_it_has() {
     let known = asset(1, Role::Core, "5G", Some("huawei"), None);
-    let recall = || Recall::new(&*POLICIES, on(TODAY, &NOTHING));
+    let recall = || Recall::new(&POLICIES, on(TODAY, &NOTHING));
     let mut comparison = Comparison::new(recall(), recall(), 0);
     comparison.take(None, Some(&known));
     comparison.take(Some(&known), None);

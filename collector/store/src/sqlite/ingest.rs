@@ -543,7 +543,8 @@ async fn sight(
         .await?;
     }
     if !is_latest {
-        return Ok(());
+        // It is the past of this element, which is asked for as well.
+        return queue_answer(tx, digest, word, line.now).await;
     }
     // A complete walk replaces what is known; a partial one stands beside it.
     let (complete, partial) = (present.complete.as_deref(), present.partial.as_deref());
@@ -573,18 +574,24 @@ async fn sight(
         .await?;
     if moved {
         // Evidence first seen as something that says nothing, and now as an answer.
-        sqlx::query(
-            "INSERT INTO undone (stage, key, revision, since) SELECT 'identify', $1, 1, $2 \
-             WHERE $3 <> 'unreachable' AND NOT EXISTS (SELECT 1 FROM identification WHERE digest = $1 \
-             AND knowledge = (SELECT version FROM stage_version WHERE stage = 'identify')) \
-             ON CONFLICT (stage, key) DO NOTHING",
-        )
-        .bind(digest)
-        .bind(line.now.0)
-        .bind(word)
-        .execute(&mut *tx)
-        .await?;
+        queue_answer(tx, digest, word, line.now).await?;
         moved_elements.insert(element.to_owned());
     }
+    Ok(())
+}
+
+/// Queues evidence that answers something, unless it is identified already.
+async fn queue_answer(tx: &mut Tx, digest: &str, completeness: &str, now: Instant) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO undone (stage, key, revision, since) SELECT 'identify', $1, 1, $2 \
+         WHERE $3 <> 'unreachable' AND NOT EXISTS (SELECT 1 FROM identification WHERE digest = $1 \
+         AND knowledge = (SELECT version FROM stage_version WHERE stage = 'identify')) \
+         ON CONFLICT (stage, key) DO NOTHING",
+    )
+    .bind(digest)
+    .bind(now.0)
+    .bind(completeness)
+    .execute(&mut *tx)
+    .await?;
     Ok(())
 }
