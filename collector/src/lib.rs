@@ -27,6 +27,7 @@ pub mod ingest;
 pub mod reconcile;
 pub mod identify;
 pub mod evaluate;
+pub mod population;
 pub mod coverage;
 pub mod api;
 pub mod web;

@@ -15,6 +15,7 @@ mod house {
     pub mod commands;
     pub mod knowledge;
     pub mod law;
+    pub mod exposure;
     pub mod path;
     pub mod line;
     pub mod enrol;

@@ -24,6 +24,7 @@ pub mod share;
 pub mod recall;
 pub mod differing;
 pub mod population;
+pub mod pace;
 pub mod judge;
 pub mod case;
 pub mod lifecycle;

@@ -4,9 +4,10 @@
 //! collector; standard output is what was asked for and nothing else.
 
 mod compare;
+mod exposure;
 mod print;
 
-use super::{EX_CONFIG, EX_DATAERR, Failure};
+use super::{EX_DATAERR, Failure};
 use crate::config::{Config, PolicyConfig};
 use crate::packs;
 use ::policy::case::Day;
@@ -53,6 +54,12 @@ pub(super) enum Command {
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Which findings of the network would open and close under drafts and assumptions.
+    WhatIf(exposure::WhatIf),
+    /// How exposed the network is, or was on any day: as known then and as known now.
+    Exposure(exposure::Exposed),
+    /// How fast findings are removed, against the date of each rule.
+    BurnDown(exposure::BurnsDown),
     /// What changes from one pack or folder to another, rule by rule.
     Diff {
         /// The old pack or folder; `built-in` for the packs that come with the program.
@@ -109,6 +116,27 @@ fn assumption(text: &str) -> Result<(String, PartialDate), String> {
     Ok((rule.to_owned(), date))
 }
 
+/// Assumptions by rule; each names a rule of the packs, and none twice.
+fn assumptions(
+    told: &[(String, PartialDate)],
+    policies: &Policies,
+) -> Result<BTreeMap<String, PartialDate>, Failure> {
+    let mut assumed = BTreeMap::new();
+    for (rule, date) in told {
+        if policies.rule(rule).is_none() {
+            let closest = policies.closest(rule);
+            let hint = closest.map_or_else(String::new, |closest| format!(", the closest is {closest}"));
+            return Err(data(format!(
+                "--assume: no rule has the key {rule:?}{hint}; see policy list"
+            )));
+        }
+        if assumed.insert(rule.clone(), *date).is_some() {
+            return Err(data(format!("--assume: {rule} is assumed twice")));
+        }
+    }
+    Ok(assumed)
+}
+
 pub(super) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Judge(judge) => judge.run(),
@@ -116,6 +144,9 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
         Command::Show { packs, rule } => print::show(&packs.load()?, rule),
         Command::Check { files } => check(files),
         Command::Test { files } => test(files),
+        Command::WhatIf(asked) => super::block_on(asked.run()),
+        Command::Exposure(asked) => super::block_on(asked.run()),
+        Command::BurnDown(asked) => super::block_on(asked.run()),
         Command::Diff { old, new } => compare::diff(old, new),
     }
 }
@@ -141,17 +172,7 @@ impl Packs {
 impl Judge {
     fn run(&self) -> Result<(), Failure> {
         let policies = self.packs.load()?;
-        let mut assumed = BTreeMap::new();
-        for (rule, date) in &self.assume {
-            if policies.rule(rule).is_none() {
-                return Err(data(format!(
-                    "--assume: no rule has the key {rule:?}; see policy list"
-                )));
-            }
-            if assumed.insert(rule.clone(), *date).is_some() {
-                return Err(data(format!("--assume: {rule} is assumed twice")));
-            }
-        }
+        let assumed = assumptions(&self.assume, &policies)?;
         let facts = read_facts(&self.facts)?;
         let question = Question {
             as_of: self.as_of,

@@ -49,7 +49,7 @@ pub(super) fn list(policies: &Policies, suppliers: bool) -> Result<(), Failure> 
 }
 
 /// Until when the packs saw sources.
-fn horizons(policies: &Policies) -> String {
+pub(super) fn horizons(policies: &Policies) -> String {
     let horizons = policies.packs().iter().map(|pack| pack.horizon);
     let latest = horizons.max_by_key(|horizon| horizon.last());
     latest.map_or_else(String::new, |latest| format!("nothing after {latest} was seen"))
