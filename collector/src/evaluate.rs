@@ -108,7 +108,7 @@ fn judge(undone: Undone, mut subject: Subject, law: Law<'_>, now: Instant) -> Ju
 }
 
 /// Whether the maker of the unit is told clearly, and by nothing contradicted.
-fn is_known(identification: &Identification) -> bool {
+pub(crate) fn is_known(identification: &Identification) -> bool {
     let contradicted = identification
         .doubts
         .iter()
@@ -121,14 +121,14 @@ fn is_known(identification: &Identification) -> bool {
 }
 
 /// Whether it was walked within [`STALE_DAYS`] before the end of the day judged for.
-fn is_fresh(last_walk: Option<Instant>, as_of: Date) -> bool {
+pub(crate) fn is_fresh(last_walk: Option<Instant>, as_of: Date) -> bool {
     last_walk
         .and_then(Instant::date)
         .is_some_and(|day| (as_of - day).whole_days() <= STALE_DAYS)
 }
 
 /// The day the unit was acquired: as declared, unless it was seen to take another one's place since.
-fn acquired(subject: &Subject) -> Option<PartialDate> {
+pub(crate) fn acquired(subject: &Subject) -> Option<PartialDate> {
     let declared = subject
         .place
         .acquired
@@ -149,7 +149,7 @@ fn acquired(subject: &Subject) -> Option<PartialDate> {
 }
 
 /// Unit and components that name somebody; a later partial walk adds to the complete one.
-fn parts(subject: &Subject, acquired: Option<PartialDate>) -> Vec<Part> {
+pub(crate) fn parts(subject: &Subject, acquired: Option<PartialDate>) -> Vec<Part> {
     // Parts that stood in the unit when it was first seen are as old as the unit is declared to be.
     let initial = subject
         .initial
@@ -227,7 +227,7 @@ impl<'a> FirstParts<'a> {
     }
 }
 
-fn name(subject: &Subject, present: Option<&IdentifiedSighting>) -> String {
+pub(crate) fn name(subject: &Subject, present: Option<&IdentifiedSighting>) -> String {
     if !subject.name.is_empty() {
         return subject.name.clone();
     }

@@ -6,6 +6,7 @@
 
 use crate::config::PolicyConfig;
 use minisign_verify::{PublicKey, Signature};
+use policy::policies::Text;
 use policy::{PackError, Policies};
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
@@ -13,12 +14,24 @@ use std::path::{Path, PathBuf};
 /// Largest signature file, in bytes; real ones have some three hundred.
 const MAX_SIGNATURE_BYTES: u64 = 4096;
 
+/// Largest pack, in bytes.
+const MAX_PACK_BYTES: u64 = 16 << 20;
+
 /// Why packs are not used.
 #[derive(Debug, thiserror::Error)]
 pub enum PacksError {
-    /// They do not read.
+    /// They do not say what packs must say.
     #[error(transparent)]
     Pack(#[from] PackError),
+    /// The folder or a file of it cannot be read.
+    #[error("{path}: cannot be read")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A key of `policy.trusted_keys` is none.
     #[error("policy.trusted_keys: {0:?} is no minisign public key")]
     Key(String),
@@ -55,37 +68,92 @@ pub enum PacksError {
 /// # Errors
 /// [`PacksError`] naming what did not pass, or file, line and key of a mistake.
 pub fn open(config: &PolicyConfig) -> Result<Policies, PacksError> {
-    let policies = match &config.folder {
-        None if config.trusted_keys.is_empty() && config.pins.is_empty() => Policies::built_in()?,
+    with_drafts(config, &[])
+}
+
+/// The same, each draft in place of the pack of its jurisdiction.
+///
+/// # Errors
+/// [`PacksError`] naming what did not pass, or file, line and key of a mistake.
+pub fn with_drafts(config: &PolicyConfig, drafts: &[Text]) -> Result<Policies, PacksError> {
+    let texts = match &config.folder {
+        None if config.trusted_keys.is_empty() && config.pins.is_empty() => Policies::built_in_texts(),
         None => return Err(PacksError::NoFolder),
-        Some(folder) => {
-            let texts = Policies::texts_of(folder)?;
-            let keys = keys(&config.trusted_keys)?;
-            for (name, text) in &texts {
-                let path = folder.join(name);
-                if !keys.is_empty() {
-                    signed(&path, text, &keys)?;
-                }
-                let found = hex::encode(Sha256::digest(text));
-                if config
-                    .pins
-                    .get(name)
-                    .is_some_and(|pin| !pin.eq_ignore_ascii_case(&found))
-                {
-                    return Err(PacksError::Pin { path, found });
-                }
-            }
-            let absent = |name: &&String| texts.iter().all(|(other, _)| other != *name);
-            if let Some(name) = config.pins.keys().find(absent) {
-                return Err(PacksError::Absent(name.clone()));
-            }
-            Policies::from_texts(texts)?
-        }
+        Some(folder) => passed(folder, config)?,
     };
+    let policies = Policies::with_drafts(texts, drafts)?;
     Ok(if config.interpretation {
         policies
     } else {
         policies.without_interpretation()
+    })
+}
+
+/// The texts of a folder, once each has passed.
+fn passed(folder: &Path, config: &PolicyConfig) -> Result<Vec<Text>, PacksError> {
+    let texts = texts_of(folder)?;
+    let keys = keys(&config.trusted_keys)?;
+    for (name, text) in &texts {
+        let path = folder.join(name);
+        if !keys.is_empty() {
+            signed(&path, text, &keys)?;
+        }
+        let found = hex::encode(Sha256::digest(text));
+        if config
+            .pins
+            .get(name)
+            .is_some_and(|pin| !pin.eq_ignore_ascii_case(&found))
+        {
+            return Err(PacksError::Pin { path, found });
+        }
+    }
+    let absent = |name: &&String| texts.iter().all(|(other, _)| other != *name);
+    if let Some(name) = config.pins.keys().find(absent) {
+        return Err(PacksError::Absent(name.clone()));
+    }
+    Ok(texts)
+}
+
+/// Name and text of every `*.toml` of a folder.
+///
+/// # Errors
+/// [`PacksError::Read`] naming what cannot be read.
+pub fn texts_of(folder: &Path) -> Result<Vec<Text>, PacksError> {
+    let fault = |path: &Path, source| PacksError::Read {
+        path: path.to_path_buf(),
+        source,
+    };
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|e| fault(folder, e))? {
+        let path = entry.map_err(|e| fault(folder, e))?.path();
+        if path.extension().is_some_and(|ext| ext == "toml") {
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            texts.push((name, text_of(&path)?));
+        }
+    }
+    Ok(texts)
+}
+
+/// The text of one pack.
+///
+/// # Errors
+/// [`PacksError::Read`] where it cannot be read, is no UTF-8 or is larger than any pack.
+pub fn text_of(path: &Path) -> Result<String, PacksError> {
+    let read = || {
+        let text = read_bounded(path, MAX_PACK_BYTES + 1)?;
+        if u64::try_from(text.len()).is_ok_and(|length| length > MAX_PACK_BYTES) {
+            let why = format!("larger than {MAX_PACK_BYTES} bytes");
+            return Err(std::io::Error::other(why));
+        }
+        Ok(text)
+    };
+    read().map_err(|source| PacksError::Read {
+        path: path.to_path_buf(),
+        source,
     })
 }
 
@@ -99,7 +167,8 @@ fn signed(path: &Path, text: &str, keys: &[PublicKey]) -> Result<(), PacksError>
     let mut beside = path.as_os_str().to_owned();
     beside.push(".minisig");
     let beside = PathBuf::from(beside);
-    let words = read_bounded(&beside).map_err(|source| PacksError::Signature { path: beside, source })?;
+    let words = read_bounded(&beside, MAX_SIGNATURE_BYTES)
+        .map_err(|source| PacksError::Signature { path: beside, source })?;
     let passes = Signature::decode(&words).is_ok_and(|signature| {
         keys.iter()
             .any(|key| key.verify(text.as_bytes(), &signature, false).is_ok())
@@ -111,12 +180,10 @@ fn signed(path: &Path, text: &str, keys: &[PublicKey]) -> Result<(), PacksError>
     }
 }
 
-fn read_bounded(path: &Path) -> std::io::Result<String> {
+fn read_bounded(path: &Path, limit: u64) -> std::io::Result<String> {
     use std::io::Read as _;
     let mut text = String::new();
-    std::fs::File::open(path)?
-        .take(MAX_SIGNATURE_BYTES)
-        .read_to_string(&mut text)?;
+    std::fs::File::open(path)?.take(limit).read_to_string(&mut text)?;
     Ok(text)
 }
 

@@ -4,6 +4,7 @@
 //! same; elements are made and dropped one by one, so that memory does not grow
 //! with their number; the evaluator is the collector's.
 
+use crate::kind::dice::Dice;
 use model::{Attribution, ComponentClass, Place, Role, SupplierRef};
 use policy::{Part, Policies, Question, Situation, Told};
 use serde::Serialize;
@@ -12,7 +13,7 @@ use std::time::Instant;
 use time::Date;
 
 /// Share of elements whose maker some rule is about, one in so many.
-const RESTRICTED_ONE_IN: u64 = 5;
+const RESTRICTED_ONE_IN: usize = 5;
 
 /// What one run measured.
 #[derive(Debug, Serialize)]
@@ -129,7 +130,7 @@ impl World {
     }
 
     fn judge(&self, number: u64, components: u32) -> (u64, u64) {
-        let mut dice = Dice(number);
+        let mut dice = Dice::numbered(number);
         let mut place = Place::nowhere();
         place.jurisdictions.extend(dice.pick(&self.codes).cloned());
         place.jurisdictions.insert("EU".to_owned());
@@ -157,12 +158,12 @@ impl World {
 
     /// The unit is part 0.
     fn part(&self, index: u32, dice: &mut Dice) -> Part {
-        let makers = if dice.roll(RESTRICTED_ONE_IN) == 0 {
+        let makers = if dice.below(RESTRICTED_ONE_IN) == 0 {
             &self.restricted
         } else {
             &self.others
         };
-        let year = 2012 + dice.roll(15);
+        let year = 2012 + dice.below(15);
         Part {
             component: (index > 0).then(|| index.to_string()),
             class: (index > 0).then_some(ComponentClass::Module),
@@ -175,26 +176,6 @@ impl World {
             acquired: format!("{year}-06-01").parse().ok(),
             told: Told::default(),
         }
-    }
-}
-
-/// Numbers that look thrown and are a function of the first (SplitMix64).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % sides
-    }
-
-    fn pick<'a, T>(&mut self, choices: &'a [T]) -> Option<&'a T> {
-        let count = u64::try_from(choices.len()).ok().filter(|&count| count > 0)?;
-        usize::try_from(self.roll(count))
-            .ok()
-            .and_then(|index| choices.get(index))
     }
 }
 

@@ -16,6 +16,7 @@ mod house {
     pub mod knowledge;
     pub mod law;
     pub mod life;
+    pub mod exposure;
     pub mod path;
     pub mod line;
     pub mod enrol;

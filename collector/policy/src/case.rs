@@ -175,7 +175,8 @@ mod tests {
         let text = include_str!("../packs/dk.toml");
         let wrong = text.replace("class = \"due\"\ndate = \"2027-01-01\"", "class = \"overdue\"");
         assert_ne!(text, wrong);
-        let policies = Policies::built_in_with("dk.toml", &wrong).unwrap();
+        let policies =
+            Policies::with_drafts(Policies::built_in_texts(), &[("dk.toml".to_owned(), wrong)]).unwrap();
         let (_, broken) = run(policies.pack("DK").unwrap(), &policies);
         let lines: Vec<_> = broken.iter().map(ToString::to_string).collect();
         assert_eq!(

@@ -17,7 +17,6 @@ use crate::scope::{Holds, bound};
 use crate::supplier::Test;
 use crate::thing::thing;
 use model::{Attribution, Place, ResultClass, RuleResult, Severity};
-use std::collections::BTreeMap;
 
 /// What is judged: a place and what was found there.
 #[derive(Debug, Clone, Copy)]
@@ -28,8 +27,41 @@ pub struct Situation<'a> {
     pub parts: &'a [Part],
 }
 
-/// Rules the unit meets, each with the listed supplier it meets it through: as what, and acquired when.
-type Met = BTreeMap<(String, String), (ResultClass, Option<PartialDate>)>;
+/// What a unit meets: rule, listed supplier, class, and the day it was acquired.
+type Met<'r> = (&'r str, &'r str, ResultClass, Option<PartialDate>);
+
+/// Which results of one situation add something, asked in order: the unit's first, then part by part.
+#[derive(Debug, Default)]
+pub(crate) struct Adding<'r> {
+    by_unit: Vec<Met<'r>>,
+    of_part: Vec<&'r str>,
+}
+
+impl<'r> Adding<'r> {
+    /// Goes on to the next part.
+    pub(crate) fn next_part(&mut self) {
+        self.of_part.clear();
+    }
+
+    /// Whether a result says more than those before it: a part is told once of a rule, and a component
+    /// only what the unit does not meet already.
+    pub(crate) fn adds(&mut self, part: &Part, rule: &'r str, supplier: &'r str, class: ResultClass) -> bool {
+        if self.of_part.contains(&rule) {
+            return false;
+        }
+        if part.component.is_some() {
+            let mut met = self.by_unit.iter().rev();
+            let met = met.find(|met| met.0 == rule && met.1 == supplier);
+            if met.is_some_and(|met| met.3 == part.acquired || class >= met.2) {
+                return false;
+            }
+        } else {
+            self.by_unit.push((rule, supplier, class, part.acquired));
+        }
+        self.of_part.push(rule);
+        true
+    }
+}
 
 /// Below this confidence a result is an open question, whatever its class.
 pub(crate) const WEAK: f64 = 0.5;
@@ -41,44 +73,62 @@ const LABEL_CHARS: usize = 80;
 #[must_use]
 pub fn evaluate(situation: &Situation<'_>, policies: &Policies, question: &Question<'_>) -> Vec<RuleResult> {
     let place = situation.place;
-    let mut results = Vec::new();
-    if place.jurisdictions.is_empty() {
-        results.push(no_pack("", policies));
-    }
+    let mut results = nothing_known(place, policies);
     for code in &place.jurisdictions {
-        let Some(pack) = policies.pack(code) else {
-            results.push(no_pack(code, policies));
-            continue;
-        };
-        results.extend(none_found(pack, policies));
-        let mut met_by_unit = Met::new();
-        for is_unit in [true, false] {
-            for part in situation
-                .parts
+        let parts: Vec<(&Part, Vec<RuleResult>)> = unit_first(situation.parts)
+            .map(|part| (part, judge_part(code, place, part, policies, question)))
+            .collect();
+        let mut adding = Adding::default();
+        let mut kept = Vec::new();
+        for (part, judged) in &parts {
+            adding.next_part();
+            let adds = judged
                 .iter()
-                .filter(|part| part.component.is_none() == is_unit)
-            {
-                let view = View {
-                    place,
-                    part,
-                    policies,
-                    question,
-                };
-                let judged = view.judge(code, &met_by_unit);
-                if is_unit {
-                    for result in &judged {
-                        let key = (result.rule.clone(), result.supplier.clone());
-                        met_by_unit.insert(key, (result.class, part.acquired));
-                    }
-                }
-                results.extend(judged);
-            }
+                .map(|result| adding.adds(part, &result.rule, &result.supplier, result.class));
+            kept.extend(adds);
         }
+        let judged = parts.into_iter().flat_map(|(_, judged)| judged).zip(kept);
+        results.extend(judged.filter(|(_, adds)| *adds).map(|(result, _)| result));
     }
     results.sort_by(|a, b| {
         (a.class, &a.rule, &a.component, &a.supplier).cmp(&(b.class, &b.rule, &b.component, &b.supplier))
     });
     results
+}
+
+/// Where at a place no rule is known at all, whatever stands there.
+pub(crate) fn nothing_known(place: &Place, policies: &Policies) -> Vec<RuleResult> {
+    if place.jurisdictions.is_empty() {
+        return vec![no_pack("", policies)];
+    }
+    let of = |code: &String| match policies.pack(code) {
+        Some(pack) => none_found(pack, policies),
+        None => Some(no_pack(code, policies)),
+    };
+    place.jurisdictions.iter().filter_map(of).collect()
+}
+
+/// The unit, then its components.
+pub(crate) fn unit_first(parts: &[Part]) -> impl Iterator<Item = &Part> {
+    let of = |unit: bool| parts.iter().filter(move |part| part.component.is_none() == unit);
+    of(true).chain(of(false))
+}
+
+/// What every candidate rule says of one part by its maker and then by its brand, whatever else is said of it.
+pub(crate) fn judge_part(
+    code: &str,
+    place: &Place,
+    part: &Part,
+    policies: &Policies,
+    question: &Question<'_>,
+) -> Vec<RuleResult> {
+    let view = View {
+        place,
+        part,
+        policies,
+        question,
+    };
+    view.judge(code)
 }
 
 fn no_pack(code: &str, policies: &Policies) -> RuleResult {
@@ -173,7 +223,7 @@ enum Via {
 }
 
 impl<'a> View<'a> {
-    fn judge(&self, code: &str, met_by_unit: &Met) -> Vec<RuleResult> {
+    fn judge(&self, code: &str) -> Vec<RuleResult> {
         let (maker, brand) = (self.part.maker.as_ref(), self.part.brand.as_ref());
         let brand = brand.filter(|b| maker.is_none_or(|m| m.supplier.id != b.supplier.id));
         let via = if maker.is_some() {
@@ -182,31 +232,15 @@ impl<'a> View<'a> {
             Via::BrandAlone
         };
         let names = [(maker, Via::Maker), (brand, via)];
-        let mut found: Vec<RuleResult> = Vec::new();
+        let mut found = Vec::new();
         for (attribution, via) in names.into_iter().filter_map(|(a, via)| Some((a?, via))) {
             let any_maker = via == Via::Maker && self.part.component.is_none();
-            for rule in self.policies.candidates(
-                code,
-                &attribution.supplier.id,
-                any_maker,
-                any_maker && self.question.powers,
-            ) {
-                if found.iter().all(|other| other.rule != rule.id) {
-                    let result = self.apply(rule, attribution, via);
-                    found.extend(result.filter(|result| self.adds_to(met_by_unit, result)));
-                }
-            }
+            let rules = self
+                .policies
+                .candidates(code, &attribution.supplier.id, any_maker, self.question);
+            found.extend(rules.filter_map(|rule| self.apply(rule, attribution, via)));
         }
         found
-    }
-
-    /// Whether a result says more than the unit's own.
-    fn adds_to(&self, met_by_unit: &Met, result: &RuleResult) -> bool {
-        let key = (result.rule.clone(), result.supplier.clone());
-        self.part.component.is_none()
-            || met_by_unit
-                .get(&key)
-                .is_none_or(|&(class, acquired)| acquired != self.part.acquired && result.class < class)
     }
 
     fn apply(&self, rule: &Rule, attribution: &Attribution, via: Via) -> Option<RuleResult> {

@@ -28,6 +28,22 @@ pub struct Part {
     pub told: Told,
 }
 
+impl Part {
+    /// A unit of which nothing is known.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self {
+            component: None,
+            class: None,
+            label: String::new(),
+            maker: None,
+            brand: None,
+            acquired: None,
+            told: Told::default(),
+        }
+    }
+}
+
 /// Facts about one part that no device tells; open where nobody told.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Told {

@@ -6,20 +6,24 @@
 
 mod text;
 
-pub use text::PackError;
+pub use text::{PackError, Text};
 
 use crate::affiliation::Affiliations;
 use crate::country::{Countries, Stands};
 use crate::pack::{Affiliates, Country, Effect, List, Mode, Pack, Rule, Whose};
+use crate::question::Question;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
-use text::{Text, digest, invalid, invalid_last, parse};
+use text::{digest, invalid, invalid_last, parse};
 
 /// File name of the affiliations, beside the packs.
 pub const AFFILIATIONS_FILE: &str = "affiliations.toml";
 
 /// File name of the facts about countries, beside the packs.
 pub const COUNTRIES_FILE: &str = "countries.toml";
+
+/// From here on a spelling is like another one (Jaro-Winkler, 0 to 1).
+const LIKE: f64 = 0.7;
 
 /// Packs and affiliations of one version.
 #[derive(Debug, Clone)]
@@ -49,28 +53,22 @@ impl Policies {
     /// # Errors
     /// [`PackError`] if a pack was edited and no longer reads.
     pub fn built_in() -> Result<Self, PackError> {
-        let own = |&(name, text): &(&str, &str)| (name.to_owned(), text.to_owned());
-        Self::from_texts(crate::built_in::FILES.iter().map(own).collect())
+        Self::from_texts(Self::built_in_texts())
     }
 
-    /// The packs that come with the program, one file of them replaced by `text`: the affiliations or
-    /// the countries where `name` is theirs, else the pack of its jurisdiction.
+    /// From texts under their file names, each draft in place of one of them: the affiliations or the
+    /// countries where its name is theirs, else the pack of its jurisdiction.
     ///
     /// # Errors
-    /// [`PackError`] naming `name`, line and key where `text` is wrong.
-    pub fn built_in_with(name: &str, text: &str) -> Result<Self, PackError> {
-        let code = toml::from_str::<toml::Table>(text)
-            .ok()
-            .and_then(|table| table.get("code")?.as_str().map(str::to_lowercase))
-            .unwrap_or_else(|| "draft".to_owned());
-        let file = Path::new(name).file_name().and_then(|file| file.to_str());
-        let shared = file.filter(|file| [AFFILIATIONS_FILE, COUNTRIES_FILE].contains(file));
-        let own = shared.map_or_else(|| format!("{code}.toml"), str::to_owned);
-        let others = crate::built_in::FILES.iter().filter(|(file, _)| *file != own);
-        let mut texts: Vec<Text> = others
-            .map(|&(file, text)| (file.to_owned(), text.to_owned()))
-            .collect();
-        texts.push((own.clone(), text.to_owned()));
+    /// [`PackError`] naming the draft as it is called, line and key, where one is wrong.
+    pub fn with_drafts(mut texts: Vec<Text>, drafts: &[Text]) -> Result<Self, PackError> {
+        let mut called = HashMap::new();
+        for (name, text) in drafts {
+            let own = place_of(name, text);
+            texts.retain(|(file, _)| *file != own || called.contains_key(file));
+            texts.push((own.clone(), text.clone()));
+            called.insert(own, name);
+        }
         Self::from_texts(texts).map_err(|error| match error {
             PackError::Invalid {
                 file,
@@ -78,8 +76,8 @@ impl Policies {
                 column,
                 key,
                 hint,
-            } if file == own => PackError::Invalid {
-                file: name.to_owned(),
+            } => PackError::Invalid {
+                file: called.get(&file).map_or(file, |name| (*name).clone()),
                 line,
                 column,
                 key,
@@ -97,41 +95,11 @@ impl Policies {
         self
     }
 
-    /// Texts of the packs that come with the program.
-    pub fn built_in_texts() -> impl Iterator<Item = &'static str> {
-        crate::built_in::FILES.iter().map(|(_, text)| *text)
-    }
-
-    /// All `*.toml` of a folder: packs, and `affiliations.toml`.
-    ///
-    /// # Errors
-    /// [`PackError`] naming the first file, line and key that is wrong.
-    pub fn load_dir(folder: &Path) -> Result<Self, PackError> {
-        Self::from_texts(Self::texts_of(folder)?)
-    }
-
-    /// Name and text of every `*.toml` of a folder.
-    ///
-    /// # Errors
-    /// [`PackError::Read`] naming what cannot be read.
-    pub fn texts_of(folder: &Path) -> Result<Vec<(String, String)>, PackError> {
-        let read = |path: &Path, source| PackError::Read {
-            path: path.to_path_buf(),
-            source,
-        };
-        let mut texts = Vec::new();
-        for entry in std::fs::read_dir(folder).map_err(|e| read(folder, e))? {
-            let path = entry.map_err(|e| read(folder, e))?.path();
-            if path.extension().is_some_and(|ext| ext == "toml") {
-                let name = path
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned();
-                texts.push((name, std::fs::read_to_string(&path).map_err(|e| read(&path, e))?));
-            }
-        }
-        Ok(texts)
+    /// File name and text of the packs that come with the program.
+    #[must_use]
+    pub fn built_in_texts() -> Vec<Text> {
+        let own = |&(name, text): &(&str, &str)| (name.to_owned(), text.to_owned());
+        crate::built_in::FILES.iter().map(own).collect()
     }
 
     /// From texts under their file names.
@@ -264,6 +232,15 @@ impl Policies {
         self.packs.get(pack)?.rules.get(rule)
     }
 
+    /// The key of a rule that is spelt most like `id`, if any is.
+    #[must_use]
+    pub fn closest(&self, id: &str) -> Option<&str> {
+        let near = |rule: &str| strsim::jaro_winkler(&rule.to_lowercase(), &id.to_lowercase());
+        let rules = self.rules().map(|rule| (near(&rule.id), rule.id.as_str()));
+        let (likeness, rule) = rules.max_by(|a, b| a.0.total_cmp(&b.0))?;
+        (likeness >= LIKE).then_some(rule)
+    }
+
     /// Whether some rule asks for this tag of a place: a misspelt tag would bind nobody in silence.
     #[must_use]
     pub fn knows_tag(&self, tag: &str) -> bool {
@@ -301,14 +278,14 @@ impl Policies {
         jurisdictions.iter().filter(asks_in_vain).cloned().collect()
     }
 
-    /// Rules of a jurisdiction that could speak about a supplier, those that speak about any, and those
-    /// that name nobody.
+    /// Rules of a jurisdiction that could speak about a supplier; where `any_maker` is asked also those that
+    /// speak about any, and those that name nobody as far as powers are asked for or they are assumed.
     pub(crate) fn candidates<'a>(
         &'a self,
         code: &str,
         supplier: &str,
         any_maker: bool,
-        powers: bool,
+        question: &'a Question<'_>,
     ) -> impl Iterator<Item = &'a Rule> {
         let position = self.by_code.get(code).copied();
         let index = position.and_then(|p| self.index.get(p));
@@ -323,14 +300,16 @@ impl Policies {
             .into_iter()
             .flatten();
         let nobody = index
-            .filter(|_| powers)
+            .filter(|_| any_maker)
             .map(|index| &index.names_nobody)
             .into_iter()
             .flatten();
+        let told = |rule: &&Rule| question.powers || question.assumed(&rule.id).is_some();
+        let of = move |&rule: &usize| rules?.get(rule);
         named
             .chain(any)
-            .chain(nobody)
-            .filter_map(move |&rule| rules?.get(rule))
+            .filter_map(of)
+            .chain(nobody.filter_map(of).filter(told))
     }
 
     fn check(&mut self, text: &Text, pack: &Pack) -> Result<(), PackError> {
@@ -521,6 +500,17 @@ impl Policies {
         });
         could.map(|company| company.id.clone()).collect()
     }
+}
+
+/// The file a draft takes the place of.
+fn place_of(name: &str, text: &str) -> String {
+    let file = Path::new(name).file_name().and_then(|file| file.to_str());
+    if let Some(shared) = file.filter(|file| [AFFILIATIONS_FILE, COUNTRIES_FILE].contains(file)) {
+        return shared.to_owned();
+    }
+    let table = toml::from_str::<toml::Table>(text).ok();
+    let code = table.and_then(|table| table.get("code")?.as_str().map(str::to_lowercase));
+    format!("{}.toml", code.unwrap_or_else(|| "draft".to_owned()))
 }
 
 #[cfg(test)]

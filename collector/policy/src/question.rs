@@ -18,8 +18,8 @@ pub struct Question<'a> {
     pub as_known: Option<Date>,
     /// Rules taken as in force from a day on: drafts, expected decisions. Relative deadlines run from it.
     pub assumed: &'a BTreeMap<String, PartialDate>,
-    /// Whether rules that name nobody yet (powers, duties for all) are told too; without it an
-    /// assumption does not make them speak.
+    /// Whether rules that name nobody yet (powers, duties for all) are told too; without it only those
+    /// that are assumed.
     pub powers: bool,
 }
 

@@ -8,7 +8,7 @@
 use crate::date::PartialDate;
 use crate::force::{date_of, start};
 use crate::pack::{Action, Deadline, DeadlineKind, Effect, Rule, State};
-use crate::part::{Part, Presence};
+use crate::part::{Part, Presence, Share};
 use crate::question::Question;
 use model::{Place, ResultClass, Severity};
 use time::Date;
@@ -243,13 +243,7 @@ impl Matter<'_> {
                 ),
             ),
             Some(share) => {
-                let class = if share.low > percent {
-                    ResultClass::OverCap
-                } else if share.high <= percent {
-                    ResultClass::WithinCap
-                } else {
-                    ResultClass::Undecided
-                };
+                let class = against(share, percent);
                 let words = match class {
                     ResultClass::OverCap => "the share lies above it",
                     ResultClass::WithinCap => "the share lies within it",
@@ -257,7 +251,11 @@ impl Matter<'_> {
                 };
                 Outcome::new(
                     class,
-                    format!("{limit}; told {} to {} per cent: {words}", share.low, share.high),
+                    format!(
+                        "{limit}; {} to {} per cent: {words}",
+                        (share.low * 100.0).floor() / 100.0,
+                        (share.high * 100.0).ceil() / 100.0
+                    ),
                 )
             }
         };
@@ -399,6 +397,22 @@ impl Matter<'_> {
             .min_by_key(|(date, _)| date.last())
     }
 
+    /// The facts by which the rule tells its dates apart, as far as nobody declared them.
+    fn undeclared(&self) -> Option<String> {
+        let deadlines = &self.rule.time.deadlines;
+        let generation =
+            self.place.generations.is_empty() && deadlines.iter().any(|d| !d.generations.is_empty());
+        let role = self.place.role.is_none() && self.part.told.segment.is_none();
+        let role = role && deadlines.iter().any(|d| !d.segments.is_empty());
+        let words = match (generation, role) {
+            (true, true) => "the generations and the role of the element; declare both",
+            (true, false) => "the generations of the element; declare them",
+            (false, true) => "the role of the element; declare it",
+            (false, false) => return None,
+        };
+        Some(words.to_owned())
+    }
+
     fn removal(&self) -> Outcome {
         let as_of = self.question.as_of;
         if let Some((date, deadline)) = self.dated(DeadlineKind::Binding) {
@@ -421,6 +435,12 @@ impl Matter<'_> {
             found.verified = deadline.verified;
             return found;
         }
+        if let Some(words) = self.undeclared() {
+            return Outcome::new(
+                ResultClass::ConditionUnknown,
+                format!("When: it must go, and by when turns on {words}"),
+            );
+        }
         let mut deadlines = self.rule.time.deadlines.iter();
         match deadlines.find_map(|deadline| deadline.relative.as_ref()) {
             Some(relative) => Outcome::new(
@@ -429,6 +449,17 @@ impl Matter<'_> {
             ),
             None => Outcome::new(ResultClass::Review, "When: it must go, and no date is known"),
         }
+    }
+}
+
+/// What a share that may lie anywhere between its ends says of a cap.
+fn against(share: Share, percent: f64) -> ResultClass {
+    if share.low > percent {
+        ResultClass::OverCap
+    } else if share.high <= percent {
+        ResultClass::WithinCap
+    } else {
+        ResultClass::Undecided
     }
 }
 

@@ -20,22 +20,54 @@ pub fn standing(
     complete: bool,
 ) -> Standing {
     let undeclared = policies.undeclared(&place.tags, &place.jurisdictions);
-    let silent = results.iter().any(|result| match result.class {
-        ResultClass::NoRuleKnown => true,
-        ResultClass::NotBound => undeclared.contains(&result.jurisdiction),
-        _ => false,
+    let said = results.iter().map(|result| Heard {
+        class: result.class,
+        confidence: result.confidence,
+        jurisdiction: &result.jurisdiction,
     });
-    let quiet = if maker_known && complete && !silent {
+    of_all(&undeclared, said, maker_known, complete)
+}
+
+/// As much of a result as its element's standing depends on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Heard<'a> {
+    pub(crate) class: ResultClass,
+    pub(crate) confidence: f64,
+    pub(crate) jurisdiction: &'a str,
+}
+
+/// [`standing`], given the jurisdictions about which the operator declares nothing.
+pub(crate) fn of_all<'a>(
+    undeclared: &[String],
+    said: impl Iterator<Item = Heard<'a>>,
+    maker_known: bool,
+    complete: bool,
+) -> Standing {
+    let mut quiet = if maker_known && complete {
         Standing::Clear
     } else {
         Standing::Unknown
     };
-    let opening = results.iter().filter(|result| result.class.opens_finding());
-    opening.map(standing_of).min().unwrap_or(quiet)
+    let mut open = None;
+    for one in said {
+        let silent = match one.class {
+            ResultClass::NoRuleKnown => true,
+            ResultClass::NotBound => undeclared.iter().any(|code| code == one.jurisdiction),
+            _ => false,
+        };
+        if silent {
+            quiet = Standing::Unknown;
+        }
+        if one.class.opens_finding() {
+            let standing = standing_of(one);
+            open = Some(open.map_or(standing, |open: Standing| open.min(standing)));
+        }
+    }
+    open.unwrap_or(quiet)
 }
 
 /// What one open result makes of its element; a weak one presses no more than an open question.
-fn standing_of(result: &RuleResult) -> Standing {
+fn standing_of(result: Heard<'_>) -> Standing {
     use ResultClass as C;
     let sure = match result.class {
         C::Violation => Standing::Violation,

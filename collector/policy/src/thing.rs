@@ -184,16 +184,22 @@ impl Thing<'_> {
     fn told_level(&self, depth: Depth, answer: &mut Answer) {
         use Level as L;
         let Some(level) = self.rule.thing.level else {
-            let part = match depth {
-                Depth::Chip | Depth::Named(L::Semiconductor) => "a chip",
-                Depth::Software | Depth::Named(L::IntegratedSoftware) => "software inside a product",
+            let (part, kind) = match depth {
+                Depth::Chip | Depth::Named(L::Semiconductor) => ("a chip", "hardware"),
+                Depth::Software | Depth::Named(L::IntegratedSoftware) => {
+                    ("software inside a product", "software")
+                }
                 _ => return,
             };
-            let soft = self.rule.thing.kind.is_some();
-            return answer.and(
-                if soft { Holds::Yes } else { Holds::Unknown },
-                format!("Thing: the rule states no depth; this is {part}"),
-            );
+            let kinds = self.rule.thing.kind.as_deref();
+            let meant = |kinds: &str| kinds.split("_and_").any(|one| one == kind);
+            let holds = match kinds {
+                // What is bought as software is meant wherever it runs; a chip may still be too deep.
+                Some(kinds) if meant(kinds) && kind == "software" => Holds::Yes,
+                Some(kinds) if !meant(kinds) => Holds::No,
+                _ => Holds::Unknown,
+            };
+            return answer.and(holds, format!("Thing: the rule states no depth; this is {part}"));
         };
         let word = level.as_str();
         let holds = match (level, depth) {
@@ -203,7 +209,6 @@ impl Thing<'_> {
             (L::EndProduct, _) => Holds::No,
             (L::ComponentPart, _)
             | (L::Semiconductor, Depth::Chip)
-            | (L::Mainboard, Depth::Named(L::Mainboard))
             | (L::IntegratedSoftware, Depth::Software) => Holds::Yes,
             _ => Holds::Unknown,
         };

@@ -4,13 +4,15 @@
 //! collector; standard output is what was asked for and nothing else.
 
 mod compare;
+mod exposure;
 mod print;
 
-use super::{EX_CONFIG, EX_DATAERR, Failure};
+use super::{EX_DATAERR, Failure};
 use crate::config::{Config, PolicyConfig};
 use crate::packs;
 use ::policy::case::Day;
-use ::policy::{Facts, PackError, PartialDate, Policies, Question, case};
+use ::policy::policies::Text;
+use ::policy::{Facts, PartialDate, Policies, Question, case};
 use clap::{Args, Subcommand};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -19,9 +21,6 @@ use time::Date;
 
 /// Largest facts file, in bytes.
 const MAX_FACTS_BYTES: u64 = 1 << 20;
-
-/// Largest pack, in bytes.
-const MAX_PACK_BYTES: u64 = 16 << 20;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -55,6 +54,12 @@ pub(super) enum Command {
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Which findings of the network would open and close under drafts and assumptions.
+    WhatIf(exposure::WhatIf),
+    /// How exposed the network is, or was on any day: as known then and as known now.
+    Exposure(exposure::Exposed),
+    /// How fast findings are removed, against the date of each rule.
+    BurnDown(exposure::BurnsDown),
     /// What changes from one pack or folder to another, rule by rule.
     Diff {
         /// The old pack or folder; `built-in` for the packs that come with the program.
@@ -111,6 +116,27 @@ fn assumption(text: &str) -> Result<(String, PartialDate), String> {
     Ok((rule.to_owned(), date))
 }
 
+/// Assumptions by rule; each names a rule of the packs, and none twice.
+fn assumptions(
+    told: &[(String, PartialDate)],
+    policies: &Policies,
+) -> Result<BTreeMap<String, PartialDate>, Failure> {
+    let mut assumed = BTreeMap::new();
+    for (rule, date) in told {
+        if policies.rule(rule).is_none() {
+            let closest = policies.closest(rule);
+            let hint = closest.map_or_else(String::new, |closest| format!(", the closest is {closest}"));
+            return Err(data(format!(
+                "--assume: no rule has the key {rule:?}{hint}; see policy list"
+            )));
+        }
+        if assumed.insert(rule.clone(), *date).is_some() {
+            return Err(data(format!("--assume: {rule} is assumed twice")));
+        }
+    }
+    Ok(assumed)
+}
+
 pub(super) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Judge(judge) => judge.run(),
@@ -118,6 +144,9 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
         Command::Show { packs, rule } => print::show(&packs.load()?, rule),
         Command::Check { files } => check(files),
         Command::Test { files } => test(files),
+        Command::WhatIf(asked) => super::block_on(asked.run()),
+        Command::Exposure(asked) => super::block_on(asked.run()),
+        Command::BurnDown(asked) => super::block_on(asked.run()),
         Command::Diff { old, new } => compare::diff(old, new),
     }
 }
@@ -143,17 +172,7 @@ impl Packs {
 impl Judge {
     fn run(&self) -> Result<(), Failure> {
         let policies = self.packs.load()?;
-        let mut assumed = BTreeMap::new();
-        for (rule, date) in &self.assume {
-            if policies.rule(rule).is_none() {
-                return Err(data(format!(
-                    "--assume: no rule has the key {rule:?}; see policy list"
-                )));
-            }
-            if assumed.insert(rule.clone(), *date).is_some() {
-                return Err(data(format!("--assume: {rule} is assumed twice")));
-            }
-        }
+        let assumed = assumptions(&self.assume, &policies)?;
         let facts = read_facts(&self.facts)?;
         let question = Question {
             as_of: self.as_of,
@@ -250,25 +269,25 @@ fn bounded(source: impl std::io::Read, limit: u64) -> Result<Vec<u8>, String> {
 
 /// One pack among the built-in ones in place of that of its jurisdiction, or a folder by itself.
 fn load(path: &Path) -> Result<Policies, Failure> {
-    if path.is_dir() {
-        return Policies::load_dir(path).map_err(|error| mistake(&error));
-    }
-    let text = pack_text(path)?;
-    Policies::built_in_with(&path.display().to_string(), &text).map_err(|error| mistake(&error))
+    let config = PolicyConfig {
+        folder: path.is_dir().then(|| path.to_path_buf()),
+        ..PolicyConfig::default()
+    };
+    let drafts = if path.is_dir() {
+        Vec::new()
+    } else {
+        vec![draft(path)?]
+    };
+    packs::with_drafts(&config, &drafts).map_err(|error| Failure::configuration(&error))
+}
+
+/// A pack under the name it was given by.
+fn draft(path: &Path) -> Result<Text, Failure> {
+    Ok((path.display().to_string(), pack_text(path)?))
 }
 
 fn pack_text(path: &Path) -> Result<String, Failure> {
-    let wrong = |words: String| Failure {
-        code: EX_CONFIG,
-        line: format!("{}: {words}", path.display()),
-    };
-    let file = std::fs::File::open(path).map_err(|e| wrong(format!("cannot be read: {e}")))?;
-    let bytes = bounded(file, MAX_PACK_BYTES).map_err(wrong)?;
-    String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8".to_owned()))
-}
-
-fn mistake(error: &PackError) -> Failure {
-    Failure::configuration(error)
+    packs::text_of(path).map_err(|error| Failure::configuration(&error))
 }
 
 /// Packs of a path: all of a folder, or the one of a file.
@@ -315,7 +334,7 @@ fn test(files: &[PathBuf]) -> Result<(), Failure> {
         }
     };
     if files.is_empty() {
-        let policies = Policies::built_in().map_err(|e| mistake(&e))?;
+        let policies = Policies::built_in().map_err(|e| Failure::configuration(&e))?;
         let codes: Vec<_> = policies
             .packs()
             .iter()

@@ -9,6 +9,7 @@ mod evidence;
 mod queues;
 mod lists;
 mod life;
+mod past;
 
 use crate::record::{
     AgentHello, Declaration, DeclaredGap, FindingStep, GapReason, IdentifiedEvidence, IncomingReport, Judged,

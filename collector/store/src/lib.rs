@@ -10,6 +10,7 @@ pub mod plans;
 pub mod acts;
 pub mod coverage;
 pub mod units;
+pub mod past;
 pub mod view;
 pub mod error;
 pub mod sqlite;
@@ -19,8 +20,9 @@ mod conformance;
 pub use acts::Acts;
 pub use admission::Admission;
 pub use error::StoreError;
+pub use past::Past;
 pub use plans::Plans;
-pub use sqlite::SqliteStore;
+pub use sqlite::{SqliteReader, SqliteStore};
 pub use units::Units;
 
 use coverage::{CoverageView, ToldCoverage};

@@ -19,6 +19,7 @@ mod row;
 mod overview;
 mod findings;
 mod elements;
+mod past;
 
 use crate::coverage::{CoverageView, ToldCoverage};
 use crate::record::{
@@ -31,6 +32,7 @@ use crate::view::{
 };
 use crate::{Store, StoreError};
 use model::{AgentId, Digest, ElementId, FindingId, Instant, Site};
+use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -41,12 +43,57 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 
+/// What brings a file to this version.
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
+
 /// The SQLite backend.
 pub struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,
     revision: watch::Sender<u64>,
     writable: AtomicBool,
+}
+
+/// The embedded store as somebody reads it who is not the collector on it: nothing is written or brought to a version.
+pub struct SqliteReader {
+    readers: SqlitePool,
+}
+
+impl SqliteReader {
+    /// Opens the file beside whoever writes it.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] naming the file when it is not there or not of this version.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let refuse = |source: Box<dyn std::error::Error + Send + Sync>| StoreError::Open {
+            path: path.display().to_string(),
+            source,
+        };
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .busy_timeout(Duration::from_secs(10))
+            .pragma("cache_size", "-65536");
+        let readers = SqlitePoolOptions::new()
+            .max_connections(2)
+            .connect_with(options)
+            .await
+            .map_err(|e| refuse(e.into()))?;
+        let is: Option<i64> = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations WHERE success")
+            .fetch_one(&readers)
+            .await
+            .map_err(|e| refuse(e.into()))?;
+        let ours = MIGRATIONS.iter().map(|migration| migration.version).max();
+        if is != ours {
+            return Err(refuse("it was written by another version of this program".into()));
+        }
+        Ok(Self { readers })
+    }
+
+    /// Closes the pool.
+    pub async fn close(&self) {
+        self.readers.close().await;
+    }
 }
 
 /// The writer in an open transaction. Dropped before [`SqliteStore::commit`], its
@@ -92,10 +139,7 @@ impl SqliteStore {
             .connect_with(options.clone())
             .await
             .map_err(|e| refuse(e.into()))?;
-        sqlx::migrate!("./migrations/sqlite")
-            .run(&writer)
-            .await
-            .map_err(|e| refuse(e.into()))?;
+        MIGRATIONS.run(&writer).await.map_err(|e| refuse(e.into()))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .connect_with(options.read_only(true).create_if_missing(false))

@@ -18,6 +18,12 @@ impl Dice {
         Self(name.bytes().fold(0xcbf2_9ce4_8422_2325, fold))
     }
 
+    /// The dice of this number.
+    #[must_use]
+    pub fn numbered(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The next number.
     pub fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -30,6 +36,11 @@ impl Dice {
     pub fn below(&mut self, bound: usize) -> usize {
         let bound = u64::try_from(bound).unwrap_or(1).max(1);
         usize::try_from(self.roll() % bound).unwrap_or(0)
+    }
+
+    /// One of the choices; `None` if there are none.
+    pub fn pick<'a, T>(&mut self, choices: &'a [T]) -> Option<&'a T> {
+        choices.get(self.below(choices.len()))
     }
 
     fn text(&mut self, length: usize, alphabet: &str) -> String {

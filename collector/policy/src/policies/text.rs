@@ -4,19 +4,10 @@
 
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
-use std::path::PathBuf;
 
 /// Why a set of packs does not load. Nothing of it is used then.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
-    /// The folder or a file cannot be read.
-    #[error("cannot read {path}")]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
     /// A file does not say what a pack must say; correct it at this place.
     #[error("{file}:{line}:{column}: {key}: {hint}")]
     Invalid {
@@ -37,7 +28,7 @@ pub enum PackError {
 }
 
 /// One file: its name and text.
-pub(super) type Text = (String, String);
+pub type Text = (String, String);
 
 pub(super) fn digest(texts: &[Text]) -> String {
     let mut hash = Sha256::new();

@@ -3,8 +3,10 @@
 //! Invariant: both sides are checked before they are compared; worked examples
 //! are no part of the law and are left out.
 
-use super::{Failure, load, mistake, pack_text, print, written};
+use super::{Failure, load, pack_text, print, written};
+use crate::packs::texts_of;
 use ::policy::Policies;
+use ::policy::policies::Text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::Path;
@@ -44,15 +46,12 @@ fn title(rule: &Keys) -> &str {
 
 /// Rules of a path by key.
 fn rules(path: &Path) -> Result<BTreeMap<String, Keys>, Failure> {
+    let only = |texts: Vec<Text>| texts.into_iter().map(|(_, text)| text).collect();
     let texts: Vec<String> = if path == Path::new("built-in") {
-        Policies::built_in_texts().map(str::to_owned).collect()
+        only(Policies::built_in_texts())
     } else if path.is_dir() {
         load(path)?;
-        Policies::texts_of(path)
-            .map_err(|error| mistake(&error))?
-            .into_iter()
-            .map(|(_, text)| text)
-            .collect()
+        only(texts_of(path).map_err(|error| Failure::configuration(&error))?)
     } else {
         load(path)?;
         vec![pack_text(path)?]

@@ -15,9 +15,7 @@ async fn with_finding() -> (House, ElementId, FindingId) {
         .await;
     let due = result(ResultClass::Due, Severity::Major);
     let open = FindingStep::Open(met(due.clone()));
-    house
-        .judge(element, vec![due], vec![open], TenureStep::Keep)
-        .await;
+    house.judge(element, vec![due], vec![open]).await;
     let page = house.store.findings(&FindingFilter::default()).await.unwrap();
     (house, element, page.rows[0].finding)
 }
@@ -160,17 +158,13 @@ async fn a_judgement_does_not_undo_what_a_person_did_meanwhile() {
         },
     };
     let close = |revision| FindingStep::Close(closed(revision), "swapped".into());
-    house
-        .judge(element, vec![], vec![close(0)], TenureStep::Keep)
-        .await;
+    house.judge(element, vec![], vec![close(0)]).await;
     let view = house.store.finding(finding).await.unwrap().unwrap();
     assert_eq!(
         (view.row.life.state, view.events.len()),
         (FindingState::Waived, 2)
     );
-    house
-        .judge(element, vec![], vec![close(1)], TenureStep::Keep)
-        .await;
+    house.judge(element, vec![], vec![close(1)]).await;
     let view = house.store.finding(finding).await.unwrap().unwrap();
     assert_eq!(view.row.life.ending, Some(Ending::Swapped));
     assert!(view.row.closed.is_some());

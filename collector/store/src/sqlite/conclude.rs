@@ -113,6 +113,15 @@ pub async fn adopt_version(tx: &mut Tx, version: &StageVersion, now: Instant) ->
     .bind(now.0)
     .execute(&mut *tx)
     .await?;
+    sqlx::query(
+        "INSERT INTO stage_adoption (stage, version, recorded_at) VALUES ($1, $2, $3) \
+         ON CONFLICT (stage, recorded_at, version) DO NOTHING",
+    )
+    .bind(stage)
+    .bind(&version.version)
+    .bind(now.0)
+    .execute(&mut *tx)
+    .await?;
     Ok(true)
 }
 
@@ -190,6 +199,13 @@ async fn save_one(
     let concluded = &one.identification;
     let (maker_id, maker_name, maker_confidence) = parts(concluded.maker.as_ref());
     let (brand_id, brand_name, brand_confidence) = parts(concluded.brand.as_ref());
+    // What the same knowledge says of the same bytes is as old as it was said first.
+    let first: Option<i64> =
+        sqlx::query_scalar("SELECT recorded_at FROM identification WHERE digest = $1 AND knowledge = $2")
+            .bind(digest)
+            .bind(&concluded.knowledge)
+            .fetch_optional(&mut *tx)
+            .await?;
     for table in [
         "DELETE FROM component WHERE digest = $1 AND knowledge = $2",
         "DELETE FROM identification WHERE digest = $1 AND knowledge = $2",
@@ -221,7 +237,7 @@ async fn save_one(
     .bind(i64::try_from(concluded.components.len()).unwrap_or(i64::MAX))
     .bind(i64::try_from(concluded.components.iter().filter(|c| c.maker.is_some()).count()).unwrap_or(i64::MAX))
     .bind(row::json(&one.hardware, "hardware")?)
-    .bind(now.0)
+    .bind(first.unwrap_or(now.0))
     .execute(&mut *tx)
     .await?;
     // SQLite allows 32,766 variables; 17 a row.
@@ -296,22 +312,6 @@ pub async fn identification(
         .bind(knowledge)
         .fetch_all(pool)
         .await?;
-    let mut components = Vec::with_capacity(rows.len());
-    for r in &rows {
-        let class: String = r.try_get("class")?;
-        components.push(ComponentIdentity {
-            index: r.try_get("component_index")?,
-            parent: r.try_get("parent")?,
-            class: row::from_json(&format!("\"{class}\""), "component class")?,
-            name: r.try_get("name")?,
-            description: r.try_get("description")?,
-            model: r.try_get("model")?,
-            serial: r.try_get("serial")?,
-            revision: r.try_get("revision")?,
-            maker: attribution(r, "maker_id", "maker_name", "maker_confidence")?,
-            brand: attribution(r, "brand_id", "brand_name", "brand_confidence")?,
-        });
-    }
     Ok(Some(Identification {
         knowledge: knowledge.to_owned(),
         maker: attribution(&found, "maker_id", "maker_name", "maker_confidence")?,
@@ -319,11 +319,28 @@ pub async fn identification(
         claims: row::from_json(found.try_get("claims")?, "claims")?,
         doubts: row::from_json(found.try_get("doubts")?, "doubts")?,
         unit: row::from_json(found.try_get("unit")?, "unit")?,
-        components,
+        components: rows.iter().map(component).collect::<Result<_, _>>()?,
     }))
 }
 
-/// Who made something, from its columns.
+/// One part of a unit.
+pub fn component(r: &sqlx::sqlite::SqliteRow) -> Result<ComponentIdentity, StoreError> {
+    let class: String = r.try_get("class")?;
+    Ok(ComponentIdentity {
+        index: r.try_get("component_index")?,
+        parent: r.try_get("parent")?,
+        class: row::from_json(&format!("\"{class}\""), "component class")?,
+        name: r.try_get("name")?,
+        description: r.try_get("description")?,
+        model: r.try_get("model")?,
+        serial: r.try_get("serial")?,
+        revision: r.try_get("revision")?,
+        maker: attribution(r, "maker_id", "maker_name", "maker_confidence")?,
+        brand: attribution(r, "brand_id", "brand_name", "brand_confidence")?,
+    })
+}
+
+/// Who a row names, and how surely.
 pub fn attribution(
     row: &sqlx::sqlite::SqliteRow,
     id: &str,

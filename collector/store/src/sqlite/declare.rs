@@ -26,6 +26,7 @@ pub async fn declare(
             .await?;
         if known.as_deref() != Some(jurisdictions.as_str()) {
             moved_sites.insert(site.name.as_str());
+            declare_law(tx, site, &jurisdictions, now).await?;
         }
         sqlx::query(
             "INSERT INTO site (name, title, jurisdictions, latitude, longitude, recorded_at) \
@@ -61,6 +62,25 @@ pub async fn declare(
         }
     }
     withdraw(tx, &declared, now).await
+}
+
+/// Supersedes the law that was declared to hold at a site.
+async fn declare_law(tx: &mut Tx, site: &Site, jurisdictions: &str, now: Instant) -> Result<(), StoreError> {
+    sqlx::query("UPDATE site_law SET superseded_at = $2 WHERE site = $1 AND superseded_at IS NULL")
+        .bind(site.name.as_str())
+        .bind(now.0)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query(
+        "INSERT INTO site_law (site, recorded_at, jurisdictions) VALUES ($1, $2, $3) ON CONFLICT (site, recorded_at) \
+         DO UPDATE SET jurisdictions = excluded.jurisdictions, superseded_at = NULL",
+    )
+    .bind(site.name.as_str())
+    .bind(now.0)
+    .bind(jurisdictions)
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
 }
 
 /// The element at this place, made if it is new.

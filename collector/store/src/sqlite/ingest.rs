@@ -555,7 +555,7 @@ async fn sight(
         .await?;
     }
     if !is_latest {
-        // History: what stood there then may be other hardware.
+        // History: what stood there then may be other hardware, and the past is asked for as well.
         conclude::queue_unidentified(tx, digest, word, line.now).await?;
         moved_elements.insert(element.to_owned());
         return Ok(());

@@ -1,0 +1,212 @@
+//! The network as a population: read page by page as it was on a day, judged, counted.
+//!
+//! Invariants: nothing is written and no more than a page of each side is held; an
+//! element is judged by what was known of it on the day of knowledge, and by what the
+//! operator declares of himself now: that alone has no history.
+
+use crate::evaluate::{acquired, is_fresh, is_known, name, parts};
+use model::{Completeness, ElementId, Instant};
+use policy::PartialDate;
+use policy::pace::{BurnDown, End, Life, Pace};
+use policy::population::{Asset, Comparison, Seen, Survey};
+use std::collections::{BTreeSet, VecDeque};
+use store::StoreError;
+use store::past::{FindingLife, Moment, Past, PastSubject};
+use time::{Date, Time};
+
+/// Elements and findings read at once.
+const PAGE: u32 = 500;
+
+/// A day of the network, and a day of our knowledge of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Days {
+    /// The day judged for.
+    pub as_of: Date,
+    /// What was known on this day; `None` is all that is known now.
+    pub as_known: Option<Date>,
+    /// Today.
+    pub today: Date,
+}
+
+impl Days {
+    /// The day of knowledge.
+    #[must_use]
+    pub fn known(&self) -> Date {
+        self.as_known.unwrap_or(self.today)
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            valid: end_of(self.as_of),
+            recorded: self.as_known.map(end_of),
+        }
+    }
+}
+
+/// The last microsecond of a day.
+fn end_of(day: Date) -> Instant {
+    let next = day
+        .next_day()
+        .unwrap_or(day)
+        .with_time(Time::MIDNIGHT)
+        .assume_utc();
+    Instant(Instant::from_datetime(next).0 - 1)
+}
+
+/// Counts how exposed the network was.
+///
+/// # Errors
+/// [`StoreError`] when the store cannot be read.
+pub async fn survey<'a>(
+    past: &dyn Past,
+    days: Days,
+    tags: &BTreeSet<String>,
+    mut survey: Survey<'a>,
+) -> Result<Survey<'a>, StoreError> {
+    let mut pages = Pages::new(past, days, tags);
+    while let Some(asset) = pages.next().await? {
+        survey.take(&asset);
+    }
+    Ok(survey)
+}
+
+/// Compares what two questions answer of the network, each as of and as known on days of its own.
+///
+/// # Errors
+/// [`StoreError`] when the store cannot be read.
+pub async fn compare<'a>(
+    past: &dyn Past,
+    days: [Days; 2],
+    tags: &BTreeSet<String>,
+    mut comparison: Comparison<'a>,
+) -> Result<Comparison<'a>, StoreError> {
+    let [first, second] = days;
+    let mut before = Pages::new(past, first, tags);
+    if first == second {
+        while let Some(asset) = before.next().await? {
+            comparison.take(Some(&asset), Some(&asset));
+        }
+        return Ok(comparison);
+    }
+    let mut after = Pages::new(past, second, tags);
+    let key = |asset: &Option<Asset>| asset.as_ref().map(|asset| asset.place.element);
+    let (mut was, mut is) = (before.next().await?, after.next().await?);
+    // Both come in the order of their keys: whoever is behind goes on.
+    loop {
+        match (key(&was), key(&is)) {
+            (None, None) => return Ok(comparison),
+            (Some(a), Some(b)) if a == b => {
+                comparison.take(was.as_ref(), is.as_ref());
+                (was, is) = (before.next().await?, after.next().await?);
+            }
+            (Some(a), other) if other.is_none_or(|b| a < b) => {
+                comparison.take(was.as_ref(), None);
+                was = before.next().await?;
+            }
+            _ => {
+                comparison.take(None, is.as_ref());
+                is = after.next().await?;
+            }
+        }
+    }
+}
+
+/// Removal against every date, from the lives of findings.
+///
+/// # Errors
+/// [`StoreError`] when the store cannot be read.
+pub async fn pace(past: &dyn Past, as_of: Date) -> Result<Vec<BurnDown>, StoreError> {
+    let (mut pace, mut after) = (Pace::new(as_of), None);
+    loop {
+        let page = past.finding_lives(after, 10 * PAGE).await?;
+        let Some(last) = page.last() else {
+            return Ok(pace.finish());
+        };
+        after = Some(last.finding);
+        page.iter().filter_map(life).for_each(|life| pace.take(life));
+    }
+}
+
+/// What removal must do with a finding; one whose date cannot be read has none.
+fn life(told: &FindingLife) -> Option<Life> {
+    let ended = match &told.closed {
+        None => None,
+        // Only evidence that it is gone closes a finding by this cause: silence never does.
+        Some((at, cause)) if cause == "network" => Some(End::Removed(at.date()?)),
+        Some(_) => Some(End::Otherwise),
+    };
+    Some(Life {
+        rule: told.rule.clone(),
+        deadline: told.deadline.parse().ok()?,
+        opened: told.opened.date()?,
+        ended,
+    })
+}
+
+/// The elements of one side, one after the other.
+struct Pages<'p> {
+    past: &'p dyn Past,
+    days: Days,
+    tags: &'p BTreeSet<String>,
+    page: VecDeque<PastSubject>,
+    after: Option<ElementId>,
+}
+
+impl<'p> Pages<'p> {
+    fn new(past: &'p dyn Past, days: Days, tags: &'p BTreeSet<String>) -> Self {
+        Self {
+            past,
+            days,
+            tags,
+            page: VecDeque::new(),
+            after: None,
+        }
+    }
+
+    async fn next(&mut self) -> Result<Option<Asset>, StoreError> {
+        if self.page.is_empty() {
+            let moment = self.days.moment();
+            self.page = self.past.subjects(moment, self.after, PAGE).await?.into();
+            self.after = self
+                .page
+                .back()
+                .map(|last| last.subject.place.element)
+                .or(self.after);
+        }
+        Ok(self.page.pop_front().map(|one| asset(one, self.days, self.tags)))
+    }
+}
+
+/// An element as it is judged for the day.
+fn asset(past: PastSubject, days: Days, tags: &BTreeSet<String>) -> Asset {
+    let PastSubject { mut subject, by_then } = past;
+    subject.place.tags.extend(tags.iter().cloned());
+    let declared = subject.place.acquired.as_deref();
+    let declared = declared.and_then(|text| text.parse::<PartialDate>().ok());
+    let seen = if by_then {
+        Seen::ByThen
+    } else if subject.complete.is_some() && declared.is_some_and(|day| day.last() <= days.as_of) {
+        Seen::Presumed
+    } else {
+        // What was seen later says nothing of that day.
+        subject.complete = None;
+        Seen::NotYet
+    };
+    let present = subject.complete.as_ref().or(subject.partial.as_ref());
+    let fresh = is_fresh(subject.last_walk, days.as_of.min(days.known()));
+    Asset {
+        name: name(&subject, present),
+        parts: parts(&subject, acquired(&subject)),
+        maker_known: present.is_some_and(|present| is_known(&present.identification)),
+        complete: seen == Seen::ByThen
+            && subject.latest == Some(Completeness::Complete)
+            && subject.complete.is_some()
+            && fresh,
+        seen,
+        price: None,
+        place: subject.place,
+    }
+}
+
+#[cfg(test)]
+mod tests;

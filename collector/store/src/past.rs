@@ -1,0 +1,60 @@
+//! The network as it was at a moment, as known at a moment; and what became of findings.
+//!
+//! Invariants: reading changes nothing and holds no more than one page; a page is
+//! found by the key before it, so that a fleet of any size is read in bounded memory.
+
+use crate::StoreError;
+use crate::record::Subject;
+use model::{ElementId, FindingId, Instant};
+
+/// A moment of the network, and one of our knowledge of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// When it was so (agents' clocks).
+    pub valid: Instant,
+    /// What was recorded until then (our clock); `None`: everything.
+    pub recorded: Option<Instant>,
+}
+
+/// An element as it was.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PastSubject {
+    /// What evaluation needs to know, without its findings and without claims.
+    pub subject: Subject,
+    /// Whether its evidence was seen by then; otherwise it is the first one seen later, or none.
+    pub by_then: bool,
+}
+
+/// What became of a finding with a date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindingLife {
+    /// Which.
+    pub finding: FindingId,
+    /// Key of the rule.
+    pub rule: String,
+    /// The date, as exact as its source.
+    pub deadline: String,
+    /// When it was opened first.
+    pub opened: Instant,
+    /// When it was closed, and by which cause; `None` while it is open.
+    pub closed: Option<(Instant, String)>,
+}
+
+/// What is asked about the past.
+#[async_trait::async_trait]
+pub trait Past: Send + Sync + 'static {
+    /// Elements known by then, in order of their keys after `after`, at most `limit` (500 at most).
+    async fn subjects(
+        &self,
+        moment: Moment,
+        after: Option<ElementId>,
+        limit: u32,
+    ) -> Result<Vec<PastSubject>, StoreError>;
+
+    /// Findings that have a date, in order of their keys after `after`, at most `limit`.
+    async fn finding_lives(
+        &self,
+        after: Option<FindingId>,
+        limit: u32,
+    ) -> Result<Vec<FindingLife>, StoreError>;
+}
