@@ -54,6 +54,18 @@ pub async fn step(store: &dyn Store, law: Law<'_>, now: Instant) -> Result<usize
     Ok(count)
 }
 
+/// Standing and steps of findings that judging a subject would bring; nothing is saved.
+#[must_use]
+pub fn foresee(subject: Subject, law: Law<'_>) -> (String, Vec<FindingStep>) {
+    let undone = Undone {
+        key: String::new(),
+        revision: 0,
+        since: Instant(0),
+    };
+    let judged = judge(undone, subject, law);
+    (judged.judged.standing, judged.findings)
+}
+
 fn judge(undone: Undone, mut subject: Subject, law: Law<'_>) -> JudgedElement {
     subject.place.tags.extend(law.operator_tags.iter().cloned());
     let present = subject.complete.as_ref().or(subject.partial.as_ref());

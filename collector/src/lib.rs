@@ -28,6 +28,7 @@ pub mod reconcile;
 pub mod identify;
 pub mod units;
 pub mod evaluate;
+pub mod preview;
 pub mod coverage;
 pub mod api;
 pub mod web;

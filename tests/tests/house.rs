@@ -16,6 +16,7 @@ mod house {
     pub mod knowledge;
     pub mod law;
     pub mod path;
+    pub mod units;
     pub mod line;
     pub mod enrol;
     pub mod gap;
