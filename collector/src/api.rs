@@ -205,6 +205,7 @@ async fn coverage(
         "funnel": all.funnel,
         "sites": all.sites,
         "proposed": all.proposed,
+        "seen": all.seen,
         "runs": runs,
     })))
 }

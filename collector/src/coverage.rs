@@ -5,6 +5,10 @@
 //! it reached; a step counts only with all before it; nothing here makes anything
 //! clear.
 
+mod seen;
+
+pub use seen::Seen;
+
 use ipnet::IpNet;
 use model::{Instant, SiteName};
 use proto::plan::Range;
@@ -12,7 +16,7 @@ use proto::v1::CoverageState as State;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
-use store::coverage::{CoverageView, NeighbourRow, PlaceRow, RangeRow};
+use store::coverage::{CoverageView, PlaceRow, RangeRow};
 use store::{Store, StoreError};
 
 /// What is known of an address, the best word of all agents first.
@@ -130,7 +134,7 @@ pub struct Proposed {
 }
 
 /// All of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Coverage {
     /// All sites together.
     pub funnel: Funnel,
@@ -138,6 +142,8 @@ pub struct Coverage {
     pub sites: Vec<SiteCoverage>,
     /// Beside the scope.
     pub proposed: Vec<Proposed>,
+    /// Whom elements tell of and nobody polls, in scope or not.
+    pub seen: Vec<Seen>,
 }
 
 /// Addresses next to each other in the same state.
@@ -246,10 +252,12 @@ pub fn coverage(view: &CoverageView) -> Coverage {
         all.add(&site.funnel);
     }
     let proposed = proposed(view, &sites, &places);
+    let seen = seen::seen(&view.neighbours);
     Coverage {
         funnel: all,
         sites: sites.into_values().collect(),
         proposed,
+        seen,
     }
 }
 
@@ -331,24 +339,33 @@ fn proposed(
         .keys()
         .map(|(site, address, _)| (*site, *address))
         .collect();
-    let is_beside = |row: &&NeighbourRow| {
+    let is_beside = |site: &SiteName, address: IpAddr| {
         let in_range = nets
-            .get(&row.site)
-            .is_some_and(|nets| nets.iter().any(|net| net.contains(&row.address)));
-        !in_range && !known.contains(&(&row.site, row.address))
+            .get(site)
+            .is_some_and(|nets| nets.iter().any(|net| net.contains(&address)));
+        !in_range && !known.contains(&(site, address))
     };
-    view.neighbours
+    // Who only spoke past an element is no proposal: every host of a network did.
+    let told = view
+        .neighbours
         .iter()
-        .filter(is_beside)
-        .map(|row| Proposed {
+        .filter(|row| ["lldp", "cdp"].contains(&row.protocol.as_str()));
+    let mut all: BTreeMap<(&SiteName, IpAddr), Proposed> = BTreeMap::new();
+    for row in told {
+        let Some(address) = row.address.filter(|address| is_beside(&row.site, *address)) else {
+            continue;
+        };
+        let one = all.entry((&row.site, address)).or_insert_with(|| Proposed {
             site: row.site.clone(),
-            address: row.address,
+            address,
             protocol: row.protocol.clone(),
             element: row.element.to_string(),
             name: row.name.clone(),
-            elements: row.elements,
-        })
-        .collect()
+            elements: 0,
+        });
+        one.elements = one.elements.max(row.elements);
+    }
+    all.into_values().collect()
 }
 
 impl RangeCoverage {

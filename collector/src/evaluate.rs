@@ -9,7 +9,7 @@ use model::{Completeness, ComponentIdentity, ElementId, Identification, Inputs, 
 use policy::{Part, PartialDate, Policies, Question, Situation, Told};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use store::record::{IdentifiedSighting, Judged, JudgedElement, Stage, Subject, Undone};
+use store::record::{FindingStep, IdentifiedSighting, Judged, JudgedElement, Stage, Subject, Undone};
 use store::{Store, StoreError};
 use time::Date;
 
@@ -55,6 +55,20 @@ pub async fn step(store: &dyn Store, law: Law<'_>, now: Instant) -> Result<usize
         store.save_judged(done, now).await?;
     }
     Ok(count)
+}
+
+/// Standing and steps of findings that judging a subject would bring; nothing is saved.
+#[must_use]
+pub fn foresee(subject: Subject, law: Law<'_>) -> (String, Vec<FindingStep>) {
+    let undone = Undone {
+        key: String::new(),
+        revision: 0,
+        since: Instant(0),
+    };
+    // When it would be recorded is in none of the steps.
+    let judged = judge(undone, subject, law, Instant(0));
+    let steps = judged.findings.into_iter().map(|one| one.step).collect();
+    (judged.judged.standing, steps)
 }
 
 fn judge(undone: Undone, mut subject: Subject, law: Law<'_>, now: Instant) -> JudgedElement {

@@ -29,6 +29,7 @@ pub mod identify;
 pub mod units;
 pub mod evaluate;
 pub mod population;
+pub mod preview;
 pub mod coverage;
 pub mod api;
 pub mod web;

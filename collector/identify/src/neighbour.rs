@@ -172,9 +172,17 @@ fn words(value: &Value, limit: usize) -> String {
     value.text(limit).unwrap_or_default()
 }
 
+/// A row of an LLDP table while it is put together.
+#[derive(Default)]
+struct LldpRow<'a> {
+    subtype: Option<i64>,
+    chassis: &'a [u8],
+    told: Neighbour,
+    addresses: BTreeSet<IpAddr>,
+}
+
 fn lldp(evidence: &Evidence, table: &Lldp) -> Vec<Neighbour> {
-    let mut rows: BTreeMap<&[u32], (Option<i64>, Neighbour, BTreeSet<IpAddr>)> = BTreeMap::new();
-    let mut chassis: BTreeMap<&[u32], &[u8]> = BTreeMap::new();
+    let mut rows: BTreeMap<&[u32], LldpRow<'_>> = BTreeMap::new();
     let entry = Oid::from_arcs(table.row);
     let [subtype, identity, name, description] = table.columns;
     for (arcs, varbind) in evidence.below(&entry) {
@@ -186,12 +194,10 @@ fn lldp(evidence: &Evidence, table: &Lldp) -> Vec<Neighbour> {
         }
         let row = rows.entry(index).or_default();
         match *column {
-            c if c == subtype => row.0 = varbind.value.integer(),
-            c if c == identity => {
-                chassis.insert(index, &varbind.value.octets);
-            }
-            c if c == name => row.1.name = words(&varbind.value, 64),
-            c if c == description => row.1.description = words(&varbind.value, 255),
+            c if c == subtype => row.subtype = varbind.value.integer(),
+            c if c == identity => row.chassis = &varbind.value.octets,
+            c if c == name => row.told.name = words(&varbind.value, 64),
+            c if c == description => row.told.description = words(&varbind.value, 255),
             _ => {}
         }
     }
@@ -203,18 +209,15 @@ fn lldp(evidence: &Evidence, table: &Lldp) -> Vec<Neighbour> {
         if let Some(address) = indexed(rest).and_then(polled)
             && (rows.len() < MOST || rows.contains_key(index))
         {
-            rows.entry(index).or_default().2.insert(address);
+            rows.entry(index).or_default().addresses.insert(address);
         }
     }
     let mut all = Vec::new();
-    for (index, (subtype, mut row, addresses)) in rows {
-        row.protocol = "lldp";
+    for mut row in rows.into_values() {
+        row.told.protocol = "lldp";
         // lldpChassisIdSubtype macAddress.
-        row.mac = chassis
-            .get(index)
-            .filter(|_| subtype == Some(4))
-            .and_then(|octets| hardware(octets));
-        all.extend(each(row, addresses));
+        row.told.mac = hardware(row.chassis).filter(|_| row.subtype == Some(4));
+        all.extend(each(row.told, row.addresses));
     }
     all
 }

@@ -1,9 +1,15 @@
-//! `knowledge check`, `knowledge import`: what an operator does to the knowledge, offline.
+//! `knowledge check`, `knowledge preview`, `knowledge import`: what an operator does to the knowledge, offline.
 
-use super::{EX_CONFIG, Failure};
+use super::agents::open;
+use super::{EX_CONFIG, Failure, block_on};
+use crate::evaluate::Law;
+use crate::preview::{Changed, Counts, Preview, preview};
+use crate::web::show::clean;
+use crate::{packs, serve};
 use ::identify::Knowledge;
 use ::identify::knowledge::import::{self, Imported};
 use clap::Subcommand;
+use model::Attribution;
 use proto::secret_file::SecretFile;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,6 +22,18 @@ pub(super) enum Command {
     /// Say what is wrong with knowledge files, by file and line, as if they lay over the built-in ones.
     Check {
         /// The files, or folders of them.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Say what knowledge files would change before they are taken: makers, brands, findings. Nothing is written.
+    Preview {
+        /// The collector's configuration.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// One object of JSON a line, the counts last.
+        #[arg(long)]
+        json: bool,
+        /// The files, or folders of them; each takes the place of the one of its name in `knowledge.folder`.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
@@ -40,6 +58,7 @@ pub(super) enum Command {
 pub(super) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Check { files } => check(files),
+        Command::Preview { config, json, files } => block_on(foresee(config, *json, files)),
         Command::Import {
             enterprise_numbers,
             prefixes,
@@ -96,6 +115,122 @@ fn import(numbers: Option<&Path>, prefixes: &[PathBuf], as_of: &str, folder: &Pa
         write(&made, folder, import::ADDRESS_REGISTRY, "prefixes")?;
     }
     Ok(())
+}
+
+/// The knowledge as it would be: what lies in the configured folder, with these files in their places.
+fn proposed(folder: Option<&Path>, places: &[PathBuf]) -> Result<&'static Knowledge, Failure> {
+    let read = |place: &Path| crate::identify::files(place).map_err(|e| Failure::configuration(&e));
+    let mut files = Vec::new();
+    for place in places {
+        files.extend(read(place)?);
+    }
+    let name = |path: &str| Path::new(path).file_name().map(std::ffi::OsStr::to_owned);
+    let given: Vec<_> = files.iter().map(|file| name(&file.name)).collect();
+    if let Some(folder) = folder {
+        files.extend(
+            read(folder)?
+                .into_iter()
+                .filter(|file| !given.contains(&name(&file.name))),
+        );
+    }
+    let knowledge = Knowledge::overlaid(files).map_err(|e| Failure::configuration(&e))?;
+    Ok(Box::leak(Box::new(knowledge)))
+}
+
+async fn foresee(config: &Path, json: bool, places: &[PathBuf]) -> Result<(), Failure> {
+    let (config, store) = open(config).await?;
+    let knowledge = proposed(config.knowledge.folder.as_deref(), places)?;
+    let policies = packs::open(&config.policy).map_err(|e| Failure::configuration(&e))?;
+    let as_of = (serve::clock)()
+        .date()
+        .ok_or_else(|| mistake("the clock tells no day".to_owned()))?;
+    let law = Law {
+        policies: &policies,
+        operator_tags: &config.operator.tags,
+        as_of,
+    };
+    let tell = |one: Preview| {
+        if json {
+            super::print(&serde_json::json!(one));
+        } else {
+            lines(&one);
+        }
+    };
+    let counts = preview(&store, knowledge, law, tell)
+        .await
+        .map_err(|e| Failure::other(&e))?;
+    store.close().await;
+    if json {
+        super::print(&serde_json::json!({ "knowledge": knowledge.version(), "counts": counts }));
+        return Ok(());
+    }
+    let Counts {
+        elements,
+        changed,
+        attributions,
+        opens,
+        closes,
+        unread,
+    } = counts;
+    super::print(&format_args!(
+        "{changed} of {elements} elements change: {attributions} makers and brands, {opens} findings open, {closes} \
+         close; {unread} elements are not identified yet"
+    ));
+    Ok(())
+}
+
+fn lines(one: &Preview) {
+    super::print(&format_args!(
+        "{} at {} ({})",
+        clean(&one.name, 64),
+        one.site,
+        one.element
+    ));
+    for Changed {
+        component,
+        aspect,
+        before,
+        after,
+    } in &one.changes
+    {
+        let part = component
+            .as_ref()
+            .map(|index| format!("part {} ", clean(index, 48)))
+            .unwrap_or_default();
+        super::print(&format_args!(
+            "    {part}{aspect}: {} → {}",
+            named(before),
+            named(after)
+        ));
+    }
+    if one.standing_before != one.standing_after {
+        super::print(&format_args!(
+            "    standing: {} → {}",
+            one.standing_before, one.standing_after
+        ));
+    }
+    for result in &one.opens {
+        super::print(&format_args!(
+            "    opens {}: {} ({})",
+            result.rule, result.supplier, result.class
+        ));
+    }
+    for (rule, _, supplier) in &one.closes {
+        super::print(&format_args!("    closes {rule}: {supplier}"));
+    }
+}
+
+fn named(attribution: &Option<Attribution>) -> String {
+    attribution.as_ref().map_or_else(
+        || "unknown".to_owned(),
+        |one| {
+            format!(
+                "{} {:.0} %",
+                clean(&one.supplier.name, 48),
+                one.confidence * 100.0
+            )
+        },
+    )
 }
 
 fn text(path: &Path) -> Result<String, Failure> {

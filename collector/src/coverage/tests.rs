@@ -2,7 +2,7 @@
 
 use super::*;
 use model::{AgentId, ElementId};
-use store::coverage::ToldRange;
+use store::coverage::{NeighbourRow, ToldRange};
 
 fn range(site: &str, prefix: &str, told: i64, states: &[State]) -> RangeRow {
     let octet = |state: &State| u8::try_from(i32::from(*state)).unwrap();
@@ -36,8 +36,12 @@ fn place(site: &str, address: &str, steps: u8) -> PlaceRow {
 fn neighbour(site: &str, address: &str) -> NeighbourRow {
     NeighbourRow {
         site: site.parse().unwrap(),
-        address: address.parse().unwrap(),
+        address: address.parse().ok(),
+        mac: None,
         protocol: "lldp".to_owned(),
+        told_name: String::new(),
+        description: String::new(),
+        maker: None,
         element: ElementId::generate(),
         name: "<b>".to_owned(),
         elements: 1,
@@ -188,6 +192,10 @@ fn neighbours_in_scope_are_no_proposals() {
             neighbour("berlin", "198.51.100.1"),
             neighbour("berlin", "203.0.113.9"),
             neighbour("lyon", "192.0.2.6"),
+            NeighbourRow {
+                protocol: "arp".to_owned(),
+                ..neighbour("lyon", "192.0.2.7")
+            },
         ],
     };
     let proposed: Vec<_> = coverage(&view)

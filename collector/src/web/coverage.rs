@@ -14,6 +14,8 @@ use model::Instant;
 const PATH: &str = "/coverage";
 /// Runs and proposals of one page.
 const MOST: usize = 500;
+/// Of those seen and not polled; the list of elements has the rest.
+const SOME: usize = 50;
 
 #[derive(Template)]
 #[template(path = "coverage.html")]
@@ -24,6 +26,71 @@ struct CoveragePage {
     chosen: Option<Chosen>,
     proposed: Vec<coverage::Proposed>,
     proposed_total: String,
+    seen: Vec<SeenLine>,
+    seen_total: String,
+    /// The list of elements with the rest of them.
+    seen_link: String,
+}
+
+/// Somebody who was seen and is not polled, as a list shows it.
+pub struct SeenLine {
+    /// Key of the row.
+    pub key: String,
+    /// What it calls itself, else an address.
+    pub name: String,
+    /// Its addresses.
+    pub addresses: String,
+    /// How it describes itself.
+    pub description: String,
+    /// Who may have made it.
+    pub maker: Option<String>,
+    /// How surely.
+    pub confidence: String,
+    /// Site.
+    pub site: String,
+    /// How it was told.
+    pub protocols: String,
+    /// An element that told it.
+    pub element: String,
+    /// Its name.
+    pub told_by: String,
+    /// How many more did.
+    pub others: u64,
+}
+
+impl SeenLine {
+    /// The line of one.
+    #[must_use]
+    pub fn new(seen: &coverage::Seen) -> Self {
+        let addresses = seen
+            .addresses
+            .iter()
+            .map(ToString::to_string)
+            .chain(seen.macs.iter().cloned());
+        let addresses: Vec<String> = addresses.take(6).collect();
+        let name = show::clean(&seen.name, 64);
+        let list: Vec<&str> = seen.protocols.iter().map(String::as_str).collect();
+        Self {
+            key: format!("{}-{}-{name}", seen.site, addresses.join("-")),
+            name: if name.is_empty() {
+                addresses.first().cloned().unwrap_or_default()
+            } else {
+                name
+            },
+            addresses: addresses.join(", "),
+            description: show::clean(&seen.description, 160),
+            maker: seen
+                .maker
+                .as_ref()
+                .map(|maker| show::clean(&maker.supplier.name, 48)),
+            confidence: show::confidence(seen.maker.as_ref().map_or(0.0, |maker| maker.confidence)),
+            site: seen.site.to_string(),
+            protocols: list.join(", "),
+            element: seen.element.clone(),
+            told_by: show::clean(&seen.told_by, 64),
+            others: seen.elements.saturating_sub(1),
+        }
+    }
 }
 
 struct Step {
@@ -74,6 +141,9 @@ async fn page(web: &Web, pairs: Vec<(String, String)>) -> Result<CoveragePage, P
         chosen: chosen.map(|(_, range)| Chosen::new(range, &states)),
         proposed_total: show::number(all.proposed.len() as u64),
         proposed,
+        seen_total: show::number(all.seen.len() as u64),
+        seen: all.seen.iter().take(SOME).map(SeenLine::new).collect(),
+        seen_link: Query::of(&[("polling", "not_polled")]).link("/elements"),
     })
 }
 

@@ -1,5 +1,6 @@
 //! The elements by name: who made what is there, and what follows from it.
 
+use super::coverage::SeenLine;
 use super::form::Form;
 use super::glance::{Glances, STALE};
 use super::page::{Frame, answer};
@@ -7,13 +8,19 @@ use super::show::{self, Moment};
 use super::{Shared, Web};
 use crate::api::Problem;
 use crate::api::query::{self, Query};
+use crate::coverage;
 use askama::Template;
 use axum::extract::{Extension, Query as Pairs, State};
 use axum::response::Response;
 use model::{Completeness, Instant, Role, Severity, Standing};
-use store::view::ElementRow;
+use store::view::{ElementFilter, ElementRow};
 
 const PATH: &str = "/elements";
+/// The filter for those that are no elements: seen by neighbours, and polled by nobody.
+const POLLING: &str = "polling";
+const NOT_POLLED: &str = "not_polled";
+/// More of these are in the API.
+const MOST_SEEN: usize = 500;
 
 #[derive(Template)]
 #[template(path = "elements.html")]
@@ -21,6 +28,8 @@ struct ElementsPage {
     frame: Frame,
     form: Form,
     rows: Vec<Line>,
+    /// Those seen and not polled, when they are asked for.
+    seen: Option<Vec<SeenLine>>,
     total: String,
     next: Option<String>,
     first: Option<String>,
@@ -111,10 +120,26 @@ pub async fn elements(
     answer(&web, list(&web, &glances, pairs).await)
 }
 
+/// Those whom neighbours tell of and nobody polls, by the filters that can be asked of them; of another role or
+/// standing than unknown there are none.
+async fn seen(web: &Web, filter: &ElementFilter) -> Result<Vec<coverage::Seen>, Problem> {
+    let unknown = |words: &[String]| words.is_empty() || words.iter().any(|word| word == "unknown");
+    if !unknown(&filter.roles) || !unknown(&filter.standings) {
+        return Ok(Vec::new());
+    }
+    let mut seen = coverage::read(&*web.store).await?.seen;
+    seen.retain(|one| one.fits(&filter.sites, &filter.makers, &filter.text));
+    Ok(seen)
+}
+
 async fn list(web: &Web, glances: &Glances, pairs: Vec<(String, String)>) -> Result<ElementsPage, Problem> {
-    let query = Query::read(pairs, query::ELEMENTS)?;
+    let query = Query::read(pairs, &[query::ELEMENTS, &[POLLING]].concat())?;
     let frame = Frame::new(web, "elements");
     let page = web.store.elements(&query.elements()?).await?;
+    let seen = match query.has(POLLING, NOT_POLLED) {
+        true => Some(seen(web, &query.elements()?).await?),
+        false => None,
+    };
     let glance = glances.get(web, STALE).await?;
     let now = (web.clock)();
     let roles = Role::ALL
@@ -136,6 +161,7 @@ async fn list(web: &Web, glances: &Glances, pairs: Vec<(String, String)>) -> Res
             Standing::ALL.iter().map(ToString::to_string),
         )
         .pick(&query, "role", "Role", roles)
+        .pick(&query, POLLING, "Polling", std::iter::once(NOT_POLLED.to_owned()))
         .entry(
             &query,
             "site",
@@ -157,7 +183,8 @@ async fn list(web: &Web, glances: &Glances, pairs: Vec<(String, String)>) -> Res
         frame,
         form,
         rows: page.rows.iter().map(|row| Line::new(row, now)).collect(),
-        total: show::number(page.total),
+        total: show::number(seen.as_ref().map_or(page.total, |seen| seen.len() as u64)),
+        seen: seen.map(|seen| seen.iter().take(MOST_SEEN).map(SeenLine::new).collect()),
         next: page.next.map(|key| query.with("after", &key).link(PATH)),
         first: (!query.one("after").is_empty())
             .then(|| query.without("after", query.one("after")).link(PATH)),

@@ -82,6 +82,7 @@ impl House {
             "/findings".into(),
             format!("/findings/{}", finding_id(0)),
             "/elements".into(),
+            "/elements?polling=not_polled".into(),
             "/coverage".into(),
             "/coverage?site=ber-1&range=192.0.2.248/29&port=1161".into(),
             format!("/elements/{}", element_id(0)),
@@ -105,6 +106,7 @@ async fn every_page_renders_and_escapes_what_devices_say() {
     }
     for page in [
         "/elements",
+        "/elements?polling=not_polled",
         "/",
         "/coverage",
         &format!("/elements/{}", element_id(3)),
@@ -198,6 +200,57 @@ async fn coverage_shows_the_funnel_and_what_is_dark_and_the_api_says_the_same() 
     let only: Value = serde_json::from_str(&only).unwrap();
     assert_eq!(only["runs"][0]["first"], "192.0.2.253");
     assert!(house.get("/api/v1/coverage").await.body.contains("\"runs\":null"));
+}
+
+#[tokio::test]
+async fn who_is_seen_and_not_polled_is_listed_as_such_and_by_its_possible_maker() {
+    let house = House::new();
+    let page = async |filter: &str| {
+        house
+            .get(&format!("/elements?polling=not_polled{filter}"))
+            .await
+            .body
+    };
+    for shown in [
+        page("").await,
+        page("&maker=huawei&standing=unknown").await,
+        house.get("/coverage").await.body,
+    ] {
+        for words in [
+            "possibly Huawei",
+            "31 %",
+            "seen, not polled",
+            "203.0.113.9, 00:e0:fc:00:00:09",
+        ] {
+            assert!(shown.contains(words), "{words}: {shown}");
+        }
+    }
+    for filter in [
+        "&standing=clear",
+        "&role=core",
+        "&maker=nokia",
+        "&text=elsewhere",
+        "&site=lon-2",
+    ] {
+        assert!(page(filter).await.contains("<b>0</b> match"), "{filter}");
+    }
+    assert!(!house.get("/elements").await.body.contains("seen, not polled"));
+    let api: Value = serde_json::from_str(&house.get("/api/v1/coverage").await.body).unwrap();
+    assert_eq!(api["seen"][0]["maker"]["confidence"], 0.31);
+}
+
+#[tokio::test]
+async fn a_swap_and_doubts_about_the_unit_are_shown_at_the_element() {
+    let house = House::new();
+    let page = house.get(&format!("/elements/{}", element_id(3))).await.body;
+    for words in [
+        "swap",
+        "The same unit elsewhere",
+        "cloned key",
+        "at the same time, but hardware address differs",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
 }
 
 #[tokio::test]

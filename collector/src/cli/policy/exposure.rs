@@ -172,18 +172,13 @@ fn told(policies: &Policies) -> Value {
     json!({
         "packs": policies.version(),
         "disclaimer": print::DISCLAIMER,
-        "horizon": print::horizons(policies),
+        "horizon": policies.horizon(),
         "operator": TAGS,
     })
 }
 
 fn closing(policies: &Policies) -> String {
-    format!(
-        "# packs {}; {}; {}; {TAGS}\n",
-        policies.version(),
-        print::DISCLAIMER,
-        print::horizons(policies)
-    )
+    format!("# {}; {TAGS}\n", policies.notice())
 }
 
 fn object(value: &Value) -> Result<(), Failure> {
