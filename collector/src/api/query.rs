@@ -205,6 +205,7 @@ impl Query {
                 text.bytes()
                     .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
             })?,
+            elements: Vec::new(),
             roles: self.roles()?,
             text: self.one("text").to_owned(),
             after: self.after()?,

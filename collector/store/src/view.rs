@@ -235,6 +235,8 @@ pub struct FindingFilter {
     pub suppliers: Vec<String>,
     /// Rule keys.
     pub rules: Vec<String>,
+    /// Elements.
+    pub elements: Vec<ElementId>,
     /// Roles.
     pub roles: Vec<String>,
     /// Part of element name, address or component name.

@@ -323,14 +323,16 @@ fn a_swap_is_proof_silence_is_none_and_what_is_confirmed_comes_back_when_it_answ
         };
         assert_eq!(counted(&lived), [1, 1], "only the swap counts");
 
-        // A person says that it is gone; its standing says nothing of what was seen last.
+        // A person says that it is gone, under every rule; what was seen last then says nothing of its standing.
+        let element = shown["row"]["element"].as_str().unwrap();
         lived.done(&[
             "confirm-removal",
             "--by",
             "Ann Lee",
             "--reason",
             "scrapped",
-            &silent,
+            "--element",
+            element,
         ]);
         assert_eq!(counted(&lived), [0, 2]);
         lived

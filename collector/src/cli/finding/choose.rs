@@ -4,7 +4,7 @@
 
 use super::{Failure, wrong};
 use clap::Args;
-use model::{FindingId, FindingState, Severity, SiteName};
+use model::{ElementId, FindingId, FindingState, Severity, SiteName};
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use store::view::{FindingFilter, FindingRow};
@@ -21,6 +21,9 @@ pub(super) struct Choice {
     /// Of this rule.
     #[arg(long, value_name = "KEY")]
     rule: Vec<String>,
+    /// About this element, by its key.
+    #[arg(long, value_name = "KEY")]
+    element: Vec<ElementId>,
     /// At this site.
     #[arg(long, value_name = "NAME")]
     site: Vec<SiteName>,
@@ -39,6 +42,7 @@ impl Choice {
     fn filter(&self) -> FindingFilter {
         FindingFilter {
             rules: self.rule.clone(),
+            elements: self.element.clone(),
             sites: self.site.iter().map(ToString::to_string).collect(),
             suppliers: self.supplier.clone(),
             states: self.state.clone(),
@@ -50,6 +54,7 @@ impl Choice {
 
     fn is_empty(&self) -> bool {
         self.rule.is_empty()
+            && self.element.is_empty()
             && self.site.is_empty()
             && self.supplier.is_empty()
             && self.state.is_empty()
@@ -82,7 +87,7 @@ pub(super) async fn keys(
 ) -> Result<(Vec<FindingId>, bool), Failure> {
     match (named.is_empty(), choice.is_empty()) {
         (true, true) => Err(wrong(
-            "name findings, - for standard input, or choose by --rule, --site, --supplier, --state, --severity"
+            "name findings, - for standard input, or choose by --rule, --element, --site, --supplier, --state, --severity"
                 .to_owned(),
         )),
         (false, false) => Err(wrong("name findings or choose by what they say, not both".to_owned())),

@@ -76,6 +76,8 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &FindingFilter) {
     any_of(query, "f.jurisdiction", &filter.jurisdictions);
     any_of(query, "f.supplier", &filter.suppliers);
     any_of(query, "f.rule", &filter.rules);
+    let elements: Vec<String> = filter.elements.iter().map(ToString::to_string).collect();
+    any_of(query, "f.element_id", &elements);
     any_of(query, "COALESCE(d.role, 'unknown')", &filter.roles);
     if !filter.text.is_empty() {
         let pattern = contains(&filter.text);
