@@ -19,7 +19,7 @@ pub struct Learned {
     pub(super) manner: Manner,
     pub(super) engine: Option<Known>,
     /// Rounds in a row that ended because of the user.
-    pub(super) refused: u32,
+    pub(crate) refused: u32,
     /// What it showed when it was walked last.
     pub memory: Memory,
     /// A walk whose time was over before it ended.
@@ -37,6 +37,17 @@ impl Learned {
             refused: 0,
             memory: Memory::default(),
             unfinished: None,
+        }
+    }
+
+    /// All of it for a round. An unfinished walk goes with it, so that it is held once; the rest
+    /// stays here too, in case the round fails by a bug.
+    #[must_use]
+    pub fn lend(&mut self) -> Self {
+        let unfinished = self.unfinished.take();
+        Self {
+            unfinished,
+            ..self.clone()
         }
     }
 
