@@ -55,12 +55,7 @@ impl Learned {
     /// or `first` after one refusal and twice as long after each further one, up to a day.
     #[must_use]
     pub fn pause(&self, first: Duration) -> Duration {
-        let Some(doublings) = self.refused.checked_sub(1) else {
-            return Duration::ZERO;
-        };
-        first
-            .saturating_mul(1 << doublings.min(16))
-            .min(LONGEST_PAUSE.max(first))
+        pause_after(self.refused, first)
     }
 }
 
@@ -115,6 +110,17 @@ impl Unfinished {
     pub(super) fn goes_on(&self, asked: u64, glance: Option<&Glance>) -> bool {
         self.asked == asked && glance.is_some_and(|now| now.moved_since(&self.glance).is_none())
     }
+}
+
+/// The same for whoever was refused so many times in a row.
+#[must_use]
+pub fn pause_after(refused: u32, first: Duration) -> Duration {
+    let Some(doublings) = refused.checked_sub(1) else {
+        return Duration::ZERO;
+    };
+    first
+        .saturating_mul(1 << doublings.min(16))
+        .min(LONGEST_PAUSE.max(first))
 }
 
 /// A password that was set right is noticed within a day.
