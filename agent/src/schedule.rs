@@ -105,7 +105,7 @@ impl Rounds {
             .sockets
             .converse(target, &assignment.credential, self.patience, deadline);
         let started = (self.clock)();
-        let mut round = poll::round(conversation, &plan, &limits, &mut learned, extent).await;
+        let mut round = poll::round(conversation, &plan, &limits, &mut learned, (extent, started)).await;
         round.started = earlier.filter(|_| round.resumed).unwrap_or(started);
         if round.resumed {
             let since = (self.clock)().duration_since(round.started);
