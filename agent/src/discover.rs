@@ -46,7 +46,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Addresses under way at most; more wait.
 const IN_FLIGHT: usize = 256;
-/// News wait so long for others before they are written and told.
+/// News wait at least so long for others before they are written and told.
 const GATHER: Duration = Duration::from_secs(1);
 /// Between two tellings of the coverage, unless a sweep ended.
 const TELL: Duration = Duration::from_secs(60);
@@ -139,7 +139,7 @@ impl Discovery {
                 }
                 ended = self.prober.next(), if self.prober.under_way() > 0 => {
                     if self.ended(&ended) {
-                        write.get_or_insert(Instant::now() + GATHER);
+                        write.get_or_insert(Instant::now() + gather(self.found.len()));
                     }
                 }
                 () = sleep_until(write.unwrap_or(due)), if write.is_some() => {
@@ -263,13 +263,13 @@ impl Discovery {
         self.coverage.set(place, ended.state);
         if let Some(credential) = &ended.tried {
             match ended.why {
-                None => self.refusals.taken(target),
+                None if ended.state == State::Engine => self.refusals.taken(target),
                 Some(why) if why.is_about_the_user() => {
                     let about = (Arc::clone(credential), ended.state);
                     self.refusals
                         .refused(target, about, Instant::now(), self.refusal_pause);
                 }
-                Some(_) => {}
+                _ => {}
             }
         }
         let (name, news) = match ended.state {
@@ -337,6 +337,12 @@ impl Discovery {
     fn at(&self, counted: Duration) -> Instant {
         self.origin.1 + counted.saturating_sub(self.origin.0)
     }
+}
+
+/// How long news wait for others: each telling writes and merges all that was found, so that the
+/// more that is, the rarer it is told, and the cost over time does not grow with it.
+fn gather(found: usize) -> Duration {
+    Duration::from_millis(u64::try_from(found).unwrap_or(u64::MAX)).max(GATHER)
 }
 
 fn since_1970(clock: fn() -> SystemTime) -> Duration {
@@ -435,7 +441,11 @@ mod tests {
         let (target, area) = sweep.at(0).unwrap();
         let ended = |why: Option<ExchangeError>| Ended {
             target,
-            state: State::CredentialRefused,
+            state: if why.is_some() {
+                State::CredentialRefused
+            } else {
+                State::Engine
+            },
             why,
             tried: Some(Arc::clone(&area.credential)),
         };
@@ -455,5 +465,12 @@ mod tests {
         );
         discovery.ended(&ended(None));
         assert_eq!(stands(&discovery), None, "taken");
+    }
+
+    #[test]
+    fn what_news_cost_over_time_does_not_grow_with_what_was_found() {
+        for (found, seconds) in [(0, 1), (10, 1), (1_000, 1), (5_000, 5), (50_000, 50)] {
+            assert_eq!(gather(found), Duration::from_secs(seconds), "{found}");
+        }
     }
 }

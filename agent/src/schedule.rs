@@ -245,10 +245,10 @@ impl Schedule {
                 }
                 Some(target) = early.recv() => self.hasten(target),
                 Some(ended) = running.join_next_with_id() => self.ended(ended, &mut whose),
+                () = sleep_until(look) => self.look_at_clock(),
                 () = sleep_until(next.unwrap_or(look)), if may_start => {
                     self.start(&mut running, &mut whose, &reports);
                 }
-                () = sleep_until(look) => self.look_at_clock(),
             }
         }
         let until = Instant::now() + GRACE;

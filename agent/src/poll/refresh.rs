@@ -245,12 +245,12 @@ impl Memory {
             .as_ref()
             .is_some_and(|before| before.digest == report.digest);
         let complete = report.completeness == Completeness::Complete;
-        if let Some(before) = before.filter(|before| complete && before.completeness == report.completeness) {
-            if matches!(glance.moved_since(&before.glance), None | Some(Moved::Counter)) {
-                let mut counters = glance.counters_since(&before.glance);
-                counters.extend(before.passed_over);
-                self.judge(&counters, same);
-            }
+        if let Some(before) = before.filter(|before| complete && before.completeness == report.completeness)
+            && matches!(glance.moved_since(&before.glance), None | Some(Moved::Counter))
+        {
+            let mut counters = glance.counters_since(&before.glance);
+            counters.extend(before.passed_over);
+            self.judge(&counters, same);
         }
         // As the collector will see it: one that tells no sysUpTime, or whose sysUpTime may not leave the
         // site, shows nothing that a refresh could rest on.
