@@ -106,11 +106,13 @@ pub fn run_by(args: impl IntoIterator<Item = OsString>, clock: fn() -> SystemTim
             }
             Err(error) => fail(&error, ExitCode::FAILURE),
         },
-        Command::Poll(args) => poll::run(&args).unwrap_or_else(|error| fail(&error, ExitCode::FAILURE)),
+        Command::Poll(args) => {
+            poll::run(&args, clock).unwrap_or_else(|error| fail(&error, ExitCode::FAILURE))
+        }
         Command::Discover(args) => {
             discover::run(&args).unwrap_or_else(|error| fail(&error, ExitCode::FAILURE))
         }
-        Command::Watch(args) => match watch::run(&args) {
+        Command::Watch(args) => match watch::run(&args, clock) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, ExitCode::FAILURE),
         },
@@ -121,7 +123,7 @@ pub fn run_by(args: impl IntoIterator<Item = OsString>, clock: fn() -> SystemTim
             }
             Err(error) => fail(&error, ExitCode::from(EX_CONFIG)),
         },
-        Command::Spool(command) => match spool::run(&command) {
+        Command::Spool(command) => match spool::run(&command, clock) {
             Ok(done) => {
                 say(&done);
                 ExitCode::SUCCESS

@@ -9,12 +9,14 @@
 //!
 //! Invariants: each address is asked once a sweep, evenly over it, and never
 //! faster than the agent's cap; listed targets, and ranges in their windows, are
-//! left alone; a community goes only to addresses of its own range; what was found
-//! is kept over restarts; every address in scope has a state.
+//! left alone by the wall clock as it is then; a community goes only to addresses of
+//! its own range; a user that is refused is left alone; what was found is kept over
+//! restarts; every address in scope has a state.
 
 mod sweep;
 mod found;
 mod coverage;
+mod refusals;
 mod probe;
 mod volley;
 mod prober;
@@ -32,7 +34,8 @@ use coverage::{Coverage, Deferred};
 use found::{Found, News};
 use prost::Message as _;
 use proto::v1;
-use proto::v1::CoverageState as State;
+use proto::v1::{CoverageState as State, CoverageUnreached as Unreached};
+use refusals::Refusals;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,7 +46,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Addresses under way at most; more wait.
 const IN_FLIGHT: usize = 256;
-/// News wait so long for others before they are written and told.
+/// News wait at least so long for others before they are written and told.
 const GATHER: Duration = Duration::from_secs(1);
 /// Between two tellings of the coverage, unless a sweep ended.
 const TELL: Duration = Duration::from_secs(60);
@@ -59,16 +62,21 @@ pub struct Discovery {
     coverage: Coverage,
     covers: watch::Sender<Option<Arc<v1::Coverage>>>,
     deferred: Deferred,
+    refusals: Refusals,
+    /// The first pause after an address refused its user.
+    refusal_pause: Duration,
     /// The first slot since the ranges are these, and the sweep under way.
     began: u64,
     number: u64,
-    /// The same moment on both clocks: slots are those of the wall clock at start.
-    origin: (SystemTime, Instant),
+    clock: fn() -> SystemTime,
+    /// The same moment on both clocks. Slots are counted from it, so that they stay even when
+    /// the wall clock is set; whether somebody is left alone is asked of the wall clock.
+    origin: (Duration, Instant),
 }
 
 impl Discovery {
     /// Begins with what was found before, as far as it lies in the ranges; probes keep the pace
-    /// and wait `patience` for an answer.
+    /// and wait `patience` for an answer, and `refusal_pause` after the first refusal.
     ///
     /// # Errors
     /// When the system gives no socket.
@@ -76,7 +84,8 @@ impl Discovery {
         sweep: watch::Receiver<Arc<Sweep>>,
         path: PathBuf,
         pace: Arc<Pace>,
-        patience: Duration,
+        (patience, refusal_pause): (Duration, Duration),
+        clock: fn() -> SystemTime,
     ) -> io::Result<Self> {
         let mut discovery = Self {
             prober: Prober::open(pace, patience)?,
@@ -88,9 +97,12 @@ impl Discovery {
             told: watch::Sender::new(Vec::new()),
             covers: watch::Sender::new(None),
             deferred: Deferred::default(),
+            refusals: Refusals::default(),
+            refusal_pause,
             began: 0,
             number: 0,
-            origin: (SystemTime::now(), Instant::now()),
+            clock,
+            origin: (since_1970(clock), Instant::now()),
         };
         discovery.begin();
         Ok(discovery)
@@ -127,7 +139,7 @@ impl Discovery {
                 }
                 ended = self.prober.next(), if self.prober.under_way() > 0 => {
                     if self.ended(&ended) {
-                        write.get_or_insert(Instant::now() + GATHER);
+                        write.get_or_insert(Instant::now() + gather(self.found.len()));
                     }
                 }
                 () = sleep_until(write.unwrap_or(due)), if write.is_some() => {
@@ -140,12 +152,11 @@ impl Discovery {
                 }
                 () = sleep_until(due), if may_start => {
                     self.take_slot(&sweep, next);
-                    // Whoever is more than a sweep behind has nothing to catch up with.
-                    next = sweep.following(next, self.since_1970());
+                    next = self.following(&sweep, next);
                     if sweep.number(next) != self.number {
                         self.number = sweep.number(next);
                         if next - self.began >= sweep.slots() {
-                            self.coverage.swept(micros(UNIX_EPOCH + self.since_1970()));
+                            self.coverage.swept(micros((self.clock)()));
                         }
                         // The last ones asked have their time to answer.
                         tell = tell.min(Instant::now() + self.patience * 2);
@@ -164,11 +175,13 @@ impl Discovery {
     /// A new sweep: what lies outside goes, the rest counts as just heard of. Returns the first slot.
     fn begin(&mut self) -> u64 {
         let sweep = Arc::clone(&self.sweep.borrow_and_update());
-        self.began = sweep.slot(self.since_1970());
+        self.began = sweep.slot(self.counted());
         self.number = sweep.number(self.began);
         self.found
             .begin(self.number, |target| sweep.place_of(target).is_some());
         self.coverage.begin(&sweep);
+        self.refusals
+            .begin(|target| sweep.area_of(target).map(|area| &area.credential));
         self.deferred.clear();
         self.told.send_replace(self.assignments(&sweep));
         self.began
@@ -191,14 +204,14 @@ impl Discovery {
 
     /// Asks whose turn it is, and beside it one that waited for its window to end.
     fn take_slot(&mut self, sweep: &Sweep, slot: u64) {
-        let now = self.since_1970();
+        let now = since_1970(self.clock);
         let is_open = |area: &Area| window::wait(&area.windows, now).is_none();
         if let Some((target, area)) = sweep.at(slot) {
             if is_open(area) {
                 self.ask(sweep, target, area);
             } else {
-                if let Some(place) = sweep.place_of(target) {
-                    self.coverage.waits(place);
+                if let Some(place) = sweep.place_at(slot) {
+                    self.coverage.passed(place, Unreached::Window);
                 }
                 self.deferred.push(target);
             }
@@ -212,14 +225,31 @@ impl Discovery {
     }
 
     fn ask(&mut self, sweep: &Sweep, target: Target, area: &Area) {
-        let known = sweep.place_of(target).map(|place| self.coverage.state(place));
+        let place = sweep.place_of(target);
+        let known = place.map(|place| self.coverage.state(place));
+        if let Some(place) = place {
+            self.coverage.asked(place);
+        }
+        let refused = self.refusals.stands(target, &area.credential, Instant::now());
         self.prober.ask(Errand {
             target,
             credential: Some(Arc::clone(&area.credential)),
             // Whoever took the community without telling an engine has seen it already.
             ask_silent: area.ask_silent || known == Some(State::Object),
-            taken: known == Some(State::Engine),
+            user: refused.or(known.filter(|known| *known == State::Engine)),
         });
+    }
+
+    /// The slot after this one. Whoever is more than a sweep behind has nothing to catch up with:
+    /// the turns between pass, and say so.
+    fn following(&mut self, sweep: &Sweep, slot: u64) -> u64 {
+        let next = sweep.following(slot, self.counted());
+        // Older ones are those of the same addresses.
+        let oldest = next.saturating_sub(sweep.slots()).max(slot.saturating_add(1));
+        for place in (oldest..next).filter_map(|passed| sweep.place_at(passed)) {
+            self.coverage.passed(place, Unreached::Behind);
+        }
+        next
     }
 
     /// Whether there are news.
@@ -231,18 +261,37 @@ impl Discovery {
             return false;
         };
         self.coverage.set(place, ended.state);
+        if let Some(credential) = &ended.tried {
+            match ended.why {
+                None if ended.state == State::Engine => self.refusals.taken(target),
+                Some(why) if why.is_about_the_user() => {
+                    let about = (Arc::clone(credential), ended.state);
+                    self.refusals
+                        .refused(target, about, Instant::now(), self.refusal_pause);
+                }
+                _ => {}
+            }
+        }
         let (name, news) = match ended.state {
             State::Engine | State::Object => (
                 "marque_agent_discovery_answered_total",
                 self.found.answered(target, self.number),
             ),
             // Polled all the same: its engine is evidence, and a credential may be mended.
+            State::CredentialRefused => (
+                "marque_agent_discovery_credential_refused_total",
+                self.found.answered(target, self.number),
+            ),
+            State::Ignored => (
+                "marque_agent_discovery_ignored_total",
+                self.found.answered(target, self.number),
+            ),
             State::NoCredential => (
                 "marque_agent_discovery_no_credential_total",
                 self.found.answered(target, self.number),
             ),
-            State::Refused => (
-                "marque_agent_discovery_refused_total",
+            State::Unreachable => (
+                "marque_agent_discovery_unreachable_total",
                 self.found.silent(target, self.number),
             ),
             _ => (
@@ -274,22 +323,30 @@ impl Discovery {
 
     /// Writes down what became of every address, then tells.
     async fn tell_coverage(&mut self) {
-        let told = self.coverage.tell(micros(UNIX_EPOCH + self.since_1970()));
+        let told = self.coverage.tell(micros((self.clock)()));
         save(coverage_path(&self.path), told.encode_to_vec()).await;
         self.covers.send_replace(Some(Arc::new(told)));
     }
 
-    fn since_1970(&self) -> Duration {
-        let (wall, clock) = self.origin;
-        wall.duration_since(UNIX_EPOCH).unwrap_or_default() + clock.elapsed()
+    /// Since 1970, counted from the origin: what slots go by.
+    fn counted(&self) -> Duration {
+        self.origin.0 + self.origin.1.elapsed()
     }
 
-    /// On our clock, a time since 1970.
-    fn at(&self, since_1970: Duration) -> Instant {
-        let (wall, clock) = self.origin;
-        let start = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
-        clock + since_1970.saturating_sub(start)
+    /// On our clock, when a slot is due.
+    fn at(&self, counted: Duration) -> Instant {
+        self.origin.1 + counted.saturating_sub(self.origin.0)
     }
+}
+
+/// How long news wait for others: each telling writes and merges all that was found, so that the
+/// more that is, the rarer it is told, and the cost over time does not grow with it.
+fn gather(found: usize) -> Duration {
+    Duration::from_millis(u64::try_from(found).unwrap_or(u64::MAX)).max(GATHER)
+}
+
+fn since_1970(clock: fn() -> SystemTime) -> Duration {
+    clock().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Beside the addresses that were found.
@@ -309,5 +366,111 @@ async fn save(path: PathBuf, content: Vec<u8>) {
     let saved = tokio::task::spawn_blocking(move || kept::save(&path, &content)).await;
     if !matches!(saved, Ok(Ok(()))) {
         tracing::error!(discovery.path = shown, "what discovery found out cannot be kept");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discover::sweep::tests::area;
+    use crate::poll::socket::ExchangeError;
+    use crate::window::Window;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// A Friday, 07:00 UTC.
+    const SEVEN: u64 = 1_800_000_000 - 3_600;
+    static NOW: AtomicU64 = AtomicU64::new(SEVEN);
+
+    fn wall_clock() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(NOW.load(Ordering::Relaxed))
+    }
+
+    /// Over addresses at which nobody listens, left alone from eight to nine.
+    fn discovery(folder: &Path) -> (Discovery, Arc<Sweep>) {
+        let eight_to_nine = Window::read(&v1::Window {
+            days: 127,
+            from_minute: 8 * 60,
+            to_minute: 9 * 60,
+            offset_minutes: 0,
+        });
+        let area = Area {
+            windows: Arc::new([eight_to_nine.unwrap()]),
+            ..area("127.9.3.0/31", &[], 1)
+        };
+        let sweep = Arc::new(Sweep::new(vec![area], Duration::from_secs(3_600)));
+        let (_plans, watched) = watch::channel(Arc::clone(&sweep));
+        let pauses = (Duration::from_millis(100), Duration::from_secs(900));
+        let pace = Arc::new(Pace::new(0));
+        let discovery = Discovery::load(watched, folder.join("found"), pace, pauses, wall_clock);
+        (discovery.unwrap(), sweep)
+    }
+
+    fn octets(discovery: &mut Discovery) -> Vec<u8> {
+        discovery.coverage.tell(1).ranges[0].states.to_vec()
+    }
+
+    #[tokio::test]
+    async fn windows_follow_the_wall_clock_and_who_is_not_reached_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut discovery, sweep) = discovery(folder.path());
+        // The wall clock is set from seven to eight.
+        NOW.store(SEVEN + 3_600, Ordering::Relaxed);
+        discovery.take_slot(&sweep, 0);
+        assert_eq!(discovery.prober.under_way(), 0, "left alone");
+        let (waiting, not_asked, window, behind) = (9, 1, 64, 128);
+        assert_eq!(octets(&mut discovery), [waiting | window, not_asked]);
+        discovery.coverage.swept(7);
+        assert_eq!(discovery.coverage.tell(1).swept_micros, 0);
+        // And to nine: whose turn it is, and who waited.
+        NOW.store(SEVEN + 2 * 3_600, Ordering::Relaxed);
+        discovery.take_slot(&sweep, 1);
+        assert_eq!(discovery.prober.under_way(), 2);
+        assert_eq!(octets(&mut discovery), [waiting, not_asked]);
+        discovery.coverage.swept(8);
+        assert_eq!(discovery.coverage.tell(1).swept_micros, 8);
+        // Four sweeps behind: the turns between are told as passed, once each.
+        let next = discovery.following(&sweep, discovery.began - 8);
+        assert_eq!(next, discovery.began - 2);
+        assert_eq!(octets(&mut discovery), [waiting | behind, not_asked | behind]);
+    }
+
+    #[tokio::test]
+    async fn a_refused_user_is_not_tried_by_the_next_sweep() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut discovery, sweep) = discovery(folder.path());
+        let (target, area) = sweep.at(0).unwrap();
+        let ended = |why: Option<ExchangeError>| Ended {
+            target,
+            state: if why.is_some() {
+                State::CredentialRefused
+            } else {
+                State::Engine
+            },
+            why,
+            tried: Some(Arc::clone(&area.credential)),
+        };
+        let stands = |discovery: &Discovery| {
+            let now = Instant::now();
+            discovery.refusals.stands(target, &area.credential, now)
+        };
+        discovery.ended(&ended(Some(ExchangeError::TimedOut)));
+        assert_eq!(stands(&discovery), None, "silence is no refusal");
+        discovery.ended(&ended(Some(ExchangeError::WrongDigest)));
+        assert_eq!(stands(&discovery), Some(State::CredentialRefused));
+        discovery.begin();
+        assert_eq!(
+            stands(&discovery),
+            Some(State::CredentialRefused),
+            "the same plan"
+        );
+        discovery.ended(&ended(None));
+        assert_eq!(stands(&discovery), None, "taken");
+    }
+
+    #[test]
+    fn what_news_cost_over_time_does_not_grow_with_what_was_found() {
+        for (found, seconds) in [(0, 1), (10, 1), (1_000, 1), (5_000, 5), (50_000, 50)] {
+            assert_eq!(gather(found), Duration::from_secs(seconds), "{found}");
+        }
     }
 }

@@ -99,15 +99,14 @@ pub enum Extent {
     IfMoved,
 }
 
-/// Asks one element what is in the plan.
+/// Asks one element what is in the plan, from `started` on by the wall clock.
 pub async fn round(
     conversation: Result<Conversation<'_>, ExchangeError>,
     plan: &Plan,
     limits: &Limits,
     learned: &mut Learned,
-    extent: Extent,
+    (extent, started): (Extent, SystemTime),
 ) -> Round {
-    let started = SystemTime::now();
     let clock = Instant::now();
     let mut asked = match conversation {
         Ok(conversation) => Asking::begin(conversation, plan, limits, learned.clone(), extent).await,

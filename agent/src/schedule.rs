@@ -32,6 +32,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How long rounds under way may go on when the program ends.
 const GRACE: Duration = Duration::from_secs(5);
+/// How often the wall clock is looked at, though nobody is due.
+const LOOK: Duration = Duration::from_secs(30);
+/// What the wall clock may gain or lose until it counts as set.
+const STEP: Duration = Duration::from_secs(1);
 
 /// Everything a round needs beside its target.
 pub struct Rounds {
@@ -101,7 +105,7 @@ impl Rounds {
             .sockets
             .converse(target, &assignment.credential, self.patience, deadline);
         let started = (self.clock)();
-        let mut round = poll::round(conversation, &plan, &limits, &mut learned, extent).await;
+        let mut round = poll::round(conversation, &plan, &limits, &mut learned, (extent, started)).await;
         round.started = earlier.filter(|_| round.resumed).unwrap_or(started);
         if round.resumed {
             let since = (self.clock)().duration_since(round.started);
@@ -145,6 +149,10 @@ impl Rounds {
         self.shared.capability.load(Ordering::Relaxed) >= proto::REFRESH_CAPABILITY
             && self.shared.same.is_on_its_way(target, digest)
     }
+}
+
+fn since_1970(clock: fn() -> SystemTime) -> Duration {
+    clock().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// From 0 to 1, and of one target always the same.
@@ -192,8 +200,8 @@ pub struct Schedule {
     work: watch::Receiver<Arc<Work>>,
     table: Table,
     in_flight: usize,
-    /// The same moment on both clocks: slots are those of the wall clock at start.
-    origin: (SystemTime, Instant),
+    /// The same moment on both clocks, seen last: the wall clock may be set at any time.
+    seen: (Instant, Duration),
 }
 
 impl Schedule {
@@ -202,7 +210,7 @@ impl Schedule {
     pub fn new(rounds: Arc<Rounds>, mut work: watch::Receiver<Arc<Work>>, in_flight: u64) -> Self {
         let mut schedule = Self {
             table: Table::new(Learned::nothing(&rounds.limits)),
-            origin: ((rounds.clock)(), Instant::now()),
+            seen: (Instant::now(), since_1970(rounds.clock)),
             rounds,
             in_flight: narrow(in_flight),
             work: work.clone(),
@@ -227,6 +235,7 @@ impl Schedule {
             metrics::gauge!("marque_agent_rounds_in_flight").set(running.len() as f64);
             let next = self.table.next();
             let may_start = running.len() < self.in_flight && next.is_some();
+            let look = self.seen.0 + LOOK;
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -236,7 +245,8 @@ impl Schedule {
                 }
                 Some(target) = early.recv() => self.hasten(target),
                 Some(ended) = running.join_next_with_id() => self.ended(ended, &mut whose),
-                () = sleep_until(next.unwrap_or(self.origin.1)), if may_start => {
+                () = sleep_until(look) => self.look_at_clock(),
+                () = sleep_until(next.unwrap_or(look)), if may_start => {
                     self.start(&mut running, &mut whose, &reports);
                 }
             }
@@ -261,10 +271,25 @@ impl Schedule {
 
     /// On both clocks.
     fn now(&self) -> (Instant, Duration) {
-        let (wall, clock) = self.origin;
-        let elapsed = clock.elapsed();
-        let since_1970 = wall.duration_since(UNIX_EPOCH).unwrap_or_default() + elapsed;
-        (clock + elapsed, since_1970)
+        (Instant::now(), since_1970(self.rounds.clock))
+    }
+
+    /// Who waits for the end of a window, or for a slot, waits by a clock that may have been set.
+    fn look_at_clock(&mut self) {
+        let (now, since_1970) = self.now();
+        let expected = self.seen.1 + (now - self.seen.0);
+        let step = since_1970.abs_diff(expected);
+        self.seen = (now, since_1970);
+        if step > STEP {
+            let seconds = step.as_secs();
+            tracing::warn!(
+                clock.step_seconds = seconds,
+                "wall clock was set, turns are found anew"
+            );
+            metrics::counter!("marque_agent_clock_step_total").increment(1);
+            let work = Arc::clone(&self.work.borrow());
+            self.follow(&work);
+        }
     }
 
     fn start(
@@ -333,4 +358,70 @@ fn count(report: &Report) {
         requests = report.cost.requests,
         "round ended"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::PollConfig;
+    use crate::window::Window;
+    use std::sync::atomic::AtomicU64;
+
+    /// A Friday, 07:00 UTC.
+    const SEVEN: u64 = 1_800_000_000 - 3_600;
+    static NOW: AtomicU64 = AtomicU64::new(SEVEN);
+
+    fn wall_clock() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(NOW.load(Ordering::Relaxed))
+    }
+
+    fn rounds() -> Rounds {
+        let config = PollConfig::default();
+        Rounds {
+            sockets: Sockets::open(1, 0).unwrap(),
+            limits: config.limits(),
+            collector_limit: Arc::default(),
+            patience: config.patience(),
+            refusal_pause: Duration::ZERO,
+            full_round: Duration::ZERO,
+            distrusted: Vec::new(),
+            shared: Collector::default(),
+            early_pause: Duration::ZERO,
+            unfinished: Arc::new(Semaphore::new(0)),
+            redacted: Vec::new(),
+            clock: wall_clock,
+        }
+    }
+
+    #[tokio::test]
+    async fn windows_follow_the_wall_clock_when_it_is_set() {
+        let eight_to_nine = Window::read(&proto::v1::Window {
+            days: 127,
+            from_minute: 8 * 60,
+            to_minute: 9 * 60,
+            offset_minutes: 0,
+        });
+        let work = Work {
+            interval: Duration::from_secs(600),
+            assignments: vec![Assignment {
+                target: "192.0.2.1".parse().unwrap(),
+                credential: crate::testing::community("x"),
+                interval: None,
+                windows: Arc::new([eight_to_nine.unwrap()]),
+            }],
+            ..Work::default()
+        };
+        let (_work, work) = watch::channel(Arc::new(work));
+        let mut schedule = Schedule::new(Arc::new(rounds()), work, 1);
+        // From seven to eight at once.
+        NOW.store(SEVEN + 3_600, Ordering::Relaxed);
+        assert!(schedule.table.start(schedule.now()).is_none(), "left alone");
+        let in_an_hour = schedule.table.next().unwrap();
+        assert!(in_an_hour > Instant::now() + Duration::from_secs(3_500));
+        // And to ten: it waits for a slot, no longer for the window.
+        NOW.store(SEVEN + 3 * 3_600, Ordering::Relaxed);
+        schedule.look_at_clock();
+        assert!(schedule.table.next().unwrap() <= Instant::now() + Duration::from_secs(600));
+        assert!(schedule.table.start(schedule.now()).is_some());
+    }
 }

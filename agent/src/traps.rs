@@ -3,7 +3,8 @@
 //! Invariants: nothing of what a notification says is kept or believed; it only makes an
 //! early round, of a target that is polled anyway, and no more often than configured. It
 //! counts from a target's address alone; where the target has a user with authentication,
-//! that user must have signed it. Informs that do not count are not answered.
+//! that user must have signed it. Every inform that whoever may tell sent is answered,
+//! whatever it is about, so that it is not sent again; nobody else is.
 
 use crate::config::Assignment;
 use crate::credential::user::User;
@@ -12,10 +13,11 @@ use crate::schedule::Work;
 use crate::target::Target;
 use async_snmp::message::SecurityLevel;
 use async_snmp::notification::{
-    NotificationAcceptance, NotificationEnvelope, NotificationReceiver, NotificationReceiverBuilder,
+    NotificationAcceptance, NotificationEnvelope, NotificationPduClass, NotificationReceiver,
+    NotificationReceiverBuilder,
 };
 use async_snmp::v3::DesSaltState;
-use async_snmp::{AuthoritativeEngine, Version};
+use async_snmp::{AuthoritativeEngine, Oid, Version};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -129,7 +131,11 @@ impl Listener {
                 received = self.receiver.recv() => received,
             };
             match received {
-                Ok(told) => self.tell(told.source),
+                Ok(told) if told.notification.trap_oid().is_ok_and(|what| is_change(&what)) => {
+                    self.tell(told.source);
+                }
+                // An inform, which is answered by now.
+                Ok(_) => count("other"),
                 Err(error) => {
                     tracing::warn!(%error, "cannot receive traps");
                     tokio::time::sleep(PAUSE).await;
@@ -205,13 +211,17 @@ impl Sources {
                 "unsigned"
             }
         });
-        let change = told.trap_oid().is_ok_and(|what| CHANGES.contains(&what.arcs()));
-        if heard == "heard" && change {
+        let change = told.trap_oid().is_ok_and(|what| is_change(&what));
+        if heard == "heard" && (change || told.pdu_class == NotificationPduClass::Inform) {
             return NotificationAcceptance::Accept;
         }
         count(if heard == "heard" { "other" } else { heard });
         NotificationAcceptance::Reject
     }
+}
+
+fn is_change(what: &Oid) -> bool {
+    CHANGES.contains(&what.arcs())
 }
 
 /// Whether a notification from a target's address is as safe as the target's credential.
@@ -337,6 +347,11 @@ mod tests {
             "answered"
         );
         scene.hears().await;
+        // An inform about something else is answered too, or it would come again and again.
+        let other = scene.send("snmpinform", &ANYBODY, AUTHENTICATION_FAILURE).await;
+        assert!(other.status.success(), "{other:?}");
+        scene.send("snmptrap", &ANYBODY, LINK_UP).await;
+        scene.hears().await;
         assert!(scene.early.try_recv().is_err());
         // Who is polled no longer is a stranger, and gets no answer.
         scene.work.send(Arc::new(Work::default())).unwrap();
@@ -367,6 +382,9 @@ mod tests {
             ]
         };
         scene.send("snmptrap", &ANYBODY, COLD_START).await;
+        let short = ["-v", "2c", "-c", "whatever", "-t", "1"];
+        let unsigned = scene.send("snmpinform", &short, COLD_START).await;
+        assert!(!unsigned.status.success(), "nobody unsigned is answered");
         scene
             .send("snmptrap", &signed("trapper", "not this password"), COLD_START)
             .await;

@@ -8,7 +8,7 @@ mod poll {
     mod engines;
     mod peer;
     mod refusals;
-    mod rounds;
+    pub mod rounds;
     pub mod snmpd;
     mod strange;
     mod versions;
@@ -215,7 +215,14 @@ impl Agent {
             let deadline = tokio::time::Instant::now() + limits.deadline;
             let target = target.parse().unwrap();
             let conversation = self.sockets.converse(target, credential, self.patience, deadline);
-            agent::poll::round(conversation, plan, limits, learned, extent).await
+            agent::poll::round(
+                conversation,
+                plan,
+                limits,
+                learned,
+                (extent, std::time::SystemTime::now()),
+            )
+            .await
         })
     }
 }

@@ -12,7 +12,7 @@ pub use seen::Seen;
 use ipnet::IpNet;
 use model::{Instant, SiteName};
 use proto::plan::Range;
-use proto::v1::CoverageState as State;
+use proto::v1::{CoverageState as State, CoverageUnreached as Unreached};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
@@ -20,12 +20,14 @@ use store::coverage::{CoverageView, PlaceRow, RangeRow};
 use store::{Store, StoreError};
 
 /// What is known of an address, the best word of all agents first.
-pub const ALL_STATES: [State; 9] = [
+pub const ALL_STATES: [State; 11] = [
     State::Engine,
     State::Object,
+    State::CredentialRefused,
+    State::Ignored,
     State::NoCredential,
     State::Listed,
-    State::Refused,
+    State::Unreachable,
     State::Silent,
     State::Waiting,
     State::NotAsked,
@@ -33,9 +35,11 @@ pub const ALL_STATES: [State; 9] = [
 ];
 
 /// States of addresses that are in scope and do not answer as they should.
-pub const DARK: [State; 5] = [
+pub const DARK: [State; 7] = [
+    State::CredentialRefused,
+    State::Ignored,
     State::NoCredential,
-    State::Refused,
+    State::Unreachable,
     State::Silent,
     State::Waiting,
     State::NotAsked,
@@ -93,14 +97,16 @@ pub struct RangeCoverage {
     pub port: u16,
     /// Recorded last.
     pub told: Instant,
-    /// The last end of a sweep, if one ended.
+    /// The last end of a sweep that left nobody out, if one ended.
     pub swept: Option<Instant>,
     /// How far its addresses are.
     pub funnel: Funnel,
     /// Addresses by state, those with any.
     pub states: BTreeMap<&'static str, u64>,
+    /// Addresses whose last turn passed without them, by why: what is said of them is older.
+    pub unreached: BTreeMap<&'static str, u64>,
     #[serde(skip)]
-    merged: Vec<State>,
+    merged: Vec<Word>,
 }
 
 /// One site.
@@ -157,6 +163,42 @@ pub struct Run {
     pub count: u64,
     /// Their state.
     pub state: &'static str,
+    /// Why their last turn passed without them, if it did.
+    pub unreached: Option<&'static str>,
+}
+
+/// What an agent says of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Word {
+    state: State,
+    unreached: Option<Unreached>,
+}
+
+impl Word {
+    const NONE: Self = Self {
+        state: State::NotAsked,
+        unreached: None,
+    };
+
+    /// An octet of an agent; what it does not know is not asked.
+    fn read(octet: u8) -> Self {
+        let bits = [Unreached::Window, Unreached::Behind]
+            .into_iter()
+            .find(|why| i32::from(octet) & i32::from(*why) != 0);
+        match State::try_from(i32::from(octet & 0x3f)) {
+            Ok(State::Unspecified) | Err(_) => Self::NONE,
+            Ok(state) => Self {
+                state,
+                unreached: bits,
+            },
+        }
+    }
+
+    /// The best comes first; of two alike who was reached.
+    fn rank(self) -> (usize, bool) {
+        let rank = ALL_STATES.iter().position(|one| *one == self.state);
+        (rank.unwrap_or(ALL_STATES.len()), self.unreached.is_some())
+    }
 }
 
 /// What a state is called on pages and in the API.
@@ -168,27 +210,23 @@ pub fn word(state: State) -> &'static str {
         State::Excluded => "excluded",
         State::Listed => "listed",
         State::Silent => "silent",
-        State::Refused => "refused",
+        State::Unreachable => "unreachable",
         State::Engine => "engine",
         State::Object => "object",
         State::NoCredential => "no_credential",
         State::Waiting => "waiting",
+        State::Ignored => "ignored",
+        State::CredentialRefused => "credential_refused",
     }
 }
 
-/// An octet of an agent; what it does not know is not asked.
-fn state(octet: u8) -> State {
-    match State::try_from(i32::from(octet)) {
-        Ok(State::Unspecified) | Err(_) => State::NotAsked,
-        Ok(state) => state,
+/// What a reason to be passed over is called on pages and in the API.
+fn word_of(why: Unreached) -> &'static str {
+    match why {
+        Unreached::Unspecified => "unknown",
+        Unreached::Window => "window",
+        Unreached::Behind => "behind",
     }
-}
-
-fn rank(state: State) -> usize {
-    ALL_STATES
-        .iter()
-        .position(|one| *one == state)
-        .unwrap_or(ALL_STATES.len())
 }
 
 /// How far an element is: 0 to 5 steps.
@@ -284,17 +322,22 @@ fn of_range<'a>(
     let mut merged = Vec::new();
     let mut funnel = Funnel::default();
     let mut states: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut unreached: BTreeMap<&'static str, u64> = BTreeMap::new();
     for at in 0..range.size() {
         let said = |row: &RangeRow| {
             row.range
                 .states
                 .get(usize::try_from(at).ok()?)
                 .copied()
-                .map(state)
+                .map(Word::read)
         };
-        let best = words.iter().filter_map(said).min_by_key(|state| rank(*state));
-        let best = best.unwrap_or(State::NotAsked);
+        let best = words.iter().filter_map(said).min_by_key(|word| word.rank());
+        let best = best.unwrap_or(Word::NONE);
         merged.push(best);
+        if let Some(why) = best.unreached {
+            *unreached.entry(word_of(why)).or_default() += 1;
+        }
+        let best = best.state;
         *states.entry(word(best)).or_default() += 1;
         let known = range.address(at).and_then(|address| {
             let known = places.get(&(&row.site, address, row.range.port)).copied();
@@ -307,8 +350,12 @@ fn of_range<'a>(
             // Left alone here, and named somewhere: then it is in scope there.
             State::Excluded if known.is_none() => continue,
             State::Excluded | State::NotAsked | State::Waiting | State::Listed | State::Unspecified => 0,
-            State::Silent | State::Refused => 1,
-            State::Engine | State::Object | State::NoCredential => 2,
+            State::Silent | State::Unreachable => 1,
+            State::Engine
+            | State::Object
+            | State::NoCredential
+            | State::Ignored
+            | State::CredentialRefused => 2,
         };
         funnel.count(asked.max(known.unwrap_or(0)));
     }
@@ -319,6 +366,7 @@ fn of_range<'a>(
         swept: words.iter().filter_map(|row| row.swept).max(),
         funnel,
         states,
+        unreached,
         merged,
     })
 }
@@ -369,7 +417,8 @@ fn proposed(
 }
 
 impl RangeCoverage {
-    /// Neighbouring addresses in the same one of these states, in order.
+    /// Neighbouring addresses in the same one of these states, in order. Whoever was not reached
+    /// is not asked, this time.
     #[must_use]
     pub fn runs(&self, wanted: &[State]) -> Vec<Run> {
         let Ok(range) = Range::new(&self.prefix, []) else {
@@ -377,13 +426,15 @@ impl RangeCoverage {
         };
         let mut runs: Vec<Run> = Vec::new();
         let mut open = None;
-        for (at, state) in (0..).zip(&self.merged) {
-            let address = range.address(at).filter(|_| wanted.contains(state));
+        let not_asked = wanted.contains(&State::NotAsked);
+        for (at, word) in (0..).zip(&self.merged) {
+            let shown = wanted.contains(&word.state) || not_asked && word.unreached.is_some();
+            let address = range.address(at).filter(|_| shown);
             let Some(address) = address else {
                 open = None;
                 continue;
             };
-            match (runs.last_mut(), open == Some(*state)) {
+            match (runs.last_mut(), open == Some(*word)) {
                 (Some(run), true) => {
                     run.last = address;
                     run.count += 1;
@@ -392,10 +443,11 @@ impl RangeCoverage {
                     first: address,
                     last: address,
                     count: 1,
-                    state: word(*state),
+                    state: self::word(word.state),
+                    unreached: word.unreached.map(word_of),
                 }),
             }
-            open = Some(*state);
+            open = Some(*word);
         }
         runs
     }

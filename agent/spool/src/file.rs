@@ -88,24 +88,26 @@ impl File {
         if !matches!(length, Err(error) if error.kind() == ErrorKind::NotFound) {
             return Self::open_at(path, None);
         }
-        let mut new = path.as_os_str().to_owned();
-        new.push(".begun");
-        let new = PathBuf::from(new);
-        match std::fs::remove_file(&new) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(unusable(path, error)),
-            _ => {}
-        }
-        drop(Self::open_at(&new, lost)?);
-        std::fs::rename(&new, path).map_err(|error| unusable(path, error))?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        std::fs::File::open(folder.unwrap_or(Path::new(".")))
+        let folder = folder.unwrap_or(Path::new("."));
+        // Of a name that nobody else has: two processes may begin the same spool.
+        let new = tempfile::Builder::new()
+            .prefix(path.file_name().unwrap_or_default())
+            .suffix(".begun")
+            .tempfile_in(folder)
+            .map_err(|error| unusable(path, error))?;
+        drop(Self::open_at(new.path(), lost)?);
+        let created = match new.persist_noclobber(path) {
+            Ok(_) => true,
+            // The other one was faster, and may have taken reports by now.
+            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => false,
+            Err(error) => return Err(unusable(path, error.error)),
+        };
+        std::fs::File::open(folder)
             .and_then(|folder| folder.sync_all())
             .map_err(|error| unusable(path, error))?;
         let opened = Self::open_at(path, None)?;
-        Ok(OpenedFile {
-            created: true,
-            ..opened
-        })
+        Ok(OpenedFile { created, ..opened })
     }
 
     fn open_at(path: &Path, lost: Option<(u64, SystemTime)>) -> Result<OpenedFile, SpoolError> {
@@ -179,16 +181,20 @@ impl File {
         Ok((created, epoch))
     }
 
-    /// Gives the sequences another epoch, durably.
-    pub fn begin_epoch(&self) -> Result<[u8; 16], SpoolError> {
-        let begin = || -> Result<[u8; 16], redb::Error> {
-            let epoch = random()?;
+    /// Another epoch, not yet that of the sequences.
+    pub fn new_epoch(&self) -> Result<[u8; 16], SpoolError> {
+        random().map_err(|error| self.failed(&error))
+    }
+
+    /// Gives the sequences this epoch, durably.
+    pub fn set_epoch(&self, epoch: [u8; 16]) -> Result<(), SpoolError> {
+        let set = || -> Result<(), redb::Error> {
             let write = self.database.begin_write()?;
             write.open_table(META)?.insert(EPOCH, epoch.as_slice())?;
             write.commit()?;
-            Ok(epoch)
+            Ok(())
         };
-        begin().map_err(|error| self.failed(&error))
+        set().map_err(|error| self.failed(&error))
     }
 
     /// Writes records and lets the oldest go until `quota` bytes are left, durably;
@@ -354,6 +360,12 @@ impl File {
         };
         take_back().map_err(|error| self.failed(&error))?;
         Ok(cursor)
+    }
+
+    /// As a flush that failed leaves it.
+    #[cfg(test)]
+    pub fn fail(&self) {
+        self.failed.store(true, Ordering::Relaxed);
     }
 
     /// Whether it must be opened again.

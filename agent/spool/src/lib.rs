@@ -11,6 +11,7 @@
 //! their bookkeeping; the file itself keeps its largest size.
 
 mod file;
+mod aside;
 mod reserve;
 
 use bytes::Bytes;
@@ -223,6 +224,8 @@ pub struct Spool {
     file: RwLock<Option<File>>,
     reserve: Reserve,
     epoch: Mutex<[u8; 16]>,
+    /// The last one that was to take its place.
+    tried: Mutex<Option<[u8; 16]>>,
     quota_bytes: u64,
     clock: fn() -> SystemTime,
     /// What the last commit left.
@@ -255,7 +258,7 @@ impl Spool {
         let opened = match File::open(path, None) {
             Err(SpoolError::Damaged { .. }) if options.move_damaged_aside => {
                 lost = file::salvage(path, &named(path, "copy"));
-                moved_aside = Some(replace(path, lost, (options.clock)())?);
+                moved_aside = Some(aside::replace(path, lost, (options.clock)())?);
                 File::open(path, None)?
             }
             other => other?,
@@ -265,6 +268,7 @@ impl Spool {
             file: RwLock::new(Some(opened.file)),
             reserve: Reserve::beside(path),
             epoch: Mutex::new(opened.epoch),
+            tried: Mutex::default(),
             quota_bytes: options.quota_bytes,
             clock: options.clock,
             cursor: Mutex::new(opened.cursor),
@@ -297,7 +301,12 @@ impl Spool {
     /// [`SpoolError`]; the epoch is then the one before.
     pub fn begin_epoch(&self) -> Result<(), SpoolError> {
         let _committing = lock(&self.commit);
-        *lock(&self.epoch) = self.with_file(File::begin_epoch)?;
+        self.open_again()?;
+        let epoch = self.with_file(File::new_epoch)?;
+        // If the flush fails, the file may have it all the same.
+        *lock(&self.tried) = Some(epoch);
+        self.with_file(|file| file.set_epoch(epoch))?;
+        *lock(&self.epoch) = epoch;
         Ok(())
     }
 
@@ -525,11 +534,17 @@ impl Spool {
         *file = None;
         let opened = File::open(&self.path, None)?;
         let (known, mut found) = (*lock(&self.cursor), opened.cursor);
-        if opened.epoch != self.epoch() || found.next < known.next {
+        let epoch = self.epoch();
+        let is_ours = opened.epoch == epoch || Some(opened.epoch) == *lock(&self.tried);
+        if !is_ours || found.next < known.next {
             return Err(SpoolError::Damaged {
                 path: self.path.clone(),
                 reason: "it is not the file that was written".to_owned(),
             });
+        }
+        // Nobody was told of another epoch, so it is none.
+        if opened.epoch != epoch {
+            opened.file.set_epoch(epoch)?;
         }
         // The flush failed and the write was there after all: its payloads were
         // refused and may come again under other sequences.
@@ -546,36 +561,6 @@ impl Spool {
     }
 }
 
-/// Gives the damaged file a second name and puts a new spool in its place, which
-/// begins with a gap; at any stop one of the two is there.
-fn replace(path: &Path, lost: Option<u64>, now: SystemTime) -> Result<PathBuf, SpoolError> {
-    let unusable = |source| SpoolError::Unusable {
-        path: path.to_owned(),
-        source,
-    };
-    let new = named(path, "new");
-    match std::fs::remove_file(&new) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unusable(error)),
-        _ => {}
-    }
-    drop(File::open(&new, Some((lost.unwrap_or(0), now)))?);
-    for number in 1.. {
-        let aside = named(path, &format!("damaged-{number}"));
-        match std::fs::hard_link(path, &aside) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(unusable(error)),
-            Ok(()) => {
-                std::fs::rename(&new, path).map_err(unusable)?;
-                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-                let folder = std::fs::File::open(folder.unwrap_or(Path::new("."))).map_err(unusable)?;
-                folder.sync_all().map_err(unusable)?;
-                return Ok(aside);
-            }
-        }
-    }
-    Err(unusable(std::io::ErrorKind::AlreadyExists.into()))
-}
-
 /// The same place with a further ending.
 fn named(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -589,3 +574,6 @@ fn named(path: &Path, ending: &str) -> PathBuf {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@
 
 use crate::named;
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -32,7 +32,8 @@ impl Reserve {
         reserve
     }
 
-    /// Makes good what is missing. Written, not only sized: a hole is no room.
+    /// Makes good what is missing. Written, not only sized, since a hole is no room; and of octets
+    /// that no file system makes smaller.
     pub fn fill(&self) {
         if self.whole.load(Ordering::Relaxed) {
             return;
@@ -41,7 +42,11 @@ impl Reserve {
         let missing = BYTES.saturating_sub(usize::try_from(has).unwrap_or(BYTES));
         let write = || {
             let mut file = File::options().create(true).append(true).open(&self.path)?;
-            (0..missing.div_ceil(BLOCK)).try_for_each(|_| file.write_all(&[0; BLOCK]))
+            let mut block = [0; BLOCK];
+            (0..missing.div_ceil(BLOCK)).try_for_each(|_| {
+                getrandom::fill(&mut block).map_err(|error| io::Error::other(error.to_string()))?;
+                file.write_all(&block)
+            })
         };
         self.whole.store(write().is_ok(), Ordering::Relaxed);
     }

@@ -11,7 +11,7 @@ use prost::bytes::Bytes;
 use std::collections::HashSet;
 use std::io::{self, Read as _};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 /// Targets and how to ask them.
@@ -112,7 +112,12 @@ impl Asked {
     ///
     /// # Errors
     /// When the system gives no socket.
-    pub fn rounds(&self, credential: Credential, in_flight: usize) -> io::Result<Rounds> {
+    pub fn rounds(
+        &self,
+        credential: Credential,
+        in_flight: usize,
+        clock: fn() -> SystemTime,
+    ) -> io::Result<Rounds> {
         Ok(Rounds {
             sockets: Sockets::open(in_flight, self.rate)?,
             credential,
@@ -123,6 +128,7 @@ impl Asked {
                 retries: self.retries,
             },
             redacted: RedactConfig::default().octets(),
+            clock,
         })
     }
 }
@@ -147,6 +153,7 @@ pub struct Rounds {
     patience: Patience,
     /// What is not shown.
     pub redacted: Vec<Bytes>,
+    clock: fn() -> SystemTime,
 }
 
 impl Rounds {
@@ -156,6 +163,13 @@ impl Rounds {
         let conversation = self
             .sockets
             .converse(target, &self.credential, self.patience, deadline);
-        poll::round(conversation, &self.plan, &self.limits, learned, extent).await
+        poll::round(
+            conversation,
+            &self.plan,
+            &self.limits,
+            learned,
+            (extent, (self.clock)()),
+        )
+        .await
     }
 }

@@ -230,7 +230,7 @@ async fn sweep(
                 target,
                 credential: credential.clone(),
                 ask_silent: args.ask_silent,
-                taken: false,
+                user: None,
             });
         }
         if prober.under_way() == 0 {
@@ -247,7 +247,7 @@ async fn sweep(
         bar.inc(1);
         let state = word(ended.state);
         *tally.states.entry(state.clone()).or_default() += 1;
-        let is_there = matches!(ended.state, State::Engine | State::Object | State::NoCredential);
+        let is_there = !matches!(ended.state, State::Silent | State::Unreachable);
         if args.json {
             if lines.send(json(&ended, state)).await.is_err() {
                 break;

@@ -16,6 +16,7 @@ use crate::target::Target;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -55,7 +56,7 @@ pub enum PollError {
 ///
 /// # Errors
 /// [`PollError`] when nothing could be polled or printed.
-pub fn run(args: &Args) -> Result<ExitCode, PollError> {
+pub fn run(args: &Args, clock: fn() -> SystemTime) -> Result<ExitCode, PollError> {
     let credential = args.asked.credential()?;
     let (targets, wrong) = args.asked.targets()?;
     let progress = Progress::new(targets.len());
@@ -66,7 +67,7 @@ pub fn run(args: &Args) -> Result<ExitCode, PollError> {
         .map_err(PollError::Sockets)?;
     let (reports, received) = mpsc::channel(QUEUE);
     let printer = std::thread::spawn(move || print(received, format, &progress));
-    let polled = runtime.block_on(poll_all(args, targets, credential, reports));
+    let polled = runtime.block_on(poll_all((args, clock), targets, credential, reports));
     let printed = printer.join().map_err(|_| PollError::Task)?;
     match printed {
         // The reader has seen enough.
@@ -88,7 +89,7 @@ struct Shared {
 }
 
 async fn poll_all(
-    args: &Args,
+    (args, clock): (&Args, fn() -> SystemTime),
     targets: Vec<Target>,
     credential: Credential,
     reports: mpsc::Sender<Report>,
@@ -97,7 +98,7 @@ async fn poll_all(
     let shared = Arc::new(Shared {
         rounds: args
             .asked
-            .rounds(credential, in_flight)
+            .rounds(credential, in_flight, clock)
             .map_err(PollError::Sockets)?,
         targets: Mutex::new(targets.into_iter()),
     });

@@ -218,9 +218,9 @@ async fn run_tasks(
         }
         Some((path, bounds)) => {
             let found = path.with_added_extension("found");
-            let follower = Follower::load(own, bounds, path, sockets.pace());
-            let patience = poll.patience().first_contact;
-            let discovery = Discovery::load(follower.sweep(), found, sockets.pace(), patience)
+            let follower = Follower::load(own, bounds, path, sockets.pace(), clock);
+            let pauses = (poll.patience().first_contact, rounds.refusal_pause);
+            let discovery = Discovery::load(follower.sweep(), found, sockets.pace(), pauses, clock)
                 .map_err(RunError::System)?;
             let (received, newest) = watch::channel(None);
             let plans = Plans {

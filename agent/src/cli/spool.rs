@@ -12,6 +12,7 @@ use spool::{Options, Spool, SpoolError};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// What `spool` is told.
 #[derive(Subcommand)]
@@ -71,25 +72,30 @@ pub enum Error {
 ///
 /// # Errors
 /// [`Error`] as one line.
-pub fn run(command: &Command) -> Result<String, Error> {
+pub fn run(command: &Command, clock: fn() -> SystemTime) -> Result<String, Error> {
     match command {
         Command::Export {
             file,
             config,
             max_bytes,
-        } => export(file, &Places::read(config)?, *max_bytes),
-        Command::Receipt { file, config } => receipt(file, &Places::read(config)?),
+        } => export(file, &Places::read(config)?, *max_bytes, clock),
+        Command::Receipt { file, config } => receipt(file, &Places::read(config)?, clock),
     }
 }
 
-fn export(file: &Path, places: &Places, max_bytes: Option<u64>) -> Result<String, Error> {
+fn export(
+    file: &Path,
+    places: &Places,
+    max_bytes: Option<u64>,
+    clock: fn() -> SystemTime,
+) -> Result<String, Error> {
     let named = |error| Error::File(file.to_owned(), error);
     if file.exists() {
         return Err(named(io::ErrorKind::AlreadyExists.into()));
     }
     let mut out = SecretFile::create(file).map_err(named)?;
-    let said = match open(places)? {
-        Some(spool) => courier::export(&spool, &places.identity, max_bytes, &mut out)?.to_string(),
+    let said = match open(places, clock)? {
+        Some(spool) => courier::export(&spool, &places.identity, max_bytes, clock(), &mut out)?.to_string(),
         None => desk::ask_export(&places.spool, max_bytes, &mut out)
             .map_err(|error| Error::Desk(places.spool.clone(), error))?,
     };
@@ -97,20 +103,20 @@ fn export(file: &Path, places: &Places, max_bytes: Option<u64>) -> Result<String
     Ok(format!("{}: {said}", file.display()))
 }
 
-fn receipt(file: &Path, places: &Places) -> Result<String, Error> {
+fn receipt(file: &Path, places: &Places, clock: fn() -> SystemTime) -> Result<String, Error> {
     let mut receipt = Vec::new();
     std::fs::File::open(file)
         .and_then(|file| file.take(MAX_RECEIPT_BYTES as u64 + 1).read_to_end(&mut receipt))
         .map_err(|error| Error::File(file.to_owned(), error))?;
-    match open(places)? {
-        Some(spool) => Ok(courier::apply(&receipt, &spool, &places.identity, None)?.to_string()),
+    match open(places, clock)? {
+        Some(spool) => Ok(courier::apply(&receipt, &spool, &places.identity, None, clock())?.to_string()),
         None => desk::ask_receipt(&places.spool, &receipt)
             .map_err(|error| Error::Desk(places.spool.clone(), error)),
     }
 }
 
 /// The spool, unless another process has it.
-fn open(places: &Places) -> Result<Option<Spool>, Error> {
+fn open(places: &Places, clock: fn() -> SystemTime) -> Result<Option<Spool>, Error> {
     if !places.spool.exists() {
         return Err(Error::NoSpool(places.spool.clone()));
     }
@@ -123,7 +129,7 @@ fn open(places: &Places) -> Result<Option<Spool>, Error> {
     let options = Options {
         quota_bytes: places.quota_bytes,
         move_damaged_aside: false,
-        clock: std::time::SystemTime::now,
+        clock,
     };
     match Spool::open(&places.spool, &options) {
         Ok((spool, _)) => Ok(Some(spool)),

@@ -16,7 +16,7 @@ use proto::v1::{Completeness, Varbind};
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -63,7 +63,7 @@ pub enum WatchError {
 ///
 /// # Errors
 /// [`WatchError`] when nothing can be polled or printed.
-pub fn run(args: &Args) -> Result<(), WatchError> {
+pub fn run(args: &Args, clock: fn() -> SystemTime) -> Result<(), WatchError> {
     let credential = args.asked.credential()?;
     let (targets, _) = args.asked.targets()?;
     let format = args.format.unwrap_or_else(Format::fitting);
@@ -72,7 +72,8 @@ pub fn run(args: &Args) -> Result<(), WatchError> {
         .build()
         .map_err(WatchError::Sockets)?;
     runtime.block_on(async {
-        let rounds = args.asked.rounds(credential, args.asked.in_flight(targets.len()));
+        let in_flight = args.asked.in_flight(targets.len());
+        let rounds = args.asked.rounds(credential, in_flight, clock);
         let rounds = Arc::new(rounds.map_err(WatchError::Sockets)?);
         let (lines, mut received) = mpsc::channel::<Vec<u8>>(QUEUE);
         let mut watching = JoinSet::new();

@@ -49,6 +49,7 @@ pub struct Follower {
     bounds: Bounds,
     path: PathBuf,
     pace: Arc<Pace>,
+    clock: fn() -> SystemTime,
     follows: Option<Checked>,
     work: watch::Sender<Arc<Work>>,
     sweep: watch::Sender<Arc<Sweep>>,
@@ -60,7 +61,7 @@ impl Follower {
     /// Loads the plan that was followed last; without one, or with one that cannot be followed
     /// any more, the agent's own file is all there is.
     #[must_use]
-    pub fn load(own: Own, bounds: Bounds, path: PathBuf, pace: Arc<Pace>) -> Self {
+    pub fn load(own: Own, bounds: Bounds, path: PathBuf, pace: Arc<Pace>, clock: fn() -> SystemTime) -> Self {
         let follows = match Self::kept(&path, &bounds) {
             Ok(follows) => follows,
             Err(reason) => {
@@ -78,6 +79,7 @@ impl Follower {
             bounds,
             path,
             pace,
+            clock,
             follows,
         };
         follower.plan_moved();
@@ -175,7 +177,7 @@ impl Follower {
             plan: Some(id),
             outcome: outcome.into(),
             reason,
-            clock_micros: micros(SystemTime::now()),
+            clock_micros: micros((self.clock)()),
         }
     }
 
@@ -244,7 +246,8 @@ mod tests {
             &CollectorPlanConfig::default(),
             [("core".to_owned(), credential)].into(),
         );
-        Follower::load(own, bounds, path, Arc::new(Pace::new(0)))
+        let clock = || SystemTime::UNIX_EPOCH + Duration::from_secs(7);
+        Follower::load(own, bounds, path, Arc::new(Pace::new(0)), clock)
     }
 
     fn plan(revision: u64, address: &str) -> v1::Plan {
@@ -294,6 +297,7 @@ mod tests {
 
         let status = answer(plan(1, "10.0.0.1")).await;
         assert_eq!(status.outcome(), v1::PlanOutcome::Applied, "{status:?}");
+        assert_eq!(status.clock_micros, 7_000_000, "by the clock that is passed in");
         assert_eq!(
             targets(&work.borrow_and_update()),
             ["192.0.2.1:161", "10.0.0.1:161"]

@@ -140,7 +140,9 @@ impl Desk {
         let (parts, mut ready) = mpsc::channel(PARTS);
         let (spool, identity) = (Arc::clone(&self.shared.spool), self.identity.clone());
         // Ends by itself when the visitor has left: nobody takes its parts then.
-        let work = tokio::task::spawn_blocking(move || export(&spool, &identity, max_bytes, Parts(parts)));
+        let now = (self.shared.clock)();
+        let work =
+            tokio::task::spawn_blocking(move || export(&spool, &identity, max_bytes, now, Parts(parts)));
         while let Some(part) = ready.recv().await {
             write(stream, PART, &part).await?;
         }
@@ -157,7 +159,8 @@ impl Desk {
 
     async fn receipt(&self, receipt: Vec<u8>) -> io::Result<Result<String, CourierError>> {
         let (shared, identity) = (self.shared.clone(), self.identity.clone());
-        let work = move || apply(&receipt, &shared.spool, &identity, Some(&shared.same));
+        let now = (shared.clock)();
+        let work = move || apply(&receipt, &shared.spool, &identity, Some(&shared.same), now);
         let done = tokio::task::spawn_blocking(work)
             .await
             .map_err(io::Error::other)?;

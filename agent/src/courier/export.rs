@@ -55,6 +55,7 @@ pub fn export(
     spool: &Spool,
     identity: &Path,
     max_bytes: Option<u64>,
+    now: SystemTime,
     out: impl Write,
 ) -> Result<Exported, CourierError> {
     let pem =
@@ -71,7 +72,7 @@ pub fn export(
             first_sequence: first,
             next_sequence: next,
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-            clock_micros: micros(SystemTime::now()),
+            clock_micros: micros(now),
             plan: None,
         }),
         signing_request: next_key::request(identity)?.into(),

@@ -54,11 +54,12 @@ pub fn apply(
     spool: &Spool,
     identity: &Path,
     same: Option<&Sameness>,
+    now: SystemTime,
 ) -> Result<Applied, CourierError> {
     let pem =
         std::fs::read_to_string(identity).map_err(|error| CourierError::File(identity.to_owned(), error))?;
     let bundle = Bundle::from_pem(pem);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let receipt = verify_receipt(file, &bundle, now.as_secs())?;
     if receipt.agent.as_ref() != bundle.agent()?.agent.as_bytes() {
         return Err(CourierError::OtherAgent);

@@ -13,8 +13,14 @@ use proto::v1::{CourierReceipt, Verdict, VerdictKind};
 use spool::{Options, Spool};
 use std::io::Write as _;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+/// When exports are made.
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(7)
+}
 
 struct Site {
     folder: tempfile::TempDir,
@@ -49,7 +55,7 @@ impl Site {
     /// Spans of sequences of an export, gaps negative, and how it was told.
     fn export(&self, max_bytes: Option<u64>) -> (Vec<(i64, i64)>, String) {
         let mut file = Vec::new();
-        let told = export(&self.spool, &self.identity, max_bytes, &mut file).unwrap();
+        let told = export(&self.spool, &self.identity, max_bytes, now(), &mut file).unwrap();
         let room = max_bytes.filter(|bytes| *bytes >= 8_192).unwrap_or(u64::MAX);
         assert!(file.len() as u64 <= room, "{} octets", file.len());
         (self.read(&file), told.to_string())
@@ -59,6 +65,8 @@ impl Site {
         let mut input = file;
         let preamble = Preamble::read(&mut input).unwrap();
         let mut reader = ExportReader::begin(input, &preamble, &[&self.key]).unwrap();
+        let hello = reader.opening().hello.as_ref().unwrap();
+        assert_eq!(hello.clock_micros, 7_000_000, "by the clock that is passed in");
         let mut spans = Vec::new();
         while let Some(item) = reader.read().unwrap() {
             spans.push(match item {
@@ -87,7 +95,8 @@ impl Site {
     }
 
     fn apply(&self, receipt: &[u8]) -> Result<Applied, String> {
-        apply(receipt, &self.spool, &self.identity, None).map_err(|error| error.to_string())
+        apply(receipt, &self.spool, &self.identity, None, SystemTime::now())
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -141,7 +150,7 @@ fn gaps_are_exported_in_their_place() {
 fn an_identity_without_the_key_is_told() {
     let site = Site::new(1 << 30);
     site.authority.agent(site.folder.path());
-    let error = export(&site.spool, &site.identity, None, Vec::new()).unwrap_err();
+    let error = export(&site.spool, &site.identity, None, now(), Vec::new()).unwrap_err();
     assert!(
         error
             .to_string()
@@ -215,7 +224,16 @@ fn a_running_agent_learns_what_the_collector_has_and_what_it_wants() {
         kind: VerdictKind::Wanted.into(),
         reason: String::new(),
     };
-    let apply = |receipt: &[u8]| apply(receipt, &site.spool, &site.identity, Some(&same)).unwrap();
+    let apply = |receipt: &[u8]| {
+        apply(
+            receipt,
+            &site.spool,
+            &site.identity,
+            Some(&same),
+            SystemTime::now(),
+        )
+        .unwrap()
+    };
     spooled();
     // More verdicts than the receipt has room for: nothing is taken for stored.
     apply(&site.receipt(|r| {

@@ -1,17 +1,21 @@
 //! What became of every address in the ranges: one octet each.
 //!
 //! Invariants: every address of every range has a state; what was found out stays
-//! when a plan changes around it; no more octets than a plan may have addresses.
+//! when a plan changes around it, and says so when it is older than the address's
+//! last turn; a sweep that left somebody out is none; no more octets than a plan may
+//! have addresses.
 
 use super::sweep::{Place, Sweep};
 use crate::target::Target;
 use prost::Message as _;
 use prost::bytes::Bytes;
-use proto::v1::{self, CoverageState as State};
+use proto::v1::{self, CoverageState as State, CoverageUnreached as Unreached};
 use std::collections::{HashSet, VecDeque};
 
 /// Deferred addresses looked at in one turn.
 const FEW: usize = 16;
+/// Bits of an octet that say why its last turn passed without it.
+const UNREACHED: u8 = 0xc0;
 
 /// The states of all ranges of a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +37,10 @@ struct Area {
 
 fn octet(state: State) -> u8 {
     u8::try_from(i32::from(state)).unwrap_or(0)
+}
+
+fn state_of(octet: u8) -> State {
+    State::try_from(i32::from(octet & !UNREACHED)).unwrap_or_default()
 }
 
 impl Coverage {
@@ -74,11 +82,12 @@ impl Coverage {
                     return octet(State::Listed);
                 }
                 let known = usize::try_from(offset).ok().and_then(|at| known.get(at));
-                let known = known.and_then(|known| State::try_from(i32::from(*known)).ok());
-                octet(match known {
-                    None | Some(State::Unspecified | State::Excluded | State::Listed) => State::NotAsked,
-                    Some(state) => state,
-                })
+                match known.map(|known| (state_of(*known), *known)) {
+                    None | Some((State::Unspecified | State::Excluded | State::Listed, _)) => {
+                        octet(State::NotAsked)
+                    }
+                    Some((_, known)) => known,
+                }
             };
             self.areas.push(Area {
                 states: (0..area.range.size()).map(state).collect(),
@@ -101,7 +110,7 @@ impl Coverage {
         let at = usize::try_from(place.offset).unwrap_or(usize::MAX);
         let states = self.areas.get(place.area).map(|area| &area.states);
         let octet = states.and_then(|states| states.get(at)).copied();
-        State::try_from(i32::from(octet.unwrap_or(0))).unwrap_or_default()
+        state_of(octet.unwrap_or(0))
     }
 
     /// What became of a place.
@@ -114,16 +123,38 @@ impl Coverage {
         }
     }
 
-    /// An address whose turn came while it is left alone; what is known of it stays.
-    pub fn waits(&mut self, place: Place) {
-        if self.state(place) == State::NotAsked {
-            self.set(place, State::Waiting);
+    /// An address whose turn passed without it; what is known of it stays.
+    pub fn passed(&mut self, place: Place, why: Unreached) {
+        let state = match (self.state(place), why) {
+            (State::Unspecified | State::Excluded | State::Listed, _) => return,
+            (State::NotAsked, Unreached::Window) => State::Waiting,
+            (known, _) => known,
+        };
+        let octet = octet(state) | u8::try_from(i32::from(why)).unwrap_or(0);
+        if let Some(cell) = self.cell(place)
+            && *cell != octet
+        {
+            *cell = octet;
+            self.changed = true;
         }
     }
 
-    /// A sweep ended then.
+    /// An address that is asked.
+    pub fn asked(&mut self, place: Place) {
+        if let Some(cell) = self.cell(place)
+            && *cell & UNREACHED != 0
+        {
+            *cell &= !UNREACHED;
+            self.changed = true;
+        }
+    }
+
+    /// A sweep ended then. One that left out somebody does not count as one.
     pub fn swept(&mut self, micros: i64) {
-        self.swept_micros = micros;
+        let mut octets = self.areas.iter().flat_map(|area| &area.states);
+        if octets.all(|octet| octet & UNREACHED == 0) {
+            self.swept_micros = micros;
+        }
         self.changed = true;
     }
 
@@ -227,13 +258,15 @@ mod tests {
         let place = |sweep: &Sweep, text: &str| sweep.place_of(text.parse().unwrap()).unwrap();
         coverage.set(place(&first, "192.0.2.1:161"), State::Engine);
         coverage.set(place(&first, "192.0.2.3:161"), State::NoCredential);
-        coverage.waits(place(&first, "192.0.2.1:161"));
-        coverage.waits(place(&first, "192.0.2.6:161"));
+        coverage.passed(place(&first, "192.0.2.1:161"), Unreached::Behind);
+        coverage.passed(place(&first, "192.0.2.6:161"), Unreached::Window);
         assert_eq!(coverage.state(place(&first, "192.0.2.1:161")), State::Engine);
+        // Two were left out: that was no sweep.
         coverage.swept(9);
         let told = coverage.tell(10);
-        assert_eq!(shown(&told)[0].1, [2, 6, 3, 8, 2, 2, 9, 2]);
-        assert_eq!((told.revision, told.swept_micros), (2, 9));
+        let (window, behind) = (64, 128);
+        assert_eq!(shown(&told)[0].1, [2, 6 | behind, 3, 8, 2, 2, 9 | window, 2]);
+        assert_eq!((told.revision, told.swept_micros), (2, 0));
 
         // After a restart and under another plan: the same states, what is listed now is listed.
         let mut again = Coverage::from_bytes(&told.encode_to_vec());
@@ -248,11 +281,23 @@ mod tests {
         assert_eq!((told.revision, told.plan.as_ref().unwrap().revision), (3, 2));
         let expected = [
             ("198.51.100.0/31".to_owned(), vec![1, 1]),
-            ("192.0.2.0/29".to_owned(), vec![2, 6, 1, 3, 1, 1, 9, 2]),
+            (
+                "192.0.2.0/29".to_owned(),
+                vec![2, 6 | behind, 1, 3, 1, 1, 9 | window, 2],
+            ),
         ];
         assert_eq!(shown(&told), expected);
         again.begin(&second);
         assert!(!again.changed(), "the same plan says nothing new");
+        // Both have their turn: with them the sweep is one.
+        again.asked(place(&second, "192.0.2.1:161"));
+        again.swept(12);
+        assert_eq!(again.tell(12).swept_micros, 0);
+        again.asked(place(&second, "192.0.2.6:161"));
+        again.swept(13);
+        let told = again.tell(13);
+        assert_eq!(shown(&told)[1].1, [2, 6, 1, 3, 1, 1, 9, 2]);
+        assert_eq!(told.swept_micros, 13);
     }
 
     #[test]

@@ -74,6 +74,12 @@ impl Found {
         }
     }
 
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// All of them, in order.
     pub fn targets(&self) -> impl Iterator<Item = Target> + '_ {
         self.0.keys().copied()

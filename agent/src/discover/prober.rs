@@ -2,15 +2,17 @@
 //!
 //! ```text
 //! engine? ─ answered ─► credential?  ─ taken, now or before ─► engine
-//!   │                        └─ not ───────────────────────► no credential
-//!   ├─ refused ───────► refused
+//!   │                        ├─ said no ───────────────────► credential refused
+//!   │                        ├─ silent, asked twice ───────► ignored
+//!   │                        └─ may not be used there ─────► no credential
+//!   ├─ unreachable ───► unreachable
 //!   └─ silent ─ may ask with the community? ─ answered ─► object
 //!        └─ no ───────► silent               └─ not ───► silent
 //! ```
 //!
 //! Invariants: nobody sees a secret who did not tell an engine, unless whoever
-//! asks says so; a user that is refused is not tried twice; each packet waits for
-//! the pace of the whole agent.
+//! asks says so; one lost packet does not make a credential refused; a user that is
+//! refused is not tried twice; each packet waits for the pace of the whole agent.
 
 use super::probe::{Probe, object};
 use super::volley::{Sign, Volley};
@@ -39,12 +41,12 @@ pub struct Errand {
     pub credential: Option<Arc<Credential>>,
     /// Whether a community is sent to an address that was silent to engine discovery.
     pub ask_silent: bool,
-    /// Whether it is known to take the credential, so that no user need be tried.
-    pub taken: bool,
+    /// What became of its user before, where that need not or must not be tried now.
+    pub user: Option<State>,
 }
 
 /// How an errand ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Ended {
     /// Who was asked.
     pub target: Target,
@@ -52,6 +54,8 @@ pub struct Ended {
     pub state: State,
     /// Why a user was not taken.
     pub why: Option<ExchangeError>,
+    /// Whose user was tried.
+    pub tried: Option<Arc<Credential>>,
 }
 
 /// What an errand waits for.
@@ -61,6 +65,8 @@ enum Stage {
     /// After the engine was told, or not.
     Object {
         told: bool,
+        /// For the second time.
+        again: bool,
     },
     User,
 }
@@ -168,26 +174,42 @@ impl Prober {
             return;
         };
         let state = match (stage, sign) {
-            (Stage::Engine, Sign::Refused) | (Stage::Object { told: false }, Sign::Refused) => State::Refused,
+            (Stage::Engine | Stage::Object { told: false, .. }, Sign::Unreachable) => State::Unreachable,
             (Stage::Engine, Sign::Answered) => match self.try_credential(&errand) {
                 Some(state) => state,
                 None => return,
             },
             (Stage::Engine, Sign::Silent) => match errand.community() {
                 Some(credential) if errand.ask_silent => {
-                    return self.go_on(target, Stage::Object { told: false }, Probe::Object(credential));
+                    let (told, again) = (false, false);
+                    return self.go_on(target, Stage::Object { told, again }, Probe::Object(credential));
                 }
                 _ => State::Silent,
             },
-            (Stage::Object { told: true }, Sign::Answered) => State::Engine,
-            (Stage::Object { told: false }, Sign::Answered) => State::Object,
-            (Stage::Object { told: true } | Stage::User, _) => State::NoCredential,
-            (Stage::Object { told: false }, Sign::Silent) => State::Silent,
+            (Stage::Object { told: true, .. }, Sign::Answered) => State::Engine,
+            (Stage::Object { told: false, .. }, Sign::Answered) => State::Object,
+            // Somebody is there, so a packet may have been lost.
+            (
+                Stage::Object {
+                    told: true,
+                    again: false,
+                },
+                _,
+            ) => match errand.community() {
+                Some(credential) => {
+                    let (told, again) = (true, true);
+                    return self.go_on(target, Stage::Object { told, again }, Probe::Object(credential));
+                }
+                None => State::NoCredential,
+            },
+            (Stage::Object { told: true, .. } | Stage::User, _) => State::Ignored,
+            (Stage::Object { told: false, .. }, Sign::Silent) => State::Silent,
         };
         self.end(Ended {
             target,
             state,
             why: None,
+            tried: None,
         });
     }
 
@@ -201,12 +223,13 @@ impl Prober {
             return Some(State::NoCredential);
         }
         if let Some(community) = errand.community() {
-            self.go_on(target, Stage::Object { told: true }, Probe::Object(community));
+            let (told, again) = (true, false);
+            self.go_on(target, Stage::Object { told, again }, Probe::Object(community));
             return None;
         }
-        // Rounds tell whether it still is.
-        if errand.taken {
-            return Some(State::Engine);
+        // Taken: rounds tell whether it still is. Refused: not again yet.
+        if let Some(state) = errand.user {
+            return Some(state);
         }
         self.errands.insert(target, (errand.clone(), Stage::User));
         let asked = as_user(
@@ -238,15 +261,24 @@ impl Prober {
         let Some(target) = self.whose.remove(&id) else {
             return;
         };
+        let tried = self
+            .errands
+            .get(&target)
+            .and_then(|(errand, _)| errand.credential.clone());
         let (state, why) = match ended {
             Ok((_, None)) => (State::Engine, None),
-            Ok((_, why)) => (State::NoCredential, why),
+            Ok((_, Some(why))) => (state_after(why), Some(why)),
             Err(error) => {
                 tracing::error!(target.address = %target, %error, "a probe failed by a bug");
-                (State::NoCredential, None)
+                (State::Ignored, None)
             }
         };
-        self.end(Ended { target, state, why });
+        self.end(Ended {
+            target,
+            state,
+            why,
+            tried,
+        });
     }
 
     fn end(&mut self, ended: Ended) {
@@ -263,6 +295,23 @@ impl Errand {
         let fits = matches!(credential.opening(), Opening::Community { .. })
             && credential.covers(self.target.address().ip());
         fits.then(|| Arc::clone(credential))
+    }
+}
+
+/// What an element is to a user that it did not take: did it say so?
+fn state_after(why: ExchangeError) -> State {
+    use ExchangeError as Why;
+    match why {
+        Why::TimedOut | Why::Unreachable | Why::Undecodable | Why::Ignored | Why::Deadline => State::Ignored,
+        Why::NoCredential => State::NoCredential,
+        Why::Refused
+        | Why::WrongDigest
+        | Why::UnknownUser
+        | Why::UnsupportedLevel
+        | Why::WrongPrivacy
+        | Why::NotInTimeWindow
+        | Why::UnknownEngine
+        | Why::UnknownContext => State::CredentialRefused,
     }
 }
 
@@ -296,6 +345,8 @@ mod tests {
     struct Manners {
         engine: bool,
         community: Option<&'static [u8]>,
+        /// Questions for an object that are lost before one is heard.
+        lost: usize,
     }
 
     /// Answers until dropped, and counts requests with a community in them.
@@ -310,6 +361,7 @@ mod tests {
         let told = Arc::clone(&heard);
         tasks.spawn(async move {
             let mut buffer = vec![0; 2048];
+            let mut lost = manners.lost;
             loop {
                 let (length, from) = udp.recv_from(&mut buffer).await.unwrap();
                 let mut packet = buffer[..length].to_vec();
@@ -321,6 +373,10 @@ mod tests {
                     let answer =
                         crate::testing::engine_report(id_of(&packet), b"\x80\x00\x1f\x88\x04element");
                     udp.send_to(&answer, from).await.unwrap();
+                }
+                if !is_engine && lost > 0 {
+                    lost -= 1;
+                    continue;
                 }
                 if let (false, Some(community)) = (is_engine, manners.community) {
                     let at = packet.iter().position(|octet| *octet == 0xa0).unwrap();
@@ -346,7 +402,7 @@ mod tests {
             target,
             credential: Some(crate::testing::community("public")),
             ask_silent,
-            taken,
+            user: taken.then_some(State::Engine),
         }
     }
 
@@ -355,6 +411,7 @@ mod tests {
         let mute = Manners {
             engine: false,
             community: None,
+            lost: 0,
         };
         let old = Manners {
             community: Some(b"public"),
@@ -364,7 +421,11 @@ mod tests {
         let other = Manners {
             engine: true,
             community: Some(b"private"),
+            lost: 0,
         };
+        let lossy = Manners { lost: 1, ..both };
+        let lossier = Manners { lost: 2, ..both };
+        let twice = &["engine", "object", "object"];
         for (host, manners, ask_silent, taken, expected, asked) in [
             (1, mute, false, false, State::Silent, &["engine"][..]),
             (2, mute, true, false, State::Silent, &["engine", "object"]),
@@ -372,7 +433,9 @@ mod tests {
             (4, old, true, false, State::Object, &["engine", "object"]),
             (5, both, false, false, State::Engine, &["engine", "object"]),
             (6, both, false, true, State::Engine, &["engine", "object"]),
-            (7, other, false, false, State::NoCredential, &["engine", "object"]),
+            (7, other, false, false, State::Ignored, twice),
+            (8, lossy, false, false, State::Engine, twice),
+            (9, lossier, false, false, State::Ignored, twice),
         ] {
             let (target, _task, heard) = somebody(&format!("127.9.0.{host}"), manners).await;
             let pace = Arc::new(Pace::new(0));
@@ -393,6 +456,7 @@ mod tests {
         let manners = Manners {
             engine: true,
             community: Some(b"public"),
+            lost: 0,
         };
         let (target, _task, heard) = somebody("127.9.1.1", manners).await;
         let mut prober = Prober::open(Arc::new(Pace::new(0)), Duration::from_millis(300)).unwrap();
@@ -402,5 +466,50 @@ mod tests {
         });
         assert_eq!(prober.next().await.state, State::NoCredential);
         assert_eq!(*heard.lock().unwrap(), ["engine"]);
+    }
+
+    #[tokio::test]
+    async fn a_user_that_must_not_be_tried_is_not() {
+        let told = Manners {
+            engine: true,
+            community: None,
+            lost: 0,
+        };
+        let user = crate::credential::user::User::new("marque", None, None, "").unwrap();
+        let user = Arc::new(Credential::user(user));
+        for (host, before, expected, asked) in [
+            (1, Some(State::CredentialRefused), State::CredentialRefused, 1),
+            (2, Some(State::Engine), State::Engine, 1),
+            // Tried: the engine is found again, then asked twice.
+            (3, None, State::Ignored, 4),
+        ] {
+            let (target, _task, heard) = somebody(&format!("127.9.2.{host}"), told).await;
+            let mut prober = Prober::open(Arc::new(Pace::new(0)), Duration::from_millis(100)).unwrap();
+            prober.ask(Errand {
+                credential: Some(Arc::clone(&user)),
+                user: before,
+                ..errand(target, false, false)
+            });
+            let ended = prober.next().await;
+            assert_eq!((ended.state, ended.tried.is_some()), (expected, before.is_none()));
+            assert!(heard.lock().unwrap().len() >= asked, "{host}");
+            assert_eq!(heard.lock().unwrap().len() > 1, before.is_none(), "{host}");
+        }
+    }
+
+    #[test]
+    fn what_an_element_said_is_a_refusal_and_its_silence_is_none() {
+        use ExchangeError as Why;
+        for (why, expected) in [
+            (Why::WrongDigest, State::CredentialRefused),
+            (Why::UnknownUser, State::CredentialRefused),
+            (Why::UnknownContext, State::CredentialRefused),
+            (Why::TimedOut, State::Ignored),
+            (Why::Ignored, State::Ignored),
+            (Why::Undecodable, State::Ignored),
+            (Why::NoCredential, State::NoCredential),
+        ] {
+            assert_eq!(state_after(why), expected, "{why}");
+        }
     }
 }

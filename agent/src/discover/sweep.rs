@@ -9,7 +9,8 @@ use crate::target::Target;
 use crate::window::Windows;
 use proto::plan::Range;
 use proto::v1::PlanId;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub struct Sweep {
     areas: Vec<Area>,
     /// The slot after the last of each area.
     ends: Vec<u64>,
+    /// Areas by port and first address: they do not overlap.
+    starts: BTreeMap<(u16, IpAddr), usize>,
     time: Duration,
     listed: HashSet<Target>,
     plan: PlanId,
@@ -59,7 +62,9 @@ impl Sweep {
                 Some(*end)
             })
             .collect();
+        let start = |(number, area): (usize, &Area)| ((area.port, area.range.prefix().network()), number);
         Self {
+            starts: areas.iter().enumerate().map(start).collect(),
             areas,
             ends,
             time,
@@ -117,10 +122,16 @@ impl Sweep {
     #[must_use]
     pub fn place_of(&self, target: Target) -> Option<Place> {
         let at = target.address();
-        let inside = |area: &Area| area.port == at.port() && area.range.contains(at.ip());
-        let number = self.areas.iter().position(inside)?;
-        let offset = self.areas.get(number)?.range.offset(at.ip())?;
-        (!self.lists(target)).then_some(Place { area: number, offset })
+        let (_, number) = self.starts.range(..=(at.port(), at.ip())).next_back()?;
+        let area = self.areas.get(*number)?;
+        if area.port != at.port() || !area.range.contains(at.ip()) || self.lists(target) {
+            return None;
+        }
+        let offset = area.range.offset(at.ip())?;
+        Some(Place {
+            area: *number,
+            offset,
+        })
     }
 
     /// Slots of one sweep; 0 when there is nothing to look at.
@@ -129,15 +140,22 @@ impl Sweep {
         self.ends.last().copied().unwrap_or(0)
     }
 
-    /// Whom to ask in a slot, if anyone.
+    /// Whose slot it is.
     #[must_use]
-    pub fn at(&self, slot: u64) -> Option<(Target, &Area)> {
+    pub fn place_at(&self, slot: u64) -> Option<Place> {
         let slot = slot.checked_rem(self.slots())?;
         let number = self.ends.partition_point(|end| *end <= slot);
         let area = self.areas.get(number)?;
         let offset = slot - (self.ends.get(number)? - area.range.size());
-        let target = self.address(Place { area: number, offset })?;
-        (!self.lists(target)).then_some((target, area))
+        Some(Place { area: number, offset })
+    }
+
+    /// Whom to ask in a slot, if anyone.
+    #[must_use]
+    pub fn at(&self, slot: u64) -> Option<(Target, &Area)> {
+        let place = self.place_at(slot)?;
+        let target = self.address(place)?;
+        (!self.lists(target)).then_some((target, self.areas.get(place.area)?))
     }
 
     /// The area an address is looked for in, if it is.

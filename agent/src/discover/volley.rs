@@ -4,7 +4,7 @@
 //! patience ends, which is in order because patience is the same for all.
 //!
 //! Invariants: an answer is taken only from the address asked and for what it was
-//! asked; every question ends once: answered, refused or silent; a flood of
+//! asked; every question ends once: answered, unreachable or silent; a flood of
 //! datagrams holds up no end.
 
 use super::probe::Probe;
@@ -35,7 +35,7 @@ pub enum Sign {
     /// There was an answer.
     Answered,
     /// The network says that nobody takes it there (ICMP).
-    Refused,
+    Unreachable,
     /// Nothing came in time.
     Silent,
 }
@@ -56,7 +56,7 @@ impl Volley {
     /// Opens the sockets, in a runtime; each question waits `patience`.
     ///
     /// # Errors
-    /// When the system gives no IPv4 socket. Without IPv6, addresses of it are refused.
+    /// When the system gives no IPv4 socket. Without IPv6, addresses of it are unreachable.
     pub fn open(patience: Duration) -> io::Result<Self> {
         let mut sockets = vec![open(Domain::IPV4)?];
         sockets.extend(open(Domain::IPV6).ok());
@@ -86,7 +86,7 @@ impl Volley {
             self.waiting.insert(peer, (id, probe));
             self.until.push_back((Instant::now() + self.patience, peer, id));
         } else {
-            self.ended.push_back((at, Sign::Refused));
+            self.ended.push_back((at, Sign::Unreachable));
         }
     }
 
@@ -193,22 +193,22 @@ impl Volley {
 
     /// Takes what the network said of addresses that were asked; how many words that were.
     fn take_errors(&mut self, number: usize) -> usize {
-        let mut refused = Vec::new();
+        let mut gone = Vec::new();
         if let Some(udp) = self.sockets.get(number) {
-            while refused.len() < BURST
+            while gone.len() < BURST
                 && let Ok(peer) = said_of(udp)
             {
-                refused.push(peer);
+                gone.push(peer);
             }
-            if refused.len() < BURST {
+            if gone.len() < BURST {
                 // Waits for the next word only when the runtime knows that there is none.
                 let _ = udp.try_io(Interest::ERROR, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
             }
         }
-        for peer in refused.iter().flatten() {
-            self.end(*peer, Sign::Refused);
+        for peer in gone.iter().flatten() {
+            self.end(*peer, Sign::Unreachable);
         }
-        refused.len()
+        gone.len()
     }
 }
 
@@ -218,7 +218,7 @@ fn open(domain: Domain) -> io::Result<UdpSocket> {
         socket.set_only_v6(true)?;
     }
     socket.set_nonblocking(true)?;
-    // Refused sizes leave the default; without its word, who refuses is silent.
+    // Refused sizes leave the default; without its word, who is unreachable is silent.
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     let _ = hear_errors(&socket, domain);
     socket.bind(&any_address(domain == Domain::IPV4).into())?;
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_question_ends_once_as_answered_refused_or_silent() {
+    async fn each_question_ends_once_as_answered_unreachable_or_silent() {
         let mut volley = Volley::open(Duration::from_millis(400)).unwrap();
         let (silent, at_silent) = somebody("127.7.0.1").await;
         let (answering, at_answering) = somebody("127.7.0.2").await;
@@ -329,7 +329,7 @@ mod tests {
         let expected = [
             (target(at_silent), Sign::Silent),
             (target(at_answering), Sign::Answered),
-            (target(gone), Sign::Refused),
+            (target(gone), Sign::Unreachable),
         ];
         assert_eq!(ends(&mut volley, 3).await, expected);
         assert_eq!((volley.under_way(), volley.waiting.len()), (0, 0));
@@ -346,8 +346,8 @@ mod tests {
             volley.ask(target(at), i32::from(n), Probe::Engine);
         }
         let all = ends(&mut volley, 500).await;
-        let refused = all.iter().filter(|(_, sign)| *sign == Sign::Refused).count();
-        assert_eq!(refused, 500);
+        let gone = all.iter().filter(|(_, sign)| *sign == Sign::Unreachable).count();
+        assert_eq!(gone, 500);
     }
 
     #[tokio::test]
@@ -358,6 +358,6 @@ mod tests {
         let elsewhere = Probe::Object(crate::testing::community_within("x", "192.0.2.0/24"));
         volley.ask("127.0.0.1:161".parse().unwrap(), 2, elsewhere);
         let all = ends(&mut volley, 2).await;
-        assert!(all.iter().all(|(_, sign)| *sign == Sign::Refused), "{all:?}");
+        assert!(all.iter().all(|(_, sign)| *sign == Sign::Unreachable), "{all:?}");
     }
 }

@@ -19,7 +19,7 @@ pub struct Learned {
     pub(super) manner: Manner,
     pub(super) engine: Option<Known>,
     /// Rounds in a row that ended because of the user.
-    pub(super) refused: u32,
+    pub(crate) refused: u32,
     /// What it showed when it was walked last.
     pub memory: Memory,
     /// A walk whose time was over before it ended.
@@ -40,16 +40,22 @@ impl Learned {
         }
     }
 
+    /// All of it for a round. An unfinished walk goes with it, so that it is held once; the rest
+    /// stays here too, in case the round fails by a bug.
+    #[must_use]
+    pub fn lend(&mut self) -> Self {
+        let unfinished = self.unfinished.take();
+        Self {
+            unfinished,
+            ..self.clone()
+        }
+    }
+
     /// How long to leave the element alone so that its user is not shut out: nothing,
     /// or `first` after one refusal and twice as long after each further one, up to a day.
     #[must_use]
     pub fn pause(&self, first: Duration) -> Duration {
-        let Some(doublings) = self.refused.checked_sub(1) else {
-            return Duration::ZERO;
-        };
-        first
-            .saturating_mul(1 << doublings.min(16))
-            .min(LONGEST_PAUSE.max(first))
+        pause_after(self.refused, first)
     }
 }
 
@@ -104,6 +110,17 @@ impl Unfinished {
     pub(super) fn goes_on(&self, asked: u64, glance: Option<&Glance>) -> bool {
         self.asked == asked && glance.is_some_and(|now| now.moved_since(&self.glance).is_none())
     }
+}
+
+/// The same for whoever was refused so many times in a row.
+#[must_use]
+pub fn pause_after(refused: u32, first: Duration) -> Duration {
+    let Some(doublings) = refused.checked_sub(1) else {
+        return Duration::ZERO;
+    };
+    first
+        .saturating_mul(1 << doublings.min(16))
+        .min(LONGEST_PAUSE.max(first))
 }
 
 /// A password that was set right is noticed within a day.

@@ -13,6 +13,8 @@ use crate::target::Target;
 use prost::Message as _;
 use prost::bytes::Bytes;
 use proto::v1::{Completeness, Evidence, Observation, Varbind};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -23,7 +25,7 @@ const ENGINE_TIME: &str = "1.3.6.1.6.3.10.2.1.3.0";
 /// Clocks of elements run wrong by so much of the time that passed, and by some seconds.
 const DRIFT_PART: u32 = 50;
 const DRIFT: Duration = Duration::from_secs(30);
-/// Walks in a row after which counters that moved for nothing are no longer a reason.
+/// Walks in a row after which a counter that moved for nothing is no longer a reason.
 const IDLE_MOVES: u32 = 3;
 /// Rounds an element is walked in after it changed without telling; twice as many after
 /// each further time.
@@ -35,11 +37,31 @@ const MOST_DOUBLINGS: u32 = 7;
 pub struct Glance {
     /// SHA-256 over the first observations, whose values name the element.
     identity: [u8; 32],
-    /// SHA-256 over the counters of changes, present or not.
-    counters: [u8; 32],
+    /// Of changes, present or not.
+    counters: Vec<Counter>,
     /// Hundredths of a second.
     up_time: Option<u32>,
     at: Instant,
+}
+
+/// One counter that an element keeps of its changes, by marks that stand for its name and its
+/// value: an element that finds two values of one mark has only found another way not to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Counter {
+    name: u64,
+    value: u64,
+}
+
+impl Counter {
+    fn of(reading: &Varbind) -> Self {
+        let (mut name, mut value) = (DefaultHasher::new(), DefaultHasher::new());
+        reading.oid.hash(&mut name);
+        (reading.tag, &reading.value).hash(&mut value);
+        Self {
+            name: name.finish(),
+            value: value.finish(),
+        }
+    }
 }
 
 /// Why a walk follows a first answer.
@@ -63,18 +85,11 @@ impl Glance {
             observations: first.iter().copied().cloned().collect(),
         };
         let running = [&up_time, &engine_time];
-        let counters = Observation {
-            varbinds: readings
-                .iter()
-                .filter(|reading| !running.contains(&&reading.oid))
-                .cloned()
-                .collect(),
-            ..Observation::default()
-        };
+        let counters = readings.iter().filter(|one| !running.contains(&&one.oid));
         let ticks = readings.iter().find(|reading| reading.oid == up_time);
         Self {
             identity: proto::digest::of_evidence(&identity.encode_to_vec()),
-            counters: proto::digest::of_evidence(&counters.encode_to_vec()),
+            counters: counters.map(Counter::of).collect(),
             up_time: ticks.and_then(|ticks| unsigned(&ticks.value)),
             at,
         }
@@ -102,6 +117,14 @@ impl Glance {
         }
         (self.counters != earlier.counters).then_some(Moved::Counter)
     }
+
+    /// The names of the counters that are others than in an earlier one, came or went.
+    fn counters_since(&self, earlier: &Self) -> BTreeSet<u64> {
+        let (now, then) = (&self.counters, &earlier.counters);
+        let new = now.iter().filter(|counter| !then.contains(counter));
+        let old = then.iter().filter(|counter| !now.contains(counter));
+        new.chain(old).map(|counter| counter.name).collect()
+    }
 }
 
 /// RFC 2578, 7.1.8: an unsigned integer of up to five octets, as elements send it.
@@ -119,8 +142,8 @@ fn unsigned(octets: &[u8]) -> Option<u32> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Memory {
     basis: Option<Basis>,
-    /// Counters that moved for nothing, in a row.
-    idle: u32,
+    /// Of each counter by its name, how often in a row it moved for nothing.
+    idle: BTreeMap<u64, u32>,
     /// How often it changed without telling.
     untold: u32,
     /// Rounds it is still walked in whatever it tells.
@@ -139,6 +162,8 @@ struct Basis {
     due: Instant,
     /// Complete, or the same when asked twice; and answered ever since.
     settled: bool,
+    /// Counters that moved since the walk and were not believed.
+    passed_over: BTreeSet<u64>,
 }
 
 impl Memory {
@@ -155,7 +180,15 @@ impl Memory {
     pub fn moved(&self, glance: &Glance) -> Option<Moved> {
         let basis = self.basis.as_ref()?;
         let moved = glance.moved_since(&basis.glance);
-        moved.filter(|moved| *moved != Moved::Counter || self.idle < IDLE_MOVES)
+        moved.filter(|moved| {
+            let mut counters = glance.counters_since(&basis.glance).into_iter();
+            *moved != Moved::Counter || counters.any(|counter| self.believes(counter))
+        })
+    }
+
+    /// Whether a move of this counter is a reason to walk.
+    fn believes(&self, counter: u64) -> bool {
+        self.idle.get(&counter).is_none_or(|idle| *idle < IDLE_MOVES)
     }
 
     /// Takes in a round, and makes its report: of the last walk where nothing moved. After a
@@ -170,6 +203,7 @@ impl Memory {
         let (glance, refreshed, answered) = (round.glance.take(), round.refreshed, round.answered);
         match (&mut self.basis, glance) {
             (Some(basis), Some(glance)) if refreshed => {
+                basis.passed_over.extend(glance.counters_since(&basis.glance));
                 basis.glance = glance;
                 Report::refreshed(target, round, (basis.digest, basis.completeness), redacted)
             }
@@ -211,18 +245,12 @@ impl Memory {
             .as_ref()
             .is_some_and(|before| before.digest == report.digest);
         let complete = report.completeness == Completeness::Complete;
-        if let Some(before) = before.filter(|before| complete && before.completeness == report.completeness) {
-            match (glance.moved_since(&before.glance), same) {
-                (None, false) => {
-                    self.watched = WATCHED_ROUNDS << self.untold.min(MOST_DOUBLINGS);
-                    self.untold = self.untold.saturating_add(1);
-                    metrics::counter!("marque_agent_untold_change_total").increment(1);
-                }
-                (None, true) => self.watched = self.watched.saturating_sub(1),
-                (Some(Moved::Counter), true) => self.idle = self.idle.saturating_add(1),
-                (Some(Moved::Counter), false) => self.idle = 0,
-                (Some(_), _) => {}
-            }
+        if let Some(before) = before.filter(|before| complete && before.completeness == report.completeness)
+            && matches!(glance.moved_since(&before.glance), None | Some(Moved::Counter))
+        {
+            let mut counters = glance.counters_since(&before.glance);
+            counters.extend(before.passed_over);
+            self.judge(&counters, same);
         }
         // As the collector will see it: one that tells no sysUpTime, or whose sysUpTime may not leave the
         // site, shows nothing that a refresh could rest on.
@@ -235,7 +263,28 @@ impl Memory {
             glance,
             due,
             settled: vouched && (complete || same),
+            passed_over: BTreeSet::new(),
         });
+    }
+
+    /// What is to be believed after a walk of an element that neither restarted nor became
+    /// another: of these counters, which moved since the walk before, and of the element.
+    fn judge(&mut self, moved: &BTreeSet<u64>, same: bool) {
+        let told: Vec<u64> = moved.iter().copied().filter(|one| self.believes(*one)).collect();
+        match (told.is_empty(), same) {
+            (false, true) => told
+                .iter()
+                .for_each(|one| *self.idle.entry(*one).or_default() += 1),
+            (false, false) => self.idle.retain(|one, _| !told.contains(one)),
+            (true, true) => self.watched = self.watched.saturating_sub(1),
+            (true, false) => {
+                // Found on age alone: whoever told of it was not believed, and is from now on.
+                self.idle.retain(|one, _| !moved.contains(one));
+                self.watched = WATCHED_ROUNDS << self.untold.min(MOST_DOUBLINGS);
+                self.untold = self.untold.saturating_add(1);
+                metrics::counter!("marque_agent_untold_change_total").increment(1);
+            }
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Pure: time comes in. Invariants: a target is due once or under way, never both;
 //! one that leaves while it is under way is not begun again; one that stays keeps
-//! its slot and what was learned.
+//! its slot and what was learned, as long as it keeps its credential; an unfinished
+//! walk is held once, here or in the round under way.
 
 use super::Work;
 use crate::config::Assignment;
@@ -12,6 +13,7 @@ use crate::window;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -38,6 +40,8 @@ struct Place {
     not_before: Instant,
     /// Its next round is a walk, and then another one is hastened only after this.
     hastened: Hastened,
+    /// It got another credential while its round is under way: what that teaches is of the old one.
+    outdated: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -100,13 +104,22 @@ impl Table {
                         turn: self.turn(target, now),
                         not_before: now,
                         hastened: Hastened::default(),
+                        outdated: false,
                     };
                     self.places.insert(target, place);
                 }
                 Some(place) => {
+                    let same = Arc::ptr_eq(&place.assignment.credential, &assignment.credential);
                     place.assignment = assignment.clone();
+                    if !same {
+                        // Whom the old one opened, and who refused it, say nothing of this one.
+                        place.learned = self.nothing.clone();
+                        place.not_before = now;
+                        place.outdated |= !matches!(place.turn, Turn::Due(..));
+                    }
                     let slot = (now + wait).max(place.not_before);
                     match place.turn {
+                        Turn::Due(..) if !same => self.set_due(target, now),
                         // A shorter interval counts at its first slot, a longer one after the next round.
                         Turn::Due(at, _) if slot < at => self.set_due(target, slot),
                         Turn::Leaving => place.turn = Turn::UnderWay,
@@ -157,7 +170,7 @@ impl Table {
         place.turn = Turn::UnderWay;
         Some(Started {
             assignment: place.assignment.clone(),
-            learned: place.learned.clone(),
+            learned: place.learned.lend(),
             early: std::mem::take(&mut place.hastened.waits),
         })
     }
@@ -198,6 +211,10 @@ impl Table {
             self.places.remove(&target);
             return;
         }
+        if std::mem::take(&mut place.outdated) {
+            self.set_due(target, now);
+            return;
+        }
         if let Some(learned) = learned {
             place.learned = learned;
         }
@@ -231,8 +248,9 @@ mod tests {
     use super::*;
     use crate::config::PollConfig;
     use crate::credential::Credential;
+    use crate::poll::Unfinished;
+    use crate::poll::refresh::Glance;
     use crate::window::{Window, Windows};
-    use std::sync::Arc;
 
     #[test]
     fn slots_are_spread_and_kept() {
@@ -317,7 +335,7 @@ mod tests {
             let elapsed = Duration::from_secs(second);
             let target = target.parse().unwrap();
             let now = (self.start + elapsed, START + elapsed);
-            self.table.ended(target, None, now, pause);
+            self.table.ended(target, Some(refused(1)), now, pause);
         }
 
         /// The first second in which someone is due.
@@ -325,6 +343,13 @@ mod tests {
             let wait = self.table.next().unwrap() - self.start;
             wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
         }
+    }
+
+    /// What a round taught: so many refusals.
+    fn refused(times: u32) -> Learned {
+        let mut learned = Learned::nothing(&PollConfig::default().limits());
+        learned.refused = times;
+        learned
     }
 
     const A: &str = "192.0.2.1:161";
@@ -446,6 +471,43 @@ mod tests {
         assert_eq!(story.begun(3_720), [A, B]);
         story.ended(3_721, A);
         assert!(story.next() <= 4_321, "outside of windows the interval counts");
+    }
+
+    #[test]
+    fn another_credential_forgets_what_the_old_one_taught_and_is_tried_at_once() {
+        let mut story = Story::new();
+        story.follow(0, 10_000, &[(A, 0), (B, 0)]);
+        assert_eq!(story.begun(0), [A, B]);
+        story.refused(1, A, Duration::from_secs(86_400));
+        // One waits, the other is under way.
+        story.credential = crate::testing::community("y");
+        story.follow(2, 10_000, &[(A, 0), (B, 0)]);
+        assert_eq!(story.next(), 2, "nobody is to be spared any more");
+        assert_eq!(story.start(2).learned.refused, 0);
+        story.refused(3, B, Duration::from_secs(86_400));
+        assert_eq!(story.next(), 3, "what ended was a round of the old one");
+        assert_eq!(story.start(3).learned.refused, 0);
+        // The same again is no other.
+        story.refused(4, A, Duration::from_secs(900));
+        story.follow(5, 10_000, &[(A, 0)]);
+        assert_eq!(story.next(), 904);
+        assert_eq!(story.start(904).learned.refused, 1);
+    }
+
+    #[test]
+    fn an_unfinished_walk_is_held_once() {
+        let mut story = Story::new();
+        story.follow(0, 10, &[(A, 0)]);
+        story.begun(0);
+        let glance = Glance::new(&[], &[], story.start);
+        let walks = Arc::new(Unfinished::new(1, glance, Vec::new()));
+        let mut learned = refused(0);
+        learned.unfinished = Some(walks);
+        let target = A.parse().unwrap();
+        let now = (story.start, START);
+        story.table.ended(target, Some(learned), now, Duration::ZERO);
+        let walks = story.start(20).learned.unfinished.unwrap();
+        assert_eq!(Arc::strong_count(&walks), 1);
     }
 
     #[test]

@@ -16,16 +16,16 @@ const CHANGED: &str = "1.3.6.1.2.1.47.1.4.1.0";
 const TABLE: &str = "1.3.6.1.2.1.47.1.1.1.1.2";
 const ROWS: usize = 400;
 
-type Object = (Bytes, u8, Vec<u8>);
+pub type Object = (Bytes, u8, Vec<u8>);
 
 /// What an element knows, in order; moved by the test while it answers.
-type View = Arc<Mutex<Vec<Object>>>;
+pub type View = Arc<Mutex<Vec<Object>>>;
 
 fn object(name: &str, tag: u8, value: &[u8]) -> Object {
     (oid::parse(name).unwrap(), tag, value.to_vec())
 }
 
-fn view() -> View {
+pub fn view() -> View {
     let mut all = vec![
         object(SYS_DESCR, 4, b"a chassis"),
         object(UP_TIME, TIME_TICKS, &50_000_u32.to_be_bytes()),
@@ -44,33 +44,35 @@ fn set(view: &View, name: &str, value: &[u8]) {
     found.2 = value.to_vec();
 }
 
-/// GET, GETNEXT and GETBULK as RFC 3416 has them.
 fn honest(view: View) -> String {
-    element(move |request| {
-        let all = view.lock().unwrap();
-        let tag = request[tag_at(request)];
-        let asked = wire::decode(echo(request).into(), Version::V2c, COMMUNITY).unwrap();
-        let mut names: Vec<Bytes> = asked.varbinds.iter().map(|one| one.oid.clone()).collect();
-        let none = |name: &Bytes, tag| (name.clone(), tag, Vec::new());
-        let mut found = Vec::new();
-        if tag == 0xa0 {
-            found.extend(names.iter().map(|name| {
-                let here = all.iter().find(|object| object.0 == name);
-                here.cloned().unwrap_or_else(|| none(name, NO_SUCH_OBJECT))
-            }));
-        } else {
-            let rows = if tag == 0xa5 { asked.error_index } else { 1 };
-            for _ in 0..rows {
-                for name in &mut names {
-                    let next = all.iter().find(|object| oid::compare(&object.0, name).is_gt());
-                    let next = next.cloned().unwrap_or_else(|| none(name, END_OF_MIB_VIEW));
-                    name.clone_from(&next.0);
-                    found.push(next);
-                }
+    element(move |request| vec![honest_answer(&view, request)])
+}
+
+/// GET, GETNEXT and GETBULK as RFC 3416 has them.
+pub fn honest_answer(view: &View, request: &[u8]) -> Vec<u8> {
+    let all = view.lock().unwrap();
+    let tag = request[tag_at(request)];
+    let asked = wire::decode(echo(request).into(), Version::V2c, COMMUNITY).unwrap();
+    let mut names: Vec<Bytes> = asked.varbinds.iter().map(|one| one.oid.clone()).collect();
+    let none = |name: &Bytes, tag| (name.clone(), tag, Vec::new());
+    let mut found = Vec::new();
+    if tag == 0xa0 {
+        found.extend(names.iter().map(|name| {
+            let here = all.iter().find(|object| object.0 == name);
+            here.cloned().unwrap_or_else(|| none(name, NO_SUCH_OBJECT))
+        }));
+    } else {
+        let rows = if tag == 0xa5 { asked.error_index } else { 1 };
+        for _ in 0..rows {
+            for name in &mut names {
+                let next = all.iter().find(|object| oid::compare(&object.0, name).is_gt());
+                let next = next.cloned().unwrap_or_else(|| none(name, END_OF_MIB_VIEW));
+                name.clone_from(&next.0);
+                found.push(next);
             }
         }
-        vec![answer_with(asked.request_id, &found)]
-    })
+    }
+    answer_with(asked.request_id, &found)
 }
 
 fn answer_with(id: i32, objects: &[Object]) -> Vec<u8> {
@@ -104,7 +106,7 @@ fn answer_with(id: i32, objects: &[Object]) -> Vec<u8> {
     buf.finish_vec()
 }
 
-fn plan() -> Plan {
+pub fn plan() -> Plan {
     Plan {
         questions: vec![
             Question::Get(vec![oid::parse(SYS_DESCR).unwrap()]),

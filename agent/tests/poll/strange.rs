@@ -1,5 +1,6 @@
 //! Elements that misbehave: what they do is named, bounded, and never called complete.
 
+use crate::poll::rounds::{honest_answer, plan, view};
 use crate::*;
 
 #[test]
@@ -160,4 +161,69 @@ fn arcs_that_do_not_increase_are_a_loop() {
         (QuestionKind::Arcs, Outcome::Looping)
     );
     assert!(last.varbinds.is_empty());
+}
+
+/// The same view read from an element that does something else beside, or instead.
+fn read(behave: impl FnMut(&[u8]) -> Vec<Vec<u8>> + Send + 'static, deadline: Duration) -> Round {
+    let limits = limits(deadline);
+    let credential = Credential::community(Version::V2c, "hunter2".into(), "here").unwrap();
+    let mut agent = Agent::new(0);
+    agent.patience.retries = 6;
+    agent.patience.first_contact = Duration::from_millis(50);
+    let mut learned = Learned::nothing(&limits);
+    agent.round(&element(behave), &credential, &plan(), &limits, &mut learned)
+}
+
+#[test]
+fn an_element_that_floods_is_read_like_any_other() {
+    let here = view();
+    let honest = read(move |request| vec![honest_answer(&here, request)], PATIENCE);
+    assert_eq!(honest.observations[1].outcome(), Outcome::Complete);
+    // For each question what it said before, something huge, the answer, and the answer again.
+    let (here, mut before) = (view(), Vec::new());
+    let flood = move |request: &[u8]| {
+        let answer = honest_answer(&here, request);
+        let old = std::mem::replace(&mut before, vec![answer.clone(); 10]);
+        let huge = vec![0x30; 60_000];
+        [old, vec![huge], vec![answer; 10]].concat()
+    };
+    let flooded = read(flood, PATIENCE);
+    assert_eq!(flooded.observations, honest.observations);
+    let asked = |round: &Round| round.cost.requests - round.cost.retries;
+    assert_eq!(asked(&flooded), asked(&honest));
+    assert_eq!(
+        flooded.cost.varbinds, honest.cost.varbinds,
+        "each answer counts once"
+    );
+    assert!(flooded.undecodable > 0, "what is no SNMP is counted");
+}
+
+#[test]
+fn an_element_that_answers_every_fifth_question_is_partial_and_what_it_said_is_kept() {
+    let here = view();
+    let honest = read(move |request| vec![honest_answer(&here, request)], PATIENCE);
+    let (here, mut asked) = (view(), 0);
+    let half_dead = move |request: &[u8]| {
+        asked += 1;
+        match asked % 5 {
+            0 => vec![honest_answer(&here, request)],
+            _ => Vec::new(),
+        }
+    };
+    let round = read(half_dead, Duration::from_secs(3));
+    assert_eq!(round.observations[0], honest.observations[0]);
+    let (rows, all) = (&round.observations[1], &honest.observations[1].varbinds);
+    assert_eq!(rows.outcome(), Outcome::TimedOut, "never called complete");
+    assert_eq!(
+        rows.varbinds,
+        all[..rows.varbinds.len()],
+        "rows that were, in order"
+    );
+    // Its deadline bounds it, and nobody is asked more than the tries of each question.
+    let questions = round.cost.requests - round.cost.retries;
+    assert!(
+        round.cost.retries >= 4 && round.cost.requests <= questions * 7,
+        "{:?}",
+        round.cost
+    );
 }

@@ -65,8 +65,8 @@ const FIRST: [State; 8] = [
     State::Engine,
     State::Silent,
     State::Silent,
-    State::Refused,
-    State::NoCredential,
+    State::Unreachable,
+    State::Ignored,
     State::Excluded,
 ];
 
@@ -99,7 +99,7 @@ fn every_address_counts_once_at_the_furthest_step_it_reached() {
     assert_eq!(shown(&all.funnel), [10, 9, 7, 5, 3, 1]);
     let states = &berlin.ranges[0].states;
     assert_eq!(
-        (states["silent"], states["excluded"], states["no_credential"]),
+        (states["silent"], states["excluded"], states["ignored"]),
         (2, 2, 1)
     );
 }
@@ -146,7 +146,7 @@ fn the_best_word_of_all_agents_of_a_site_counts() {
 #[test]
 fn what_an_agent_does_not_say_or_says_strangely_was_not_asked() {
     let mut row = range("berlin", "192.0.2.0/30", 1, &[State::Excluded]);
-    row.range.states = vec![2, 0, 255];
+    row.range.states = vec![2, 0, 63];
     let view = CoverageView {
         ranges: vec![row, range("berlin", "<script>", 1, &FIRST)],
         ..CoverageView::default()
@@ -171,8 +171,8 @@ fn the_dark_is_told_in_runs_of_one_state() {
     };
     let expected = [
         "192.0.2.3-192.0.2.4 2 silent",
-        "192.0.2.5-192.0.2.5 1 refused",
-        "192.0.2.6-192.0.2.6 1 no_credential",
+        "192.0.2.5-192.0.2.5 1 unreachable",
+        "192.0.2.6-192.0.2.6 1 ignored",
     ];
     assert_eq!(told(&DARK), expected);
     assert_eq!(
@@ -204,4 +204,56 @@ fn neighbours_in_scope_are_no_proposals() {
         .map(|one| format!("{} {}", one.site, one.address))
         .collect();
     assert_eq!(proposed, ["berlin 203.0.113.9", "lyon 192.0.2.6"]);
+}
+
+#[test]
+fn who_was_not_reached_by_any_agent_is_told_with_the_reason() {
+    let (engine, silent, window, behind) = (6, 4, 64, 128);
+    let rows = |octets: &[&[u8]]| {
+        let row = |octets: &&[u8]| {
+            let mut row = range("berlin", "192.0.2.0/29", 10, &[]);
+            row.range.states = octets.to_vec();
+            row
+        };
+        let view = CoverageView {
+            ranges: octets.iter().map(row).collect(),
+            ..CoverageView::default()
+        };
+        coverage(&view).sites.remove(0).ranges.remove(0)
+    };
+    let one: &[u8] = &[
+        2,
+        engine,
+        engine | window,
+        engine | window,
+        silent | behind,
+        silent,
+        silent,
+        2,
+    ];
+    let found = rows(&[one]);
+    assert_eq!(found.unreached, BTreeMap::from([("behind", 1), ("window", 2)]));
+    assert_eq!(
+        (found.states["engine"], found.states["silent"]),
+        (3, 3),
+        "known all the same"
+    );
+    let runs: Vec<_> = found
+        .runs(&DARK)
+        .iter()
+        .map(|run| (run.first.to_string(), run.count, run.state, run.unreached))
+        .collect();
+    let expected = [
+        ("192.0.2.2".to_owned(), 2, "engine", Some("window")),
+        ("192.0.2.4".to_owned(), 1, "silent", Some("behind")),
+        ("192.0.2.5".to_owned(), 2, "silent", None),
+    ];
+    assert_eq!(runs, expected);
+    assert_eq!(found.runs(&[State::Excluded]).len(), 2, "nobody else");
+    // Another agent reached one of them.
+    let other: &[u8] = &[2, engine, engine, silent, silent | behind, silent, silent, 2];
+    assert_eq!(
+        rows(&[one, other]).unreached,
+        BTreeMap::from([("behind", 1), ("window", 1)])
+    );
 }

@@ -199,11 +199,16 @@ fn rows(all: &Coverage, query: &Query, now: Instant) -> Vec<Row> {
                 Some((word, *range.states.get(word)?))
             });
             // Those who told an engine are there, and dark all the same; the rest of who is not there is listed.
-            let absent = told.clone().filter(|(word, _)| *word != "no_credential");
+            let there = ["credential_refused", "ignored", "no_credential"];
+            let absent = told.clone().filter(|(word, _)| !there.contains(word));
             let unanswered = (range.funnel.in_scope - range.funnel.answered)
                 .saturating_sub(absent.map(|(_, count)| count).sum());
             let told = told.map(|(word, count)| format!("{} {}", show::number(count), show::words(word)));
-            let dark = told.chain(quiet(unanswered));
+            let passed = range
+                .unreached
+                .iter()
+                .map(|(why, count)| format!("{} {}", show::number(*count), passed_over(why)));
+            let dark = told.chain(quiet(unanswered)).chain(passed);
             rows.push(Row {
                 key: format!("{}-{name}", site.site),
                 link: Some(link.link(PATH)),
@@ -224,6 +229,15 @@ fn quiet(count: u64) -> Vec<String> {
     match count {
         0 => Vec::new(),
         count => vec![format!("{} named and never answered", show::number(count))],
+    }
+}
+
+/// Why a turn passed without an address, in words.
+#[must_use]
+pub fn passed_over(why: &str) -> &'static str {
+    match why {
+        "window" => "left alone at their last turn",
+        _ => "not reached at their last turn: the agent was behind",
     }
 }
 
@@ -255,8 +269,10 @@ pub fn why(state: &str) -> &'static str {
         "not_asked" => "its turn in the sweep has not come yet",
         "waiting" => "its turn came while it is left alone",
         "silent" => "nobody answered; perhaps nobody is there",
-        "refused" => "the network says that nobody takes SNMP there",
-        "no_credential" => "it told its engine and did not take the credential",
+        "unreachable" => "the network says that nobody takes SNMP there",
+        "credential_refused" => "it told its engine and said that it does not take the credential",
+        "ignored" => "it told its engine and was silent to the credential, twice",
+        "no_credential" => "it told its engine; no credential may be used there",
         "engine" => "it told its engine and took the credential",
         "object" => "it took the credential",
         "excluded" => "left alone by the plan",

@@ -177,8 +177,9 @@ async fn coverage_shows_the_funnel_and_what_is_dark_and_the_api_says_the_same() 
     let page = house.get("/coverage?range=192.0.2.248/29").await.body;
     for words in [
         "192.0.2.251 – 192.0.2.252",
-        "1 no credential",
-        "it told its engine and did not take the credential",
+        "1 ignored",
+        "it told its engine and was silent to the credential, twice",
+        "1 left alone at their last turn",
         "203.0.113.9",
     ] {
         assert!(page.contains(words), "{words}: {page}");
@@ -190,11 +191,12 @@ async fn coverage_shows_the_funnel_and_what_is_dark_and_the_api_says_the_same() 
         (&range["states"]["silent"], &range["funnel"]["answered"]),
         (&2.into(), &3.into())
     );
-    assert_eq!(api["runs"].as_array().unwrap().len(), 4, "{}", api["runs"]);
+    assert_eq!(range["unreached"]["window"], 1);
+    assert_eq!(api["runs"].as_array().unwrap().len(), 5, "{}", api["runs"]);
     let scope = api["funnel"]["in_scope"].as_u64().unwrap();
     assert_eq!(scope, 14 + 7);
     let only = house
-        .get("/api/v1/coverage?range=192.0.2.248/29&state=refused")
+        .get("/api/v1/coverage?range=192.0.2.248/29&state=unreachable")
         .await
         .body;
     let only: Value = serde_json::from_str(&only).unwrap();
@@ -299,7 +301,7 @@ async fn refusals_have_their_status_and_say_what_to_do() {
         (
             "/coverage?state=dark".to_owned(),
             400,
-            "engine, object, no_credential",
+            "engine, object, credential_refused",
         ),
         ("/coverage?range=10.0.0.0/8".to_owned(), 404, "no such range"),
         ("/?wall=yes".to_owned(), 400, "leave it out"),

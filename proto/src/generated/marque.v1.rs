@@ -797,7 +797,7 @@ pub struct Coverage {
     /// The agent's wall clock when this was true, microseconds since 1970.
     #[prost(int64, tag = "3")]
     pub clock_micros: i64,
-    /// When the last sweep ended, by the same clock; 0: none did yet.
+    /// When the last sweep ended that left no address out, by the same clock; 0: none did yet.
     #[prost(int64, tag = "4")]
     pub swept_micros: i64,
     #[prost(message, repeated, tag = "5")]
@@ -810,7 +810,8 @@ pub struct RangeCoverage {
     pub prefix: ::prost::alloc::string::String,
     #[prost(uint32, tag = "2")]
     pub port: u32,
-    /// One octet for each address of the prefix, in order: its CoverageState.
+    /// One octet for each address of the prefix, in order: its CoverageState, and
+    /// beside it (see CoverageUnreached) why its last turn passed without it.
     #[prost(bytes = "bytes", tag = "3")]
     pub states: ::prost::bytes::Bytes,
 }
@@ -828,15 +829,20 @@ pub enum CoverageState {
     /// unless the range says that silent addresses are asked with the community.
     Silent = 4,
     /// The network said that nobody takes SNMP there (ICMP).
-    Refused = 5,
+    Unreachable = 5,
     /// It told its engine and took the credential.
     Engine = 6,
     /// It told no engine and took the credential.
     Object = 7,
-    /// It told its engine and did not take the credential.
+    /// It told its engine and was asked no further: no credential may be used there.
     NoCredential = 8,
     /// Its turn came in a time at which it is left alone; it is asked after that.
     Waiting = 9,
+    /// It told its engine and was silent to the credential, asked twice: it may not
+    /// take it, or both questions were lost.
+    Ignored = 10,
+    /// It told its engine and said that it does not take the credential.
+    CredentialRefused = 11,
 }
 impl CoverageState {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -850,11 +856,13 @@ impl CoverageState {
             Self::Excluded => "COVERAGE_STATE_EXCLUDED",
             Self::Listed => "COVERAGE_STATE_LISTED",
             Self::Silent => "COVERAGE_STATE_SILENT",
-            Self::Refused => "COVERAGE_STATE_REFUSED",
+            Self::Unreachable => "COVERAGE_STATE_UNREACHABLE",
             Self::Engine => "COVERAGE_STATE_ENGINE",
             Self::Object => "COVERAGE_STATE_OBJECT",
             Self::NoCredential => "COVERAGE_STATE_NO_CREDENTIAL",
             Self::Waiting => "COVERAGE_STATE_WAITING",
+            Self::Ignored => "COVERAGE_STATE_IGNORED",
+            Self::CredentialRefused => "COVERAGE_STATE_CREDENTIAL_REFUSED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -865,11 +873,45 @@ impl CoverageState {
             "COVERAGE_STATE_EXCLUDED" => Some(Self::Excluded),
             "COVERAGE_STATE_LISTED" => Some(Self::Listed),
             "COVERAGE_STATE_SILENT" => Some(Self::Silent),
-            "COVERAGE_STATE_REFUSED" => Some(Self::Refused),
+            "COVERAGE_STATE_UNREACHABLE" => Some(Self::Unreachable),
             "COVERAGE_STATE_ENGINE" => Some(Self::Engine),
             "COVERAGE_STATE_OBJECT" => Some(Self::Object),
             "COVERAGE_STATE_NO_CREDENTIAL" => Some(Self::NoCredential),
             "COVERAGE_STATE_WAITING" => Some(Self::Waiting),
+            "COVERAGE_STATE_IGNORED" => Some(Self::Ignored),
+            "COVERAGE_STATE_CREDENTIAL_REFUSED" => Some(Self::CredentialRefused),
+            _ => None,
+        }
+    }
+}
+/// Bits beside the state of an address: what is known of it is older than its last turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum CoverageUnreached {
+    Unspecified = 0,
+    /// Its turn came in a time at which it is left alone, and it was not asked since.
+    Window = 64,
+    /// Its turn passed while packets or questions were at their cap, and it was not asked since.
+    Behind = 128,
+}
+impl CoverageUnreached {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "COVERAGE_UNREACHED_UNSPECIFIED",
+            Self::Window => "COVERAGE_UNREACHED_WINDOW",
+            Self::Behind => "COVERAGE_UNREACHED_BEHIND",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "COVERAGE_UNREACHED_UNSPECIFIED" => Some(Self::Unspecified),
+            "COVERAGE_UNREACHED_WINDOW" => Some(Self::Window),
+            "COVERAGE_UNREACHED_BEHIND" => Some(Self::Behind),
             _ => None,
         }
     }

@@ -333,7 +333,14 @@ impl Fleet {
         let conversation = self
             .sockets
             .converse(*target, &self.credential, self.patience, deadline);
-        let round = poll::round(conversation, &self.plan, &self.limits, &mut learned, extent).await;
+        let round = poll::round(
+            conversation,
+            &self.plan,
+            &self.limits,
+            &mut learned,
+            (extent, SystemTime::now()),
+        )
+        .await;
         let as_wanted = round.answered && round.refreshed == (extent == Extent::IfMoved);
         if !as_wanted {
             return Err(BenchError::Unexpected(format!(

@@ -23,6 +23,8 @@ struct Says {
     name: &'static str,
     up_seconds: Option<u32>,
     changed: Option<u32>,
+    /// Another counter of changes.
+    other: u32,
 }
 
 const AT_FIRST: Says = Says {
@@ -30,6 +32,7 @@ const AT_FIRST: Says = Says {
     name: "one",
     up_seconds: Some(100_000),
     changed: Some(7),
+    other: 3,
 };
 
 impl Says {
@@ -56,7 +59,8 @@ impl Says {
         let up = self.up_seconds.map(|up| reading(UP_TIME, 0x43, up * 100));
         let changed = self.changed.map(|at| reading("1.3.6.1.2.1.47.1.4.1.0", 0x43, at));
         let engine = reading(ENGINE_TIME, 2, u32::try_from(self.second).unwrap());
-        let readings: Vec<_> = up.into_iter().chain(changed).chain([engine]).collect();
+        let other = reading("1.3.6.1.2.1.31.1.5.0", 0x43, self.other);
+        let readings: Vec<_> = up.into_iter().chain(changed).chain([other, engine]).collect();
         Glance::new(&[&first], &readings, start + Duration::from_secs(self.second))
     }
 }
@@ -320,4 +324,79 @@ fn counters_that_move_for_nothing_are_no_reason_any_more() {
         ),
         "who it is counts always"
     );
+}
+
+/// One round of a story: after so many seconds, what a noisy counter and another one say, what
+/// is there, and whether that is walked.
+type Step = (u64, u32, u32, u8, bool);
+
+#[test]
+fn each_counter_is_believed_for_itself() {
+    // The noisy one moves for nothing until it is a reason no more.
+    let noisy: [Step; 4] = [
+        (60, 1, 0, 1, true),
+        (60, 2, 0, 1, true),
+        (60, 3, 0, 1, true),
+        (60, 4, 0, 1, false),
+    ];
+    let watched = |step: Step| vec![step; WATCHED_ROUNDS as usize];
+    let stories: [(&str, Vec<Step>); 5] = [
+        (
+            "the other one is heard beside the noise, which stays noise",
+            vec![
+                (60, 5, 1, 2, true),
+                (60, 6, 1, 2, false),
+                (60, 6, 2, 3, true),
+                (60, 7, 2, 3, false),
+            ],
+        ),
+        (
+            "the noisy one was right, which shows on age: it is believed again",
+            [
+                vec![(SIX_HOURS, 5, 0, 2, true)],
+                watched((60, 5, 0, 2, true)),
+                vec![(60, 5, 0, 2, false), (60, 6, 0, 3, true)],
+            ]
+            .concat(),
+        ),
+        (
+            "it told in a refresh and stood still since",
+            [
+                vec![(60, 5, 0, 2, false), (SIX_HOURS, 5, 0, 2, true)],
+                watched((60, 5, 0, 2, true)),
+                vec![(60, 6, 0, 3, true)],
+            ]
+            .concat(),
+        ),
+        (
+            "nobody told: watched, and what was noise stays noise",
+            [
+                vec![(SIX_HOURS, 4, 0, 1, true), (SIX_HOURS, 4, 0, 2, true)],
+                watched((60, 4, 0, 2, true)),
+                vec![(60, 5, 0, 2, false)],
+            ]
+            .concat(),
+        ),
+        (
+            "nothing changed until the age: still noise",
+            vec![(SIX_HOURS, 5, 0, 1, true), (60, 6, 0, 1, false)],
+        ),
+    ];
+    for (name, steps) in stories {
+        let mut story = Story::new();
+        let mut says = Says {
+            changed: Some(100),
+            other: 200,
+            ..AT_FIRST
+        };
+        story.complete(says, 1);
+        for (at, (seconds, first, second, evidence, walked)) in noisy.into_iter().chain(steps).enumerate() {
+            says = Says {
+                changed: Some(100 + first),
+                other: 200 + second,
+                ..says.later(seconds)
+            };
+            assert_eq!(story.complete(says, evidence), walked, "{name}: step {at}");
+        }
+    }
 }
