@@ -10,6 +10,7 @@ mod poll {
     mod refusals;
     mod rounds;
     pub mod snmpd;
+    pub mod spoken;
     mod strange;
     mod versions;
 }
