@@ -100,36 +100,56 @@ pub fn spoken_with_pysnmp() -> Spoken {
 }
 
 #[test]
-fn another_engine_says_what_is_wrong_in_reports() {
+fn another_engine_says_what_is_wrong_or_is_silent() {
     let (_peer, _stdin, address) = peer();
     let mut agent = Agent::new(0);
     agent.patience.first_contact = Duration::from_secs(2);
     let (sha, aes) = (AuthProtocol::Sha256, PrivProtocol::Aes128);
     let (right, private) = (Some((sha, AUTH)), Some((aes, PRIVACY)));
     let (full, plain) = (name(Some("sha256"), Some("aes128")), name(Some("sha256"), None));
-    for (credential, expected) in [
-        (user_with(&full, right, private, ""), Outcome::Complete),
+    let mut reported = 0;
+    for (credential, expected, requests) in [
+        (user_with(&full, right, private, ""), Outcome::Complete, Some(2)),
         (
             user_with(&full, Some((sha, "authentic2")), private, ""),
             Outcome::WrongDigest,
+            Some(2),
         ),
-        (user_with("nobody", right, private, ""), Outcome::UnknownUser),
-        (user_with(&plain, right, private, ""), Outcome::UnsupportedLevel),
+        (
+            user_with("nobody", right, private, ""),
+            Outcome::UnknownUser,
+            Some(2),
+        ),
+        // Reported, where snmpd is silent; unless what it decrypts has a head by chance.
         (
             user_with(&full, right, Some((aes, "privately2")), ""),
             Outcome::WrongPrivacy,
+            None,
         ),
         (
             user_with(&full, right, Some((PrivProtocol::Des, PRIVACY)), ""),
             Outcome::WrongPrivacy,
+            None,
         ),
+        // Silent: asked thrice, then without the context, or whether the signature alone is taken.
         (
             user_with(&full, right, private, "nowhere"),
             Outcome::UnknownContext,
+            Some(5),
+        ),
+        (
+            user_with(&plain, right, private, ""),
+            Outcome::WrongPrivacy,
+            Some(5),
         ),
     ] {
         let round = ask(&mut agent, &address, &credential);
         let said: Vec<_> = round.observations.iter().map(|one| one.outcome()).collect();
         assert_eq!(said, [Outcome::Complete, expected], "{round:?}");
+        match requests {
+            Some(requests) => assert_eq!(round.cost.requests, requests, "{round:?}"),
+            None => reported += u32::from(round.cost.requests == 2),
+        }
     }
+    assert!(reported > 0, "a report of what cannot be decrypted is understood");
 }

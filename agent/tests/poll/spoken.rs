@@ -97,7 +97,12 @@ fn table(peers: &[(&str, Spoken)]) -> String {
             let here = peers.iter().filter(|(_, spoken)| spoken.contains(&place));
             let here: Vec<_> = here.map(|(mark, _)| *mark).collect();
             marks += here.len();
-            write!(text, " {} |", here.join(" ")).unwrap();
+            let here = if here.is_empty() {
+                "–".to_owned()
+            } else {
+                here.join(" ")
+            };
+            write!(text, " {here} |").unwrap();
         }
         text.push('\n');
     }
