@@ -6,6 +6,7 @@
 
 mod poll {
     mod engines;
+    mod notified;
     mod peer;
     mod refusals;
     mod rounds;
