@@ -6,10 +6,12 @@
 
 mod poll {
     mod engines;
+    mod notified;
     mod peer;
     mod refusals;
     pub mod rounds;
     pub mod snmpd;
+    pub mod spoken;
     mod strange;
     mod versions;
 }

@@ -1,4 +1,4 @@
-"""An SNMPv3 engine of another make, for what snmpd does not speak.
+"""An SNMP engine of another make, for what snmpd does not speak and as a second opinion.
 
 Arguments: port, authentication password, privacy password. Says "ready" when it
 answers; ends when its standard input does.
@@ -20,24 +20,40 @@ AUTHS = {
     "sha512": config.USM_AUTH_HMAC384_SHA512,
 }
 PRIVACIES = {
+    "des": config.USM_PRIV_CBC56_DES,
     "3des": config.USM_PRIV_CBC168_3DES,
-    "aes192": config.USM_PRIV_CFB192_AES,
-    "aes192b": config.USM_PRIV_CFB192_AES_BLUMENTHAL,
-    "aes256": config.USM_PRIV_CFB256_AES,
-    "aes256b": config.USM_PRIV_CFB256_AES_BLUMENTHAL,
+    "aes128": config.USM_PRIV_CFB128_AES,
+    "aes192-blumenthal": config.USM_PRIV_CFB192_AES_BLUMENTHAL,
+    "aes192-reeder": config.USM_PRIV_CFB192_AES,
+    "aes256-blumenthal": config.USM_PRIV_CFB256_AES_BLUMENTHAL,
+    "aes256-reeder": config.USM_PRIV_CFB256_AES,
 }
+COMMUNITY = "hunter2"
+CONTEXT = "vrf-blue"
+EVERYTHING = (1, 3, 6)
 
 
 async def serve(port, auth_password, privacy_password):
     snmp = engine.SnmpEngine()
     transport = udp.UdpAsyncioTransport().open_server_mode(("127.0.0.1", port))
     config.add_transport(snmp, udp.DOMAIN_NAME, transport)
+    config.add_v1_system(snmp, "here", COMMUNITY)
+    for version in (1, 2):
+        config.add_vacm_user(snmp, version, "here", "noAuthNoPriv", EVERYTHING)
+    config.add_v3_user(snmp, "none-none")
+    config.add_vacm_user(snmp, 3, "none-none", "noAuthNoPriv", EVERYTHING)
     for auth_name, auth in AUTHS.items():
+        name = f"{auth_name}-none"
+        config.add_v3_user(snmp, name, auth, auth_password)
+        config.add_vacm_user(snmp, 3, name, "authNoPriv", EVERYTHING)
         for privacy_name, privacy in PRIVACIES.items():
             name = f"{auth_name}-{privacy_name}"
             config.add_v3_user(snmp, name, auth, auth_password, privacy, privacy_password)
-            config.add_vacm_user(snmp, 3, name, "authPriv", (1, 3, 6), (1, 3, 6))
+            config.add_vacm_user(snmp, 3, name, "authPriv", EVERYTHING)
     everything = context.SnmpContext(snmp)
+    everything.register_context_name(CONTEXT)
+    name = "sha256-aes128"
+    config.add_vacm_user(snmp, 3, name, "authPriv", EVERYTHING, contextName=CONTEXT)
     cmdrsp.GetCommandResponder(snmp, everything)
     cmdrsp.NextCommandResponder(snmp, everything)
     cmdrsp.BulkCommandResponder(snmp, everything)

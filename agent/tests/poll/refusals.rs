@@ -15,9 +15,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 const SHA: AuthProtocol = AuthProtocol::Sha256;
 const AES: PrivProtocol = PrivProtocol::Aes128;
 /// Counters of usmStats (RFC 3414, 5).
-const NOT_IN_TIME_WINDOWS: u32 = 2;
-const UNKNOWN_ENGINE_IDS: u32 = 4;
-const WRONG_DIGESTS: u32 = 5;
+const NOT_IN_TIME_WINDOWS: &[u32] = &[1, 3, 6, 1, 6, 3, 15, 1, 1, 2, 0];
+const UNKNOWN_ENGINE_IDS: &[u32] = &[1, 3, 6, 1, 6, 3, 15, 1, 1, 4, 0];
+const WRONG_DIGESTS: &[u32] = &[1, 3, 6, 1, 6, 3, 15, 1, 1, 5, 0];
+/// snmpUnknownContexts (RFC 3413, 4.1.2).
+const UNKNOWN_CONTEXTS: &[u32] = &[1, 3, 6, 1, 6, 3, 12, 1, 5, 0];
+/// snmpUnknownPDUHandlers (RFC 3412, 5).
+const UNKNOWN_PDU_HANDLERS: &[u32] = &[1, 3, 6, 1, 6, 3, 11, 2, 1, 3, 0];
 
 fn plan() -> Plan {
     Plan {
@@ -117,15 +121,15 @@ fn a_real_engine_says_what_is_wrong_and_is_asked_once() {
 }
 
 /// What an engine that knows nobody's keys can say about a request.
-fn report(request: &[u8], engine: &[u8], counter: u32) -> Vec<u8> {
+fn report(request: &[u8], engine: &[u8], counter: &[u32]) -> Vec<u8> {
     let request = V3Message::decode(request.to_vec().into(), DecodeConfig::DEFAULT)
         .unwrap()
         .value;
     let usm = UsmSecurityParams::new(engine.to_vec(), 1, 1, Vec::new()).unwrap();
     let flags = MsgFlags::new(SecurityLevel::NoAuthNoPriv, false);
     let header = MsgGlobalData::new(request.msg_id(), MessageSize::new(1472).unwrap(), flags).unwrap();
-    let counter = Oid::from_slice(&[1, 3, 6, 1, 6, 3, 15, 1, 1, counter, 0]);
-    let report = ResponsePdu::report(0, vec![VarBind::new(counter, Snmp::Counter32(1))]).unwrap();
+    let counter = VarBind::new(Oid::from_slice(counter), Snmp::Counter32(1));
+    let report = ResponsePdu::report(0, vec![counter]).unwrap();
     let scoped = ScopedPdu::new(engine.to_vec(), Vec::new(), report);
     let message = V3Message::new(header, usm.encode().unwrap(), scoped).unwrap();
     message.encode().unwrap().to_vec()
@@ -142,7 +146,7 @@ fn is_discovery(request: &[u8]) -> bool {
 const ENGINE: &[u8] = b"\x80\0\x1f\x88\x04lab-1";
 
 /// Answers discovery, and everything else with reports of one counter, or not at all.
-fn engine_that_says(counter: Option<u32>) -> (String, Arc<AtomicU32>) {
+fn engine_that_says(counter: Option<&'static [u32]>) -> (String, Arc<AtomicU32>) {
     let asked = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&asked);
     let address = element(move |request| {
@@ -170,8 +174,9 @@ fn engines_that_never_have_enough_are_given_up() {
         (Some(NOT_IN_TIME_WINDOWS), Outcome::NotInTimeWindow, 2),
         (Some(UNKNOWN_ENGINE_IDS), Outcome::UnknownEngine, 2),
         (Some(WRONG_DIGESTS), Outcome::WrongDigest, 1),
+        (Some(UNKNOWN_CONTEXTS), Outcome::UnknownContext, 1),
         // Something that has no word here.
-        (Some(9), Outcome::Refused, 1),
+        (Some(UNKNOWN_PDU_HANDLERS), Outcome::Refused, 1),
         // Thrice encrypted, thrice signed.
         (None, Outcome::Ignored, 6),
     ] {

@@ -1,12 +1,13 @@
 //! Every version, and every combination of protocols that snmpd can speak.
 
 use crate::poll::snmpd::{AUTH, PRIVACY, Snmpd, user, user_with};
+use crate::poll::spoken::{Spoken, as_user, with_community};
 use crate::*;
 use agent::plan::Question;
 use async_snmp::{AuthProtocol, PrivProtocol};
 use std::fmt::Write as _;
 
-/// Our name, net-snmp's name.
+/// What net-snmp calls them.
 const AUTHS: [(AuthProtocol, &str); 6] = [
     (AuthProtocol::Md5, "MD5"),
     (AuthProtocol::Sha1, "SHA"),
@@ -26,8 +27,8 @@ const PRIVACIES: [(PrivProtocol, &str); 6] = [
 /// sysLocation.
 const LOCATION: &str = "1.3.6.1.2.1.1.6.0";
 
-#[test]
-fn every_combination_that_snmpd_speaks_is_spoken() {
+/// Every version, and every combination that snmpd speaks.
+pub fn spoken_with_snmpd() -> Spoken {
     let mut config = String::from("createUser nobody\nrouser nobody noauth\n");
     let mut users = vec![("nobody".to_owned(), None, None)];
     for (auth, theirs) in AUTHS {
@@ -56,6 +57,20 @@ fn every_combination_that_snmpd_speaks_is_spoken() {
         readings: Vec::new(),
         if_arc: Vec::new(),
     };
+    let mut spoken = Spoken::new();
+    for version in [Version::V1, Version::V2c] {
+        let credential = Credential::community(version, "hunter2".into(), "here").unwrap();
+        let mut learned = Learned::nothing(&limits);
+        let round = agent.round(&snmpd.target(), &credential, &plan, &limits, &mut learned);
+        let said: Vec<_> = round.observations.iter().map(|one| one.outcome()).collect();
+        assert_eq!(said, [Outcome::Complete; 2], "{version:?} {round:?}");
+        assert_eq!(
+            round.observations[0].varbinds[0].value.as_ref(),
+            b"Under the stairs"
+        );
+        assert_eq!(round.observations[1].varbinds.len(), 2, "{version:?}");
+        spoken.insert(with_community(version));
+    }
     let mut digests = std::collections::BTreeSet::new();
     for (name, auth, privacy) in &users {
         let credential = user(name, *auth, *privacy);
@@ -88,6 +103,7 @@ fn every_combination_that_snmpd_speaks_is_spoken() {
         let readings: Vec<_> = round.readings.iter().map(|one| one.tag).collect();
         assert_eq!(readings, [2, 2], "boots and time");
         digests.insert(Report::new(snmpd.target().parse().unwrap(), round, &[]).digest);
+        spoken.insert(as_user(*auth, *privacy));
     }
     assert_eq!(users.len(), 43);
     assert_eq!(
@@ -95,6 +111,7 @@ fn every_combination_that_snmpd_speaks_is_spoken() {
         1,
         "who asked and how does not show in the evidence"
     );
+    spoken
 }
 
 #[test]

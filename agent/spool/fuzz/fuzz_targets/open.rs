@@ -10,6 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use spool::{Item, Options, Spool, SpoolError};
 use std::path::Path;
 use std::sync::LazyLock;
+use std::time::SystemTime;
 
 const QUOTA: u64 = 1 << 20;
 
@@ -20,6 +21,7 @@ static WRITTEN: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let options = Options {
         quota_bytes: 4096,
         move_damaged_aside: false,
+        clock: SystemTime::now,
     };
     let (spool, _) = Spool::open(&path, &options).expect("a new spool");
     for length in [100, 900, 900, 900, 900, 900, 10, 0] {
@@ -68,6 +70,7 @@ fn options(move_damaged_aside: bool) -> Options {
     Options {
         quota_bytes: QUOTA,
         move_damaged_aside,
+        clock: SystemTime::now,
     }
 }
 
