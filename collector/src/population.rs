@@ -11,7 +11,7 @@ use policy::pace::{BurnDown, End, Life, Pace};
 use policy::population::{Asset, Comparison, Seen, Survey};
 use std::collections::{BTreeSet, VecDeque};
 use store::StoreError;
-use store::past::{FindingLife, Moment, Past, PastSubject};
+use store::past::{FindingSpan, Moment, Past, PastSubject};
 use time::{Date, Time};
 
 /// Elements and findings read at once.
@@ -118,7 +118,7 @@ pub async fn compare<'a>(
 pub async fn pace(past: &dyn Past, as_of: Date) -> Result<Vec<BurnDown>, StoreError> {
     let (mut pace, mut after) = (Pace::new(as_of), None);
     loop {
-        let page = past.finding_lives(after, 10 * PAGE).await?;
+        let page = past.finding_spans(after, 10 * PAGE).await?;
         let Some(last) = page.last() else {
             return Ok(pace.finish());
         };
@@ -128,11 +128,11 @@ pub async fn pace(past: &dyn Past, as_of: Date) -> Result<Vec<BurnDown>, StoreEr
 }
 
 /// What removal must do with a finding; one whose date cannot be read has none.
-fn life(told: &FindingLife) -> Option<Life> {
+fn life(told: &FindingSpan) -> Option<Life> {
     let ended = match &told.closed {
         None => None,
-        // Only evidence that it is gone closes a finding by this cause: silence never does.
-        Some((at, cause)) if cause == "network" => Some(End::Removed(at.date()?)),
+        // Only proof ends one so: silence never does.
+        Some((at, Some(ending))) if ending.is_removal() => Some(End::Removed(at.date()?)),
         Some(_) => Some(End::Otherwise),
     };
     Some(Life {

@@ -1,7 +1,7 @@
 //! What was seen by a day, later, or never.
 
 use super::*;
-use model::{Attribution, Digest, Identification, Place, SupplierRef, UnitIdentity};
+use model::{Attribution, Digest, Ending, Identification, Place, SupplierRef, UnitIdentity};
 use store::record::{IdentifiedSighting, Subject};
 use time::macros::date;
 
@@ -118,19 +118,22 @@ fn a_day_ends_before_the_next_one() {
 
 #[test]
 fn only_evidence_that_something_is_gone_removes_it() {
-    let life = |closed: Option<&str>| {
-        let told = FindingLife {
+    let life = |closed: Option<Option<Ending>>| {
+        let told = FindingSpan {
             finding: model::FindingId::generate(),
             rule: "R".to_owned(),
             deadline: "2027".to_owned(),
             opened: Instant(0),
-            closed: closed.map(|cause| (Instant(86_400_000_000), cause.to_owned())),
+            closed: closed.map(|ending| (Instant(86_400_000_000), ending)),
         };
         super::life(&told).unwrap().ended
     };
     assert_eq!(life(None), None);
-    assert_eq!(life(Some("network")), Some(End::Removed(date!(1970 - 01 - 02))));
-    for cause in ["law", "knowledge", "time", "declaration", ""] {
-        assert_eq!(life(Some(cause)), Some(End::Otherwise), "{cause}");
+    for ending in [Ending::Swapped, Ending::PartGone, Ending::Confirmed] {
+        let removed = Some(End::Removed(date!(1970 - 01 - 02)));
+        assert_eq!(life(Some(Some(ending))), removed, "{ending}");
+    }
+    for ending in [None, Some(Ending::Moved), Some(Ending::NotMet)] {
+        assert_eq!(life(Some(ending)), Some(End::Otherwise), "{ending:?}");
     }
 }

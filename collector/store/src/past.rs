@@ -5,7 +5,7 @@
 
 use crate::StoreError;
 use crate::record::Subject;
-use model::{ElementId, FindingId, Instant};
+use model::{ElementId, Ending, FindingId, Instant};
 
 /// A moment of the network, and one of our knowledge of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct PastSubject {
 
 /// What became of a finding with a date.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FindingLife {
+pub struct FindingSpan {
     /// Which.
     pub finding: FindingId,
     /// Key of the rule.
@@ -36,8 +36,8 @@ pub struct FindingLife {
     pub deadline: String,
     /// When it was opened first.
     pub opened: Instant,
-    /// When it was closed, and by which cause; `None` while it is open.
-    pub closed: Option<(Instant, String)>,
+    /// When it was closed, and how it ended where that is known; `None` while it is open.
+    pub closed: Option<(Instant, Option<Ending>)>,
 }
 
 /// What is asked about the past.
@@ -52,9 +52,9 @@ pub trait Past: Send + Sync + 'static {
     ) -> Result<Vec<PastSubject>, StoreError>;
 
     /// Findings that have a date, in order of their keys after `after`, at most `limit`.
-    async fn finding_lives(
+    async fn finding_spans(
         &self,
         after: Option<FindingId>,
         limit: u32,
-    ) -> Result<Vec<FindingLife>, StoreError>;
+    ) -> Result<Vec<FindingSpan>, StoreError>;
 }

@@ -2,14 +2,14 @@
 
 use super::programs::{complaint, run};
 use model::{
-    AgentId, Attribution, Completeness, Digest, ElementId, Identification, Instant, ResultClass, RuleResult,
-    Severity, SupplierRef, UnitIdentity,
+    AgentId, Attribution, Cause, Completeness, Digest, ElementId, Ending, FindingId, FindingState,
+    Identification, Inputs, Instant, Life, ResultClass, RuleResult, Severity, SupplierRef, UnitIdentity,
 };
 use serde_json::Value;
 use std::path::Path;
 use store::record::{
-    AgentHello, Declaration, FindingStep, IdentifiedEvidence, IncomingReport, Judged, JudgedElement,
-    ReadReport, ReportBody, Stage, StageVersion, TenureStep, Undone,
+    AgentHello, Declaration, FindingStep, IdentifiedEvidence, IncomingReport, Judged, JudgedElement, Met,
+    ReadReport, ReportBody, Stage, StageVersion, Stand, Thing, Undone, Why,
 };
 use store::view::{ElementFilter, FindingFilter};
 use store::{SqliteStore, Store};
@@ -134,7 +134,9 @@ impl Network {
                 digest: Digest::from_hex(&undone.key).unwrap(),
                 undone,
                 identification: identification(maker),
+                hardware: Vec::new(),
                 neighbours: Vec::new(),
+                own_addresses: Default::default(),
             };
             self.store
                 .save_identified(vec![done], noon(recorded))
@@ -153,6 +155,11 @@ impl Network {
     }
 
     async fn step(&self, element: ElementId, step: FindingStep, day: Date) {
+        let why = Why {
+            causes: vec![Cause::Network],
+            grounds: String::new(),
+            valid: noon(day),
+        };
         let done = JudgedElement {
             undone: Undone {
                 key: element.to_string(),
@@ -162,16 +169,20 @@ impl Network {
             element,
             judged: Judged {
                 standing: "due".into(),
-                policies: "p".into(),
-                knowledge: "k".into(),
-                digest: None,
-                as_of: day.to_string(),
+                inputs: Inputs {
+                    digest: None,
+                    partial: None,
+                    latest: None,
+                    knowledge: "k".into(),
+                    policies: "p".into(),
+                    facts: String::new(),
+                    as_of: day.to_string(),
+                },
             },
             name: "e".into(),
             results: Vec::new(),
-            findings: vec![step],
-            tenure: TenureStep::Keep,
-            cause: "network",
+            findings: vec![why.clone().of(step)],
+            why,
         };
         self.store.save_judged(vec![done], noon(day)).await.unwrap();
     }
@@ -198,13 +209,20 @@ impl Network {
                 .unwrap()
                 .contains("not legal advice")
         );
-        assert!(
-            told["about"]["horizon"]
-                .as_str()
-                .unwrap()
-                .contains("nothing after 20")
-        );
+        assert!(told["about"]["horizon"].as_str().unwrap().starts_with("20"));
         told
+    }
+}
+
+fn swapped(finding: FindingId) -> Stand {
+    Stand {
+        finding,
+        revision: 0,
+        life: Life {
+            state: FindingState::Closed,
+            ending: Some(Ending::Swapped),
+            ..Life::new()
+        },
     }
 }
 
@@ -380,7 +398,14 @@ async fn removal_is_told_against_its_date() {
     };
     for number in 0..30 {
         network
-            .step(element, FindingStep::Open(finding(number)), begun)
+            .step(
+                element,
+                FindingStep::Open(Met {
+                    result: finding(number),
+                    thing: Thing::default(),
+                }),
+                begun,
+            )
             .await;
     }
     let told = network.answer("burn-down --as-of 2026-02-01");
@@ -394,7 +419,13 @@ async fn removal_is_told_against_its_date() {
     let open = network.store.findings(&FindingFilter::default()).await.unwrap();
     for (week, row) in (1..=12).zip(&open.rows) {
         let day = begun + Duration::weeks(week) - Duration::days(2);
-        network.step(element, FindingStep::Close(row.finding), day).await;
+        network
+            .step(
+                element,
+                FindingStep::Close(swapped(row.finding), "gone".into()),
+                day,
+            )
+            .await;
     }
     let told = network.answer("burn-down --as-of 2026-03-30");
     let rule = &told["rules"][0];

@@ -280,7 +280,7 @@ async fn pages_follow_each_other_and_miss_nobody() {
 }
 
 #[tokio::test]
-async fn a_closed_finding_tells_when_and_why() {
+async fn a_closed_finding_tells_when_and_how() {
     let house = House::new().await;
     house.store.greet(&house.hello(1, 9), Instant(900)).await.unwrap();
     house
@@ -295,7 +295,7 @@ async fn a_closed_finding_tells_when_and_why() {
     };
     let opened = vec![FindingStep::Open(met(due)), FindingStep::Open(met(undated))];
     house.judge(element, vec![], opened).await;
-    let lives = house.store.finding_lives(None, 10).await.unwrap();
+    let lives = house.store.finding_spans(None, 10).await.unwrap();
     assert_eq!(lives.len(), 1);
     assert_eq!(
         (lives[0].rule.as_str(), lives[0].deadline.as_str()),
@@ -307,15 +307,16 @@ async fn a_closed_finding_tells_when_and_why() {
         revision: 0,
         life: Life {
             state: FindingState::Closed,
+            ending: Some(Ending::Swapped),
             ..Life::new()
         },
     };
     let close = vec![FindingStep::Close(closed, "gone".into())];
     house.judge(element, vec![], close).await;
-    let lives = house.store.finding_lives(None, 10).await.unwrap();
-    assert_eq!(lives[0].closed, Some((Instant(3_000), "network".to_owned())));
+    let lives = house.store.finding_spans(None, 10).await.unwrap();
+    assert_eq!(lives[0].closed, Some((Instant(3_000), Some(Ending::Swapped))));
     let after = Some(lives[0].finding);
-    assert!(house.store.finding_lives(after, 10).await.unwrap().is_empty());
+    assert!(house.store.finding_spans(after, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]

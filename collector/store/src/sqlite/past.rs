@@ -5,10 +5,12 @@
 
 use super::{SqliteReader, SqliteStore, conclude, row};
 use crate::StoreError;
-use crate::past::{FindingLife, Moment, Past, PastSubject};
+use crate::past::{FindingSpan, Moment, Past, PastSubject};
 use crate::record::{IdentifiedSighting, MovedIn, Subject};
 use futures_util::TryStreamExt as _;
-use model::{Completeness, ComponentIdentity, Digest, ElementId, FindingId, Identification, Instant, Place};
+use model::{
+    Completeness, ComponentIdentity, Digest, ElementId, Ending, FindingId, Identification, Instant, Place,
+};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -35,12 +37,12 @@ macro_rules! past {
                 subjects(&self.readers, moment, after, limit).await
             }
 
-            async fn finding_lives(
+            async fn finding_spans(
                 &self,
                 after: Option<FindingId>,
                 limit: u32,
-            ) -> Result<Vec<FindingLife>, StoreError> {
-                finding_lives(&self.readers, after, limit).await
+            ) -> Result<Vec<FindingSpan>, StoreError> {
+                finding_spans(&self.readers, after, limit).await
             }
         }
     };
@@ -459,30 +461,30 @@ async fn parts(
     Ok(())
 }
 
-async fn finding_lives(
+async fn finding_spans(
     pool: &SqlitePool,
     after: Option<FindingId>,
     limit: u32,
-) -> Result<Vec<FindingLife>, StoreError> {
+) -> Result<Vec<FindingSpan>, StoreError> {
     let rows = sqlx::query(
-        "SELECT f.finding_id, f.rule, f.deadline, f.opened_at, f.closed_at, \
-         (SELECT v.cause FROM finding_event v WHERE v.finding_id = f.finding_id AND v.kind = 'closed' \
-          ORDER BY v.event_id DESC LIMIT 1) AS cause \
-         FROM finding f WHERE f.deadline IS NOT NULL AND f.finding_id > $1 ORDER BY f.finding_id LIMIT $2",
+        "SELECT f.finding_id, f.rule, f.deadline, f.opened_at, f.closed_at, f.ending FROM finding f WHERE f.deadline IS NOT NULL AND f.finding_id > $1 ORDER BY f.finding_id LIMIT $2",
     )
     .bind(after.map(|key| key.to_string()).unwrap_or_default())
     .bind(i64::from(limit.min(10 * PAGE)))
     .fetch_all(pool)
     .await?;
-    let read = |r: &SqliteRow| -> Result<FindingLife, StoreError> {
+    let read = |r: &SqliteRow| -> Result<FindingSpan, StoreError> {
         let closed = row::instant(r.try_get("closed_at")?);
-        let cause: Option<String> = r.try_get("cause")?;
-        Ok(FindingLife {
+        let ending: Option<String> = r.try_get("ending")?;
+        let ending = ending
+            .map(|word| row::word::<Ending>(&word, "ending"))
+            .transpose()?;
+        Ok(FindingSpan {
             finding: row::word::<FindingId>(r.try_get("finding_id")?, "finding")?,
             rule: r.try_get("rule")?,
             deadline: r.try_get("deadline")?,
             opened: Instant(r.try_get("opened_at")?),
-            closed: closed.map(|at| (at, cause.unwrap_or_default())),
+            closed: closed.map(|at| (at, ending)),
         })
     };
     rows.iter().map(read).collect()
