@@ -64,7 +64,7 @@ fn every_address_of_a_range_ends_in_a_state() {
         "{lines}"
     );
     assert!(
-        said.contains("1 engine, 11 unreachable, 1 silent; 14 packets"),
+        said.contains("1 engine, 1 silent, 11 unreachable; 14 packets"),
         "{said}"
     );
 
@@ -80,7 +80,7 @@ fn every_address_of_a_range_ends_in_a_state() {
     // Without a credential: who is there, and one packet an address.
     let (_, said) = discover(&[]);
     assert!(
-        said.contains("1 engine, 11 unreachable, 1 silent; 13 packets"),
+        said.contains("1 engine, 1 silent, 11 unreachable; 13 packets"),
         "{said}"
     );
 }

@@ -254,11 +254,11 @@ fn who_answers_in_a_range_becomes_a_target_until_it_falls_silent() {
     site.stands("applied", 1);
     site.summary(|summary| summary["reached"] == 3);
     // Of 14 addresses one is listed, one excluded, two answer: at ten the machine says that nobody is there.
-    site.counts("marque_agent_discovery_refused_total", |n| n >= 10.0);
+    site.counts("marque_agent_discovery_unreachable_total", |n| n >= 10.0);
     let whole = |coverage: &Value| {
         let range = &coverage["sites"][0]["ranges"][0];
         let states = &range["states"];
-        range["swept"].is_i64() && states["refused"] == 10 && coverage["funnel"]["polled"] == 3
+        range["swept"].is_i64() && states["unreachable"] == 10 && coverage["funnel"]["polled"] == 3
     };
     let coverage = ask(&site.http, "/api/v1/coverage?range=127.30.1.0/28", whole);
     let range = &coverage["sites"][0]["ranges"][0];
@@ -269,7 +269,7 @@ fn who_answers_in_a_range_becomes_a_target_until_it_falls_silent() {
         "{coverage}"
     );
     assert_eq!(range["funnel"]["in_scope"], 13);
-    assert_eq!(coverage["runs"][0]["state"], "refused", "{coverage}");
+    assert_eq!(coverage["runs"][0]["state"], "unreachable", "{coverage}");
     let page = get(&site.http, "/coverage?range=127.30.1.0/28");
     assert!(
         page.contains("nobody takes SNMP there") && page.contains("127.30.1.0/28"),
