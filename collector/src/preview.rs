@@ -141,12 +141,22 @@ fn compare(before: Subject, after: Subject, law: Law<'_>, name: String, site: St
         _ => Vec::new(),
     };
     let element = before.place.element;
-    let known: BTreeMap<_, _> = before.findings.iter().map(|known| (known.finding, known.result.clone())).collect();
+    let known: BTreeMap<_, _> = before
+        .findings
+        .iter()
+        .map(|known| (known.finding, known.result.clone()))
+        .collect();
     let (standing_before, anyway) = evaluate::foresee(before, law);
     let (standing_after, steps) = evaluate::foresee(after, law);
     let mut opens = Vec::new();
     let mut closes = Vec::new();
-    let key = |result: &RuleResult| (result.rule.clone(), result.component.clone(), result.supplier.clone());
+    let key = |result: &RuleResult| {
+        (
+            result.rule.clone(),
+            result.component.clone(),
+            result.supplier.clone(),
+        )
+    };
     let opened = |steps: &[FindingStep]| -> Vec<RuleResult> {
         let opening = steps.iter().filter_map(|step| match step {
             FindingStep::Open(result) | FindingStep::Reopen(_, result) => Some(result.clone()),
@@ -162,7 +172,11 @@ fn compare(before: Subject, after: Subject, law: Law<'_>, name: String, site: St
         closing.collect()
     };
     let due: Vec<_> = opened(&anyway).iter().map(key).collect();
-    opens.extend(opened(&steps).into_iter().filter(|result| !due.contains(&key(result))));
+    opens.extend(
+        opened(&steps)
+            .into_iter()
+            .filter(|result| !due.contains(&key(result))),
+    );
     let due = closed(&anyway);
     closes.extend(closed(&steps).into_iter().filter(|key| !due.contains(key)));
     Preview {
@@ -189,11 +203,23 @@ impl Preview {
 /// Unit and components whose maker or brand is another, or as sure no longer.
 fn changes(before: &Identification, after: &Identification) -> Vec<Changed> {
     type Both<'a> = [Option<&'a Attribution>; 2];
-    let all = |identification| -> BTreeMap<Option<String>, Both<'_>> {
-        let Identification { maker, brand, components, .. } = identification;
-        let parts = components.iter().map(|part| (Some(part.index.clone()), [part.maker.as_ref(), part.brand.as_ref()]));
-        std::iter::once((None, [maker.as_ref(), brand.as_ref()])).chain(parts).collect()
-    };
+    fn all(identification: &Identification) -> BTreeMap<Option<String>, Both<'_>> {
+        let Identification {
+            maker,
+            brand,
+            components,
+            ..
+        } = identification;
+        let parts = components.iter().map(|part| {
+            (
+                Some(part.index.clone()),
+                [part.maker.as_ref(), part.brand.as_ref()],
+            )
+        });
+        std::iter::once((None, [maker.as_ref(), brand.as_ref()]))
+            .chain(parts)
+            .collect()
+    }
     let (mut old, new) = (all(before), all(after));
     let mut changes = Vec::new();
     let mut note = |component: &Option<String>, before: Both<'_>, after: Both<'_>| {

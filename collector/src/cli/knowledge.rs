@@ -9,8 +9,8 @@ use crate::{packs, serve};
 use ::identify::Knowledge;
 use ::identify::knowledge::import::{self, Imported};
 use clap::Subcommand;
-use proto::secret_file::SecretFile;
 use model::Attribution;
+use proto::secret_file::SecretFile;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -127,7 +127,11 @@ fn proposed(folder: Option<&Path>, places: &[PathBuf]) -> Result<&'static Knowle
     let name = |path: &str| Path::new(path).file_name().map(std::ffi::OsStr::to_owned);
     let given: Vec<_> = files.iter().map(|file| name(&file.name)).collect();
     if let Some(folder) = folder {
-        files.extend(read(folder)?.into_iter().filter(|file| !given.contains(&name(&file.name))));
+        files.extend(
+            read(folder)?
+                .into_iter()
+                .filter(|file| !given.contains(&name(&file.name))),
+        );
     }
     let knowledge = Knowledge::overlaid(files).map_err(|e| Failure::configuration(&e))?;
     Ok(Box::leak(Box::new(knowledge)))
@@ -137,7 +141,9 @@ async fn foresee(config: &Path, json: bool, places: &[PathBuf]) -> Result<(), Fa
     let (config, store) = open(config).await?;
     let knowledge = proposed(config.knowledge.folder.as_deref(), places)?;
     let policies = packs::open(&config.policy).map_err(|e| Failure::configuration(&e))?;
-    let as_of = (serve::clock)().date().ok_or_else(|| mistake("the clock tells no day".to_owned()))?;
+    let as_of = (serve::clock)()
+        .date()
+        .ok_or_else(|| mistake("the clock tells no day".to_owned()))?;
     let law = Law {
         policies: &policies,
         operator_tags: &config.operator.tags,
@@ -150,7 +156,9 @@ async fn foresee(config: &Path, json: bool, places: &[PathBuf]) -> Result<(), Fa
             lines(&one);
         }
     };
-    let counts = preview(&store, knowledge, law, tell).await.map_err(|e| Failure::other(&e))?;
+    let counts = preview(&store, knowledge, law, tell)
+        .await
+        .map_err(|e| Failure::other(&e))?;
     store.close().await;
     if json {
         super::print(&serde_json::json!({ "knowledge": knowledge.version(), "counts": counts }));
@@ -172,7 +180,12 @@ async fn foresee(config: &Path, json: bool, places: &[PathBuf]) -> Result<(), Fa
 }
 
 fn lines(one: &Preview) {
-    super::print(&format_args!("{} at {} ({})", clean(&one.name, 64), one.site, one.element));
+    super::print(&format_args!(
+        "{} at {} ({})",
+        clean(&one.name, 64),
+        one.site,
+        one.element
+    ));
     for Changed {
         component,
         aspect,
@@ -180,14 +193,27 @@ fn lines(one: &Preview) {
         after,
     } in &one.changes
     {
-        let part = component.as_ref().map(|index| format!("part {} ", clean(index, 48))).unwrap_or_default();
-        super::print(&format_args!("    {part}{aspect}: {} → {}", named(before), named(after)));
+        let part = component
+            .as_ref()
+            .map(|index| format!("part {} ", clean(index, 48)))
+            .unwrap_or_default();
+        super::print(&format_args!(
+            "    {part}{aspect}: {} → {}",
+            named(before),
+            named(after)
+        ));
     }
     if one.standing_before != one.standing_after {
-        super::print(&format_args!("    standing: {} → {}", one.standing_before, one.standing_after));
+        super::print(&format_args!(
+            "    standing: {} → {}",
+            one.standing_before, one.standing_after
+        ));
     }
     for result in &one.opens {
-        super::print(&format_args!("    opens {}: {} ({})", result.rule, result.supplier, result.class));
+        super::print(&format_args!(
+            "    opens {}: {} ({})",
+            result.rule, result.supplier, result.class
+        ));
     }
     for (rule, _, supplier) in &one.closes {
         super::print(&format_args!("    closes {rule}: {supplier}"));
@@ -197,7 +223,13 @@ fn lines(one: &Preview) {
 fn named(attribution: &Option<Attribution>) -> String {
     attribution.as_ref().map_or_else(
         || "unknown".to_owned(),
-        |one| format!("{} {:.0} %", clean(&one.supplier.name, 48), one.confidence * 100.0),
+        |one| {
+            format!(
+                "{} {:.0} %",
+                clean(&one.supplier.name, 48),
+                one.confidence * 100.0
+            )
+        },
     )
 }
 
