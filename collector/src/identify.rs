@@ -4,8 +4,10 @@ use crate::ingest::decode_evidence;
 use identify::knowledge::{FILE_NAMES, KnowledgeFile};
 use identify::{Knowledge, KnowledgeError, neighbour};
 use model::{Digest, Doubt, Evidence, Identification, Instant, Subject, UnitIdentity};
-use std::collections::BTreeSet;
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeSet, HashMap};
 use std::io::Read as _;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use store::coverage::FoundNeighbour;
 use store::record::{IdentifiedEvidence, Stage, Undone};
@@ -112,8 +114,9 @@ pub fn text(path: &Path, most: u64) -> Result<String, OverlayError> {
     Ok(String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes)).into_owned())
 }
 
-/// Evidence identified in one transaction.
-const BATCH: u32 = 32;
+/// Evidence identified in one transaction, and its octets.
+const BATCH: u32 = 256;
+const BATCH_OCTETS: usize = 16 << 20;
 
 /// Does a bounded amount; returns how many inputs were done.
 ///
@@ -124,46 +127,65 @@ pub async fn step(
     knowledge: &'static Knowledge,
     now: Instant,
 ) -> Result<usize, StoreError> {
-    let mut done = Vec::new();
-    for undone in store.undone(Stage::Identify, BATCH).await? {
-        let Some(digest) = Digest::from_hex(&undone.key) else {
-            return Err(StoreError::Damaged("digest"));
+    let mut undone = HashMap::new();
+    for one in store.undone(Stage::Identify, BATCH).await? {
+        let digest = Digest::from_hex(&one.key).ok_or(StoreError::Damaged("digest"))?;
+        undone.insert(digest, one);
+    }
+    if undone.is_empty() {
+        return Ok(0);
+    }
+    let digests: Vec<Digest> = undone.keys().copied().collect();
+    let held = store.evidences(&digests, BATCH_OCTETS).await?;
+    // What is not among them did not fit, or is not there.
+    let mut work: Vec<(Digest, Undone, Option<Vec<u8>>)> = Vec::with_capacity(held.len());
+    for (digest, record) in held {
+        if let Some(one) = undone.remove(&digest) {
+            work.push((digest, one, Some(record.bytes)));
+        }
+    }
+    if work.is_empty() {
+        work.extend(undone.into_iter().map(|(digest, one)| (digest, one, None)));
+    }
+    // A large walk takes milliseconds of CPU: off the threads that serve agents.
+    let concluded = move || {
+        let one = |(digest, undone, bytes): (Digest, Undone, Option<Vec<u8>>)| {
+            one(bytes.as_deref(), digest, undone, knowledge)
         };
-        let bytes = store.evidence(digest).await?.map(|record| record.bytes);
-        done.push(one(bytes, digest, undone, knowledge).await);
-    }
+        work.into_iter().map(one).collect::<Vec<_>>()
+    };
+    let done = tokio::task::spawn_blocking(concluded)
+        .await
+        .map_err(|_| StoreError::Damaged("identification"))?;
     let count = done.len();
-    if count > 0 {
-        store.save_identified(done, now).await?;
-    }
+    store.save_identified(done, now).await?;
     Ok(count)
 }
 
-async fn one(
-    bytes: Option<Vec<u8>>,
+fn one(
+    bytes: Option<&[u8]>,
     digest: Digest,
     undone: Undone,
     knowledge: &'static Knowledge,
 ) -> IdentifiedEvidence {
-    // A large walk takes milliseconds of CPU: off the threads that serve agents.
-    let fault = move |error: tokio::task::JoinError| {
-        tracing::error!(evidence.digest = %digest, error = %error, "identification panicked");
-        let text = "identification failed on this evidence; this is a fault of Marque";
-        Concluded::nothing(knowledge, "fault", text)
-    };
-    let concluded = tokio::task::spawn_blocking(move || match bytes.map(|b| decode_evidence(&b)) {
+    let conclude = || match bytes.map(decode_evidence) {
         Some(Ok(evidence)) => Concluded::from(&evidence, knowledge),
         Some(Err(unreadable)) => Concluded::nothing(knowledge, "unreadable", &unreadable.to_string()),
         None => {
             let text = "the store does not hold the bytes of this evidence";
             Concluded::nothing(knowledge, "evidence_missing", text)
         }
-    })
-    .await
-    .unwrap_or_else(fault);
+    };
+    // One evidence that brings identification down must not bring down the rest.
+    let concluded = std::panic::catch_unwind(AssertUnwindSafe(conclude)).unwrap_or_else(|_| {
+        tracing::error!(evidence.digest = %digest, "identification panicked");
+        let text = "identification failed on this evidence; this is a fault of Marque";
+        Concluded::nothing(knowledge, "fault", text)
+    });
     IdentifiedEvidence {
         undone,
         digest,
+        sum: concluded.sum(),
         hardware: ::identify::units::hardware(&concluded.identification),
         identification: concluded.identification,
         neighbours: concluded.neighbours,
@@ -197,6 +219,26 @@ impl Concluded {
                 .collect(),
             own_addresses: neighbour::own_addresses(evidence),
         }
+    }
+
+    /// Over everything but the version of the knowledge.
+    fn sum(&self) -> Digest {
+        let Identification {
+            knowledge: _,
+            maker,
+            brand,
+            claims,
+            doubts,
+            unit,
+            components,
+        } = &self.identification;
+        let all = (
+            (maker, brand, claims, doubts, unit, components),
+            (&self.neighbours, &self.own_addresses),
+        );
+        // Texts, numbers and lists: writing them cannot fail.
+        let text = serde_json::to_vec(&all).unwrap_or_default();
+        Digest(Sha256::digest(text).into())
     }
 
     fn nothing(knowledge: &Knowledge, code: &str, text: &str) -> Self {

@@ -11,6 +11,7 @@ mod stream;
 mod store;
 mod line;
 mod unchanged;
+pub mod identify;
 pub mod poll;
 
 pub use figures::{Backlog, Compared, Figure, Figures, Unchanged};

@@ -29,6 +29,18 @@ pub(crate) fn is_assigned(address: [u8; 6]) -> bool {
     first & 0x03 == 0 && (first, second, third) != (0, 0, 0)
 }
 
+/// Whether routers share it among them: addresses of VRRP (RFC 9568), HSRP and GLBP.
+pub(crate) fn is_shared(address: [u8; 6]) -> bool {
+    match address {
+        [0x00, 0x00, 0x5e, ..]
+        | [0x00, 0x00, 0x0c, 0x07, 0xac, _]
+        | [0x00, 0x05, 0x73, 0xa0, ..]
+        | [0x00, 0x07, 0xb4, 0x00, ..] => true,
+        [0x00, 0x00, 0x0c, 0x9f, fifth, _] => fifth >= 0xf0,
+        _ => false,
+    }
+}
+
 /// Locally administered addresses, which somebody else's hardware may hide behind. Those that only
 /// have the local bit set in a prefix of the unit's own (second networks of a radio, bridges) count for nothing.
 fn foreign_local<'a>(index: &Index<'a>) -> BTreeSet<&'a [u8]> {
@@ -165,4 +177,24 @@ fn vote(found: Found, signal: Signal, evidence: EvidenceRef, findings: &mut Find
         knowledge: format!("oui:{prefix}"),
         source: SOURCE.to_owned(),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_routers_share_are_known() {
+        for (address, shared) in [
+            ([0x00, 0xe0, 0xfc, 0x12, 0x34, 0x56], false),
+            ([0x00, 0x00, 0x5e, 0x00, 0x01, 0x07], true),
+            ([0x00, 0x00, 0x0c, 0x07, 0xac, 0x01], true),
+            ([0x00, 0x00, 0x0c, 0x9f, 0xf0, 0x01], true),
+            ([0x00, 0x00, 0x0c, 0x9f, 0x12, 0x01], false),
+            ([0x00, 0x07, 0xb4, 0x00, 0x01, 0x01], true),
+            ([0x00, 0x00, 0x0c, 0x12, 0x34, 0x56], false),
+        ] {
+            assert_eq!(is_shared(address), shared, "{address:02x?}");
+        }
+    }
 }

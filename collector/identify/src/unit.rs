@@ -19,6 +19,7 @@ pub(crate) fn read(index: &Index<'_>) -> UnitIdentity {
             .addresses
             .iter()
             .filter_map(|v| address::assigned(v))
+            .filter(|address| !address::is_shared(*address))
             .min()
             .map(|address| {
                 address

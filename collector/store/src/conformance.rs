@@ -79,6 +79,10 @@ impl House {
     }
 
     async fn identify(&self, digest: Digest, identification: Identification) {
+        self.identify_with(digest, identification, digest).await;
+    }
+
+    async fn identify_with(&self, digest: Digest, identification: Identification, sum: Digest) {
         let undone = self.store.undone(Stage::Identify, 10).await.unwrap();
         let undone = undone.into_iter().find(|u| u.key == digest.to_string()).unwrap();
         let done = IdentifiedEvidence {
@@ -92,6 +96,7 @@ impl House {
             identification,
             neighbours: Vec::new(),
             own_addresses: BTreeSet::new(),
+            sum,
         };
         self.store
             .save_identified(vec![done], Instant(2_000))

@@ -4,6 +4,7 @@
 //! by whoever reads them.
 
 use model::{AgentId, Attribution, ElementId, Instant, SiteName};
+use serde::Serialize;
 use std::net::IpAddr;
 
 /// The coverage an agent told, whole.
@@ -94,7 +95,7 @@ pub struct NeighbourRow {
 }
 
 /// A neighbour in evidence.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FoundNeighbour {
     /// Management address.
     pub address: Option<IpAddr>,

@@ -92,7 +92,16 @@ pub trait Store: Send + Sync + 'static {
     /// The exact bytes of an evidence.
     async fn evidence(&self, digest: Digest) -> Result<Option<EvidenceRecord>, StoreError>;
 
-    /// Saves identifications, queues the elements that showed them for the stage of units, and marks the inputs done.
+    /// The bytes of several, in no order: as many of them as fit `most` octets, and one at least; those that are not
+    /// held are left out.
+    async fn evidences(
+        &self,
+        digests: &[Digest],
+        most: usize,
+    ) -> Result<Vec<(Digest, EvidenceRecord)>, StoreError>;
+
+    /// Saves the identifications whose sum is another than before, queues the elements that showed them for the stage
+    /// of units, and marks all inputs done.
     async fn save_identified(&self, done: Vec<IdentifiedEvidence>, now: Instant) -> Result<(), StoreError>;
 
     /// What evaluation needs to know about one element.

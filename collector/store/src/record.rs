@@ -230,6 +230,8 @@ pub struct IdentifiedEvidence {
     pub neighbours: Vec<FoundNeighbour>,
     /// Hardware addresses by which others may know it.
     pub own_addresses: BTreeSet<String>,
+    /// Over everything concluded but the version of the knowledge: who finds it unchanged writes nothing.
+    pub sum: Digest,
 }
 
 /// What evaluation needs to know about one element.

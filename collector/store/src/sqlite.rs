@@ -281,6 +281,14 @@ impl Store for SqliteStore {
         conclude::evidence(&self.readers, digest).await
     }
 
+    async fn evidences(
+        &self,
+        digests: &[Digest],
+        most: usize,
+    ) -> Result<Vec<(Digest, EvidenceRecord)>, StoreError> {
+        conclude::evidences(&self.readers, digests, most).await
+    }
+
     async fn save_identified(&self, done: Vec<IdentifiedEvidence>, now: Instant) -> Result<(), StoreError> {
         let mut write = self.begin().await?;
         conclude::save_identified(write.sql()?, &done, now).await?;

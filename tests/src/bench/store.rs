@@ -48,6 +48,12 @@ impl Bare {
         })
     }
 
+    /// The store itself.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        &self.store
+    }
+
     /// Commits reports that were read beforehand.
     ///
     /// # Errors

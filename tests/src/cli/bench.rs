@@ -14,11 +14,34 @@ pub(super) enum Bench {
     Line(LineArgs),
     /// Right, wrong and unknown makers on labelled recordings, and how fast.
     Accuracy(super::accuracy::AccuracyArgs),
+    /// How fast a stored fleet is identified, and identified again after new knowledge came.
+    #[command(after_help = IDENTIFY_KEYS)]
+    Identify(IdentifyArgs),
     /// How fast elements are judged against all packs.
     Judge(super::judge::JudgeArgs),
     /// Full rounds and refresh rounds with simulated elements, in processes of their own.
     #[command(after_help = POLL_KEYS)]
     Poll(PollArgs),
+}
+
+/// What the keys of `identify --json` mean.
+const IDENTIFY_KEYS: &str = "\
+Keys of --json:
+  first, again          everything is new and written; other knowledge that changes none of it
+    per_second          elements a second by the clock
+    per_core_second     elements for each second of processor time, of all threads
+    cpu_micros          microseconds of processor time for one
+  optimised             false: built without --release, so the figures mean little";
+
+/// How much to identify.
+#[derive(Debug, clap::Args)]
+pub(super) struct IdentifyArgs {
+    /// Print one line of JSON, and all else to standard error.
+    #[arg(long)]
+    json: bool,
+    /// Elements in the store: of 20 14 access switches, 3 cameras, 2 radio units, 1 chassis router.
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(20..=1_000_000))]
+    elements: u32,
 }
 
 /// What the keys of `poll --json` mean.
@@ -97,7 +120,41 @@ pub(super) async fn run(what: Bench) -> Result<(), String> {
         Bench::Accuracy(args) => super::accuracy::run(&args),
         Bench::Judge(args) => super::judge::run(&args),
         Bench::Poll(args) => poll(args).await,
+        Bench::Identify(args) => identify(args).await,
     }
+}
+
+async fn identify(args: IdentifyArgs) -> Result<(), String> {
+    let elements = usize::try_from(args.elements).unwrap_or(usize::MAX);
+    let note = |what: &str| super::note(&format_args!("lab: measuring {what}"));
+    let interrupted = pin!(super::interrupted());
+    let figures = tokio::select! {
+        biased;
+        () = interrupted => return Err("interrupted before everything was measured".to_owned()),
+        figures = bench::identify::identify(elements, note) => figures.map_err(|error| chain(&error))?,
+    };
+    if args.json {
+        return super::print(&serde_json::json!(figures));
+    }
+    let mut text = String::from("identified       elements/s  a core second  CPU us each\n");
+    for (name, speed) in [("first", figures.first), ("again", figures.again)] {
+        let _infallible = writeln!(
+            text,
+            "{name:<12}{:>15}{:>15}{:>13}",
+            speed.per_second, speed.per_core_second, speed.cpu_micros
+        );
+    }
+    let built = if figures.optimised {
+        ""
+    } else {
+        ", built without optimisation"
+    };
+    let _infallible = write!(
+        text,
+        "\n{} elements, {} cores{built}",
+        figures.elements, figures.cores
+    );
+    super::print(&text)
 }
 
 async fn poll(args: PollArgs) -> Result<(), String> {

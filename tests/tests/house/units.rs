@@ -33,10 +33,11 @@ fn plan(first: &str) -> Plan {
         .unwrap()
 }
 
-async fn house(data: &Path, first: &str) -> House {
+async fn house(data: &Path, first: &str, port: Option<u16>) -> House {
     let mut spec = HouseSpec::new(LAB, plan(first));
     spec.data = Some(data.to_owned());
     spec.interval_seconds = 1;
+    spec.snmp = port;
     House::start(spec).await.unwrap()
 }
 
@@ -91,7 +92,9 @@ async fn until(house: &mut House, text: &str, wanted: usize) -> Vec<Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn swaps_clones_and_one_box_at_two_addresses_are_told_apart_and_the_operator_has_the_last_word() {
     let data = tempfile::tempdir().unwrap();
-    let mut first = house(data.path(), "SN11111").await;
+    // Below those the system gives out, so that nobody takes it between two houses on one data folder.
+    let port = Some(10_000 + u16::try_from(std::process::id() % 20_000).unwrap());
+    let mut first = house(data.path(), "SN11111", port).await;
     let done = |s: &lab::house::Summary| {
         s.identified == 5 && s.pending.unevaluated == 0 && s.pending.unidentified == 0
     };
@@ -100,7 +103,7 @@ async fn swaps_clones_and_one_box_at_two_addresses_are_told_apart_and_the_operat
     first.stop().await.unwrap();
 
     // Other hardware at the same address.
-    let mut house = house(data.path(), "SN22222").await;
+    let mut house = house(data.path(), "SN22222", port).await;
     until(&mut house, "SN22222", 1).await;
     house.wait_until(PATIENCE, done).await.unwrap();
     let place = page(&house, "place").await;
@@ -200,7 +203,7 @@ async fn swaps_clones_and_one_box_at_two_addresses_are_told_apart_and_the_operat
 #[tokio::test(flavor = "multi_thread")]
 async fn whom_neighbours_tell_of_is_seen_and_not_polled_unless_it_is_one_of_ours() {
     let data = tempfile::tempdir().unwrap();
-    let mut house = house(data.path(), "SN11111").await;
+    let mut house = house(data.path(), "SN11111", None).await;
     let done = |s: &lab::house::Summary| s.identified == 5 && s.pending.unevaluated == 0;
     house.wait_until(PATIENCE, done).await.unwrap();
     let coverage: Value = serde_json::from_str(&house.get("/api/v1/coverage").await.unwrap()).unwrap();
@@ -231,6 +234,99 @@ async fn whom_neighbours_tell_of_is_seen_and_not_polled_unless_it_is_one_of_ours
         house.summary().await.unwrap().elements,
         5,
         "it is counted nowhere else"
+    );
+    house.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_other_knowledge_would_change_is_told_before_it_is_taken_and_nothing_is_written() {
+    let data = tempfile::tempdir().unwrap();
+    let nameless = "1.3.6.1.2.1.1.1.0|4|Controller 7\n1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.27058.7.1\n1.3.6.1.2.1.1.3.0|67|9\n";
+    let huawei =
+        "1.3.6.1.2.1.1.1.0|4|Box\n1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.2011.2.62.2.9\n1.3.6.1.2.1.1.3.0|67|9\n";
+    let plan = Plan::small()
+        .with_objects(nameless, "nameless", "core")
+        .and_then(|plan| plan.with_objects(huawei, "restricted", "core"))
+        .unwrap();
+    let mut spec = HouseSpec::new(LAB, plan);
+    spec.data = Some(data.path().to_owned());
+    spec.interval_seconds = 1;
+    let mut house = House::start(spec).await.unwrap();
+    let done = |s: &lab::house::Summary| s.reached == 2 && s.identified == 1 && s.pending.unevaluated == 0;
+    house.wait_until(PATIENCE, done).await.unwrap();
+    let own = data.path().join("own");
+    std::fs::create_dir(&own).unwrap();
+    std::fs::write(
+        own.join("enterprises.tsv"),
+        "27058.7\towner\thuawei\t\t\t\tour purchase files\n2011.2.62\towner\tnokia\t\t\t\tour purchase files\n",
+    )
+    .unwrap();
+    let preview = |words: &[&str]| {
+        let words = [
+            &["collector", "knowledge", "preview", "--config", "collector.toml"],
+            words,
+        ]
+        .concat();
+        run(data.path(), &words)
+    };
+    let output = preview(&["--json", "own"]);
+    assert!(output.status.success(), "{}", complaint(&output));
+    let told = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<Value> = told
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let of = |name: &str| {
+        lines
+            .iter()
+            .find(|line| line["name"] == name)
+            .unwrap_or_else(|| panic!("{name}: {told}"))
+    };
+    let named = of("nameless");
+    assert_eq!(named["changes"][0]["before"], Value::Null);
+    assert_eq!(named["changes"][0]["after"]["supplier"]["id"], "huawei");
+    assert!(
+        named["opens"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["rule"] == "DE-CONTRACT-CORE"),
+        "{named}"
+    );
+    let cleared = of("restricted");
+    assert_eq!(cleared["changes"][0]["after"]["supplier"]["id"], "nokia");
+    assert!(!cleared["closes"].as_array().unwrap().is_empty(), "{cleared}");
+    assert_eq!(lines.last().unwrap()["counts"]["changed"], 2, "{told}");
+    let output = preview(&["own/enterprises.tsv"]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        told.contains("maker: unknown → Huawei") && told.contains("2 of 2 elements change"),
+        "{told}"
+    );
+
+    // Nothing was written, and knowledge that says nothing new changes nothing.
+    let rows = elements(&house).await;
+    let maker = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap()["maker_id"].clone();
+    assert_eq!(
+        (maker("nameless"), maker("restricted")),
+        (Value::Null, "huawei".into())
+    );
+    std::fs::write(
+        own.join("enterprises.tsv"),
+        "9999999\towner\tnokia\t\t\t\tour purchase files\n",
+    )
+    .unwrap();
+    let output = preview(&["own"]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(told.starts_with("0 of 2 elements change"), "{told}");
+    std::fs::write(own.join("enterprises.tsv"), "7.1\towner\tnobody\t\t\t\ts\n").unwrap();
+    let output = preview(&["own"]);
+    assert_eq!(output.status.code(), Some(78));
+    assert!(
+        complaint(&output).contains("own/enterprises.tsv, line 1"),
+        "{}",
+        complaint(&output)
     );
     house.stop().await.unwrap();
 }

@@ -1,6 +1,6 @@
 //! Keys: what hardware tells that no other hardware should.
 //!
-//! Invariants: a key that many devices tell by accident (a filler, a virtual address, an engine ID made of
+//! Invariants: a key that many devices tell by accident (a filler, an engine ID made of
 //! a network address or a text) is none; words do not depend on knowledge, keys may.
 
 use model::Hardware;
@@ -38,7 +38,7 @@ pub fn keys(hardware: &Hardware) -> BTreeSet<(Kind, String)> {
         let serial = serial.trim().to_uppercase();
         (Kind::Serial, format!("serial {}/{serial}", maker.id))
     });
-    let address = identity.base_mac.as_deref().filter(|address| is_own(address));
+    let address = identity.base_mac.as_deref();
     let engine = identity.engine_id.as_deref().filter(|engine| is_engine(engine));
     [
         serial,
@@ -87,18 +87,6 @@ pub fn is_serial(text: &str) -> bool {
     plain.len() >= 5 && !plain.chars().all(|c| Some(c) == first) && !FILLERS.contains(&plain.as_str())
 }
 
-/// Whether an address is one device's: those of VRRP (RFC 9568), HSRP and GLBP are shared by several.
-fn is_own(address: &str) -> bool {
-    const SHARED: [&str; 5] = [
-        "00:00:5e:",
-        "00:00:0c:07:ac:",
-        "00:00:0c:9f:f",
-        "00:05:73:a0:0",
-        "00:07:b4:00:",
-    ];
-    !SHARED.iter().any(|start| address.starts_with(start))
-}
-
 /// Whether an engine ID (RFC 3411, SnmpEngineID) is made of something of the device's own. Formats 1 and 2 hold a
 /// network address, which other sites use too, and format 4 a text that people write.
 fn is_engine(hexadecimal: &str) -> bool {
@@ -136,15 +124,6 @@ mod tests {
             ("----------", false),
         ] {
             assert_eq!(is_serial(serial), good, "{serial}");
-        }
-        for (address, good) in [
-            ("00:e0:fc:12:34:56", true),
-            ("00:00:5e:00:01:07", false),
-            ("00:00:0c:07:ac:01", false),
-            ("00:00:0c:9f:f0:01", false),
-            ("00:00:0c:12:34:56", true),
-        ] {
-            assert_eq!(is_own(address), good, "{address}");
         }
         for (engine, good) in [
             ("800007db0300e0fc123456", true),

@@ -24,4 +24,11 @@ CREATE TABLE own_address (
 );
 CREATE INDEX own_address_by_mac ON own_address (mac);
 
+-- Which identification of an evidence holds: that of the latest knowledge, unless this changed nothing.
+CREATE TABLE concluded (
+    digest    TEXT PRIMARY KEY,
+    knowledge TEXT NOT NULL,
+    sum       TEXT NOT NULL                 -- SHA-256 over everything concluded but the version
+);
+
 DELETE FROM stage_version WHERE stage = 'identify';

@@ -108,6 +108,7 @@ async fn elements_say_how_far_they_are_and_whom_their_neighbours_named() {
             hardware: Vec::new(),
             neighbours,
             own_addresses: own.iter().map(|&mac| mac.to_owned()).collect(),
+            sum: model::Digest([7; 32]),
         };
         house
             .store

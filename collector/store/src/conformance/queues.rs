@@ -70,6 +70,32 @@ async fn a_new_version_does_everything_anew_and_the_same_one_nothing() {
         undone.iter().map(|u| u.key.clone()).collect::<Vec<_>>(),
         [Digest([1; 32]).to_string()]
     );
+    house.settle_units().await;
+    // Until it is done anew the old conclusion holds, and afterwards too, if it is the same.
+    let element = house.only_element().await;
+    let knowledge = async || {
+        let subject = house.store.subject(element).await.unwrap().unwrap();
+        subject.complete.map(|complete| complete.identification.knowledge)
+    };
+    let with = |knowledge: &str| Identification {
+        knowledge: knowledge.to_owned(),
+        ..identification("huawei", "S1")
+    };
+    assert_eq!(knowledge().await.as_deref(), Some(KNOWLEDGE));
+    house.identify(Digest([1; 32]), with("k2")).await;
+    assert!(house.store.undone(Stage::Identify, 10).await.unwrap().is_empty());
+    assert!(house.store.undone(Stage::Unit, 10).await.unwrap().is_empty());
+    assert_eq!(knowledge().await.as_deref(), Some(KNOWLEDGE));
+    let version = StageVersion {
+        stage: Stage::Identify,
+        version: "k3".into(),
+    };
+    house.store.adopt_version(&version, Instant(6)).await.unwrap();
+    house
+        .identify_with(Digest([1; 32]), with("k3"), Digest([9; 32]))
+        .await;
+    assert_eq!(knowledge().await.as_deref(), Some("k3"));
+    assert_eq!(house.store.undone(Stage::Unit, 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

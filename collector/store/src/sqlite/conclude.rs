@@ -7,11 +7,16 @@ use super::{coverage, row};
 use crate::StoreError;
 use crate::record::{IdentifiedEvidence, Stage, StageVersion, Undone};
 use crate::view::EvidenceRecord;
+use futures_util::TryStreamExt as _;
 use model::{Attribution, ComponentIdentity, Digest, Identification, Instant};
 use sqlx::sqlite::SqlitePool;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
+use std::collections::HashMap;
 
 type Tx = SqliteConnection;
+
+/// Evidence asked for and marked in one statement at most.
+const TOGETHER: usize = 64;
 
 /// Largest evidence that is unpacked again: what ingest lets in, with room.
 const MAX_EVIDENCE_BYTES: usize = 64 << 20;
@@ -55,8 +60,7 @@ pub async fn queue_unidentified(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO undone (stage, key, revision, since) SELECT 'identify', $1, 1, $2 \
-         WHERE $3 <> 'unreachable' AND NOT EXISTS (SELECT 1 FROM identification WHERE digest = $1 \
-         AND knowledge = (SELECT version FROM stage_version WHERE stage = 'identify')) \
+         WHERE $3 <> 'unreachable' AND NOT EXISTS (SELECT 1 FROM concluded WHERE digest = $1) \
          ON CONFLICT (stage, key) DO NOTHING",
     )
     .bind(digest)
@@ -150,20 +154,48 @@ pub async fn undone(pool: &SqlitePool, stage: Stage, limit: u32) -> Result<Vec<U
 
 /// See [`crate::Store::evidence`].
 pub async fn evidence(pool: &SqlitePool, digest: Digest) -> Result<Option<EvidenceRecord>, StoreError> {
-    let found = sqlx::query("SELECT size, body, recorded_at FROM evidence WHERE digest = $1")
-        .bind(digest.to_string())
-        .fetch_optional(pool)
-        .await?;
-    let Some(found) = found else { return Ok(None) };
-    let size = usize::try_from(found.try_get::<i64, _>("size")?)
-        .unwrap_or(0)
-        .min(MAX_EVIDENCE_BYTES);
-    let body: Vec<u8> = found.try_get("body")?;
-    let bytes = zstd::bulk::decompress(&body, size).map_err(|_| StoreError::Damaged("evidence"))?;
-    Ok(Some(EvidenceRecord {
-        bytes,
-        recorded: Instant(found.try_get("recorded_at")?),
-    }))
+    Ok(evidences(pool, &[digest], 0)
+        .await?
+        .pop()
+        .map(|(_, record)| record))
+}
+
+/// See [`crate::Store::evidences`].
+pub async fn evidences(
+    pool: &SqlitePool,
+    digests: &[Digest],
+    most: usize,
+) -> Result<Vec<(Digest, EvidenceRecord)>, StoreError> {
+    let mut found = Vec::with_capacity(digests.len());
+    let mut octets = 0_usize;
+    for some in digests.chunks(TOGETHER) {
+        let mut select = QueryBuilder::<Sqlite>::new(
+            "SELECT digest, size, body, recorded_at FROM evidence WHERE digest IN (",
+        );
+        let mut list = select.separated(", ");
+        for digest in some {
+            list.push_bind(digest.to_string());
+        }
+        select.push(")");
+        let mut rows = select.build().fetch(pool);
+        while let Some(r) = rows.try_next().await? {
+            let size = usize::try_from(r.try_get::<i64, _>("size")?)
+                .unwrap_or(0)
+                .min(MAX_EVIDENCE_BYTES);
+            octets = octets.saturating_add(size);
+            if octets > most && !found.is_empty() {
+                return Ok(found);
+            }
+            let body: &[u8] = r.try_get("body")?;
+            let bytes = zstd::bulk::decompress(body, size).map_err(|_| StoreError::Damaged("evidence"))?;
+            let record = EvidenceRecord {
+                bytes,
+                recorded: Instant(r.try_get("recorded_at")?),
+            };
+            found.push((row::digest(r.try_get("digest")?)?, record));
+        }
+    }
+    Ok(found)
 }
 
 /// See [`crate::Store::save_identified`].
@@ -172,21 +204,61 @@ pub async fn save_identified(
     done: &[IdentifiedEvidence],
     now: Instant,
 ) -> Result<(), StoreError> {
-    for one in done {
-        let digest = one.digest.to_string();
-        save_one(tx, &digest, one, now).await?;
-        coverage::save_neighbours(tx, &digest, one).await?;
-        sqlx::query(
-            "INSERT INTO undone (stage, key, revision, since) \
-             SELECT DISTINCT 'unit', element_id, 1, $2 FROM sighting WHERE digest = $1 \
-             ON CONFLICT (stage, key) DO UPDATE SET revision = undone.revision + 1",
-        )
-        .bind(&digest)
-        .bind(now.0)
-        .execute(&mut *tx)
-        .await?;
-        settle(tx, Stage::Identify, &one.undone).await?;
+    for some in done.chunks(TOGETHER) {
+        let before = sums(tx, some).await?;
+        let is_same =
+            |one: &&IdentifiedEvidence| before.get(&one.digest.to_string()) == Some(&one.sum.to_string());
+        let (same, changed): (Vec<_>, Vec<_>) = some.iter().partition(is_same);
+        for one in changed {
+            let digest = one.digest.to_string();
+            save_one(tx, &digest, one, now).await?;
+            coverage::save_neighbours(tx, &digest, one).await?;
+            sqlx::query(
+                "INSERT INTO undone (stage, key, revision, since) \
+                 SELECT DISTINCT 'unit', element_id, 1, $2 FROM sighting WHERE digest = $1 \
+                 ON CONFLICT (stage, key) DO UPDATE SET revision = undone.revision + 1",
+            )
+            .bind(&digest)
+            .bind(now.0)
+            .execute(&mut *tx)
+            .await?;
+            settle(tx, Stage::Identify, &one.undone).await?;
+        }
+        settle_all(tx, Stage::Identify, &same).await?;
     }
+    Ok(())
+}
+
+/// The sums of what was concluded before.
+async fn sums(tx: &mut Tx, some: &[IdentifiedEvidence]) -> Result<HashMap<String, String>, StoreError> {
+    let mut select = QueryBuilder::<Sqlite>::new("SELECT digest, sum FROM concluded WHERE digest IN (");
+    let mut list = select.separated(", ");
+    for one in some {
+        list.push_bind(one.digest.to_string());
+    }
+    select.push(")");
+    let rows: Vec<(String, String)> = select.build_query_as().fetch_all(&mut *tx).await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// [`settle`] for several; those that were queued once, and they are most, together.
+async fn settle_all(tx: &mut Tx, stage: Stage, done: &[&IdentifiedEvidence]) -> Result<(), StoreError> {
+    let (once, often): (Vec<&IdentifiedEvidence>, Vec<&IdentifiedEvidence>) =
+        done.iter().copied().partition(|one| one.undone.revision == 1);
+    for one in often {
+        settle(tx, stage, &one.undone).await?;
+    }
+    if once.is_empty() {
+        return Ok(());
+    }
+    let mut delete = QueryBuilder::<Sqlite>::new("DELETE FROM undone WHERE revision = 1 AND stage = ");
+    delete.push_bind(stage.as_str()).push(" AND key IN (");
+    let mut list = delete.separated(", ");
+    for one in once {
+        list.push_bind(&one.undone.key);
+    }
+    delete.push(")");
+    delete.build().execute(&mut *tx).await?;
     Ok(())
 }
 
@@ -238,6 +310,15 @@ async fn save_one(
     .bind(i64::try_from(concluded.components.iter().filter(|c| c.maker.is_some()).count()).unwrap_or(i64::MAX))
     .bind(row::json(&one.hardware, "hardware")?)
     .bind(first.unwrap_or(now.0))
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query(
+        "INSERT INTO concluded (digest, knowledge, sum) VALUES ($1, $2, $3) ON CONFLICT (digest) DO UPDATE SET \
+         knowledge = excluded.knowledge, sum = excluded.sum",
+    )
+    .bind(digest)
+    .bind(&concluded.knowledge)
+    .bind(one.sum.to_string())
     .execute(&mut *tx)
     .await?;
     // SQLite allows 32,766 variables; 17 a row.
@@ -292,6 +373,18 @@ pub fn parts(attribution: Option<&Attribution>) -> (Option<&str>, Option<&str>, 
     match attribution {
         Some(a) => (Some(&a.supplier.id), Some(&a.supplier.name), a.confidence),
         None => (None, None, 0.0),
+    }
+}
+
+/// The identification of an evidence that holds: with the latest knowledge that changed it.
+pub async fn current(pool: &SqlitePool, digest: &str) -> Result<Option<Identification>, StoreError> {
+    let knowledge: Option<String> = sqlx::query_scalar("SELECT knowledge FROM concluded WHERE digest = $1")
+        .bind(digest)
+        .fetch_optional(pool)
+        .await?;
+    match knowledge {
+        Some(knowledge) => identification(pool, digest, &knowledge).await,
+        None => Ok(None),
     }
 }
 

@@ -14,8 +14,7 @@ type Tx = SqliteConnection;
 pub async fn subject(pool: &SqlitePool, element: ElementId) -> Result<Option<Subject>, StoreError> {
     let key = element.to_string();
     let found = sqlx::query(
-        "SELECT e.*, s.jurisdictions, d.name AS declared_name, d.role, d.generations, d.tags, d.acquired, \
-         (SELECT version FROM stage_version WHERE stage = 'identify') AS knowledge \
+        "SELECT e.*, s.jurisdictions, d.name AS declared_name, d.role, d.generations, d.tags, d.acquired \
          FROM element e LEFT JOIN site s ON s.name = e.site \
          LEFT JOIN declaration d ON d.element_id = e.element_id AND d.superseded_at IS NULL WHERE e.element_id = $1",
     )
@@ -23,9 +22,6 @@ pub async fn subject(pool: &SqlitePool, element: ElementId) -> Result<Option<Sub
     .fetch_optional(pool)
     .await?;
     let Some(found) = found else { return Ok(None) };
-    let knowledge: String = found
-        .try_get::<Option<String>, _>("knowledge")?
-        .unwrap_or_default();
     let words = |column: &str| -> Result<_, StoreError> {
         Ok(row::set(
             &found.try_get::<Option<String>, _>(column)?.unwrap_or_default(),
@@ -49,9 +45,9 @@ pub async fn subject(pool: &SqlitePool, element: ElementId) -> Result<Option<Sub
         address: found.try_get("address")?,
         latest: latest.as_deref().map(row::completeness).transpose()?,
         last_walk: row::instant(found.try_get("last_walk_at")?),
-        complete: sighting(pool, &found, "complete_digest", "complete_from", &knowledge).await?,
-        partial: sighting(pool, &found, "partial_digest", "partial_from", &knowledge).await?,
-        initial: initial(pool, &found, tenure.as_ref(), &knowledge).await?,
+        complete: sighting(pool, &found, "complete_digest", "complete_from").await?,
+        partial: sighting(pool, &found, "partial_digest", "partial_from").await?,
+        initial: initial(pool, &found, tenure.as_ref()).await?,
         tenure,
         findings: life::known(pool, &key).await?,
         judged: judged(pool, &key).await?,
@@ -63,13 +59,12 @@ async fn sighting(
     element: &SqliteRow,
     digest: &str,
     from: &str,
-    knowledge: &str,
 ) -> Result<Option<IdentifiedSighting>, StoreError> {
     let Some(digest) = element.try_get::<Option<String>, _>(digest)? else {
         return Ok(None);
     };
     let from = Instant(element.try_get::<Option<i64>, _>(from)?.unwrap_or(0));
-    let identification = conclude::identification(pool, &digest, knowledge).await?;
+    let identification = conclude::current(pool, &digest).await?;
     let digest = row::digest(&digest)?;
     Ok(identification.map(|identification| IdentifiedSighting {
         digest,
@@ -83,7 +78,6 @@ async fn initial(
     pool: &SqlitePool,
     element: &SqliteRow,
     tenure: Option<&MovedIn>,
-    knowledge: &str,
 ) -> Result<Option<Identification>, StoreError> {
     let Some(tenure) = tenure else { return Ok(None) };
     let first: Option<String> = sqlx::query_scalar(
@@ -96,7 +90,7 @@ async fn initial(
     .await?;
     match first {
         Some(first) if element.try_get::<Option<String>, _>("complete_digest")?.as_ref() != Some(&first) => {
-            conclude::identification(pool, &first, knowledge).await
+            conclude::current(pool, &first).await
         }
         _ => Ok(None),
     }

@@ -104,13 +104,14 @@ impl Units for SqliteStore {
     }
 }
 
-/// What an element showed, by the identification recorded last: while new knowledge is at work, some of it is older.
+/// What an element showed, by the conclusions that hold: while new knowledge is at work, some of them are older.
 async fn shown(pool: &SqlitePool, element: ElementId) -> Result<Vec<Shown>, StoreError> {
     let mut rows = sqlx::query(
         "SELECT s.digest, s.valid_from, s.valid_until, s.completeness, i.hardware FROM sighting s \
-         JOIN identification i ON i.digest = s.digest AND i.knowledge = (SELECT x.knowledge FROM identification x \
-         WHERE x.digest = s.digest AND x.hardware IS NOT NULL ORDER BY x.recorded_at DESC, x.knowledge LIMIT 1) \
-         WHERE s.element_id = $1 AND s.completeness <> 'unreachable' ORDER BY s.valid_from, s.digest",
+         JOIN concluded c ON c.digest = s.digest \
+         JOIN identification i ON i.digest = c.digest AND i.knowledge = c.knowledge \
+         WHERE s.element_id = $1 AND s.completeness <> 'unreachable' AND i.hardware IS NOT NULL \
+         ORDER BY s.valid_from, s.digest",
     )
     .bind(element.to_string())
     .fetch(pool);
