@@ -2,11 +2,14 @@
 //!
 //! Invariant: a partial walk may add facts, never remove them; silence removes nothing.
 
+mod declared;
 mod life;
 
 use life::Present;
-use model::{Completeness, ComponentIdentity, ElementId, Identification, Inputs, Instant, Place};
+use model::on_file::OnFile;
+use model::{Completeness, ComponentIdentity, ElementId, Identification, Inputs, Instant};
 use policy::{Part, PartialDate, Policies, Question, Situation, Told};
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use store::record::{
@@ -34,6 +37,10 @@ pub struct Law<'a> {
     pub policies: &'a Policies,
     /// Who the operator is before the law.
     pub operator_tags: &'a BTreeSet<String>,
+    /// What the operator is called, as approvals name it.
+    pub operator: &'a str,
+    /// What the operator has on file.
+    pub on_file: &'a OnFile,
     /// The day judged for.
     pub as_of: Date,
 }
@@ -63,7 +70,10 @@ fn judge(undone: Undone, mut subject: Subject, law: Law<'_>, now: Instant) -> Ju
     subject.place.tags.extend(law.operator_tags.iter().cloned());
     let present = subject.complete.as_ref().or(subject.partial.as_ref());
     let tenure = tenure_step(&subject, present);
-    let parts = parts(&subject, acquired(&subject, &tenure));
+    let mut parts = parts(&subject, acquired(&subject, &tenure));
+    let seen = present.map(|p| &p.identification);
+    let approvals = declared::approvals(law.on_file, &subject);
+    declared::tell(&mut parts, &approvals, law, &subject.place, seen);
     let results = policy::evaluate(
         &Situation {
             place: &subject.place,
@@ -84,12 +94,12 @@ fn judge(undone: Undone, mut subject: Subject, law: Law<'_>, now: Instant) -> Ju
             .map(|p| p.identification.knowledge.clone())
             .unwrap_or_default(),
         policies: law.policies.version().to_owned(),
-        facts: facts_version(&subject.place),
+        facts: facts_version(&(&subject.place, &approvals, &law.on_file.shares, law.operator)),
         as_of: law.as_of.to_string(),
     };
     let rests = Present {
         inputs: &inputs,
-        seen: present.map(|p| &p.identification),
+        seen,
         complete,
         as_of: law.as_of,
         now,
@@ -100,6 +110,7 @@ fn judge(undone: Undone, mut subject: Subject, law: Law<'_>, now: Instant) -> Ju
         undone,
         element: subject.place.element,
         name: name(&subject, present),
+        contradictions: declared::contradictions(&subject, &approvals, seen),
         findings: life::moves(&subject, &results, rests),
         tenure,
         why: rests.why(&subject, subject.judged.as_ref().map(|judged| &judged.inputs)),
@@ -267,9 +278,9 @@ fn tenure_step(subject: &Subject, present: Option<&IdentifiedSighting>) -> Tenur
 }
 
 /// Version of what the operator declares about one element and about itself.
-fn facts_version(place: &Place) -> String {
-    // A place holds nothing that JSON cannot say; were it otherwise, no version is no comparison.
-    let text = serde_json::to_vec(place).unwrap_or_default();
+pub(crate) fn facts_version(facts: &impl Serialize) -> String {
+    // Facts hold nothing that JSON cannot say; were it otherwise, they would all be of one version.
+    let text = serde_json::to_vec(facts).unwrap_or_default();
     hex::encode(Sha256::digest(&text)).chars().take(16).collect()
 }
 

@@ -10,6 +10,7 @@ use crate::ingest::Uncommitted;
 use crate::{admin, identify};
 use ::identify::Knowledge;
 use model::Instant;
+use model::on_file::OnFile;
 use policy::Policies;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -39,6 +40,10 @@ pub struct Reconciler {
     pub policies: Arc<Policies>,
     /// Who the operator is before the law.
     pub operator_tags: BTreeSet<String>,
+    /// What the operator is called.
+    pub operator: String,
+    /// What the operator has on file.
+    pub on_file: Arc<OnFile>,
     /// The wall clock.
     pub clock: fn() -> Instant,
     /// Reports that wait for their commit.
@@ -80,7 +85,11 @@ impl Reconciler {
             },
             StageVersion {
                 stage: Stage::Evaluate,
-                version: format!("{} {as_of} {tags}", self.policies.version()),
+                version: format!(
+                    "{} {as_of} {tags} {}",
+                    self.policies.version(),
+                    evaluate::facts_version(&(&*self.on_file, &self.operator))
+                ),
             },
         ];
         for version in &versions {
@@ -95,6 +104,8 @@ impl Reconciler {
         let law = Law {
             policies: &self.policies,
             operator_tags: &self.operator_tags,
+            operator: &self.operator,
+            on_file: &self.on_file,
             as_of,
         };
         while !stop.is_cancelled() {

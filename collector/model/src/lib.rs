@@ -13,6 +13,7 @@ pub mod supplier;
 pub mod claim;
 pub mod finding;
 pub mod life;
+pub mod on_file;
 
 pub use claim::{
     Aspect, Attribution, Claim, ComponentClass, ComponentIdentity, Doubt, EvidenceRef, Identification,

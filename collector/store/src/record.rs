@@ -234,6 +234,8 @@ pub struct Subject {
     pub name: String,
     /// Management address.
     pub address: String,
+    /// UDP port.
+    pub port: u16,
     /// How complete the last round was; `None` before the first.
     pub latest: Option<Completeness>,
     /// When it last answered and was walked (agent's clock).
@@ -328,6 +330,8 @@ pub struct JudgedElement {
     pub name: String,
     /// Every rule result, those that bind nobody too.
     pub results: Vec<RuleResult>,
+    /// Where what is declared and what was seen differ, in words.
+    pub contradictions: Vec<String>,
     /// What becomes of its findings.
     pub findings: Vec<FindingMove>,
     /// What becomes of its unit.

@@ -24,6 +24,7 @@ async fn work_that_changed_meanwhile_stays_undone() {
         },
         name: "192.0.2.1".into(),
         results: vec![],
+        contradictions: vec!["declared so, seen otherwise".into()],
         findings: vec![],
         tenure: TenureStep::Keep,
         why: why(),
