@@ -383,7 +383,7 @@ pub enum FindingStep {
     /// A rule is met for the first time.
     Open(Met),
     /// A rule is met again.
-    Reopen(Stand, Met),
+    Reopen(Box<Stand>, Met),
     /// Class, severity or date moved: an event. The text says what.
     Change(FindingId, Met, String),
     /// Only the wording or confidence moved: no event.

@@ -203,7 +203,10 @@ async fn a_finding_lives_and_its_unit_is_swapped() {
         .judge(
             element,
             vec![again.clone()],
-            vec![FindingStep::Reopen(stand(1, FindingState::Open), met(again))],
+            vec![FindingStep::Reopen(
+                Box::new(stand(1, FindingState::Open)),
+                met(again),
+            )],
             TenureStep::Keep,
         )
         .await;
