@@ -219,6 +219,8 @@ fn check(path: &Path) -> Result<(), Failure> {
     let declarations = declarations
         .map_err(|e| Failure::configuration(&e))?
         .unwrap_or_default();
+    let on_file =
+        declare::on_file::read(&config.operator, &policies).map_err(|e| Failure::configuration(&e))?;
     if let Some(stray) = declarations
         .iter()
         .find(|d| !config.site.iter().any(|s| s.name == d.site))
@@ -235,10 +237,13 @@ fn check(path: &Path) -> Result<(), Failure> {
         });
     }
     print(&format_args!(
-        "{}: good; {} sites, {} declared elements, {} rules in {} packs, knowledge {}",
+        "{}: good; {} sites, {} declared elements, {} approvals, {} shares, {} prices, {} rules in {} packs, knowledge {}",
         path.display(),
         config.site.len(),
         declarations.len(),
+        on_file.approvals.len(),
+        on_file.shares.len(),
+        on_file.prices.len(),
         policies.rules().count(),
         policies.packs().len(),
         knowledge.version()

@@ -132,6 +132,12 @@ pub struct OperatorConfig {
     pub tags: BTreeSet<String>,
     /// CSV of declared elements.
     pub elements: Option<PathBuf>,
+    /// CSV of approvals on file.
+    pub approvals: Option<PathBuf>,
+    /// CSV of shares that caps are judged by.
+    pub shares: Option<PathBuf>,
+    /// CSV of what replacing one unit costs.
+    pub prices: Option<PathBuf>,
 }
 
 /// `[policy]`
@@ -222,6 +228,9 @@ impl Config {
         let inside = [Some(&mut config.store.path), Some(&mut config.identity.folder)];
         let inside = inside.into_iter().chain([
             config.operator.elements.as_mut(),
+            config.operator.approvals.as_mut(),
+            config.operator.shares.as_mut(),
+            config.operator.prices.as_mut(),
             config.policy.folder.as_mut(),
             config.knowledge.folder.as_mut(),
         ]);

@@ -4,6 +4,8 @@
 //! `address` is `IPv4[:PORT]`, `IPv6` or `[IPv6]:PORT`, port 161 unless given;
 //! `generations` and `tags` have blanks between words.
 
+pub mod on_file;
+
 use model::Role;
 use serde::Deserialize;
 use std::net::{IpAddr, SocketAddr};

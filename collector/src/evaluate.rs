@@ -2,11 +2,14 @@
 //!
 //! Invariant: a partial walk may add facts, never remove them; silence removes nothing.
 
+pub(crate) mod declared;
 mod life;
 
 use life::Present;
-use model::{Completeness, ComponentIdentity, ElementId, Identification, Inputs, Instant, Place};
+use model::on_file::OnFile;
+use model::{Completeness, ComponentIdentity, ElementId, Identification, Inputs, Instant};
 use policy::{Part, PartialDate, Policies, Question, Situation, Told};
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use store::record::{FindingStep, IdentifiedSighting, Judged, JudgedElement, Stage, Subject, Undone};
@@ -25,13 +28,24 @@ const STALE_DAYS: i64 = 7;
 /// A maker named with less than this is not known well enough to clear an element.
 const KNOWN: f64 = 0.5;
 
+/// Who the operator is, and what it has on file.
+#[derive(Clone, Copy)]
+pub struct Operator<'a> {
+    /// What it is before the law.
+    pub tags: &'a BTreeSet<String>,
+    /// What it is called, as approvals name it.
+    pub name: &'a str,
+    /// Approvals, shares and prices.
+    pub on_file: &'a OnFile,
+}
+
 /// What every judgement of one pass rests on.
 #[derive(Clone, Copy)]
 pub struct Law<'a> {
     /// The policies.
     pub policies: &'a Policies,
-    /// Who the operator is before the law.
-    pub operator_tags: &'a BTreeSet<String>,
+    /// The operator.
+    pub operator: Operator<'a>,
     /// The day judged for.
     pub as_of: Date,
 }
@@ -72,9 +86,12 @@ pub fn foresee(subject: Subject, law: Law<'_>) -> (String, Vec<FindingStep>) {
 }
 
 fn judge(undone: Undone, mut subject: Subject, law: Law<'_>, now: Instant) -> JudgedElement {
-    subject.place.tags.extend(law.operator_tags.iter().cloned());
+    subject.place.tags.extend(law.operator.tags.iter().cloned());
     let present = subject.complete.as_ref().or(subject.partial.as_ref());
-    let parts = parts(&subject, acquired(&subject));
+    let mut parts = parts(&subject, acquired(&subject));
+    let seen = present.map(|p| &p.identification);
+    let approvals = declared::approvals(law.operator.on_file, &subject);
+    declared::tell(&mut parts, &approvals, law.operator, &subject.place, seen);
     let results = policy::evaluate(
         &Situation {
             place: &subject.place,
@@ -95,12 +112,17 @@ fn judge(undone: Undone, mut subject: Subject, law: Law<'_>, now: Instant) -> Ju
             .map(|p| p.identification.knowledge.clone())
             .unwrap_or_default(),
         policies: law.policies.version().to_owned(),
-        facts: facts_version(&subject.place),
+        facts: facts_version(&(
+            &subject.place,
+            &approvals,
+            &law.operator.on_file.shares,
+            law.operator.name,
+        )),
         as_of: law.as_of.to_string(),
     };
     let rests = Present {
         inputs: &inputs,
-        seen: present.map(|p| &p.identification),
+        seen,
         complete,
         as_of: law.as_of,
         now,
@@ -111,6 +133,7 @@ fn judge(undone: Undone, mut subject: Subject, law: Law<'_>, now: Instant) -> Ju
         undone,
         element: subject.place.element,
         name: name(&subject, present),
+        contradictions: declared::contradictions(&subject, &approvals, seen),
         findings: life::moves(&subject, &results, rests),
         why: rests.why(&subject, subject.judged.as_ref().map(|judged| &judged.inputs)),
         judged: Judged {
@@ -255,9 +278,9 @@ pub(crate) fn name(subject: &Subject, present: Option<&IdentifiedSighting>) -> S
 }
 
 /// Version of what the operator declares about one element and about itself.
-fn facts_version(place: &Place) -> String {
-    // A place holds nothing that JSON cannot say; were it otherwise, no version is no comparison.
-    let text = serde_json::to_vec(place).unwrap_or_default();
+pub(crate) fn facts_version(facts: &impl Serialize) -> String {
+    // Facts hold nothing that JSON cannot say; were it otherwise, they would all be of one version.
+    let text = serde_json::to_vec(facts).unwrap_or_default();
     hex::encode(Sha256::digest(&text)).chars().take(16).collect()
 }
 

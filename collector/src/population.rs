@@ -4,12 +4,13 @@
 //! element is judged by what was known of it on the day of knowledge, and by what the
 //! operator declares of himself now: that alone has no history.
 
-use crate::evaluate::{acquired, is_fresh, is_known, name, parts};
-use model::{Completeness, ElementId, Instant};
+use crate::evaluate::{Operator, acquired, declared, is_fresh, is_known, name, parts};
+use model::on_file::OnFile;
+use model::{Completeness, ElementId, Identification, Instant};
 use policy::PartialDate;
 use policy::pace::{BurnDown, End, Life, Pace};
 use policy::population::{Asset, Comparison, Seen, Survey};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use store::StoreError;
 use store::past::{FindingSpan, Moment, Past, PastSubject};
 use time::{Date, Time};
@@ -60,10 +61,10 @@ fn end_of(day: Date) -> Instant {
 pub async fn survey<'a>(
     past: &dyn Past,
     days: Days,
-    tags: &BTreeSet<String>,
+    operator: Operator<'_>,
     mut survey: Survey<'a>,
 ) -> Result<Survey<'a>, StoreError> {
-    let mut pages = Pages::new(past, days, tags);
+    let mut pages = Pages::new(past, days, operator);
     while let Some(asset) = pages.next().await? {
         survey.take(&asset);
     }
@@ -77,18 +78,18 @@ pub async fn survey<'a>(
 pub async fn compare<'a>(
     past: &dyn Past,
     days: [Days; 2],
-    tags: &BTreeSet<String>,
+    operator: Operator<'_>,
     mut comparison: Comparison<'a>,
 ) -> Result<Comparison<'a>, StoreError> {
     let [first, second] = days;
-    let mut before = Pages::new(past, first, tags);
+    let mut before = Pages::new(past, first, operator);
     if first == second {
         while let Some(asset) = before.next().await? {
             comparison.take(Some(&asset), Some(&asset));
         }
         return Ok(comparison);
     }
-    let mut after = Pages::new(past, second, tags);
+    let mut after = Pages::new(past, second, operator);
     let key = |asset: &Option<Asset>| asset.as_ref().map(|asset| asset.place.element);
     let (mut was, mut is) = (before.next().await?, after.next().await?);
     // Both come in the order of their keys: whoever is behind goes on.
@@ -147,17 +148,17 @@ fn life(told: &FindingSpan) -> Option<Life> {
 struct Pages<'p> {
     past: &'p dyn Past,
     days: Days,
-    tags: &'p BTreeSet<String>,
+    operator: Operator<'p>,
     page: VecDeque<PastSubject>,
     after: Option<ElementId>,
 }
 
 impl<'p> Pages<'p> {
-    fn new(past: &'p dyn Past, days: Days, tags: &'p BTreeSet<String>) -> Self {
+    fn new(past: &'p dyn Past, days: Days, operator: Operator<'p>) -> Self {
         Self {
             past,
             days,
-            tags,
+            operator,
             page: VecDeque::new(),
             after: None,
         }
@@ -173,14 +174,17 @@ impl<'p> Pages<'p> {
                 .map(|last| last.subject.place.element)
                 .or(self.after);
         }
-        Ok(self.page.pop_front().map(|one| asset(one, self.days, self.tags)))
+        Ok(self
+            .page
+            .pop_front()
+            .map(|one| asset(one, self.days, self.operator)))
     }
 }
 
 /// An element as it is judged for the day.
-fn asset(past: PastSubject, days: Days, tags: &BTreeSet<String>) -> Asset {
+fn asset(past: PastSubject, days: Days, operator: Operator<'_>) -> Asset {
     let PastSubject { mut subject, by_then } = past;
-    subject.place.tags.extend(tags.iter().cloned());
+    subject.place.tags.extend(operator.tags.iter().cloned());
     let declared = subject.place.acquired.as_deref();
     let declared = declared.and_then(|text| text.parse::<PartialDate>().ok());
     let seen = if by_then {
@@ -194,18 +198,29 @@ fn asset(past: PastSubject, days: Days, tags: &BTreeSet<String>) -> Asset {
     };
     let present = subject.complete.as_ref().or(subject.partial.as_ref());
     let fresh = is_fresh(subject.last_walk, days.as_of.min(days.known()));
+    let identified = present.map(|present| &present.identification);
+    let mut parts = parts(&subject, acquired(&subject));
+    let approvals = declared::approvals(operator.on_file, &subject);
+    declared::tell(&mut parts, &approvals, operator, &subject.place, identified);
     Asset {
         name: name(&subject, present),
-        parts: parts(&subject, acquired(&subject)),
+        parts,
         maker_known: present.is_some_and(|present| is_known(&present.identification)),
         complete: seen == Seen::ByThen
             && subject.latest == Some(Completeness::Complete)
             && subject.complete.is_some()
             && fresh,
         seen,
-        price: None,
+        price: identified.and_then(|identified| price(identified, operator.on_file)),
         place: subject.place,
     }
+}
+
+/// What replacing the unit costs, where that is on file.
+fn price(unit: &Identification, on_file: &OnFile) -> Option<u64> {
+    let maker = unit.maker.as_ref()?;
+    let model = unit.unit.model.as_deref().unwrap_or_default();
+    Some(on_file.price(&maker.supplier.id, model)?.price)
 }
 
 #[cfg(test)]

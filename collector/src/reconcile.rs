@@ -5,11 +5,12 @@
 //! while reports wait for their commit, conclusions take a quarter of the time, so
 //! that neither a backlog nor what is concluded from it ever stands still.
 
-use crate::evaluate::{self, Law};
+use crate::evaluate::{self, Law, Operator};
 use crate::ingest::Uncommitted;
 use crate::{admin, identify, units};
 use ::identify::Knowledge;
 use model::Instant;
+use model::on_file::OnFile;
 use policy::Policies;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -41,6 +42,10 @@ pub struct Reconciler {
     pub policies: Arc<Policies>,
     /// Who the operator is before the law.
     pub operator_tags: BTreeSet<String>,
+    /// What the operator is called.
+    pub operator: String,
+    /// What the operator has on file.
+    pub on_file: Arc<OnFile>,
     /// The wall clock.
     pub clock: fn() -> Instant,
     /// Reports that wait for their commit.
@@ -86,7 +91,11 @@ impl Reconciler {
             },
             StageVersion {
                 stage: Stage::Evaluate,
-                version: format!("{} {as_of} {tags}", self.policies.version()),
+                version: format!(
+                    "{} {as_of} {tags} {}",
+                    self.policies.version(),
+                    evaluate::facts_version(&(&*self.on_file, &self.operator))
+                ),
             },
         ];
         for version in &versions {
@@ -100,7 +109,11 @@ impl Reconciler {
         }
         let law = Law {
             policies: &self.policies,
-            operator_tags: &self.operator_tags,
+            operator: Operator {
+                tags: &self.operator_tags,
+                name: &self.operator,
+                on_file: &self.on_file,
+            },
             as_of,
         };
         while !stop.is_cancelled() {

@@ -195,11 +195,13 @@ pub async fn serve(
         .map(declare::read)
         .transpose()?
         .unwrap_or_default();
+    let on_file = Arc::new(declare::on_file::read(&config.operator, &policies)?);
     let authority = authority(&config)?;
     let bundle = proto::tls::Bundle::from_pem(authority.collector_bundle(OffsetDateTime::now_utc())?);
     let _only_us = lock(&config.store.path)?;
     let store = Arc::new(SqliteStore::open(&config.store.path).await?);
     store.declare(&config.site, &declarations, clock()).await?;
+    store.declare_on_file(&on_file, clock()).await?;
 
     let refused = |address| move |source| ServeError::Listen { address, source };
     let listener = Listener::bind(config.grpc.listen, bundle.server_within(LATEST)?)
@@ -220,12 +222,15 @@ pub async fn serve(
         knowledge,
         policies: Arc::clone(&policies),
         operator_tags: config.operator.tags.clone(),
+        operator: config.operator.name.clone(),
+        on_file: Arc::clone(&on_file),
         clock,
         uncommitted: uncommitted.clone(),
     };
     let web = Web {
         store: Arc::clone(&shared),
         policies,
+        on_file,
         knowledge_version: knowledge.version().to_owned(),
         uncommitted: uncommitted.clone(),
         clock,

@@ -37,6 +37,7 @@ use axum::routing::get;
 use glance::Glances;
 use metrics_exporter_prometheus::PrometheusHandle;
 use model::Instant;
+use model::on_file::OnFile;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
@@ -54,6 +55,8 @@ pub struct Web {
     pub store: Arc<dyn Store>,
     /// Texts of the rules.
     pub policies: Arc<policy::Policies>,
+    /// What the operator has on file: prices of what goes.
+    pub on_file: Arc<OnFile>,
     /// Version of the knowledge in use, for the footer.
     pub knowledge_version: String,
     /// What was received and is not on disk yet.

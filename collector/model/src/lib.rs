@@ -14,6 +14,7 @@ pub mod claim;
 pub mod unit;
 pub mod finding;
 pub mod life;
+pub mod on_file;
 
 pub use claim::{
     Aspect, Attribution, Claim, ComponentClass, ComponentIdentity, Doubt, EvidenceRef, Identification,

@@ -382,6 +382,8 @@ impl Facts {
             authorised: self.authorised,
             share: self.share.map(share).transpose()?,
             approval: self.approval.as_ref().and_then(approval),
+            approvals: Vec::new(),
+            shares: Vec::new(),
             identity: Identity {
                 operator: self.operator.clone(),
                 model: self.model.clone(),

@@ -17,6 +17,7 @@ pub mod supplier;
 pub mod scope;
 pub mod thing;
 pub mod force;
+mod approval;
 pub mod rule;
 pub mod evaluate;
 pub mod standing;

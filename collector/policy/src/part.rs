@@ -59,8 +59,12 @@ pub struct Told {
     pub authorised: Option<PartialDate>,
     /// The supplier's share of the population a cap is about.
     pub share: Option<Share>,
-    /// The approval on file.
+    /// The approval asked about.
     pub approval: Option<Approval>,
+    /// Approvals on file, each with the rule it was given under.
+    pub approvals: Vec<(String, Approval)>,
+    /// Shares on file, each with the rule whose cap it is about.
+    pub shares: Vec<(String, Share)>,
     /// Model, version and area, as approvals name them.
     pub identity: Identity,
     /// How deep in the bill of materials it was found.

@@ -5,6 +5,7 @@
 //! overdue; a rule about funding, authorising or listing says at most "watch"
 //! about what is installed; a share that may lie on both sides of a cap stays open.
 
+use crate::approval::OnFile;
 use crate::date::PartialDate;
 use crate::force::{date_of, start};
 use crate::pack::{Action, Deadline, DeadlineKind, Effect, Rule, State};
@@ -125,7 +126,7 @@ impl Matter<'_> {
     fn follows(&self, effect: Effect) -> Option<Outcome> {
         let rule = self.rule;
         let new = self.newness == Newness::New;
-        if self.approved() == Some(true) && rule.effect == Effect::NeedsApproval {
+        if self.on_file().is_meant() == Some(true) && rule.effect == Effect::NeedsApproval {
             return Some(self.approval());
         }
         Some(match effect {
@@ -235,7 +236,7 @@ impl Matter<'_> {
         };
         let limit = format!("Act: at most {} per cent ({})", cap.percent, cap.metric);
         let percent = f64::from(cap.percent);
-        let mut found = match self.part.told.share {
+        let mut found = match self.on_file().share() {
             None => Outcome::new(
                 ResultClass::Undecided,
                 format!(
@@ -272,63 +273,30 @@ impl Matter<'_> {
         found
     }
 
-    /// Whether an approval on file is meant for this thing; `None` where that cannot be told.
-    fn approved(&self) -> Option<bool> {
-        let told = &self.part.told;
-        let Some(approval) = &told.approval else {
-            return Some(!self.tagged_approvals().is_empty());
-        };
-        let (only, is) = (&approval.only, &told.identity);
-        let pairs = [
-            (&only.operator, &is.operator),
-            (&only.model, &is.model),
-            (&only.version, &is.version),
-            (&only.area, &is.area),
-        ];
-        let mut meant = Some(true);
-        for (wanted, have) in pairs
-            .into_iter()
-            .filter_map(|(only, is)| Some((only.as_ref()?, is)))
-        {
-            match have {
-                Some(have) if have == wanted => {}
-                Some(_) => return Some(false),
-                None => meant = None,
-            }
+    fn on_file(&self) -> OnFile<'_> {
+        OnFile {
+            rule: self.rule,
+            place: self.place,
+            part: self.part,
         }
-        meant
-    }
-
-    /// Ends of the approvals declared by tag; no end for one without.
-    fn tagged_approvals(&self) -> Vec<Option<PartialDate>> {
-        let of_rule = |tag: &String| {
-            let rest = tag
-                .strip_prefix("approved:")?
-                .strip_prefix(self.rule.id.as_str())?;
-            match rest.strip_prefix(':') {
-                None => rest.is_empty().then_some(None),
-                Some(end) => end.parse().ok().map(Some),
-            }
-        };
-        self.place.tags.iter().filter_map(of_rule).collect()
     }
 
     fn approval(&self) -> Outcome {
-        let ends = match (&self.part.told.approval, self.approved()) {
-            (None, _) => self.tagged_approvals(),
-            (Some(approval), Some(true)) => vec![approval.until],
-            (Some(_), Some(false)) => {
+        let on_file = self.on_file();
+        let ends = match on_file.is_meant() {
+            Some(false) if !on_file.is_empty() => {
                 return Outcome::new(
                     ResultClass::ApprovalMissing,
                     "Act: it needs an approval, and the one on file is for something else",
                 );
             }
-            (Some(_), None) => {
+            None => {
                 return Outcome::new(
                     ResultClass::ConditionUnknown,
                     "Act: it needs an approval; the one on file is limited, and whether this is meant is not told",
                 );
             }
+            Some(_) => on_file.ends(),
         };
         let as_of = self.question.as_of;
         // An approval without an end outlasts every other.

@@ -20,6 +20,7 @@
 //! | `evolves_to:5G` | that an older network grows into a newer one |
 //! | `band:3.5GHz`, `produced_in:TW` | the radio band, the country of production |
 //! | `consumer_grade_router`, … | the class of product |
+//! | `area:…` | the area, as an approval on file names it |
 //! | `exempt:…` | that an exception of a rule is claimed |
 //! | `approved:RULE` or `approved:RULE:2030-06-30` | that an approval is on file, and until when |
 

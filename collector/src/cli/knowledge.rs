@@ -2,10 +2,10 @@
 
 use super::agents::open;
 use super::{EX_CONFIG, Failure, block_on};
-use crate::evaluate::Law;
+use crate::evaluate::{Law, Operator};
 use crate::preview::{Changed, Counts, Preview, preview};
 use crate::web::show::clean;
-use crate::{packs, serve};
+use crate::{declare, packs, serve};
 use ::identify::Knowledge;
 use ::identify::knowledge::import::{self, Imported};
 use clap::Subcommand;
@@ -141,12 +141,18 @@ async fn foresee(config: &Path, json: bool, places: &[PathBuf]) -> Result<(), Fa
     let (config, store) = open(config).await?;
     let knowledge = proposed(config.knowledge.folder.as_deref(), places)?;
     let policies = packs::open(&config.policy).map_err(|e| Failure::configuration(&e))?;
+    let on_file =
+        declare::on_file::read(&config.operator, &policies).map_err(|e| Failure::configuration(&e))?;
     let as_of = (serve::clock)()
         .date()
         .ok_or_else(|| mistake("the clock tells no day".to_owned()))?;
     let law = Law {
         policies: &policies,
-        operator_tags: &config.operator.tags,
+        operator: Operator {
+            tags: &config.operator.tags,
+            name: &config.operator.name,
+            on_file: &on_file,
+        },
         as_of,
     };
     let tell = |one: Preview| {

@@ -58,7 +58,7 @@ pub(super) fn moves(subject: &Subject, results: &[RuleResult], present: Present<
                 moves.push(present.why(subject, judged).of(FindingStep::Open(now_met)));
             }
             (Step::Reopen, Some(f)) => {
-                let step = FindingStep::Reopen(stand(f, waiver::reopened(&f.life)), now_met);
+                let step = FindingStep::Reopen(Box::new(stand(f, waiver::reopened(&f.life))), now_met);
                 moves.push(present.why(subject, judged).of(step));
             }
             (_, Some(f)) if lifecycle::is_gone(before_of(f, subject)) => {}

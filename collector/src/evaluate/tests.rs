@@ -17,6 +17,7 @@ fn subject() -> Subject {
         },
         name: String::new(),
         address: "192.0.2.1".into(),
+        port: 161,
         latest: None,
         last_walk: None,
         complete: None,

@@ -2,6 +2,7 @@
 
 use super::*;
 use model::{Attribution, Digest, Ending, Identification, Place, SupplierRef, UnitIdentity};
+use std::collections::BTreeSet;
 use store::record::{IdentifiedSighting, Subject};
 use time::macros::date;
 
@@ -32,6 +33,7 @@ fn past(acquired: Option<&str>, seen: Option<Date>, by_then: bool) -> PastSubjec
     place.acquired = acquired.map(str::to_owned);
     PastSubject {
         subject: Subject {
+            port: 161,
             name: String::new(),
             address: "192.0.2.1".to_owned(),
             latest: seen.map(|_| Completeness::Complete),
@@ -64,7 +66,11 @@ fn what_was_seen_later_counts_where_it_is_declared_to_have_been_there() {
             today: date!(2026 - 11 - 25),
         };
         let tags = BTreeSet::from(["eu_network_operator".to_owned()]);
-        let found = asset(past(acquired, seen, by_then), days, &tags);
+        let found = asset(
+            past(acquired, seen, by_then),
+            days,
+            operator(&tags, &OnFile::default()),
+        );
         let told = (found.seen, found.parts.len(), found.complete);
         assert_eq!(
             told,
@@ -73,6 +79,14 @@ fn what_was_seen_later_counts_where_it_is_declared_to_have_been_there() {
         );
         assert_eq!(found.maker_known, parts == 1);
         assert!(found.place.tags.contains("eu_network_operator"));
+    }
+}
+
+fn operator<'a>(tags: &'a BTreeSet<String>, on_file: &'a OnFile) -> Operator<'a> {
+    Operator {
+        tags,
+        name: "",
+        on_file,
     }
 }
 
@@ -90,13 +104,17 @@ fn evidence_is_as_fresh_as_the_day_of_knowledge_lets_it_be() {
         (days(date!(2027 - 12 - 31), None), true),
         (days(date!(2027 - 12 - 31), Some(date!(2026 - 11 - 24))), true),
     ] {
-        let found = asset(past(None, seen, true), days, &BTreeSet::new());
+        let found = asset(
+            past(None, seen, true),
+            days,
+            operator(&BTreeSet::new(), &OnFile::default()),
+        );
         assert_eq!(found.complete, fresh, "{days:?}");
     }
     let old = asset(
         past(None, Some(date!(2026 - 01 - 01)), true),
         days(date!(2026 - 11 - 25), None),
-        &BTreeSet::new(),
+        operator(&BTreeSet::new(), &OnFile::default()),
     );
     assert!(!old.complete);
 }

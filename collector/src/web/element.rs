@@ -34,6 +34,8 @@ struct ElementPage {
     line: elements::Line,
     facts: Vec<(&'static str, String)>,
     declared: Vec<(&'static str, String)>,
+    /// Where that and what was seen differ.
+    against: Vec<String>,
     tenures: Vec<Tenure>,
     kin: Vec<Kin>,
     unit_doubts: Vec<UnitDoubt>,
@@ -172,6 +174,12 @@ fn page(frame: Frame, view: &ElementView, raw: Option<&Raw>, now: Instant, all: 
         line: elements::Line::new(&view.row, now),
         facts: facts(view),
         declared: declared(view),
+        against: view
+            .contradictions
+            .iter()
+            .take(20)
+            .map(|words| show::clean(words, 300))
+            .collect(),
         tenures: view
             .tenures
             .iter()

@@ -27,6 +27,7 @@ struct FindingPage {
     waiver: Option<Waived>,
     asked: Option<Waived>,
     removal: Option<Removal>,
+    price: String,
     explanation: Vec<String>,
     law: Option<Law>,
     claims: Vec<ClaimLine>,
@@ -191,6 +192,19 @@ impl Removal {
     }
 }
 
+/// What replacing the unit costs, if that is on file.
+fn price(web: &Web, view: &FindingView) -> String {
+    let row = &view.row;
+    let of_unit = row.component.is_none();
+    let price = web
+        .on_file
+        .price(&row.result.supplier, &row.part)
+        .filter(|_| of_unit);
+    price.map_or_else(String::new, |price| {
+        format!("{} {}", show::number(price.price), price.currency)
+    })
+}
+
 /// How it ended, in words.
 fn ended(ending: Ending) -> &'static str {
     match ending {
@@ -227,6 +241,7 @@ async fn show_finding(web: &Web, id: &str) -> Result<FindingPage, Problem> {
         waiver: view.row.life.waiver.as_ref().map(Waived::new),
         asked: view.row.life.asked.as_ref().map(Waived::new),
         removal: view.row.life.removal.as_ref().map(Removal::new),
+        price: price(web, &view),
         explanation: view
             .row
             .result

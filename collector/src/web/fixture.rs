@@ -528,6 +528,7 @@ impl Fixture {
             generations: vec!["5G".into()],
             tags: vec!["de_public_5g_operator".into(), "gb_directed_provider".into()],
             acquired: None,
+            contradictions: vec![format!("declared as acquired in 2030 {HOSTILE}")],
             tenures: vec![
                 tenure(0, ago(86_400 * 140), None),
                 tenure(1, ago(86_400 * 900), Some(ago(86_400 * 140))),

@@ -6,6 +6,7 @@ use super::{Web, router};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use futures_util::StreamExt;
+use model::on_file::{OnFile, Price};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,6 +14,18 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 const SHARP: &str = "<script>alert(1)</script>";
+
+fn prices() -> OnFile {
+    OnFile {
+        prices: vec![Price {
+            supplier: "huawei".into(),
+            model: None,
+            price: 12_000,
+            currency: "EUR".into(),
+        }],
+        ..OnFile::default()
+    }
+}
 
 struct House {
     router: axum::Router,
@@ -37,6 +50,7 @@ impl House {
         let router = router(Web {
             store: store.clone(),
             policies,
+            on_file: Arc::new(prices()),
             knowledge_version: "2026.11.23".into(),
             uncommitted: crate::ingest::Uncommitted::default(),
             clock: || NOW,
@@ -128,6 +142,7 @@ async fn a_finding_shows_its_life_and_what_does_not_go_together() {
         "approved by Bo",
         "waived when it was no_new, and it is due now",
         "planned for 2028-03 by Core team",
+        "12\u{202f}000 EUR",
         "planned for 2028-03, after the rule",
         "law changed, time passed",
         "packs 1 → 2; day 2026-11-25 → 2026-11-26",

@@ -147,6 +147,7 @@ impl House {
             judged,
             name,
             results,
+            contradictions: vec!["declared so, seen otherwise".into()],
             findings: findings.into_iter().map(|step| why().of(step)).collect(),
             why: why(),
         };

@@ -26,6 +26,7 @@ pub use sqlite::{SqliteReader, SqliteStore};
 pub use units::Units;
 
 use coverage::{CoverageView, ToldCoverage};
+use model::on_file::OnFile;
 use model::{AgentId, Digest, ElementId, Instant, Site};
 use record::{
     AgentHello, Declaration, IdentifiedEvidence, IncomingReport, JudgedElement, SpoolStatus, Stage,
@@ -44,6 +45,9 @@ pub trait Store: Send + Sync + 'static {
     /// Makes the declared sites and elements the current ones; what changed is queued for evaluation.
     async fn declare(&self, sites: &[Site], elements: &[Declaration], now: Instant)
     -> Result<(), StoreError>;
+
+    /// Makes what is on file the current approvals, shares and prices; what was before is kept.
+    async fn declare_on_file(&self, file: &OnFile, now: Instant) -> Result<(), StoreError>;
 
     // ── ingest ──
 

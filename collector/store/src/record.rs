@@ -243,6 +243,8 @@ pub struct Subject {
     pub name: String,
     /// Management address.
     pub address: String,
+    /// UDP port.
+    pub port: u16,
     /// How complete the last round was; `None` before the first.
     pub latest: Option<Completeness>,
     /// When it last answered and was walked (agent's clock).
@@ -333,6 +335,8 @@ pub struct JudgedElement {
     pub name: String,
     /// Every rule result, those that bind nobody too.
     pub results: Vec<RuleResult>,
+    /// Where what is declared and what was seen differ, in words.
+    pub contradictions: Vec<String>,
     /// What becomes of its findings.
     pub findings: Vec<FindingMove>,
     /// What moved since the last judgement.
@@ -382,7 +386,7 @@ pub enum FindingStep {
     /// A rule is met for the first time.
     Open(Met),
     /// A rule is met again.
-    Reopen(Stand, Met),
+    Reopen(Box<Stand>, Met),
     /// Class, severity or date moved: an event. The text says what.
     Change(FindingId, Met, String),
     /// Only the wording or confidence moved: no event.

@@ -31,6 +31,7 @@ use crate::view::{
     Page,
 };
 use crate::{Store, StoreError};
+use model::on_file::OnFile;
 use model::{AgentId, Digest, ElementId, FindingId, Instant, Site};
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
@@ -201,6 +202,12 @@ impl Store for SqliteStore {
     ) -> Result<(), StoreError> {
         let mut write = self.begin().await?;
         declare::declare(write.sql()?, sites, elements, now).await?;
+        self.commit(write).await
+    }
+
+    async fn declare_on_file(&self, file: &OnFile, now: Instant) -> Result<(), StoreError> {
+        let mut write = self.begin().await?;
+        declare::on_file(write.sql()?, file, now).await?;
         self.commit(write).await
     }
 

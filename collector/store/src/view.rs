@@ -484,6 +484,8 @@ pub struct ElementView {
     pub tags: Vec<String>,
     /// Declared day of acquisition.
     pub acquired: Option<String>,
+    /// Where what is declared and what was seen differ, in words.
+    pub contradictions: Vec<String>,
     /// Units now and before, latest first.
     pub tenures: Vec<TenureRow>,
     /// Other places of these units, at most 100.

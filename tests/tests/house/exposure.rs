@@ -135,6 +135,7 @@ impl Network {
                 undone,
                 identification: identification(maker),
                 hardware: Vec::new(),
+                sum: Digest([0; 32]),
                 neighbours: Vec::new(),
                 own_addresses: Default::default(),
             };

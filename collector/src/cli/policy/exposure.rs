@@ -8,13 +8,15 @@ mod tables;
 use super::{assumption, assumptions, data, day, draft, print, written};
 use crate::cli::Failure;
 use crate::config::Config;
+use crate::evaluate::Operator;
 use crate::population::{Days, compare, pace, survey};
-use crate::{packs, serve};
+use crate::{declare, packs, serve};
 use ::policy::differing::differing;
 use ::policy::population::{By, Comparison, Exposure, Survey};
 use ::policy::recall::Recall;
 use ::policy::{PartialDate, Policies, Question};
 use clap::{Args, ValueEnum};
+use model::on_file::OnFile;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -26,7 +28,8 @@ use time::Date;
 const MOST: i64 = 10_000;
 
 /// What the operator's side of the answer rests on.
-const TAGS: &str = "who you are before the law (operator.tags) is taken as configured now";
+const TAGS: &str =
+    "who you are before the law, and approvals, shares and prices, are taken as configured now";
 
 #[derive(Args)]
 pub(in crate::cli) struct WhatIf {
@@ -137,6 +140,18 @@ impl Opened {
             config,
         })
     }
+
+    fn on_file(&self, policies: &Policies) -> Result<OnFile, Failure> {
+        declare::on_file::read(&self.config.operator, policies).map_err(|e| Failure::configuration(&e))
+    }
+
+    fn operator<'a>(&'a self, on_file: &'a OnFile) -> Operator<'a> {
+        Operator {
+            tags: &self.config.operator.tags,
+            name: &self.config.operator.name,
+            on_file,
+        }
+    }
 }
 
 /// The days asked about; knowledge of days to come is none.
@@ -214,9 +229,10 @@ impl WhatIf {
         let [first, second] = sides;
         let examples = usize::try_from(self.network.examples).unwrap_or(0);
         let opened = Opened::new(&self.network.config).await?;
-        let tags = &opened.config.operator.tags;
+        let on_file = opened.on_file(&before)?;
+        let operator = opened.operator(&on_file);
         let compared = Comparison::new(first, second, examples);
-        let compared = compare(&opened.store, [days, days], tags, compared).await;
+        let compared = compare(&opened.store, [days, days], operator, compared).await;
         let difference = compared.map_err(|e| Failure::other(&e))?.finish();
         opened.store.close().await;
         if self.network.json {
@@ -258,18 +274,19 @@ impl Exposed {
         };
         let opened = Opened::new(&self.network.config).await?;
         let policies = packs::open(&opened.config.policy).map_err(|e| Failure::configuration(&e))?;
-        let (tags, nothing) = (&opened.config.operator.tags, BTreeMap::new());
+        let (on_file, nothing) = (opened.on_file(&policies)?, BTreeMap::new());
+        let operator = opened.operator(&on_file);
         let recall = |days: Days| Recall::new(&policies, question(days, &nothing));
         let mut told_ways: Vec<(Days, Exposure)> = Vec::new();
         for &days in &ways {
-            let counted = survey(&opened.store, days, tags, Survey::new(recall(days))).await;
+            let counted = survey(&opened.store, days, operator, Survey::new(recall(days))).await;
             told_ways.push((days, counted.map_err(|e| Failure::other(&e))?.finish()));
         }
         let difference = match ways.as_slice() {
             &[then, now] => {
                 let examples = usize::try_from(self.network.examples).unwrap_or(0);
                 let compared = Comparison::new(recall(then), recall(now), examples);
-                let compared = compare(&opened.store, [then, now], tags, compared).await;
+                let compared = compare(&opened.store, [then, now], operator, compared).await;
                 Some(compared.map_err(|e| Failure::other(&e))?.finish())
             }
             _ => None,

@@ -1,6 +1,7 @@
 //! Declared facts, and lists page by page.
 
 use super::*;
+use model::on_file::{OnFile, Price};
 
 #[tokio::test]
 async fn what_is_declared_is_kept_apart_and_withdrawn_with_history() {
@@ -56,6 +57,46 @@ async fn what_is_declared_is_kept_apart_and_withdrawn_with_history() {
     house.store.declare(&sites, &[], Instant(6)).await.unwrap();
     let place = house.store.subject(element).await.unwrap().unwrap().place;
     assert_eq!((place.role, place.tags.len()), (None, 0));
+}
+
+#[tokio::test]
+async fn what_is_on_file_has_a_history_and_what_differs_is_shown() {
+    let house = House::new().await;
+    let price = |price| Price {
+        supplier: "zte".into(),
+        model: None,
+        price,
+        currency: "EUR".into(),
+    };
+    let file = |prices: Vec<Price>| OnFile {
+        prices,
+        ..OnFile::default()
+    };
+    let declare = async |prices, at| {
+        house
+            .store
+            .declare_on_file(&file(prices), Instant(at))
+            .await
+            .unwrap()
+    };
+    declare(vec![price(1)], 10).await;
+    declare(vec![price(1)], 20).await;
+    declare(vec![price(2)], 30).await;
+    declare(vec![price(1)], 40).await;
+    let rows: Vec<(i64, Option<i64>)> = house.store.on_file_history().await.unwrap();
+    assert_eq!(rows, [(10, Some(30)), (30, Some(40)), (40, None)]);
+
+    house.store.greet(&house.hello(1, 9), Instant(900)).await.unwrap();
+    house
+        .commit(vec![report(1, 10, Completeness::Complete, 1)])
+        .await
+        .unwrap();
+    let element = house.only_element().await;
+    let view = house.store.element(element).await.unwrap().unwrap();
+    assert!(view.contradictions.is_empty(), "not judged yet");
+    house.judge(element, vec![], vec![]).await;
+    let view = house.store.element(element).await.unwrap().unwrap();
+    assert_eq!(view.contradictions, ["declared so, seen otherwise"]);
 }
 
 #[tokio::test]

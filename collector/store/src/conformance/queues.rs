@@ -28,6 +28,7 @@ async fn work_that_changed_meanwhile_stays_undone() {
         },
         name: "192.0.2.1".into(),
         results: vec![],
+        contradictions: vec!["declared so, seen otherwise".into()],
         findings: vec![],
         why: why(),
     };
@@ -184,7 +185,10 @@ async fn a_finding_lives() {
         .judge(
             element,
             vec![again.clone()],
-            vec![FindingStep::Reopen(stand(1, FindingState::Open), met(again))],
+            vec![FindingStep::Reopen(
+                Box::new(stand(1, FindingState::Open)),
+                met(again),
+            )],
         )
         .await;
 

@@ -4,9 +4,10 @@ use super::conclude::queue;
 use super::row;
 use crate::StoreError;
 use crate::record::{Declaration, Stage};
+use model::on_file::OnFile;
 use model::{ElementId, Instant, Site};
 use sqlx::SqliteConnection;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 type Tx = SqliteConnection;
 
@@ -196,4 +197,51 @@ async fn withdraw(tx: &mut Tx, declared: &HashSet<String>, now: Instant) -> Resu
         queue(tx, Stage::Evaluate, element, now).await?;
     }
     Ok(())
+}
+
+/// Makes these the current facts on file: what is no longer there is superseded, what is new is added.
+pub async fn on_file(tx: &mut Tx, file: &OnFile, now: Instant) -> Result<(), StoreError> {
+    let mut wanted = BTreeSet::new();
+    for approval in &file.approvals {
+        wanted.insert(("approval".to_owned(), row::json(approval, "approval")?));
+    }
+    for share in &file.shares {
+        wanted.insert(("share".to_owned(), row::json(share, "share")?));
+    }
+    for price in &file.prices {
+        wanted.insert(("price".to_owned(), row::json(price, "price")?));
+    }
+    let current: Vec<(String, String)> =
+        sqlx::query_as("SELECT kind, body FROM on_file WHERE superseded_at IS NULL")
+            .fetch_all(&mut *tx)
+            .await?;
+    let current: BTreeSet<(String, String)> = current.into_iter().collect();
+    for (kind, body) in current.difference(&wanted) {
+        sqlx::query(
+            "UPDATE on_file SET superseded_at = $3 WHERE kind = $1 AND body = $2 AND superseded_at IS NULL",
+        )
+        .bind(kind)
+        .bind(body)
+        .bind(now.0)
+        .execute(&mut *tx)
+        .await?;
+    }
+    for (kind, body) in wanted.difference(&current) {
+        sqlx::query("INSERT INTO on_file (kind, body, recorded_at, valid_from) VALUES ($1, $2, $3, $3)")
+            .bind(kind)
+            .bind(body)
+            .bind(now.0)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+impl super::SqliteStore {
+    /// When each fact on file was recorded and superseded.
+    pub(crate) async fn on_file_history(&self) -> Result<Vec<(i64, Option<i64>)>, StoreError> {
+        let query = "SELECT recorded_at, superseded_at FROM on_file ORDER BY recorded_at";
+        Ok(sqlx::query_as(query).fetch_all(&self.readers).await?)
+    }
 }

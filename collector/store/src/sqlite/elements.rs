@@ -9,7 +9,7 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 const COLUMNS: &str = "SELECT e.*, d.role, d.generations, d.tags, d.acquired, s.jurisdictions, \
-    COALESCE(j.standing, 'unknown') AS standing, j.digest AS judged_digest, j.knowledge, j.policies, j.as_of, j.results, \
+    COALESCE(j.standing, 'unknown') AS standing, j.digest AS judged_digest, j.knowledge, j.policies, j.as_of, j.results, j.contradictions, \
     i.maker_id, i.maker_name, i.maker_confidence, i.brand_name, i.model, i.serial, i.component_count, \
     (SELECT COUNT(*) FROM finding f WHERE f.element_id = e.element_id AND f.state NOT IN ('closed', 'waived')) \
         AS finding_count, \
@@ -142,13 +142,18 @@ pub async fn one(pool: &SqlitePool, element: ElementId) -> Result<Option<Element
         Some(i) => (i.unit, i.claims, i.doubts, i.components),
         None => (UnitIdentity::default(), Vec::new(), Vec::new(), Vec::new()),
     };
-    let results = text("results")?;
+    let (results, contradictions) = (text("results")?, text("contradictions")?);
     Ok(Some(ElementView {
         row: read(&found)?,
         jurisdictions: words("jurisdictions")?,
         generations: words("generations")?,
         tags: words("tags")?,
         acquired: found.try_get("acquired")?,
+        contradictions: if contradictions.is_empty() {
+            Vec::new()
+        } else {
+            row::from_json(&contradictions, "contradictions")?
+        },
         tenures: units::of_element(pool, &key).await?,
         kin: units::kin(pool, &key).await?,
         unit_doubts: units::doubts(pool, &key).await?,

@@ -43,6 +43,7 @@ pub async fn subject(pool: &SqlitePool, element: ElementId) -> Result<Option<Sub
         place,
         name: declared.unwrap_or_default(),
         address: found.try_get("address")?,
+        port: u16::try_from(found.try_get::<i64, _>("port")?).map_err(|_| StoreError::Damaged("port"))?,
         latest: latest.as_deref().map(row::completeness).transpose()?,
         last_walk: row::instant(found.try_get("last_walk_at")?),
         complete: sighting(pool, &found, "complete_digest", "complete_from").await?,
@@ -168,12 +169,12 @@ async fn save_judgement(
     let inputs = &one.judged.inputs;
     sqlx::query(
         "INSERT INTO judgement (element_id, standing, digest, knowledge, policies, as_of, results, recorded_at, \
-         facts, partial, latest) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+         facts, partial, latest, contradictions) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
          ON CONFLICT (element_id) DO UPDATE SET \
          standing = excluded.standing, digest = excluded.digest, knowledge = excluded.knowledge, \
          policies = excluded.policies, as_of = excluded.as_of, results = excluded.results, \
          recorded_at = excluded.recorded_at, facts = excluded.facts, partial = excluded.partial, \
-         latest = excluded.latest",
+         latest = excluded.latest, contradictions = excluded.contradictions",
     )
     .bind(element)
     .bind(&one.judged.standing)
@@ -186,6 +187,7 @@ async fn save_judgement(
     .bind(&inputs.facts)
     .bind(inputs.partial.map(|d| d.to_string()))
     .bind(inputs.latest.map(row::completeness_word))
+    .bind(row::json(&one.contradictions, "contradictions")?)
     .execute(&mut *tx)
     .await?;
     sqlx::query("UPDATE element SET name = $2 WHERE element_id = $1 AND name <> $2")

@@ -56,6 +56,7 @@ struct Draft {
     place: Place,
     name: String,
     address: String,
+    port: u16,
     stands: Option<Standing>,
     shown: Shown,
 }
@@ -123,7 +124,7 @@ async fn elements(
     limit: u32,
 ) -> Result<BTreeMap<String, Draft>, StoreError> {
     let rows = sqlx::query(
-        "SELECT e.element_id, e.site, e.address, l.jurisdictions, d.name AS declared_name, d.role, d.generations, \
+        "SELECT e.element_id, e.site, e.address, e.port, l.jurisdictions, d.name AS declared_name, d.role, d.generations, \
          d.tags, d.acquired FROM element e \
          LEFT JOIN site_law l ON l.site = e.site AND l.recorded_at <= $2 \
          AND (l.superseded_at IS NULL OR l.superseded_at > $2) \
@@ -158,6 +159,7 @@ async fn elements(
                 .try_get::<Option<String>, _>("declared_name")?
                 .unwrap_or_default(),
             address: r.try_get("address")?,
+            port: u16::try_from(r.try_get::<i64, _>("port")?).map_err(|_| StoreError::Damaged("port"))?,
             stands: None,
             shown: Shown::default(),
         };
@@ -350,6 +352,7 @@ impl Draft {
             subject: Subject {
                 name: self.name,
                 address: self.address,
+                port: self.port,
                 latest: shown.latest.map(|(_, completeness)| completeness),
                 last_walk: shown.walked,
                 complete,
