@@ -181,6 +181,7 @@ impl Network {
                 },
             },
             name: "e".into(),
+            contradictions: Vec::new(),
             results: Vec::new(),
             findings: vec![why.clone().of(step)],
             why,
