@@ -92,7 +92,8 @@ pub fn causes(before: Option<&Inputs>, now: &Inputs) -> Vec<Cause> {
     let moved = |cause: &Cause| match cause {
         Cause::Person => false,
         Cause::Network => {
-            (before.digest, before.partial, before.latest) != (now.digest, now.partial, now.latest)
+            let heard = before.latest.is_some() && before.latest != now.latest;
+            heard || (before.digest, before.partial) != (now.digest, now.partial)
         }
         Cause::Knowledge => differ(&before.knowledge, &now.knowledge),
         Cause::Law => differ(&before.policies, &now.policies),
@@ -113,7 +114,7 @@ pub fn grounds(before: &Inputs, now: &Inputs) -> String {
         digest.map_or_else(|| "none".to_owned(), |digest| short(&digest.to_string()))
     };
     let latest = |inputs: &Inputs| match inputs.latest {
-        None => "none",
+        None => "",
         Some(model::Completeness::Complete) => "complete",
         Some(model::Completeness::Partial) => "partial",
         Some(model::Completeness::Unreachable) => "unreachable",

@@ -74,6 +74,91 @@ fn a_tag_no_rule_speaks_of_is_refused() {
 }
 
 #[test]
+fn what_is_on_file_is_checked_with_line_and_column() {
+    let folder = folder();
+    let config = collector_config(folder.path(), "127.0.0.1:0");
+    let mut text = std::fs::read_to_string(&config).unwrap();
+    text.push_str("[operator]\nshares = \"shares.csv\"\nprices = \"prices.csv\"\n");
+    std::fs::write(&config, text).unwrap();
+    let file = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    file("prices.csv", "supplier,price,currency\nzte,100,EUR\n");
+    file("shares.csv", "rule,low,high\nGB-DVD-FTTP-CAP,40,30\n");
+    let check = || run(folder.path(), &["collector", "check-config", &config]);
+    let refused = check();
+    let said = complaint(&refused);
+    assert_eq!(
+        (refused.status.code(), said.lines().count()),
+        (Some(78), 1),
+        "{said}"
+    );
+    assert!(said.contains("shares.csv:2: high: 30 is below low"), "{said}");
+    file("shares.csv", "rule,low,high\nGB-DVD-FTTP-CAP,30,40\n");
+    let good = check();
+    let said = String::from_utf8_lossy(&good.stdout).into_owned();
+    assert!(
+        said.contains("0 approvals, 1 shares, 1 prices"),
+        "{said}{}",
+        complaint(&good)
+    );
+}
+
+#[test]
+fn a_finding_that_is_not_there_and_a_choice_that_is_none_are_one_clear_line() {
+    let folder = folder();
+    let config = collector_config(folder.path(), "127.0.0.1:0");
+    let finding = |words: &[&str]| {
+        let words = [
+            &["collector", "finding", words[0], "--config", &config],
+            &words[1..],
+        ]
+        .concat();
+        run(folder.path(), &words)
+    };
+    let nobody = "0193d0b5-7b1c-7000-8000-000000000000";
+    for (words, code, named) in [
+        (
+            ["acknowledge", "--by", "Ann"].as_slice(),
+            65,
+            "name findings, - for standard input",
+        ),
+        (&["acknowledge", "--by", "Ann", nobody], 65, "no finding 0193d0b5"),
+        (
+            &["acknowledge", "--by", "Ann", "nonsense"],
+            65,
+            "\"nonsense\" is no key of a finding",
+        ),
+        (
+            &["acknowledge", "--by", "Ann", "--rule", "R", nobody],
+            65,
+            "not both",
+        ),
+        (
+            &["acknowledge", "--by", "Ann", "--rule", "R"],
+            65,
+            "no finding was chosen",
+        ),
+        (&["show", nobody], 65, "no finding 0193d0b5"),
+        (&["assign", "--by", "Ann", "--to", "", nobody], 64, "is empty"),
+        (&["acknowledge", nobody], 64, "--by"),
+    ] {
+        let output = finding(words);
+        let said = complaint(&output);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
+        assert!(said.contains(named), "{words:?}: {said}");
+        assert!(output.stdout.is_empty(), "{words:?}");
+    }
+    let listed = finding(&["list"]);
+    let said = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(
+        said.starts_with("# research data, not legal advice") && said.contains("2026-07"),
+        "{said}"
+    );
+    let listed = finding(&["list", "--json"]);
+    let all: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!((&all["total"], &all["horizon"]), (&0.into(), &"2026-07".into()));
+}
+
+#[test]
 fn a_port_in_use_and_an_unwritable_folder_are_one_clear_line() {
     let folder = folder();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

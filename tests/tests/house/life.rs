@@ -274,7 +274,7 @@ fn a_finding_is_taken_up_waived_by_two_and_returns_when_the_waiver_ends() {
 }
 
 #[test]
-fn a_swap_is_proof_silence_is_none_and_what_is_confirmed_comes_back_when_it_answers() {
+fn a_swap_is_proof_and_silence_is_none_and_each_change_has_its_cause() {
     run(async {
         let mut lived = Lived::start(folder(), plan("huawei-ne8000-m14", Behaviour::Normal)).await;
         let swapped = lived.finding("core-1", "open").await;

@@ -176,8 +176,9 @@ fn causes_are_the_versions_that_differ() {
     }
     assert_eq!(causes(None, &before), [W::Network]);
     // What an earlier version of the program did not write down is not held against anyone.
-    let earlier = other(|i| i.facts = String::new());
+    let earlier = other(|i| (i.facts, i.latest) = (String::new(), None));
     assert_eq!(causes(Some(&earlier), &before), []);
+    assert_eq!(grounds(&earlier, &before), "");
 }
 
 #[test]

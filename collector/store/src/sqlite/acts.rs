@@ -9,6 +9,7 @@ use crate::record::{Stage, Why};
 use model::{Cause, FindingId, Instant};
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Row as _, SqliteConnection};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 #[async_trait::async_trait]
@@ -90,35 +91,33 @@ async fn progress(pool: &SqlitePool) -> Result<Vec<Progress>, StoreError> {
     .bind(DAY)
     .fetch_all(pool)
     .await?;
-    let mut all = Vec::with_capacity(rows.len());
-    for r in &rows {
-        let rule: String = r.try_get("rule")?;
-        let mut one = Progress {
-            jurisdiction: r.try_get("jurisdiction")?,
-            deadline: r.try_get("deadline")?,
-            left: row::count(r.try_get("open_count")?),
-            planned: row::count(r.try_get("planned_count")?),
-            waived: row::count(r.try_get("waived_count")?),
-            rule,
-            ..Progress::default()
+    let mut by_rule: HashMap<String, Vec<ProgressDay>> = HashMap::new();
+    for d in &days {
+        let day = ProgressDay {
+            day: Instant(d.try_get::<i64, _>("day")?.saturating_mul(DAY)),
+            opened: row::count(d.try_get("opened_count")?),
+            removed: row::count(d.try_get::<Option<i64>, _>("removed_count")?.unwrap_or(0)),
+            otherwise: row::count(d.try_get("other_count")?),
         };
-        for d in &days {
-            if d.try_get::<String, _>("rule")? != one.rule {
-                continue;
-            }
-            let day = ProgressDay {
-                day: Instant(d.try_get::<i64, _>("day")?.saturating_mul(DAY)),
-                opened: row::count(d.try_get("opened_count")?),
-                removed: row::count(d.try_get::<Option<i64>, _>("removed_count")?.unwrap_or(0)),
-                otherwise: row::count(d.try_get("other_count")?),
-            };
-            one.removed += day.removed;
-            one.otherwise += day.otherwise;
-            one.days.push(day);
-        }
-        all.push(one);
+        by_rule.entry(d.try_get("rule")?).or_default().push(day);
     }
-    Ok(all)
+    rows.iter()
+        .map(|r| {
+            let rule: String = r.try_get("rule")?;
+            let days = by_rule.remove(&rule).unwrap_or_default();
+            Ok(Progress {
+                jurisdiction: r.try_get("jurisdiction")?,
+                deadline: r.try_get("deadline")?,
+                left: row::count(r.try_get("open_count")?),
+                planned: row::count(r.try_get("planned_count")?),
+                waived: row::count(r.try_get("waived_count")?),
+                removed: days.iter().map(|day| day.removed).sum(),
+                otherwise: days.iter().map(|day| day.otherwise).sum(),
+                rule,
+                days,
+            })
+        })
+        .collect()
 }
 
 async fn take(tx: &mut SqliteConnection, doing: &Doing, now: Instant) -> Result<(), StoreError> {
