@@ -1,5 +1,7 @@
 //! The router from the outside, over a store in memory.
 
+mod what_if;
+
 use super::fixture::{Fixture, NOW, element_id, finding_id};
 use super::guard::CONTENT_SECURITY_POLICY;
 use super::{Web, router};
@@ -36,6 +38,8 @@ impl House {
         let shutdown = CancellationToken::new();
         let router = router(Web {
             store: store.clone(),
+            past: store.clone(),
+            operator_tags: ["eu_network_operator".to_owned()].into(),
             policies,
             knowledge_version: "2026.11.23".into(),
             uncommitted: crate::ingest::Uncommitted::default(),
