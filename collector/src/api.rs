@@ -60,6 +60,9 @@ pub enum Problem {
     /// Try again later.
     #[error("the store did not answer")]
     Store(#[from] StoreError),
+    /// Try again in a moment: something this large is done one at a time.
+    #[error("somebody else asks the same kind of thing just now")]
+    Busy,
     /// Tell us: what is stored cannot be shown.
     #[error("cannot show {0}")]
     Unreadable(&'static str),
@@ -72,7 +75,7 @@ impl Problem {
         match self {
             Self::BadParameter { .. } => StatusCode::BAD_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(_) | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -82,7 +85,7 @@ impl Problem {
         match self {
             Self::Store(error) => tracing::warn!(error = %chain(error), "store did not answer a page"),
             Self::Unreadable(what) => tracing::error!(what, "stored data cannot be shown"),
-            Self::BadParameter { .. } | Self::NotFound(_) => {}
+            Self::BadParameter { .. } | Self::NotFound(_) | Self::Busy => {}
         }
     }
 }

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Admission, Plans, SqliteStore, Store, StoreError};
+use store::{Admission, Past, Plans, SqliteStore, Store, StoreError};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tonic::service::interceptor::InterceptedService;
@@ -229,6 +229,9 @@ pub async fn serve(
     };
     let web = Web {
         store: Arc::clone(&shared),
+        past: Arc::clone(&store) as Arc<dyn Past>,
+        operator: config.operator.name.clone(),
+        operator_tags: config.operator.tags.clone(),
         policies,
         on_file,
         knowledge_version: knowledge.version().to_owned(),

@@ -19,6 +19,7 @@ pub mod findings;
 pub mod finding;
 pub mod elements;
 pub mod coverage;
+pub mod what_if;
 pub mod tree;
 pub mod element;
 
@@ -38,9 +39,10 @@ use glance::Glances;
 use metrics_exporter_prometheus::PrometheusHandle;
 use model::Instant;
 use model::on_file::OnFile;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use store::Store;
+use store::{Past, Store};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -53,6 +55,12 @@ const PAGE_SECONDS: u64 = 30;
 pub struct Web {
     /// Everything shown comes from here.
     pub store: Arc<dyn Store>,
+    /// The network as it was on a day.
+    pub past: Arc<dyn Past>,
+    /// What the operator is called.
+    pub operator: String,
+    /// Who the operator is before the law.
+    pub operator_tags: BTreeSet<String>,
     /// Texts of the rules.
     pub policies: Arc<policy::Policies>,
     /// What the operator has on file: prices of what goes.
@@ -91,6 +99,7 @@ pub fn router(web: Web) -> axum::Router {
         .route("/elements", get(elements::elements))
         .route("/elements/{id}", get(element::element))
         .route("/coverage", get(coverage::coverage))
+        .route("/what-if", get(what_if::what_if))
         .route("/evidence/{digest}", get(evidence::evidence))
         .route("/evidence/{digest}/walk", get(evidence::walk))
         .route("/assets/{name}", get(assets::asset))
@@ -99,6 +108,7 @@ pub fn router(web: Web) -> axum::Router {
         .with_state(web.clone())
         .merge(api::router(api))
         .layer(Extension(Glances::default()))
+        .layer(Extension(what_if::Turn::default()))
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -5,7 +5,7 @@
 //! be counted; every wait has an end.
 
 mod figures;
-mod process;
+pub(crate) mod process;
 mod reports;
 mod stream;
 mod store;

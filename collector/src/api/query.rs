@@ -33,6 +33,9 @@ pub const ELEMENTS: &[&str] = &["site", "role", "maker", "standing", "text", "af
 /// Parameters of coverage: a range by site, prefix and port, and which states of it.
 pub const COVERAGE: &[&str] = &["site", "range", "port", "state"];
 
+/// Parameters of what is assumed.
+pub const WHAT_IF: &[&str] = &["rule", "from", "as_of"];
+
 const MAX_PAIRS: usize = 64;
 const MAX_VALUE: usize = 256;
 const MAX_LIMIT: u32 = 500;
@@ -317,7 +320,7 @@ fn is_supplier_key(text: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
-fn bad(parameter: &str, value: &str, allowed: String) -> Problem {
+pub(crate) fn bad(parameter: &str, value: &str, allowed: String) -> Problem {
     let short = |text: &str| text.chars().take(80).collect();
     Problem::BadParameter {
         parameter: short(parameter),

@@ -1,6 +1,7 @@
 //! The router from the outside, over a store in memory.
 
 mod life;
+mod what_if;
 
 use super::fixture::{Fixture, NOW, element_id, finding_id};
 use super::guard::CONTENT_SECURITY_POLICY;
@@ -51,6 +52,9 @@ impl House {
         let shutdown = CancellationToken::new();
         let router = router(Web {
             store: store.clone(),
+            past: store.clone(),
+            operator: "Lab Telecom".into(),
+            operator_tags: ["eu_network_operator".to_owned()].into(),
             policies,
             on_file: Arc::new(prices()),
             knowledge_version: "2026.11.23".into(),

@@ -18,6 +18,7 @@ pub(super) enum Bench {
     #[command(after_help = IDENTIFY_KEYS)]
     Identify(IdentifyArgs),
     /// How fast elements are judged against all packs.
+    #[command(after_help = JUDGE_KEYS)]
     Judge(super::judge::JudgeArgs),
     /// Full rounds and refresh rounds with simulated elements, in processes of their own.
     #[command(after_help = POLL_KEYS)]
@@ -55,6 +56,18 @@ Keys of --json:
   variables             of one element in a full round, in the mean
   peak_bytes            most octets of the poller's memory
   load                  tasks running or waiting to, before and after: others slow all of this down
+  optimised             false: built without --release, so the figures mean little";
+
+/// What the keys of `judge --json` mean.
+const JUDGE_KEYS: &str = "\
+Keys of --json:
+  explained, counted, what_if
+                        each element judged by itself and explained in words, as the collector does with one
+                        that changed; all judged anew and counted; all judged before and after a draft
+    seconds             wall time, without making the elements (making_seconds)
+    elements_per_second_per_core, microseconds_per_element
+  results, findings     of any class, and those that open one; would_open: under the draft that is assumed
+  peak_bytes            most octets of memory, whatever the number of elements
   optimised             false: built without --release, so the figures mean little";
 
 /// How much to poll.

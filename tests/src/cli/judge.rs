@@ -1,4 +1,4 @@
-//! `lab bench judge`: how fast elements are judged against all packs.
+//! `lab bench judge`: how fast elements are judged against all packs, and what a draft would change.
 
 use crate::judge;
 use std::num::NonZeroUsize;
@@ -35,17 +35,33 @@ pub(super) fn run(args: &JudgeArgs) -> Result<(), String> {
         let line = serde_json::to_string(&figures).map_err(|error| error.to_string())?;
         return super::print(&line);
     }
+    let ways = [
+        ("explained one by one", &figures.explained),
+        ("counted as a population", &figures.counted),
+        ("what-if", &figures.what_if),
+    ];
+    let mut text = String::from("way                         seconds  a second and core  us each\n");
+    for (name, speed) in ways {
+        text.push_str(&format!(
+            "{name:<26}{:>9.1}{:>19.0}{:>9.1}\n",
+            speed.seconds, speed.elements_per_second_per_core, speed.microseconds_per_element
+        ));
+    }
     super::print(&format_args!(
-        "{} elements with {} components each in {:.1} s on {} threads: {:.0} a second and core, {:.1} µs each; \
-         {} results, {} open findings, {} rules",
+        "{text}\n{} elements with {} components each on {} threads; {} results, {} open findings, {} would open; \
+         {} rules; {} MiB at most{}",
         figures.elements,
         figures.components,
-        figures.seconds,
         figures.threads,
-        figures.elements_per_second_per_core,
-        figures.microseconds_per_element,
         figures.results,
         figures.findings,
-        figures.rules
+        figures.would_open,
+        figures.rules,
+        figures.peak_bytes >> 20,
+        if figures.optimised {
+            ""
+        } else {
+            ", built without optimisation"
+        }
     ))
 }

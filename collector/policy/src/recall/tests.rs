@@ -82,6 +82,86 @@ proptest! {
     }
 }
 
+/// One place and part, and each with one fact changed: asked one after the other of one memory.
+#[test]
+fn every_fact_is_part_of_the_key() {
+    let who = |id: &str, confidence| {
+        Some(Attribution {
+            supplier: model::SupplierRef {
+                id: id.to_owned(),
+                name: id.to_owned(),
+            },
+            confidence,
+        })
+    };
+    let mut place = Place::nowhere();
+    place.jurisdictions.insert("GB".to_owned());
+    place.role = Some(Role::Ran);
+    place.generations.insert("5G".to_owned());
+    place.tags.insert("gb_directed_provider".to_owned());
+    let unit = Part {
+        maker: who("huawei", 0.95),
+        acquired: "2019".parse().ok(),
+        ..Part::nobody()
+    };
+    let mut asked = vec![(place.clone(), unit.clone())];
+    let parts: [fn(&mut Part); 5] = [
+        |part| part.acquired = "2024".parse().ok(),
+        |part| part.component = Some("7".to_owned()),
+        |part| part.maker = None,
+        |part| part.told.presence = Some(crate::part::Presence::New),
+        |part| part.told.kind = Some("service".to_owned()),
+    ];
+    for change in parts {
+        let mut other = unit.clone();
+        change(&mut other);
+        asked.push((place.clone(), other));
+    }
+    for maker in [who("zte", 0.95), who("huawei", 0.3)] {
+        let other = Part {
+            maker,
+            ..unit.clone()
+        };
+        asked.push((place.clone(), other));
+    }
+    let brand = Part {
+        brand: who("huawei", 0.9),
+        maker: who("nokia", 0.9),
+        ..unit.clone()
+    };
+    asked.push((place.clone(), brand));
+    let chip = |class| Part {
+        component: Some("7".to_owned()),
+        class: Some(class),
+        ..unit.clone()
+    };
+    asked.push((place.clone(), chip(ComponentClass::Cpu)));
+    asked.push((place.clone(), chip(ComponentClass::Module)));
+    let places: [fn(&mut Place); 4] = [
+        |place| place.role = Some(Role::Core),
+        |place| place.generations = BTreeSet::from(["4G".to_owned()]),
+        |place| place.tags.clear(),
+        |place| place.jurisdictions = BTreeSet::from(["DE".to_owned()]),
+    ];
+    for change in places {
+        let mut other = place.clone();
+        change(&mut other);
+        asked.push((other, unit.clone()));
+    }
+    let question = Question::on(date!(2026 - 11 - 25));
+    let mut recall = Recall::new(&POLICIES, question);
+    let mut told = BTreeSet::new();
+    for (place, part) in &asked {
+        let parts = std::slice::from_ref(part);
+        let found = rows(place, parts, &mut recall);
+        let alone = rows(place, parts, &mut Recall::new(&POLICIES, question));
+        assert_eq!(found, alone, "{place:?} {part:?}");
+        told.insert(found);
+    }
+    // Most changes change the answer, so that one left out of the key would show.
+    assert!(told.len() >= 11, "{} of {}", told.len(), asked.len());
+}
+
 #[test]
 fn what_is_remembered_is_bounded() {
     let question = Question::on(date!(2026 - 11 - 25));
