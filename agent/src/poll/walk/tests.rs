@@ -104,7 +104,13 @@ fn walk(
     mut answer: impl FnMut(Pdu, &[Bytes]) -> Answered,
 ) -> (Vec<(Outcome, usize)>, usize) {
     let questions: Vec<&[Bytes]> = questions.iter().map(Vec::as_slice).collect();
-    let mut walk = Walk::new(&questions, limits, Manner::new(limits), limits.max_evidence_bytes);
+    let mut walk = Walk::new(
+        &questions,
+        limits,
+        Manner::new(limits),
+        limits.max_evidence_bytes,
+        &Split::default(),
+    );
     let mut requests = 0;
     while let Some((pdu, names)) = walk.next_request() {
         requests += 1;
