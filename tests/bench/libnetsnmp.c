@@ -44,6 +44,15 @@ static struct element *elements;
 static int count, port, in_flight, repetitions, version, refresh, poller;
 static int next, open_now, failed;
 static long variables, exchanges;
+static double steady_at;
+static int steady_count;
+
+static double now(void) {
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return at.tv_sec + at.tv_nsec / 1e9;
+}
+
 static struct element **owner;
 static int most_fds;
 static const char *community, *user;
@@ -187,7 +196,10 @@ static void round_with_all(void) {
         while (next < count && open_now < in_flight) {
             begin(&elements[next], next);
             reap(&elements[next]);
-            next++;
+            if (++next == count) {
+                steady_at = now();
+                steady_count = count - open_now;
+            }
         }
         int got = epoll_wait(poller, events, 64, 500);
         for (int n = 0; n < got; n++) {
@@ -212,12 +224,6 @@ static double cpu(void) {
     struct rusage used;
     getrusage(RUSAGE_SELF, &used);
     return used.ru_utime.tv_sec + used.ru_stime.tv_sec + (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
-}
-
-static double now(void) {
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    return at.tv_sec + at.tv_nsec / 1e9;
 }
 
 #define READ_NAME(all, texts, n) do { \
@@ -257,7 +263,7 @@ int main(int argc, char **argv) {
     used = cpu() - used;
     struct rusage most;
     getrusage(RUSAGE_SELF, &most);
-    printf("{\"seconds\":%.4f,\"cpu\":%.4f,\"peak_kib\":%ld,\"variables\":%ld,\"exchanges\":%ld,\"failed\":%d}\n",
-           seconds, used, most.ru_maxrss, variables, exchanges, failed);
+    printf("{\"seconds\":%.4f,\"cpu\":%.4f,\"peak_kib\":%ld,\"variables\":%ld,\"exchanges\":%ld,\"failed\":%d,\"steady\":%.1f}\n",
+           seconds, used, most.ru_maxrss, variables, exchanges, failed, steady_count / (steady_at - began));
     return failed != 0;
 }

@@ -18,10 +18,11 @@ use proto::v1::Cost;
 use secrecy::ExposeSecret as _;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UdpSocket;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Requests to one element and their answers, one at a time.
 pub struct Conversation<'s> {
@@ -32,6 +33,8 @@ pub struct Conversation<'s> {
     patience: Patience,
     deadline: Instant,
     answers: Arc<Inbox>,
+    /// Ends waiting for an answer; one for all, as making one costs more than moving it.
+    timer: Pin<Box<Sleep>>,
     /// May be set from an earlier round.
     pub trip: RoundTrip,
     /// Anything of the version came from the element.
@@ -81,6 +84,7 @@ impl<'s> Conversation<'s> {
             patience,
             deadline,
             answers,
+            timer: Box::pin(sleep_until(deadline)),
             trip: RoundTrip::default(),
             heard: false,
             answered: false,
@@ -330,8 +334,13 @@ impl<'s> Conversation<'s> {
     }
 
     async fn answer(&mut self, id: i32, until: Instant) -> Option<Heard> {
+        self.timer.as_mut().reset(until);
         loop {
-            let datagram = timeout_at(until, self.answers.next()).await.ok()??;
+            let datagram = tokio::select! {
+                biased;
+                datagram = self.answers.next() => datagram?,
+                () = self.timer.as_mut() => return None,
+            };
             if let Some(heard) = self.read(datagram, id) {
                 return Some(heard);
             }

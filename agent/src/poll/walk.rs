@@ -349,14 +349,16 @@ impl<'l> Walk<'l> {
         let width = self.asked.len().max(1);
         let fitting = self.fitting(&varbinds);
         let mut moved = false;
+        let mut column = 0;
         for (at, varbind) in varbinds
             .into_iter()
             .take(width.saturating_mul(repetitions))
             .enumerate()
         {
-            let Some(&which) = self.asked.get(at % width) else {
+            let Some(&which) = self.asked.get(column) else {
                 break;
             };
+            column = if column + 1 < width { column + 1 } else { 0 };
             let fits = at < fitting && (at < width || !self.belongs_elsewhere(which, &varbind));
             let live = |span: &&mut Span| span.outcome.is_none() && (verifying || !span.doubted);
             let span = self.spans.get_mut(which).filter(live);

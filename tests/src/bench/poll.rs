@@ -64,6 +64,9 @@ pub struct Way {
     pub per_second: f64,
     /// Of all rounds the slowest and the fastest, elements a second.
     pub spread: [f64; 2],
+    /// Elements a second as long as there were others to begin: what the slowest at the end
+    /// hold up is not in it.
+    pub steady_per_second: f64,
     /// Milliseconds of the poller's processor time.
     pub cpu_ms: f64,
     /// Requests received; one more than exchanges for each that was sent again.
@@ -136,7 +139,7 @@ pub async fn poll(spec: &Spec, note: impl Fn(&str)) -> Result<Figures, BenchErro
         kept: true,
         who: Who::Behaving,
     };
-    let variables = fleet.sweep(known, &reports).await?;
+    let variables = fleet.sweep(known, &reports).await?.variables;
     let sweeps = SWEEPS.map(|(kind, sweep)| {
         let disturbed = spec.crowd.hostile > 0;
         let asked = spec.only.is_empty() || spec.only.contains(&kind);
@@ -150,12 +153,13 @@ pub async fn poll(spec: &Spec, note: impl Fn(&str)) -> Result<Figures, BenchErro
             let traffic = elements.traffic().await?;
             let cpu = process::usage(None)?.cpu;
             let begun = Instant::now();
-            fleet.sweep(sweep, &reports).await?;
+            let swept = fleet.sweep(sweep, &reports).await?;
             let took = begun.elapsed();
             let cpu = process::usage(None)?.cpu.saturating_sub(cpu);
             way.push(Measured {
                 took,
                 cpu,
+                steady: swept.steady,
                 traffic: elements.traffic().await?.since(traffic),
             });
         }
@@ -208,6 +212,7 @@ const SWEEPS: [(Kind, Sweep); 5] = {
 struct Measured {
     took: Duration,
     cpu: Duration,
+    steady: (u64, Duration),
     traffic: Traffic,
 }
 
@@ -233,6 +238,10 @@ impl Way {
                 whole(speeds.iter().copied().reduce(f64::max)?),
             ],
             per_second: whole(of(&speed)),
+            steady_per_second: whole(of(&|round| {
+                let (ended, took) = round.steady;
+                precise(ended) / took.as_secs_f64().max(1e-6)
+            })),
             cpu_ms: thousandths(of(&|round| round.cpu.as_secs_f64() * 1e3 / elements)),
             packets: hundredths(of(&|round| precise(round.traffic.requests) / elements)),
             octets: [octets(0), octets(1)],

@@ -28,6 +28,7 @@ Keys of --json:
   full, refresh         walks, and rounds in which one answer shows that nothing moved: polling alone
   full_kept, ..._kept   the same with reports made and spooled
     per_second, spread  elements a second: the median round, the slowest and the fastest
+    steady_per_second   the same as long as there were elements to begin, without waiting for the last
     cpu_ms              milliseconds of the poller's processor time, for one element
     packets, octets     requests to one element; octets of datagrams to it and back, without headers
   undisturbed, slowdown with --hostile: full rounds without those who do not behave, and by how much these slow

@@ -16,7 +16,7 @@ use agent::target::Target;
 use async_snmp::{AuthProtocol, PrivProtocol};
 use proto::v1::Completeness;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
@@ -47,6 +47,15 @@ pub(super) enum Who {
     All,
     /// Those who behave.
     Behaving,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Swept {
+    /// From those who behave.
+    pub(super) variables: u64,
+    /// How many had ended when the last was begun, and after how long that was.
+    pub(super) steady: (u64, Duration),
 }
 
 /// What a round with all of them is.
@@ -87,21 +96,24 @@ impl Fleet {
         u64::try_from(behaving).unwrap_or(u64::MAX)
     }
 
-    /// One round, until all who behave have ended; says how many variables came from them.
-    /// The others are left then.
+    /// One round, until all who behave have ended. The others are left then.
     pub(super) async fn sweep(
         self: &Arc<Self>,
         sweep: Sweep,
         reports: &mpsc::Sender<Report>,
-    ) -> Result<u64, BenchError> {
+    ) -> Result<Swept, BenchError> {
+        let begun = Instant::now();
+        let steady = Arc::new(OnceLock::new());
         let next = Arc::new(AtomicUsize::new(0));
         let variables = Arc::new(AtomicU64::new(0));
-        let left = Arc::new(AtomicU64::new(self.behaving()));
+        let all = self.behaving();
+        let left = Arc::new(AtomicU64::new(all));
         let ended = Arc::new(Notify::new());
         let mut workers = JoinSet::new();
         for _ in 0..self.in_flight.min(self.places.len()) {
             let (fleet, next) = (Arc::clone(self), Arc::clone(&next));
             let (variables, left, ended) = (Arc::clone(&variables), Arc::clone(&left), Arc::clone(&ended));
+            let steady = Arc::clone(&steady);
             let keep = sweep.kept.then(|| reports.clone());
             workers.spawn(async move {
                 while let Some(place) = fleet.places.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -117,6 +129,8 @@ impl Fleet {
                         ended.notify_one();
                     }
                 }
+                let done = all.saturating_sub(left.load(Ordering::Relaxed));
+                steady.get_or_init(|| (done, begun.elapsed()));
                 Ok::<_, BenchError>(())
             });
         }
@@ -130,7 +144,10 @@ impl Fleet {
                 },
             }
         }
-        Ok(variables.load(Ordering::Relaxed))
+        Ok(Swept {
+            variables: variables.load(Ordering::Relaxed),
+            steady: steady.get().copied().unwrap_or_default(),
+        })
     }
 
     /// A round with one who does not behave: whatever comes of it.
