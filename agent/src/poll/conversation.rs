@@ -339,7 +339,11 @@ impl<'s> Conversation<'s> {
             let datagram = tokio::select! {
                 biased;
                 datagram = self.answers.next() => datagram?,
-                () = self.timer.as_mut() => return None,
+                () = self.timer.as_mut() => {
+                    // Where this process had to wait, the answer may have come and nobody looked.
+                    tokio::task::yield_now().await;
+                    self.answers.take()?
+                }
             };
             if let Some(heard) = self.read(datagram, id) {
                 return Some(heard);

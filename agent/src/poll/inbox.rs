@@ -54,6 +54,11 @@ impl Inbox {
         }
     }
 
+    /// The next one, if it came already.
+    pub(super) fn take(&self) -> Option<Bytes> {
+        self.lock().waiting.pop_front()
+    }
+
     /// The next one; [`None`] after the end. One reader at a time; safe to cancel.
     pub(super) async fn next(&self) -> Option<Bytes> {
         std::future::poll_fn(|context| {
@@ -82,6 +87,7 @@ mod tests {
         for n in 0..8 {
             assert_eq!(inbox.next().await.as_deref(), Some(&[n][..]));
         }
+        assert_eq!(inbox.take(), None);
         let reader = tokio::spawn({
             let inbox = std::sync::Arc::clone(&inbox);
             async move { (inbox.next().await, inbox.next().await) }

@@ -7,14 +7,17 @@
 //! so a walk ends whatever the element answers; rows received are kept; no table
 //! is called complete because a GETBULK was answered against RFC 3416.
 
+mod manner;
 mod split;
 
+pub use manner::Manner;
 pub use split::Split;
 
 use super::socket::ExchangeError;
 use super::wire::{Pdu, Response, error, exception};
 use super::{Limits, outcome_of, row_bytes};
 use crate::plan::oid;
+use manner::GENTLE;
 use prost::bytes::Bytes;
 use proto::v1::{Outcome, Varbind};
 use std::cmp::Ordering;
@@ -31,66 +34,6 @@ const GENTLE_REPETITIONS: u32 = 5;
 const CALM: u8 = 8;
 /// Spans in a row without any answer after which the element counts as gone.
 const GIVE_UP: u32 = 2;
-
-/// How gently an element must be asked; worth remembering between rounds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Manner {
-    /// GETBULK with at most so many bindings in an answer; GETNEXT if [`None`].
-    bulk: Option<u32>,
-    pack: usize,
-    /// Rounds for which it is not asked for more than what fitted.
-    calm: u8,
-    /// GETBULK was answered with some object in this round, or GETNEXT bore it out.
-    proven: bool,
-}
-
-const GENTLE: Manner = Manner {
-    bulk: Some(GENTLE_REPETITIONS),
-    pack: 1,
-    calm: CALM,
-    proven: false,
-};
-
-impl Manner {
-    /// For an element nothing is known about.
-    #[must_use]
-    pub fn new(limits: &Limits) -> Self {
-        Self {
-            bulk: Some(limits.max_repetitions.min(FIRST_BINDINGS)),
-            pack: MAX_PACK,
-            calm: 0,
-            proven: false,
-        }
-    }
-
-    /// For a version without GETBULK.
-    #[must_use]
-    pub fn without_bulk(self) -> Self {
-        Self { bulk: None, ..self }
-    }
-
-    /// For the next round: what did not fit then may fit after some rounds. An element
-    /// that is silent to GETBULK stays so.
-    #[must_use]
-    pub fn relaxed(self, limits: &Limits) -> Self {
-        if let Some(calm) = self.calm.checked_sub(1) {
-            return Self {
-                calm,
-                proven: false,
-                ..self
-            };
-        }
-        let more = |bindings: u32| bindings.max(bindings.saturating_mul(2).min(FIRST_BINDINGS));
-        Self {
-            bulk: self
-                .bulk
-                .map(|bindings| more(bindings).min(limits.max_repetitions)),
-            pack: (self.pack * 2).min(MAX_PACK),
-            calm: 0,
-            proven: false,
-        }
-    }
-}
 
 /// One question's share of a walk.
 #[derive(Debug)]
