@@ -130,7 +130,7 @@ pub struct PollConfig {
     /// Seconds for one round with one target.
     #[serde(deserialize_with = "between::<1, 86_400, _>")]
     pub element_deadline_seconds: u64,
-    /// Bindings wanted in one answer to GETBULK, all columns together.
+    /// Bindings wanted in one answer to GETBULK at most, all columns together.
     #[serde(deserialize_with = "between::<1, 2_000, _>")]
     pub max_repetitions: u64,
     /// Rows kept of one run of columns.
@@ -165,7 +165,7 @@ impl Default for PollConfig {
             element_packets_per_second: 200,
             element_max_packets: 10_000,
             element_deadline_seconds: 60,
-            max_repetitions: 40,
+            max_repetitions: 100,
             max_rows: 100_000,
             max_value_bytes: 8192,
             refusal_pause_seconds: 900,

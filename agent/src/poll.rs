@@ -6,6 +6,7 @@
 //! in version 3 the first observation says which engine is there.
 
 pub mod pace;
+mod inbox;
 pub mod socket;
 pub mod conversation;
 pub mod wire;
@@ -26,7 +27,7 @@ use socket::ExchangeError;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
-use walk::{Manner, Part, Walk};
+use walk::{Manner, Part, Split, Walk};
 use wire::Pdu;
 
 /// What one round may take.
@@ -190,6 +191,7 @@ struct Asking<'a> {
     plan: &'a Plan,
     limits: &'a Limits,
     manner: Manner,
+    split: Arc<Split>,
     bytes_left: usize,
     readings: Vec<Varbind>,
     glance: Option<Glance>,
@@ -219,6 +221,7 @@ impl<'a> Asking<'a> {
             plan,
             limits,
             manner,
+            split: learned.split,
             bytes_left: limits.max_evidence_bytes,
             readings: Vec::new(),
             glance: None,
@@ -263,6 +266,7 @@ impl<'a> Asking<'a> {
             learned: Some(Learned {
                 trip: conversation.trip,
                 manner: asking.manner,
+                split: asking.split,
                 engine: conversation.known().cloned(),
                 refused: 0,
                 memory: learned.memory,
@@ -317,7 +321,12 @@ impl<'a> Asking<'a> {
                 _ => None,
             })
             .collect();
-        let mut answers = self.walk(&walks).await.into_iter();
+        let split = Arc::clone(&self.split);
+        let (answers, better) = self.walk(&walks, &split).await;
+        if let Some(better) = better {
+            self.split = Arc::new(better);
+        }
+        let mut answers = answers.into_iter();
         for (question, observation) in plan.questions.iter().zip(observations.iter_mut()) {
             match question {
                 Question::Walk(_) => {
@@ -334,7 +343,8 @@ impl<'a> Asking<'a> {
         }
         let further = self.further(observations);
         let roots: Vec<&[Bytes]> = further.iter().copied().map(Vec::as_slice).collect();
-        for (walk, answer) in further.iter().zip(self.walk(&roots).await) {
+        let (answers, _) = self.walk(&roots, &Split::default()).await;
+        for (walk, answer) in further.iter().zip(answers) {
             observations.push(Observation {
                 kind: QuestionKind::Walk as i32,
                 oids: walk.to_vec(),
@@ -445,9 +455,10 @@ impl<'a> Asking<'a> {
         (outcome as i32, kept)
     }
 
-    async fn walk(&mut self, questions: &[&[Bytes]]) -> Vec<walk::Answer> {
+    /// Also how the tables are better cut the next time.
+    async fn walk(&mut self, questions: &[&[Bytes]], split: &Split) -> (Vec<walk::Answer>, Option<Split>) {
         let limits = self.limits;
-        let mut walk = Walk::new(questions, limits, self.manner, self.bytes_left);
+        let mut walk = Walk::new(questions, limits, self.manner, self.bytes_left, split);
         if let Some(earlier) = &self.earlier {
             walk.resume(&earlier.parts);
         }
@@ -466,14 +477,9 @@ impl<'a> Asking<'a> {
             }
         }
         self.manner = walk.manner;
-        let answers = walk.finish(questions.len());
-        let used: usize = answers
-            .iter()
-            .flat_map(|answer| &answer.varbinds)
-            .map(row_bytes)
-            .sum();
-        self.bytes_left = self.bytes_left.saturating_sub(used);
-        answers
+        let better = walk.better(split);
+        self.bytes_left = walk.bytes_left;
+        (walk.finish(questions.len()), better)
     }
 
     /// What the next round can go on with.

@@ -9,12 +9,14 @@ pub mod story;
 mod answer;
 mod serve;
 
+pub use answer::secured::Lock;
 pub use behaviour::Behaviour;
 pub use serve::serve;
 pub use story::{Story, Tells};
 pub use view::View;
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
@@ -25,8 +27,8 @@ pub struct Element {
     pub name: String,
     /// Its own loopback address.
     pub address: Ipv4Addr,
-    /// What it knows.
-    pub view: View,
+    /// What it knows; elements that differ in nothing else share it.
+    pub view: Arc<View>,
     /// How it behaves.
     pub behaviour: Behaviour,
     /// The community it listens to.
@@ -35,6 +37,8 @@ pub struct Element {
     pub max_size: usize,
     /// snmpEngineID; empty if it has none.
     pub engine_id: Vec<u8>,
+    /// The user of version 3 it knows, if any.
+    pub lock: Option<Lock>,
     /// When it was switched on.
     pub started: Instant,
     /// How long it ran before that, in hundredths of a second.

@@ -5,6 +5,7 @@
 
 pub mod plan;
 mod bind;
+pub mod crowd;
 
 pub use plan::{Placed, Plan, SiteEntry, catalogue, whole};
 
@@ -99,21 +100,6 @@ impl Network {
         self.elements.iter().map(|element| element.view.len()).sum()
     }
 
-    /// Octets of datagrams that all elements together received and sent, without headers.
-    #[must_use]
-    pub fn octets(&self) -> [u64; 2] {
-        let all = |way: usize| {
-            let of = |element: &Arc<Element>| {
-                element
-                    .octets
-                    .get(way)
-                    .map_or(0, |octets| octets.load(Ordering::Relaxed))
-            };
-            self.elements.iter().map(of).sum()
-        };
-        [all(0), all(1)]
-    }
-
     /// How many requests all elements together received.
     #[must_use]
     pub fn requests(&self) -> u64 {
@@ -159,11 +145,12 @@ fn build(plan: &Plan) -> Result<Vec<Arc<Element>>, String> {
         built.push(Arc::new(Element {
             name: placed.name.clone(),
             address: placed.address,
-            view: View::new(shown.objects),
+            view: Arc::new(View::new(shown.objects)),
             behaviour: placed.behaviour.unwrap_or(kind.behaviour),
             community: COMMUNITY.as_bytes().to_vec(),
             max_size: kind.max_size,
             engine_id: shown.engine_id,
+            lock: None,
             started,
             uptime_offset: u32::try_from(offset).unwrap_or(0),
             story: placed.tells.map(Story::new),

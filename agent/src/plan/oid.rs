@@ -42,7 +42,11 @@ pub fn is_valid(octets: &[u8]) -> bool {
 /// The order of RFC 3416, 4.2.2: arc by arc, a prefix before what extends it.
 #[must_use]
 pub fn compare(left: &[u8], right: &[u8]) -> Ordering {
-    let mut same = left.iter().zip(right).take_while(|(a, b)| a == b).count();
+    // Neighbours in a table share most of their octets: eight at a time.
+    let words = left.as_chunks::<8>().0.iter().zip(right.as_chunks::<8>().0);
+    let skipped = words.take_while(|(a, b)| a == b).count() * 8;
+    let rest = |octets| <[u8]>::get(octets, skipped..).unwrap_or_default().iter();
+    let mut same = skipped + rest(left).zip(rest(right)).take_while(|(a, b)| a == b).count();
     // Back to where the arc with the first difference begins.
     while same > 0 && left.get(same - 1).is_some_and(|octet| octet & 0x80 != 0) {
         same -= 1;

@@ -6,6 +6,7 @@
 //! an engine was taken over.
 
 use super::engine::{self, Engine};
+use super::inbox::Inbox;
 use super::pace::{Pace, RoundTrip, Strain};
 use super::socket::{ExchangeError, MAX_DATAGRAM, Patience, Socket, Sockets, any_address, nobody_there};
 use super::usm::{Heard, Known, Session};
@@ -17,10 +18,11 @@ use proto::v1::Cost;
 use secrecy::ExposeSecret as _;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Requests to one element and their answers, one at a time.
 pub struct Conversation<'s> {
@@ -30,7 +32,9 @@ pub struct Conversation<'s> {
     voice: Voice<'s>,
     patience: Patience,
     deadline: Instant,
-    answers: mpsc::Receiver<Bytes>,
+    answers: Arc<Inbox>,
+    /// Ends waiting for an answer; one for all, as making one costs more than moving it.
+    timer: Pin<Box<Sleep>>,
     /// May be set from an earlier round.
     pub trip: RoundTrip,
     /// Anything of the version came from the element.
@@ -64,7 +68,7 @@ impl<'s> Conversation<'s> {
         credential: &'s Credential,
         patience: Patience,
         deadline: Instant,
-        answers: mpsc::Receiver<Bytes>,
+        answers: Arc<Inbox>,
     ) -> Self {
         let voice = match credential.opening() {
             Opening::Community { version, community } => {
@@ -80,6 +84,7 @@ impl<'s> Conversation<'s> {
             patience,
             deadline,
             answers,
+            timer: Box::pin(sleep_until(deadline)),
             trip: RoundTrip::default(),
             heard: false,
             answered: false,
@@ -329,8 +334,17 @@ impl<'s> Conversation<'s> {
     }
 
     async fn answer(&mut self, id: i32, until: Instant) -> Option<Heard> {
+        self.timer.as_mut().reset(until);
         loop {
-            let datagram = timeout_at(until, self.answers.recv()).await.ok()??;
+            let datagram = tokio::select! {
+                biased;
+                datagram = self.answers.next() => datagram?,
+                () = self.timer.as_mut() => {
+                    // Where this process had to wait, the answer may have come and nobody looked.
+                    tokio::task::yield_now().await;
+                    self.answers.take()?
+                }
+            };
             if let Some(heard) = self.read(datagram, id) {
                 return Some(heard);
             }
@@ -376,7 +390,7 @@ impl<'s> Conversation<'s> {
             buffer.clear();
             // A late answer to an earlier sending arrives at the shared socket.
             let datagram = tokio::select! {
-                late = self.answers.recv() => late,
+                late = self.answers.next() => late,
                 here = udp.recv_buf(&mut buffer) => match here {
                     Ok(_) => Some(Bytes::copy_from_slice(&buffer)),
                     Err(error) if nobody_there(&error) => return Err(ExchangeError::Unreachable),
@@ -395,9 +409,11 @@ impl<'s> Conversation<'s> {
 impl Drop for Conversation<'_> {
     fn drop(&mut self) {
         // A younger conversation with the same target keeps its place.
-        self.answers.close();
         let mut waiting = self.socket.lock();
-        if waiting.get(&self.peer).is_some_and(mpsc::Sender::is_closed) {
+        if waiting
+            .get(&self.peer)
+            .is_some_and(|inbox| Arc::ptr_eq(inbox, &self.answers))
+        {
             waiting.remove(&self.peer);
         }
     }

@@ -7,7 +7,7 @@ use super::Limits;
 use super::pace::RoundTrip;
 use super::refresh::{Glance, Memory};
 use super::usm::Known;
-use super::walk::{Manner, Part};
+use super::walk::{Manner, Part, Split};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub struct Learned {
     pub(super) trip: RoundTrip,
     pub(super) manner: Manner,
+    pub(super) split: Arc<Split>,
     pub(super) engine: Option<Known>,
     /// Rounds in a row that ended because of the user.
     pub(crate) refused: u32,
@@ -33,6 +34,7 @@ impl Learned {
         Self {
             trip: RoundTrip::default(),
             manner: Manner::new(limits),
+            split: Arc::default(),
             engine: None,
             refused: 0,
             memory: Memory::default(),

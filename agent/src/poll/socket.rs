@@ -6,6 +6,7 @@
 //! no credential is used at an address it is not for.
 
 use super::conversation::Conversation;
+use super::inbox::Inbox;
 use super::pace::Pace;
 use crate::credential::Credential;
 use crate::target::Target;
@@ -19,14 +20,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// The largest UDP payload over IPv4.
 pub(super) const MAX_DATAGRAM: usize = 65_507;
-/// Answers that may wait for one element: one is expected, a few may be late.
-const QUEUE: usize = 8;
 /// Datagrams taken from one socket before the others get a turn.
 const BURST: usize = 64;
 /// What each socket asks the kernel to hold; the kernel may give less.
@@ -131,7 +129,7 @@ pub struct Sockets {
 
 pub(super) struct Socket {
     pub(super) udp: UdpSocket,
-    waiting: Mutex<HashMap<SocketAddr, mpsc::Sender<Bytes>>>,
+    waiting: Mutex<HashMap<SocketAddr, Arc<Inbox>>>,
 }
 
 impl Sockets {
@@ -203,8 +201,10 @@ impl Sockets {
             .checked_rem(sockets.len())
             .and_then(|at| sockets.get(at))
             .ok_or(ExchangeError::Unreachable)?;
-        let (sender, answers) = mpsc::channel(QUEUE);
-        socket.lock().insert(peer, sender);
+        let answers = Arc::new(Inbox::default());
+        if let Some(older) = socket.lock().insert(peer, Arc::clone(&answers)) {
+            older.close();
+        }
         Ok(Conversation::new(
             self, socket, peer, credential, patience, deadline, answers,
         ))
@@ -243,7 +243,7 @@ impl Socket {
         })
     }
 
-    pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, mpsc::Sender<Bytes>>> {
+    pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, Arc<Inbox>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -270,7 +270,7 @@ impl Socket {
 
     fn deliver(&self, datagram: &[u8], from: SocketAddr) {
         let taken = match self.lock().get(&from) {
-            Some(waiting) => waiting.try_send(Bytes::copy_from_slice(datagram)).is_ok(),
+            Some(waiting) => waiting.put(Bytes::copy_from_slice(datagram)),
             None => false,
         };
         if !taken {

@@ -7,81 +7,33 @@
 //! so a walk ends whatever the element answers; rows received are kept; no table
 //! is called complete because a GETBULK was answered against RFC 3416.
 
+mod manner;
+mod split;
+
+pub use manner::Manner;
+pub use split::Split;
+
 use super::socket::ExchangeError;
 use super::wire::{Pdu, Response, error, exception};
 use super::{Limits, outcome_of, row_bytes};
 use crate::plan::oid;
+use manner::GENTLE;
 use prost::bytes::Bytes;
 use proto::v1::{Outcome, Varbind};
 use std::cmp::Ordering;
 
 /// Spans asked in one request at most.
 const MAX_PACK: usize = 8;
+/// Bindings asked for as long as it is not known how many fill a frame.
+const FIRST_BINDINGS: u32 = 40;
+/// Octets of bindings that fill an Ethernet frame beside the headers and the message around them.
+const FRAME: usize = 1_400;
 /// Rows of a reply that fits every path, for an element that was silent to more.
 const GENTLE_REPETITIONS: u32 = 5;
 /// Rounds after an answer did not fit before more is tried again.
 const CALM: u8 = 8;
 /// Spans in a row without any answer after which the element counts as gone.
 const GIVE_UP: u32 = 2;
-
-/// How gently an element must be asked; worth remembering between rounds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Manner {
-    /// GETBULK with at most so many bindings in an answer; GETNEXT if [`None`].
-    bulk: Option<u32>,
-    pack: usize,
-    /// Rounds for which it is not asked for more than what fitted.
-    calm: u8,
-    /// GETBULK was answered with some object in this round, or GETNEXT bore it out.
-    proven: bool,
-}
-
-const GENTLE: Manner = Manner {
-    bulk: Some(GENTLE_REPETITIONS),
-    pack: 1,
-    calm: CALM,
-    proven: false,
-};
-
-impl Manner {
-    /// For an element nothing is known about.
-    #[must_use]
-    pub fn new(limits: &Limits) -> Self {
-        Self {
-            bulk: Some(limits.max_repetitions),
-            pack: MAX_PACK,
-            calm: 0,
-            proven: false,
-        }
-    }
-
-    /// For a version without GETBULK.
-    #[must_use]
-    pub fn without_bulk(self) -> Self {
-        Self { bulk: None, ..self }
-    }
-
-    /// For the next round: what did not fit then may fit after some rounds. An element
-    /// that is silent to GETBULK stays so.
-    #[must_use]
-    pub fn relaxed(self, limits: &Limits) -> Self {
-        if let Some(calm) = self.calm.checked_sub(1) {
-            return Self {
-                calm,
-                proven: false,
-                ..self
-            };
-        }
-        Self {
-            bulk: self
-                .bulk
-                .map(|bindings| bindings.saturating_mul(2).min(limits.max_repetitions)),
-            pack: (self.pack * 2).min(MAX_PACK),
-            calm: 0,
-            proven: false,
-        }
-    }
-}
 
 /// One question's share of a walk.
 #[derive(Debug)]
@@ -114,12 +66,16 @@ impl Part {
 #[derive(Debug)]
 struct Span {
     question: usize,
+    /// Of runs of one table, which one it is.
+    table: u16,
     parent: Bytes,
     first: u32,
     last: u32,
     /// Where the walk begins.
     root: Bytes,
     rows: Vec<Varbind>,
+    /// So many were there the last time.
+    expected: Option<usize>,
     cut: bool,
     /// Ended by an answer to GETBULK that GETNEXT must bear out.
     doubted: bool,
@@ -137,43 +93,58 @@ pub struct Walk<'l> {
     asked: Vec<usize>,
     names: Vec<Bytes>,
     pdu: Pdu,
-    bytes_left: usize,
+    /// Octets that rows may still take.
+    pub bytes_left: usize,
     silent_spans: u32,
     begun: Manner,
     /// The manner of the last GETBULK that was answered with rows.
     worked: Option<Manner>,
+    /// The most bindings of an answer.
+    fill: usize,
 }
 
 impl<'l> Walk<'l> {
-    /// Over the roots of several questions; answers may take `bytes` in all.
+    /// Over the roots of several questions, their tables cut like this; answers may take
+    /// `bytes` in all.
     #[must_use]
-    pub fn new(questions: &[&[Bytes]], limits: &'l Limits, manner: Manner, bytes: usize) -> Self {
+    pub fn new(
+        questions: &[&[Bytes]],
+        limits: &'l Limits,
+        manner: Manner,
+        bytes: usize,
+        split: &Split,
+    ) -> Self {
         let mut spans: Vec<Span> = Vec::new();
         for (question, roots) in questions.iter().enumerate() {
             for root in *roots {
                 let Some((parent, arc)) = oid::split_last(root) else {
                     continue;
                 };
-                match spans.last_mut() {
-                    Some(span)
-                        if span.question == question
-                            && span.parent == parent
-                            && span.last.checked_add(1) == Some(arc) =>
-                    {
+                let mut table = 0;
+                if let Some(span) = spans.last_mut() {
+                    let adjacent = span.question == question
+                        && span.parent == parent
+                        && span.last.checked_add(1) == Some(arc);
+                    if adjacent && !split.is_after(span.table, span.last) {
                         span.last = arc;
+                        continue;
                     }
-                    _ => spans.push(Span {
-                        question,
-                        parent: root.slice_ref(parent),
-                        first: arc,
-                        last: arc,
-                        root: root.clone(),
-                        rows: Vec::new(),
-                        cut: false,
-                        doubted: false,
-                        outcome: None,
-                    }),
+                    table = span.table.saturating_add(u16::from(!adjacent));
                 }
+                let expected = split.rows_of(spans.len());
+                spans.push(Span {
+                    question,
+                    table,
+                    parent: root.slice_ref(parent),
+                    first: arc,
+                    last: arc,
+                    root: root.clone(),
+                    rows: Vec::with_capacity(expected.map_or(0, |rows| rows.min(limits.max_rows))),
+                    expected,
+                    cut: false,
+                    doubted: false,
+                    outcome: None,
+                });
             }
         }
         Self {
@@ -187,7 +158,14 @@ impl<'l> Walk<'l> {
             silent_spans: 0,
             begun: manner,
             worked: None,
+            fill: 0,
         }
+    }
+
+    /// How the tables are better cut the next time, if not as they were.
+    #[must_use]
+    pub fn better(&self, split: &Split) -> Option<Split> {
+        split.renewed(&self.spans, self.fill, self.manner.pack)
     }
 
     /// Goes on where an earlier walk of the same columns stopped.
@@ -234,11 +212,28 @@ impl<'l> Walk<'l> {
         let count = u32::try_from(self.asked.len()).unwrap_or(u32::MAX);
         self.pdu = match self.manner.bulk {
             Some(bindings) if !doubting => Pdu::GetBulk {
-                repetitions: bindings.checked_div(count)?.max(1),
+                repetitions: bindings.checked_div(count)?.min(self.rows_to_come()).max(1),
             },
             _ => Pdu::GetNext,
         };
         (count > 0).then_some((self.pdu, self.names.as_slice()))
+    }
+
+    /// How many rows the spans of the request will have at most, as far as is known, and what
+    /// follows them.
+    fn rows_to_come(&self) -> u32 {
+        let to_come = |&at: &usize| {
+            let span = self.spans.get(at)?;
+            // Who has more rows than before may have any number.
+            span.expected?.checked_sub(span.rows.len())
+        };
+        let most = self
+            .asked
+            .iter()
+            .map(to_come)
+            .try_fold(0, |most, one| Some(most.max(one?)));
+        most.and_then(|most| u32::try_from(most + 1).ok())
+            .unwrap_or(u32::MAX)
     }
 
     /// Takes in the response to the last request.
@@ -250,6 +245,8 @@ impl<'l> Walk<'l> {
         let bulk = self.pdu != Pdu::GetNext;
         // An element that says what comes after a table is believed when it says that nothing does.
         self.manner.proven |= bulk && response.varbinds.iter().any(|one| !is_exception(one.tag));
+        let count = response.varbinds.len();
+        let octets: usize = response.varbinds.iter().map(wire_bytes).sum();
         let (moved, misplaced) = self.take(response.varbinds);
         if misplaced {
             self.manner.pack = 1;
@@ -257,7 +254,30 @@ impl<'l> Walk<'l> {
         } else if !moved {
             self.more_gently(Outcome::Refused);
         } else if bulk {
+            self.fill = self.fill.max(count);
+            self.fill_the_frame(count, octets);
             self.worked = Some(self.manner);
+        }
+    }
+
+    /// After an answer with all that was asked for, asks for as much as fills a frame; after
+    /// one that the element itself cut there, for as much as there may be.
+    fn fill_the_frame(&mut self, count: usize, octets: usize) {
+        let Pdu::GetBulk { repetitions } = self.pdu else {
+            return;
+        };
+        let asked = usize::try_from(repetitions)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(self.asked.len());
+        let most = self.limits.max_repetitions;
+        let wanted = match octets {
+            0 => return,
+            octets if count < asked && octets * 10 > FRAME * 9 && octets <= FRAME * 11 / 10 => most,
+            octets if count == asked => u32::try_from(count * FRAME / octets).unwrap_or(most),
+            _ => return,
+        };
+        if self.manner.calm == 0 {
+            self.manner.bulk = self.manner.bulk.map(|bulk| bulk.max(wanted).min(most.max(bulk)));
         }
     }
 
@@ -270,18 +290,19 @@ impl<'l> Walk<'l> {
         };
         let verifying = self.pdu == Pdu::GetNext;
         let width = self.asked.len().max(1);
-        let mut columns: Vec<Column> = self.names.iter().cloned().map(Column::from).collect();
+        let fitting = self.fitting(&varbinds);
         let mut moved = false;
+        let mut column = 0;
         for (at, varbind) in varbinds
             .into_iter()
             .take(width.saturating_mul(repetitions))
             .enumerate()
         {
-            let (Some(&which), Some(column)) = (self.asked.get(at % width), columns.get_mut(at % width))
-            else {
+            let Some(&which) = self.asked.get(column) else {
                 break;
             };
-            let fits = column.fits(&varbind) && (at < width || !self.belongs_elsewhere(which, &varbind));
+            column = if column + 1 < width { column + 1 } else { 0 };
+            let fits = at < fitting && (at < width || !self.belongs_elsewhere(which, &varbind));
             let live = |span: &&mut Span| span.outcome.is_none() && (verifying || !span.doubted);
             let span = self.spans.get_mut(which).filter(live);
             match (fits, span) {
@@ -305,6 +326,28 @@ impl<'l> Walk<'l> {
             moved = true;
         }
         (moved, false)
+    }
+
+    /// How many bindings stand where they may (RFC 3416, 4.2.3): names increase down a column
+    /// to endOfMibView, after which nothing else comes.
+    fn fitting(&self, varbinds: &[Varbind]) -> usize {
+        let width = self.asked.len().max(1);
+        let fits = |at: usize, varbind: &Varbind| {
+            if is_exception(varbind.tag) {
+                return true;
+            }
+            let above = at.checked_sub(width).and_then(|above| varbinds.get(above));
+            let (last, ended) = match above {
+                Some(above) => (Some(&above.oid), above.tag == exception::END_OF_MIB_VIEW),
+                None => (self.names.get(at), false),
+            };
+            !ended && last.is_some_and(|last| oid::compare(&varbind.oid, last) == Ordering::Greater)
+        };
+        let wrong = varbinds
+            .iter()
+            .enumerate()
+            .position(|(at, varbind)| !fits(at, varbind));
+        wrong.unwrap_or(varbinds.len())
     }
 
     /// Whether a binding continues another span of the request than the one it
@@ -484,29 +527,9 @@ impl Span {
     }
 }
 
-/// One column of a reply: what its next binding must come after.
-struct Column {
-    last: Bytes,
-    ended: bool,
-}
-
-impl From<Bytes> for Column {
-    fn from(last: Bytes) -> Self {
-        Self { last, ended: false }
-    }
-}
-
-impl Column {
-    /// RFC 3416, 4.2.3: names increase down to endOfMibView, after which nothing else comes.
-    fn fits(&mut self, varbind: &Varbind) -> bool {
-        if is_exception(varbind.tag) {
-            self.ended |= varbind.tag == exception::END_OF_MIB_VIEW;
-            return true;
-        }
-        let fits = !self.ended && oid::compare(&varbind.oid, &self.last) == Ordering::Greater;
-        self.last.clone_from(&varbind.oid);
-        fits
-    }
+/// What a binding takes in a message, to an octet or two.
+fn wire_bytes(varbind: &Varbind) -> usize {
+    varbind.oid.len() + varbind.value.len() + 6
 }
 
 /// RFC 3416, 3: whether a value says that there is none.

@@ -170,39 +170,65 @@ pub(super) fn read_pdu(message: &mut Decoder<'_>, pdu_tag: u8) -> Result<Respons
     let request_id = pdu.read_integer().map_err(drop_cause)?;
     let error_status = pdu.read_integer().map_err(drop_cause)?;
     let error_index = pdu.read_integer().map_err(drop_cause)?;
-    let mut list = pdu.read_sequence().map_err(drop_cause)?;
-    // A binding takes some 30 octets in practice.
-    let mut varbinds = Vec::with_capacity(list.remaining() / 24);
-    while !list.is_empty() {
-        varbinds.push(varbind(&mut list)?);
-    }
+    let length = pdu.expect_tag(tag::universal::SEQUENCE).map_err(drop_cause)?;
+    let list = pdu.read_bytes(length).map_err(drop_cause)?;
     Ok(Response {
         request_id,
         error_status,
         error_index,
-        varbinds,
+        varbinds: varbinds(&list)?,
     })
 }
 
-fn varbind(list: &mut Decoder<'_>) -> Result<Varbind, Undecodable> {
-    let length = list.expect_tag(tag::universal::SEQUENCE).map_err(drop_cause)?;
-    let end = list.remaining().checked_sub(length).ok_or(Undecodable)?;
-    let name = list
-        .expect_tag(tag::universal::OBJECT_IDENTIFIER)
-        .map_err(drop_cause)?;
-    let name = list.read_bytes(name).map_err(drop_cause)?;
-    let value_tag = list.read_tag().map_err(drop_cause)?;
-    let value = list.read_length().map_err(drop_cause)?;
-    let value = list.read_bytes(value).map_err(drop_cause)?;
-    // The value must end where its binding ends.
-    if list.remaining() != end || !oid::is_valid(&name) {
-        return Err(Undecodable);
+/// The bindings of a list. The library's codec counts a reference for each field it reads,
+/// which is most of what a binding costs; here only what is kept is counted.
+fn varbinds(list: &Bytes) -> Result<Vec<Varbind>, Undecodable> {
+    // A binding takes some 30 octets in practice.
+    let mut varbinds = Vec::with_capacity(list.len() / 24);
+    let mut at = 0;
+    while at < list.len() {
+        let (inside, end) = content(list, at, tag::universal::SEQUENCE)?;
+        let (name, named) = content(list, inside, tag::universal::OBJECT_IDENTIFIER)?;
+        let value_tag = *list.get(named).ok_or(Undecodable)?;
+        // One octet holds every tag of SNMP (X.690, 8.1.2.4).
+        if value_tag & 0x1f == 0x1f {
+            return Err(Undecodable);
+        }
+        let (value, valued) = content(list, named, value_tag)?;
+        // The value must end where its binding ends.
+        if valued != end || !list.get(name..named).is_some_and(oid::is_valid) {
+            return Err(Undecodable);
+        }
+        varbinds.push(Varbind {
+            oid: list.slice(name..named),
+            tag: u32::from(value_tag),
+            value: list.slice(value..valued),
+        });
+        at = end;
     }
-    Ok(Varbind {
-        oid: name,
-        tag: u32::from(value_tag),
-        value,
-    })
+    Ok(varbinds)
+}
+
+/// Where the content of what begins here with this tag begins and ends (X.690, 8.1.3).
+fn content(octets: &[u8], at: usize, expected: u8) -> Result<(usize, usize), Undecodable> {
+    let Some([found, first, rest @ ..]) = octets.get(at..) else {
+        return Err(Undecodable);
+    };
+    let (header, length) = match *first {
+        short @ 0..=0x7f => (2, usize::from(short)),
+        long @ 0x81..=0x84 => {
+            let count = usize::from(long & 0x7f);
+            let digits = rest.get(..count).ok_or(Undecodable)?;
+            let length = digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit));
+            (2 + count, length)
+        }
+        _ => return Err(Undecodable),
+    };
+    let begin = at + header;
+    match begin.checked_add(length) {
+        Some(end) if *found == expected && end <= octets.len() => Ok((begin, end)),
+        _ => Err(Undecodable),
+    }
 }
 
 /// The codec's errors carry offsets that help nobody at an operator's desk.

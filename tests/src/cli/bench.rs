@@ -1,6 +1,7 @@
 //! `lab bench`: figures of Marque on this machine, as a table or one line of JSON.
 
 use crate::bench::{self, Compared, Figures, Spec};
+use crate::network::crowd;
 use collector::admin::chain;
 use std::fmt::Write as _;
 use std::pin::pin;
@@ -51,8 +52,11 @@ Keys of --json:
   full, refresh         walks, and rounds in which one answer shows that nothing moved: polling alone
   full_kept, ..._kept   the same with reports made and spooled
     per_second, spread  elements a second: the median round, the slowest and the fastest
+    steady_per_second   the same as long as there were elements to begin, without waiting for the last
     cpu_ms              milliseconds of the poller's processor time, for one element
     packets, octets     requests to one element; octets of datagrams to it and back, without headers
+  undisturbed, slowdown with --hostile: full rounds without those who do not behave, and by how much these slow
+                        the others down (0.05 is 5 %)
   variables             of one element in a full round, in the mean
   peak_bytes            most octets of the poller's memory
   load                  tasks running or waiting to, before and after: others slow all of this down
@@ -77,7 +81,7 @@ pub(super) struct PollArgs {
     #[arg(long)]
     json: bool,
     /// Simulated elements.
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(20..=15_000))]
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(20..=100_000))]
     elements: u32,
     /// Rounds of each way; the figures are medians.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1_000))]
@@ -85,6 +89,21 @@ pub(super) struct PollArgs {
     /// Elements polled at once.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=65_536))]
     in_flight: u64,
+    /// Milliseconds that elements take to answer.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=10_000))]
+    latency: u64,
+    /// With a community, or as a user with SHA-1 and AES-128.
+    #[arg(long, default_value = "2c", value_parser = ["2c", "3"])]
+    version: String,
+    /// Of a hundred elements so many are dead or hostile.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=50))]
+    hostile: u32,
+    /// Measure only these.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<bench::poll::Kind>,
+    /// Elements that `lab network --mix` runs already with the same words: the two ports of its first line.
+    #[arg(long, num_args = 2, value_names = ["PORT", "COUNTS"])]
+    at: Option<Vec<u16>>,
 }
 
 /// What the keys of `--json` mean.
@@ -174,9 +193,17 @@ async fn poll(args: PollArgs) -> Result<(), String> {
     let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     let spec = bench::poll::Spec {
         binary: std::env::current_exe().map_err(|error| format!("cannot find itself: {error}"))?,
-        elements: args.elements,
+        at: args.at.as_deref().and_then(|ports| ports.try_into().ok()),
+        crowd: crowd::Spec {
+            elements: args.elements,
+            sparse: false,
+            latency: Duration::from_millis(args.latency),
+            hostile: args.hostile,
+            users: args.version == "3",
+        },
         rounds: count(args.rounds),
         in_flight: count(args.in_flight),
+        only: args.only,
     };
     let note = |what: &str| super::note(&format_args!("lab: measuring {what}"));
     let interrupted = pin!(super::interrupted());
@@ -196,10 +223,12 @@ fn poll_table(figures: &bench::poll::Figures) -> String {
         String::from("rounds                  elements/s  CPU ms each  packets  octets there   and back\n");
     for (name, way) in [
         ("full", &figures.full),
+        ("full, undisturbed", &figures.undisturbed),
         ("full, kept", &figures.full_kept),
         ("refresh", &figures.refresh),
         ("refresh, kept", &figures.refresh_kept),
     ] {
+        let Some(way) = way else { continue };
         let [there, back] = way.octets;
         text.push_str(&format!(
             "{name:<22}{:>12}{:>13}{:>9}{there:>14}{back:>11}\n",

@@ -1,9 +1,13 @@
 //! `lab network`: the simulated elements alone, for real tools to be tried on.
 
 use crate::element::Behaviour;
-use crate::network::{COMMUNITY, Network, Plan, catalogue, whole};
+use crate::network::{COMMUNITY, Network, Plan, catalogue, crowd, whole};
 use crate::recording;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// What stands in the network.
 #[derive(Debug, clap::Args)]
@@ -14,16 +18,37 @@ pub struct NetworkArgs {
     /// Serve one element with the objects of this recording (`OID|tag|value` lines) instead of the operator.
     #[arg(long)]
     recording: Vec<PathBuf>,
-    /// Serve so many elements of a usual mix instead of the operator; for each line on standard
-    /// input, tell requests and octets received and octets sent. Ends with standard input.
-    #[arg(long, conflicts_with = "recording", value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    /// Serve so many elements of a usual mix behind one socket instead of the operator. The first line tells their
+    /// UDP port and a TCP port on 127.0.0.1: each line there is answered with requests and octets received and octets
+    /// sent by elements, requests to addresses without one, and how many of these had the community in them. Ends
+    /// with standard input.
+    #[arg(long, conflicts_with = "recording", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     mix: Option<u32>,
+    /// With --mix: milliseconds that each answer takes.
+    #[arg(long, requires = "mix", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=10_000))]
+    latency: u64,
+    /// With --mix: of a hundred elements so many are dead or hostile.
+    #[arg(long, requires = "mix", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=50))]
+    hostile: u32,
+    /// With --mix: elements know a user of version 3 too, with SHA-1 and AES-128.
+    #[arg(long, requires = "mix")]
+    users: bool,
+    /// With --mix: one element at every hundredth address of 127.41.0.0/16, nobody at the others.
+    #[arg(long, requires = "mix")]
+    sparse: bool,
 }
 
 /// Starts the elements, tells where they are, and keeps them until Ctrl-C.
 pub(super) async fn run(args: NetworkArgs) -> Result<(), String> {
     if let Some(elements) = args.mix {
-        return counted(Plan::mix(elements), args.snmp).await;
+        let spec = crowd::Spec {
+            elements,
+            sparse: args.sparse,
+            latency: Duration::from_millis(args.latency),
+            hostile: args.hostile,
+            users: args.users,
+        };
+        return counted(spec, args.snmp).await;
     }
     let plan = if args.recording.is_empty() {
         whole()?
@@ -38,18 +63,36 @@ pub(super) async fn run(args: NetworkArgs) -> Result<(), String> {
     Ok(())
 }
 
-/// Serves a plan, and tells of its traffic when asked.
-async fn counted(plan: Plan, port: Option<u16>) -> Result<(), String> {
-    let network = Network::start(plan, port).map_err(|e| collector::admin::chain(&e))?;
-    let answering = tokio::task::spawn_blocking(move || {
-        super::print(&network.port)?;
-        for _asked in std::io::stdin().lines().map_while(Result::ok) {
-            let [received, sent] = network.octets();
-            super::print(&format_args!("{} {received} {sent}", network.requests()))?;
+/// Serves elements of the mix, and tells of their traffic when asked.
+async fn counted(spec: crowd::Spec, port: Option<u16>) -> Result<(), String> {
+    let crowd = Arc::new(crowd::Crowd::start(spec, port).map_err(|e| collector::admin::chain(&e))?);
+    let desk = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| error.to_string())?;
+    let counts = desk.local_addr().map_err(|error| error.to_string())?.port();
+    super::print(&format_args!("{} {counts}", crowd.port))?;
+    std::thread::spawn(move || {
+        for asking in desk.incoming().flatten() {
+            let crowd = Arc::clone(&crowd);
+            std::thread::spawn(move || tell(&crowd, &asking));
         }
-        Ok(())
     });
-    answering.await.map_err(|error| error.to_string())?
+    let ending = tokio::task::spawn_blocking(|| {
+        std::io::stdin().lines().map_while(Result::ok).for_each(drop);
+    });
+    ending.await.map_err(|error| error.to_string())
+}
+
+/// Answers each line until nobody listens any more.
+fn tell(crowd: &crowd::Crowd, mut asking: &TcpStream) {
+    for _asked in BufReader::new(asking).lines().map_while(Result::ok) {
+        let crowd::Traffic {
+            requests: [requests, strangers],
+            octets: [received, sent],
+            told,
+        } = crowd.traffic();
+        if writeln!(asking, "{requests} {received} {sent} {strangers} {told}").is_err() {
+            return;
+        }
+    }
 }
 
 /// The plan with one more element, which shows what a file recorded.

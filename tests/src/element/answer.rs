@@ -1,6 +1,7 @@
 //! The answer to one datagram (RFC 1157 for version 1, RFC 3416 for version 2c).
 
 mod discovery;
+pub(super) mod secured;
 
 use super::story::PLACE;
 use super::view::{Found, Row, encode};
@@ -36,6 +37,13 @@ struct Request<'a> {
     uptime: u32,
 }
 
+/// A response without the message around it.
+struct Reply {
+    status: i32,
+    index: usize,
+    varbinds: Vec<u8>,
+}
+
 /// What becomes of a request.
 enum Verdict {
     /// Variable bindings, encoded.
@@ -56,7 +64,7 @@ impl Element {
             _ => {}
         }
         let Ok(outcome) = CommunityMessage::decode(datagram.to_vec().into(), DecodeConfig::DEFAULT) else {
-            return discovery::answer(self, datagram);
+            return secured::answer(self, datagram).or_else(|| discovery::answer(self, datagram));
         };
         let message = outcome.value;
         let pdu = message.pdu().standard()?;
@@ -70,12 +78,12 @@ impl Element {
             room: self.max_size.saturating_sub(OVERHEAD + self.community.len()),
             uptime: self.uptime(),
         };
-        request.serve()
+        request.serve().and_then(|reply| request.message(&reply))
     }
 }
 
 impl Request<'_> {
-    fn serve(&self) -> Option<Vec<u8>> {
+    fn serve(&self) -> Option<Reply> {
         let verdict = match self.pdu.pdu_type() {
             PduType::GetRequest => self.get(),
             _ if self.element.behaviour == Behaviour::HalfDead => return None,
@@ -86,13 +94,18 @@ impl Request<'_> {
             PduType::SetRequest => Verdict::Error(NO_ACCESS, 1),
             _ => return None,
         };
-        match verdict {
-            Verdict::Objects(varbinds) => self.message(0, 0, &varbinds),
+        let (status, index, varbinds) = match verdict {
+            Verdict::Objects(varbinds) => (0, 0, varbinds),
             // RFC 3416, 4.2.1: a response that says tooBig has no variable bindings.
-            Verdict::Error(TOO_BIG, _) if self.version != Version::V1 => self.message(TOO_BIG, 0, &[]),
-            Verdict::Error(TOO_BIG, _) => self.message(TOO_BIG, 0, &self.echo()),
-            Verdict::Error(status, index) => self.message(status, index, &self.echo()),
-        }
+            Verdict::Error(TOO_BIG, _) if self.version != Version::V1 => (TOO_BIG, 0, Vec::new()),
+            Verdict::Error(TOO_BIG, _) => (TOO_BIG, 0, self.echo()),
+            Verdict::Error(status, index) => (status, index, self.echo()),
+        };
+        Some(Reply {
+            status,
+            index,
+            varbinds,
+        })
     }
 
     fn get(&self) -> Verdict {
@@ -236,24 +249,29 @@ impl Request<'_> {
             .collect()
     }
 
-    fn message(&self, status: i32, index: usize, varbinds: &[u8]) -> Option<Vec<u8>> {
-        let mut buffer = EncodeBuf::with_capacity(varbinds.len() + OVERHEAD + self.element.community.len());
+    fn message(&self, reply: &Reply) -> Option<Vec<u8>> {
+        let size = reply.varbinds.len() + OVERHEAD + self.element.community.len();
+        let mut buffer = EncodeBuf::with_capacity(size);
         let whole = buffer.push_sequence(|buffer| {
-            buffer.push_constructed(0xa2, |buffer| {
-                buffer.push_sequence(|buffer| {
-                    buffer.push_bytes(varbinds);
-                    Ok(())
-                })?;
-                buffer.push_integer(i32::try_from(index).unwrap_or(0));
-                buffer.push_integer(status);
-                buffer.push_integer(self.pdu.request_id());
-                Ok(())
-            })?;
+            self.push_response(buffer, reply)?;
             buffer.push_octet_string(&self.element.community)?;
             buffer.push_integer(self.version.as_i32());
             Ok(())
         });
         whole.ok().map(|()| buffer.finish_vec())
+    }
+
+    fn push_response(&self, buffer: &mut EncodeBuf, reply: &Reply) -> async_snmp::Result<()> {
+        buffer.push_constructed(0xa2, |buffer| {
+            buffer.push_sequence(|buffer| {
+                buffer.push_bytes(&reply.varbinds);
+                Ok(())
+            })?;
+            buffer.push_integer(i32::try_from(reply.index).unwrap_or(0));
+            buffer.push_integer(reply.status);
+            buffer.push_integer(self.pdu.request_id());
+            Ok(())
+        })
     }
 }
 

@@ -22,9 +22,6 @@ const RECORDINGS: [(&str, &str); 1] = [(
     include_str!("../../network/recordings/cabinet-power.snmprec"),
 )];
 
-/// 127.31.0.0: where the elements of [`Plan::mix`] begin.
-const MIX: u32 = 0x7f1f_0000;
-
 /// Sites and the elements at them.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
@@ -155,38 +152,6 @@ impl Plan {
         let mut kind: Kind = toml::from_str(&head).map_err(|e| e.to_string())?;
         recording.clone_into(&mut kind.recording);
         Ok(self.add(Hardware::Own(Box::new(kind)), name, role, None))
-    }
-
-    /// So many elements as an operator has them: of twenty 14 access switches, a chassis router,
-    /// three cameras and two radio units. All in 127.31.0.0/16 and beyond.
-    #[must_use]
-    pub fn mix(elements: u32) -> Self {
-        let mut plan = Self::small();
-        let Some(site) = plan.sites.first().map(|site| site.name.clone()) else {
-            return plan;
-        };
-        for n in 0..elements {
-            let (kind, role) = match n % 20 {
-                0 => ("nokia-7750-sr7", "core"),
-                1..=3 => ("hikvision-bare", "video"),
-                4..=5 => ("nokia-airscale", "ran"),
-                _ => ("tplink-t2600g", "access"),
-            };
-            plan.elements.push(Placed {
-                site: site.clone(),
-                name: format!("mix-{n}"),
-                // Hosts 1 to 250 of each network.
-                address: Ipv4Addr::from(MIX + (n / 250) * 256 + n % 250 + 1),
-                hardware: Hardware::Catalogue(kind.to_owned()),
-                behaviour: None,
-                role: role.to_owned(),
-                generations: String::new(),
-                tags: String::new(),
-                acquired: String::new(),
-                tells: None,
-            });
-        }
-        plan
     }
 
     fn add(mut self, hardware: Hardware, name: &str, role: &str, behaviour: Option<Behaviour>) -> Self {

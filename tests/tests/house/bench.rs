@@ -111,3 +111,26 @@ fn polling_is_measured_and_told_in_one_line() {
     }
     assert!(number("/variables") > 50.0);
 }
+
+#[test]
+fn polling_is_measured_as_a_user_from_afar_and_among_those_who_do_not_behave() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = "bench poll --json --elements 100 --rounds 1 --in-flight 100 --version 3 --latency 2 --hostile 4 --only full";
+    let output = run(folder.path(), &words.split(' ').collect::<Vec<_>>());
+    assert!(output.status.success(), "{}", complaint(&output));
+    let said = String::from_utf8(output.stdout).unwrap();
+    let figures: Value = serde_json::from_str(&said).unwrap();
+    let number = |path: &str| figures.pointer(path).and_then(Value::as_f64).unwrap();
+    assert_eq!(figures["version"], "3");
+    assert_eq!((number("/latency_ms"), number("/hostile")), (2.0, 4.0));
+    // The elements of the mix show 234 variables in the mean, whoever asks.
+    assert!(number("/variables") > 200.0, "{said}");
+    for way in ["full", "undisturbed"] {
+        assert!(number(&format!("/{way}/per_second")) > 0.0, "{said}");
+    }
+    assert!(number("/full/packets") > number("/undisturbed/packets"), "{said}");
+    assert!(
+        figures["slowdown"].is_number() && figures["refresh"].is_null(),
+        "{said}"
+    );
+}

@@ -104,7 +104,13 @@ fn walk(
     mut answer: impl FnMut(Pdu, &[Bytes]) -> Answered,
 ) -> (Vec<(Outcome, usize)>, usize) {
     let questions: Vec<&[Bytes]> = questions.iter().map(Vec::as_slice).collect();
-    let mut walk = Walk::new(&questions, limits, Manner::new(limits), limits.max_evidence_bytes);
+    let mut walk = Walk::new(
+        &questions,
+        limits,
+        Manner::new(limits),
+        limits.max_evidence_bytes,
+        &Split::default(),
+    );
     let mut requests = 0;
     while let Some((pdu, names)) = walk.next_request() {
         requests += 1;
@@ -130,6 +136,103 @@ fn walk(
             .collect(),
         requests,
     )
+}
+
+/// What came of each question, in how many requests, and what to cut the next time.
+fn cut_walk(tree: &[Varbind], split: &Split, fits: usize) -> (Vec<Vec<Varbind>>, usize, Option<Split>) {
+    let (questions, limits) = (both(), limits());
+    let questions: Vec<&[Bytes]> = questions.iter().map(Vec::as_slice).collect();
+    let manner = Manner::new(&limits);
+    let mut walk = Walk::new(&questions, &limits, manner, limits.max_evidence_bytes, split);
+    let mut requests = 0;
+    while let Some((pdu, names)) = walk.next_request() {
+        requests += 1;
+        let mut response = element(tree, pdu, names);
+        response.varbinds.truncate(fits);
+        walk.answered(response);
+    }
+    let better = walk.better(split);
+    let answers = walk.finish(questions.len()).into_iter();
+    let rows = answers.map(|answer| {
+        assert_eq!(answer.outcome, Outcome::Complete);
+        answer.varbinds
+    });
+    (rows.collect(), requests, better)
+}
+
+/// Tables of so many rows in each of three columns.
+fn uneven(rows: [[u32; 3]; 2]) -> Vec<Varbind> {
+    let mut all = Vec::new();
+    for (table, columns) in (1..).zip(rows) {
+        for (column, rows) in (2..).zip(columns) {
+            let column = child(&child(&name("1.3.6.1.9"), table), column);
+            all.extend((1..=rows).map(|row| varbind(child(&column, row), 4, 10)));
+        }
+    }
+    all.push(varbind(name("1.3.6.1.9.9.0"), 2, 1));
+    all
+}
+
+#[test]
+fn an_element_that_is_known_is_asked_less_often() {
+    let tree = uneven([[28, 28, 28], [26, 0, 0]]);
+    let (rows, first, better) = cut_walk(&tree, &Split::default(), 24);
+    let better = better.unwrap();
+    let (again, known, still) = cut_walk(&tree, &better, 24);
+    assert!(known < first, "{known} {first}");
+    assert_eq!(
+        (again, still),
+        (rows, None),
+        "the same rows, and nothing new is learned"
+    );
+}
+
+#[test]
+fn answers_are_made_to_fill_a_frame_and_no_more() {
+    let asked = |fits: usize, most: u32| {
+        let limits = Limits {
+            max_repetitions: most,
+            ..limits()
+        };
+        let tree = tree(150);
+        let mut largest = 0;
+        let (answers, _) = walk(&both()[..1], &limits, |pdu, names| {
+            let Pdu::GetBulk { repetitions } = pdu else {
+                return Ok(element(&tree, pdu, names));
+            };
+            largest = largest.max(repetitions);
+            let mut response = element(&tree, pdu, names);
+            response.varbinds.truncate(fits);
+            Ok(response)
+        });
+        assert_eq!(answers, [(Outcome::Complete, 450)]);
+        largest
+    };
+    // A binding here takes some 24 octets.
+    let frame = asked(usize::MAX, 1_000);
+    assert!((50..70).contains(&frame), "{frame}");
+    assert_eq!(asked(usize::MAX, 45), 45, "never beyond the limit");
+    // Who cuts answers to the frame is asked for whatever fits.
+    assert_eq!(asked(58, 1_000), 1_000);
+    // Who cuts them much shorter has a reason.
+    assert_eq!(asked(20, 1_000), 40);
+}
+
+proptest! {
+    /// However it is cut, and whatever changed since: every row comes, once and in order.
+    #[test]
+    fn no_cut_loses_a_row(
+        before in proptest::array::uniform2(proptest::array::uniform3(0_u32..30)),
+        now in proptest::array::uniform2(proptest::array::uniform3(0_u32..30)),
+        fits in 6_usize..60,
+    ) {
+        let (.., split) = cut_walk(&uneven(before), &Split::default(), fits);
+        let tree = uneven(now);
+        let (plain, ..) = cut_walk(&tree, &Split::default(), fits);
+        let (cut, ..) = cut_walk(&tree, &split.unwrap_or_default(), fits);
+        prop_assert_eq!(plain.concat().len() + 1, tree.len());
+        prop_assert_eq!(plain, cut);
+    }
 }
 
 fn both() -> Vec<Vec<Bytes>> {

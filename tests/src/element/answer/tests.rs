@@ -5,6 +5,7 @@ use crate::element::View;
 use async_snmp::pdu::{GetBulkPdu, RequestPdu};
 use async_snmp::{Oid as WireOid, Value as WireValue, VarBind};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Instant;
 
 fn element(behaviour: Behaviour) -> Element {
@@ -24,11 +25,12 @@ fn element(behaviour: Behaviour) -> Element {
     Element {
         name: "e".to_owned(),
         address: Ipv4Addr::LOCALHOST,
-        view: View::new([text(1), text(2), text(3), counter, text(5)]),
+        view: Arc::new(View::new([text(1), text(2), text(3), counter, text(5)])),
         behaviour,
         community: b"public".to_vec(),
         max_size: Element::FRAME,
         engine_id: b"\x80\0\0\x09\x05abc".to_vec(),
+        lock: None,
         started: Instant::now(),
         uptime_offset: 0,
         story: None,
