@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use model::{Evidence, Observation, Oid, Outcome, Question, QuestionKind, Value, Varbind};
 
 /// Where names that count begin; two octets of the input choose one and its last arc.
-const ROOTS: [&str; 8] = [
+const ROOTS: [&str; 10] = [
     "1.3.6.1.2.1.1",
     "1.3.6.1.2.1.2.2.1.6",
     "1.3.6.1.2.1.47.1.1.1.1",
@@ -15,6 +15,8 @@ const ROOTS: [&str; 8] = [
     "1.3.6.1.2.1.33.1.1.1",
     "1.3.6.1.2.1.17.1.1",
     "1.0.8802.1.1.2.1.4.1.1",
+    "1.3.6.1.4.1.9.9.23.1.2.1.1",
+    "1.3.6.1.2.1.4.22.1.2",
     "1.3.6.1.4.1",
 ];
 
@@ -59,6 +61,10 @@ fn bounded(evidence: &Evidence, knowledge: &'static Knowledge) {
     for attribution in found.maker.iter().chain(&found.brand) {
         assert!((0.0..=1.0).contains(&attribution.confidence));
     }
+    let neighbours = identify::neighbour::neighbours(evidence);
+    let makers = identify::neighbour::makers(&neighbours, knowledge);
+    assert!(makers.iter().flatten().all(|maker| maker.confidence < 0.5));
+    assert!(!identify::units::hardware(&found).is_empty());
     assert!(
         found
             .claims
