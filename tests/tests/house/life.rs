@@ -348,6 +348,23 @@ fn a_swap_is_proof_and_silence_is_none_and_each_change_has_its_cause() {
             Some(&("reopened", "network", None)),
             "{shown}"
         );
+        // Declared to be something else: the rule is not met any more, and nothing was removed.
+        let mut declared = plan("nokia-7750-sr7", Behaviour::Normal);
+        declared.elements[1].role = "access".to_owned();
+        let mut lived = lived.on(declared).await;
+        assert_eq!(lived.finding("core-2", "closed").await, silent);
+        let shown = lived.shown(&silent);
+        assert_eq!(
+            events(&shown).last(),
+            Some(&("closed", "declaration", None)),
+            "{shown}"
+        );
+        assert_eq!(shown["row"]["ending"], "not_met", "{shown}");
+        assert_eq!(
+            counted(&lived),
+            [0, 2],
+            "what was proven once stays on record, and no more"
+        );
         lived.house.stop().await.unwrap();
     });
 }
