@@ -76,7 +76,7 @@ pub fn evaluate(situation: &Situation<'_>, policies: &Policies, question: &Quest
     let mut results = nothing_known(place, policies);
     for code in &place.jurisdictions {
         let parts: Vec<(&Part, Vec<RuleResult>)> = unit_first(situation.parts)
-            .map(|part| (part, judge_part(code, place, part, policies, question)))
+            .map(|part| (part, judge_part(code, place, part, policies, question, |_| true)))
             .collect();
         let mut adding = Adding::default();
         let mut kept = Vec::new();
@@ -114,13 +114,15 @@ pub(crate) fn unit_first(parts: &[Part]) -> impl Iterator<Item = &Part> {
     of(true).chain(of(false))
 }
 
-/// What every candidate rule says of one part by its maker and then by its brand, whatever else is said of it.
+/// What every candidate rule that is heard says of one part by its maker and then by its brand, whatever else is
+/// said of it.
 pub(crate) fn judge_part(
     code: &str,
     place: &Place,
     part: &Part,
     policies: &Policies,
     question: &Question<'_>,
+    hears: impl Fn(&Rule) -> bool,
 ) -> Vec<RuleResult> {
     let view = View {
         place,
@@ -128,7 +130,7 @@ pub(crate) fn judge_part(
         policies,
         question,
     };
-    view.judge(code)
+    view.judge(code, hears)
 }
 
 fn no_pack(code: &str, policies: &Policies) -> RuleResult {
@@ -223,7 +225,7 @@ enum Via {
 }
 
 impl<'a> View<'a> {
-    fn judge(&self, code: &str) -> Vec<RuleResult> {
+    fn judge(&self, code: &str, hears: impl Fn(&Rule) -> bool) -> Vec<RuleResult> {
         let (maker, brand) = (self.part.maker.as_ref(), self.part.brand.as_ref());
         let brand = brand.filter(|b| maker.is_none_or(|m| m.supplier.id != b.supplier.id));
         let via = if maker.is_some() {
@@ -238,7 +240,8 @@ impl<'a> View<'a> {
             let rules = self
                 .policies
                 .candidates(code, &attribution.supplier.id, any_maker, self.question);
-            found.extend(rules.filter_map(|rule| self.apply(rule, attribution, via)));
+            let heard = rules.filter(|rule| hears(rule));
+            found.extend(heard.filter_map(|rule| self.apply(rule, attribution, via)));
         }
         found
     }

@@ -18,7 +18,7 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
 
 /// Answers remembered at most; one takes some 200 bytes.
-const MOST: usize = 1 << 18;
+const MOST: usize = 1 << 19;
 
 /// What one rule says of one part, without the words.
 #[derive(Debug, Clone)]
@@ -50,6 +50,7 @@ pub struct Recall<'a> {
     hasher: RandomState,
     places: Table<PlaceKey>,
     parts: Table<PartKey>,
+    last: usize,
     said: HashMap<(usize, usize), Arc<[Said<'a>]>>,
     stands: HashMap<(usize, usize, bool), Arc<[Stand<'a>]>>,
     nothing: Arc<[Said<'a>]>,
@@ -67,6 +68,7 @@ impl<'a> Recall<'a> {
             hasher: RandomState::new(),
             places: Table::default(),
             parts: Table::default(),
+            last: 0,
             said: HashMap::new(),
             stands: HashMap::new(),
             nothing: Arc::from([]),
@@ -101,9 +103,13 @@ impl<'a> Recall<'a> {
     /// What every rule says of the parts at the place; in no order that means anything.
     pub fn ask<'p>(&mut self, place: &Place, parts: &'p [Part]) -> Vec<OfPart<'p, 'a>> {
         self.forget();
-        let at = self.place(place);
         let mut found: Vec<(&Part, Arc<[Said<'a>]>)> = Vec::new();
         for part in unit_first(parts) {
+            // Most parts are of makers that no rule here speaks of: that is found out sooner than remembered.
+            if !self.spoken_of(place, part) {
+                continue;
+            }
+            let at = self.place(place);
             let said = self.part(at, place, part);
             if !said.is_empty() {
                 found.push((part, said));
@@ -156,15 +162,34 @@ impl<'a> Recall<'a> {
         Arc::clone(self.stands.entry(key).or_insert_with(|| worked_out().into()))
     }
 
+    /// Whether some rule could speak of the part at all.
+    fn spoken_of(&self, place: &Place, part: &Part) -> bool {
+        let any_maker = part.component.is_none();
+        let named = |who: &Option<Attribution>, any_maker: bool| {
+            who.as_ref().is_some_and(|who| {
+                place.jurisdictions.iter().any(|code| {
+                    let mut rules =
+                        self.policies
+                            .candidates(code, &who.supplier.id, any_maker, &self.question);
+                    rules.any(|rule| self.hears(&rule.id))
+                })
+            })
+        };
+        named(&part.maker, any_maker) || named(&part.brand, false)
+    }
+
     fn part(&mut self, at: usize, place: &Place, part: &Part) -> Arc<[Said<'a>]> {
         let key = (at, self.of(part));
         if let Some(known) = self.said.get(&key) {
             return Arc::clone(known);
         }
         let codes = place.jurisdictions.iter();
-        let results = codes.flat_map(|code| judge_part(code, place, part, self.policies, &self.question));
-        let heard = results.filter(|result| self.hears(&result.rule));
-        let said: Vec<Said<'a>> = heard.filter_map(|result| self.brief(&result)).collect();
+        let results = codes.flat_map(|code| {
+            judge_part(code, place, part, self.policies, &self.question, |rule| {
+                self.hears(&rule.id)
+            })
+        });
+        let said: Vec<Said<'a>> = results.filter_map(|result| self.brief(&result)).collect();
         let said = if said.is_empty() {
             Arc::clone(&self.nothing)
         } else {
@@ -186,10 +211,16 @@ impl<'a> Recall<'a> {
     }
 
     fn place(&mut self, place: &Place) -> usize {
+        // Elements come site by site, and each asks several times.
+        if self.places.get(self.last).is_some_and(|key| key.is(place)) {
+            return self.last;
+        }
         let hash = self.hasher.hash_one(PlaceFacts(place));
         let policies = self.policies;
-        self.places
-            .find(hash, |key| key.is(place), || PlaceKey::of(place, policies))
+        self.last = self
+            .places
+            .find(hash, |key| key.is(place), || PlaceKey::of(place, policies));
+        self.last
     }
 
     fn of(&mut self, part: &Part) -> usize {

@@ -69,6 +69,7 @@ Keys of --json:
                         each element judged by itself and explained in words, as the collector does with one
                         that changed; all judged anew and counted; all judged before and after a draft
     seconds             wall time, without making the elements (making_seconds)
+    cpu_seconds         processor time of all threads for it, and from that:
     elements_per_second_per_core, microseconds_per_element
   results, findings     of any class, and those that open one; would_open: under the draft that is assumed
   peak_bytes            most octets of memory, whatever the number of elements

@@ -40,11 +40,14 @@ pub(super) fn run(args: &JudgeArgs) -> Result<(), String> {
         ("counted as a population", &figures.counted),
         ("what-if", &figures.what_if),
     ];
-    let mut text = String::from("way                         seconds  a second and core  us each\n");
+    let mut text = String::from("way                         seconds   CPU s  a second and core  us each\n");
     for (name, speed) in ways {
         text.push_str(&format!(
-            "{name:<26}{:>9.1}{:>19.0}{:>9.1}\n",
-            speed.seconds, speed.elements_per_second_per_core, speed.microseconds_per_element
+            "{name:<26}{:>9.1}{:>8.1}{:>19.0}{:>9.1}\n",
+            speed.seconds,
+            speed.cpu_seconds,
+            speed.elements_per_second_per_core,
+            speed.microseconds_per_element
         ));
     }
     super::print(&format_args!(
