@@ -1,7 +1,7 @@
 //! Units over time, clones, one box at two addresses, and those whom neighbours tell of: through real processes.
 
 use super::programs::{LAB, PATIENCE, complaint, run};
-use lab::house::{House, HouseSpec};
+use lab::house::{House, HouseError, HouseSpec};
 use lab::network::Plan;
 use serde_json::Value;
 use std::path::Path;
@@ -38,7 +38,16 @@ async fn house(data: &Path, first: &str, port: Option<u16>) -> House {
     spec.data = Some(data.to_owned());
     spec.interval_seconds = 1;
     spec.snmp = port;
-    House::start(spec).await.unwrap()
+    // Sockets of the house before close when its tasks end, which is a moment later.
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        match House::start(spec.clone()).await {
+            Err(HouseError::Network(_)) if std::time::Instant::now() < deadline => {
+                tokio::task::yield_now().await
+            }
+            started => return started.unwrap(),
+        }
+    }
 }
 
 async fn elements(house: &House) -> Vec<Value> {
