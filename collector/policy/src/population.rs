@@ -29,7 +29,7 @@ pub struct Asset {
     pub complete: bool,
     /// How it is known to have stood there.
     pub seen: Seen,
-    /// What replacing the unit costs, in hundredths of the operator's currency.
+    /// What replacing the unit costs, in whole units of the currency of the prices on file.
     pub price: Option<u64>,
 }
 

@@ -1,5 +1,6 @@
 //! The router from the outside, over a store in memory.
 
+mod coverage;
 mod life;
 mod what_if;
 
@@ -137,76 +138,6 @@ async fn every_page_renders_and_escapes_what_devices_say() {
             "{page} shows the name"
         );
     }
-}
-
-#[tokio::test]
-async fn coverage_shows_the_funnel_and_what_is_dark_and_the_api_says_the_same() {
-    let house = House::new();
-    let page = house.get("/coverage?range=192.0.2.248/29").await.body;
-    for words in [
-        "192.0.2.251 – 192.0.2.252",
-        "1 ignored",
-        "it told its engine and was silent to the credential, twice",
-        "1 left alone at their last turn",
-        "203.0.113.9",
-    ] {
-        assert!(page.contains(words), "{words}: {page}");
-    }
-    let api: Value =
-        serde_json::from_str(&house.get("/api/v1/coverage?range=192.0.2.248/29").await.body).unwrap();
-    let range = &api["sites"][0]["ranges"][0];
-    assert_eq!(
-        (&range["states"]["silent"], &range["funnel"]["answered"]),
-        (&2.into(), &3.into())
-    );
-    assert_eq!(range["unreached"]["window"], 1);
-    assert_eq!(api["runs"].as_array().unwrap().len(), 5, "{}", api["runs"]);
-    let scope = api["funnel"]["in_scope"].as_u64().unwrap();
-    assert_eq!(scope, 14 + 7);
-    let only = house
-        .get("/api/v1/coverage?range=192.0.2.248/29&state=unreachable")
-        .await
-        .body;
-    let only: Value = serde_json::from_str(&only).unwrap();
-    assert_eq!(only["runs"][0]["first"], "192.0.2.253");
-    assert!(house.get("/api/v1/coverage").await.body.contains("\"runs\":null"));
-}
-
-#[tokio::test]
-async fn who_is_seen_and_not_polled_is_listed_as_such_and_by_its_possible_maker() {
-    let house = House::new();
-    let page = async |filter: &str| {
-        house
-            .get(&format!("/elements?polling=not_polled{filter}"))
-            .await
-            .body
-    };
-    for shown in [
-        page("").await,
-        page("&maker=huawei&standing=unknown").await,
-        house.get("/coverage").await.body,
-    ] {
-        for words in [
-            "possibly Huawei",
-            "31 %",
-            "seen, not polled",
-            "203.0.113.9, 00:e0:fc:00:00:09",
-        ] {
-            assert!(shown.contains(words), "{words}: {shown}");
-        }
-    }
-    for filter in [
-        "&standing=clear",
-        "&role=core",
-        "&maker=nokia",
-        "&text=elsewhere",
-        "&site=lon-2",
-    ] {
-        assert!(page(filter).await.contains("<b>0</b> match"), "{filter}");
-    }
-    assert!(!house.get("/elements").await.body.contains("seen, not polled"));
-    let api: Value = serde_json::from_str(&house.get("/api/v1/coverage").await.body).unwrap();
-    assert_eq!(api["seen"][0]["maker"]["confidence"], 0.31);
 }
 
 #[tokio::test]

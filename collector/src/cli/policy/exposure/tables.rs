@@ -128,8 +128,8 @@ fn bounded(name: &str) -> String {
     name.chars().take(NAME_CHARS).collect()
 }
 
-/// Hundredths of a currency, with what is not in them.
-fn cost(hundredths: u64, elements: u64, unpriced: u64) -> String {
+/// In whole units of the currency, with what is not in them.
+fn cost(known: u64, elements: u64, unpriced: u64) -> String {
     if elements == unpriced {
         return if elements == 0 {
             "0".to_owned()
@@ -137,11 +137,10 @@ fn cost(hundredths: u64, elements: u64, unpriced: u64) -> String {
             "unknown".to_owned()
         };
     }
-    let told = format!("{}.{:02}", hundredths / 100, hundredths % 100);
     if unpriced == 0 {
-        told
+        known.to_string()
     } else {
-        format!("{told} and {unpriced} without a price")
+        format!("{known} and {unpriced} without a price")
     }
 }
 
