@@ -113,7 +113,7 @@ impl Request<'_> {
         for (position, asked) in self.pdu.varbinds().iter().enumerate() {
             let exception = match self.element.view.get(asked.oid.arcs()) {
                 Found::Row(row) if !self.hidden(row) => {
-                    self.append(row, &mut out);
+                    self.tell(row, &mut out);
                     continue;
                 }
                 Found::NoSuchInstance => NO_SUCH_INSTANCE,
@@ -191,6 +191,15 @@ impl Request<'_> {
         self.fit(out, count)
     }
 
+    /// A word is told where it is asked for by name: what a walk brings from beyond its table nobody keeps.
+    fn tell(&self, row: &Row, out: &mut Vec<u8>) {
+        let story = self.element.story.as_ref().filter(|_| row.arcs() == PLACE);
+        match story.and_then(|story| story.tell(self.uptime)) {
+            Some(value) => out.extend(encode(&Oid::from_arcs(&PLACE).to_ber(), &value)),
+            None => self.append(row, out),
+        }
+    }
+
     fn append(&self, row: &Row, out: &mut Vec<u8>) {
         if let Behaviour::Lying(after) = self.element.behaviour
             && row.arcs().starts_with(&SERIAL)
@@ -202,11 +211,7 @@ impl Request<'_> {
             ));
             return;
         }
-        let story = self.element.story.as_ref().filter(|_| row.arcs() == PLACE);
-        match story.and_then(|story| story.tell(self.uptime)) {
-            Some(value) => out.extend(encode(&Oid::from_arcs(&PLACE).to_ber(), &value)),
-            None => row.append(self.uptime, out),
-        }
+        row.append(self.uptime, out);
     }
 
     /// The object after a name, as this element counts.

@@ -31,7 +31,7 @@ pub struct Said {
     pub at: Instant,
 }
 
-/// All answers of one element that hold [`PLACE`].
+/// All answers of one element to questions for [`PLACE`].
 #[derive(Debug)]
 pub struct Story {
     tells: Tells,
