@@ -123,6 +123,7 @@ fn questions(asked: &v1::Questions) -> Result<Arc<Plan>, Refusal> {
         Ok(IfArcConfig {
             arc: found.arc,
             walk: oids(&format!("if_arc {}", found.arc), &found.walk)?,
+            addresses: addresses(found)?,
         })
     };
     Ok(Arc::new(Plan::from(&PlanConfig {
@@ -132,6 +133,12 @@ fn questions(asked: &v1::Questions) -> Result<Arc<Plan>, Refusal> {
         if_arc: asked.if_arc.iter().map(if_arc).collect::<Result<_, Refusal>>()?,
         neighbours: asked.neighbours.as_ref().map(neighbours),
     })))
+}
+
+fn addresses(found: &v1::IfArc) -> Result<Vec<OidText>, Refusal> {
+    let item = format!("if_arc {}, addresses", found.arc);
+    at_most(&item, found.addresses.len(), most::MAX_ADDRESS_COLUMNS)?;
+    oids(&item, &found.addresses)
 }
 
 fn neighbours(asked: &v1::Neighbours) -> Vec<Neighbours> {
@@ -250,10 +257,17 @@ fn areas(plan: &v1::Plan, bounds: &Bounds, windows: &[Window]) -> Result<Vec<Are
     let mut addresses = 0;
     for planned in &plan.ranges {
         let excluded = planned.excluded.iter().map(String::as_str);
-        let range = Range::new(&planned.prefix, excluded).map_err(|error| refuse("range", error))?;
+        let range = match planned.unswept {
+            true => Range::of_any_size(&planned.prefix, excluded),
+            false => Range::new(&planned.prefix, excluded),
+        };
+        let range = range.map_err(|error| refuse("range", error))?;
         let item = format!("range {}", range.prefix());
         if !bounds.allows(range.prefix()) {
             return Err(refuse(item, "lies outside what this agent allows"));
+        }
+        if planned.unswept && !planned.follow {
+            return Err(refuse(item, "is neither swept nor followed"));
         }
         let port = port(&item, planned.port)?;
         if all
@@ -262,7 +276,7 @@ fn areas(plan: &v1::Plan, bounds: &Bounds, windows: &[Window]) -> Result<Vec<Are
         {
             return Err(refuse(item, "overlaps another"));
         }
-        addresses += range.size();
+        addresses += if planned.unswept { 0 } else { range.size() };
         if addresses > most::MAX_ADDRESSES {
             return Err(refuse(
                 "ranges",
@@ -273,6 +287,8 @@ fn areas(plan: &v1::Plan, bounds: &Bounds, windows: &[Window]) -> Result<Vec<Are
             credential: credential(&item, &planned.credential_name, range.prefix(), bounds)?,
             windows: chosen(&item, planned.windows, windows)?,
             ask_silent: planned.ask_silent,
+            follow: planned.follow,
+            swept: !planned.unswept,
             range,
             port,
         });
@@ -327,6 +343,7 @@ mod tests {
                 if_arc: vec![v1::IfArc {
                     arc: 99_999,
                     walk: vec!["1.3.6.1.4.1.99999.1".to_owned()],
+                    addresses: vec!["1.3.6.1.4.1.99999.1.4".to_owned()],
                 }],
                 neighbours: None,
             }),
@@ -357,11 +374,21 @@ mod tests {
         assert_eq!((checked.assignments.len(), checked.sweep.slots()), (3, 512));
         let questions = checked.questions.unwrap();
         assert_eq!((questions.questions.len(), questions.if_arc.len()), (5, 1));
+        assert_eq!(questions.if_arc[0].addresses.len(), 1);
         assert!(checked.assignments.iter().all(|one| one.windows.is_empty()));
         let mut windowed = plan();
         windowed.targets[1].windows = 2;
         let checked = check(&windowed, &bounds()).unwrap();
         assert_eq!(checked.assignments[1].windows.len(), 1);
+        // What is not swept has any size and no slots.
+        let mut told = plan();
+        told.ranges.push(v1::PlannedRange {
+            follow: true,
+            unswept: true,
+            ..range("10.128.0.0/9")
+        });
+        let checked = check(&told, &bounds()).unwrap();
+        assert_eq!((checked.sweep.areas(), checked.sweep.slots()), (3, 512));
         let empty = v1::Plan {
             id: plan().id,
             ..v1::Plan::default()
@@ -478,6 +505,36 @@ mod tests {
             (with_range("10.0.0.0/8"), "range: 10.0.0.0/8 is too large"),
             (with_range("11.0.0.0/24"), "range 11.0.0.0/24: lies outside"),
             (with_range("192.0.2.0/31"), "range 192.0.2.0/31: lies outside"),
+            (
+                change(|p| p.ranges[0].unswept = true),
+                "range 10.1.0.0/24: is neither swept nor followed",
+            ),
+            (
+                change(|p| {
+                    p.ranges.push(v1::PlannedRange {
+                        follow: true,
+                        unswept: true,
+                        ..range("2001::/16")
+                    });
+                }),
+                "range 2001::/16: lies outside what this agent allows",
+            ),
+            (
+                change(|p| {
+                    p.ranges.push(v1::PlannedRange {
+                        follow: true,
+                        unswept: true,
+                        ..range("10.0.0.0/8")
+                    });
+                }),
+                "range 10.0.0.0/8: overlaps another",
+            ),
+            (
+                change(|p| {
+                    p.questions.as_mut().unwrap().if_arc[0].addresses = vec!["1.3.6.1".into(); 5];
+                }),
+                "if_arc 99999, addresses: more than 4",
+            ),
             (
                 with_range("10.1.0.128/25"),
                 "range 10.1.0.128/25: overlaps another",
