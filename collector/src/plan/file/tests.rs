@@ -150,7 +150,7 @@ fn ranges_may_follow_neighbours_and_have_any_size_when_they_are_not_swept() {
         ),
         (
             text.clone() + &range("2001:db8:1::/112", ""),
-            "p:9:10: 2001:db8:1::/112 overlaps 2001:db8::/32",
+            "p:11:10: 2001:db8:1::/112 overlaps 2001:db8::/32",
         ),
     ] {
         let error = PlanFile::parse(&text, "p").unwrap_err().to_string();
