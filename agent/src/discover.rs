@@ -2,19 +2,21 @@
 //! what became of every address is told.
 //!
 //! ```text
-//! follower ─(watch: sweep)─► discovery ─► prober: questions, at most 256 at once
-//!                              │ ├─► disk ─(watch: found)────► follower
-//!                              │ └─► disk ─(watch: coverage)─► uplink
+//! follower ─(watch: sweep)─────► discovery ─► prober: questions, at most 256 at once
+//! schedule ─(whom they name)───►   │ ├─► disk ─(watch: found)────► follower
+//!                                  │ └─► disk ─(watch: coverage)─► uplink
 //! ```
 //!
-//! Invariants: each address is asked once a sweep, evenly over it, and never
-//! faster than the agent's cap; listed targets, and ranges in their windows, are
+//! Invariants: each address of a range that is swept is asked once a sweep, evenly over it, and
+//! never faster than the agent's cap; whom neighbours name is asked only inside a range that
+//! follows them, a few at a time; listed targets, and ranges in their windows, are
 //! left alone by the wall clock as it is then; a community goes only to addresses of
 //! its own range; a user that is refused is left alone; what was found is kept over
 //! restarts; every address in scope has a state.
 
 mod sweep;
 mod found;
+mod told;
 mod coverage;
 mod refusals;
 mod probe;
@@ -31,21 +33,28 @@ use crate::target::Target;
 use crate::uplink::{chain, micros};
 use crate::window;
 use coverage::{Coverage, Deferred};
-use found::{Found, News};
+use found::{Found, News, SILENT_SWEEPS};
 use prost::Message as _;
 use proto::v1;
 use proto::v1::{CoverageState as State, CoverageUnreached as Unreached};
 use refusals::Refusals;
+use std::collections::HashSet;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
+use told::{Heard, Turns, is_there};
 
 /// Addresses under way at most; more wait.
 const IN_FLIGHT: usize = 256;
+/// Of them those whom neighbours named, so that whoever names many holds up no sweep.
+const FOLLOWED_IN_FLIGHT: usize = 32;
+/// Whoever was named in a window is looked at again after this.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// News wait at least so long for others before they are written and told.
 const GATHER: Duration = Duration::from_secs(1);
 /// Between two tellings of the coverage, unless a sweep ended.
@@ -63,6 +72,13 @@ pub struct Discovery {
     covers: watch::Sender<Option<Arc<v1::Coverage>>>,
     deferred: Deferred,
     refusals: Refusals,
+    /// Whom elements name as neighbours.
+    named: mpsc::Receiver<Vec<IpAddr>>,
+    heard: Heard,
+    /// Of those that were named.
+    turns: Turns,
+    /// Those of them that are asked now.
+    following: HashSet<Target>,
     /// The first pause after an address refused its user.
     refusal_pause: Duration,
     /// The first slot since the ranges are these, and the sweep under way.
@@ -75,13 +91,13 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    /// Begins with what was found before, as far as it lies in the ranges; probes keep the pace
-    /// and wait `patience` for an answer, and `refusal_pause` after the first refusal.
+    /// Begins with what was found before, as far as it lies in the ranges, and hears whom elements
+    /// name; probes keep the pace and wait `patience` for an answer, and `refusal_pause` after the first refusal.
     ///
     /// # Errors
     /// When the system gives no socket.
     pub fn load(
-        sweep: watch::Receiver<Arc<Sweep>>,
+        (sweep, named): (watch::Receiver<Arc<Sweep>>, mpsc::Receiver<Vec<IpAddr>>),
         path: PathBuf,
         pace: Arc<Pace>,
         (patience, refusal_pause): (Duration, Duration),
@@ -98,6 +114,10 @@ impl Discovery {
             covers: watch::Sender::new(None),
             deferred: Deferred::default(),
             refusals: Refusals::default(),
+            named,
+            heard: Heard::default(),
+            turns: Turns::default(),
+            following: HashSet::new(),
             refusal_pause,
             began: 0,
             number: 0,
@@ -128,7 +148,10 @@ impl Discovery {
         loop {
             let sweep = Arc::clone(&self.sweep.borrow());
             let due = self.at(sweep.due(next));
-            let may_start = sweep.slots() > 0 && self.prober.under_way() < IN_FLIGHT;
+            let has_room = self.prober.under_way() < IN_FLIGHT;
+            let may_start = sweep.slots() > 0 && has_room;
+            let turn = self.turns.next();
+            let may_follow = has_room && self.following.len() < FOLLOWED_IN_FLIGHT && turn.is_some();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -137,7 +160,9 @@ impl Discovery {
                     tell = Instant::now();
                     write.get_or_insert(Instant::now());
                 }
+                Some(addresses) = self.named.recv() => self.hear(&sweep, addresses),
                 ended = self.prober.next(), if self.prober.under_way() > 0 => {
+                    self.following.remove(&ended.target);
                     if self.ended(&ended) {
                         write.get_or_insert(Instant::now() + gather(self.found.len()));
                     }
@@ -150,6 +175,7 @@ impl Discovery {
                     tell = Instant::now() + TELL;
                     self.tell_coverage().await;
                 }
+                () = sleep_until(turn.unwrap_or(due)), if may_follow => self.take_turn(&sweep),
                 () = sleep_until(due), if may_start => {
                     self.take_slot(&sweep, next);
                     next = self.following(&sweep, next);
@@ -177,14 +203,89 @@ impl Discovery {
         let sweep = Arc::clone(&self.sweep.borrow_and_update());
         self.began = sweep.slot(self.counted());
         self.number = sweep.number(self.began);
-        self.found
-            .begin(self.number, |target| sweep.place_of(target).is_some());
         self.coverage.begin(&sweep);
+        self.keep_found(&sweep);
+        self.plan_turns(&sweep);
         self.refusals
             .begin(|target| sweep.area_of(target).map(|area| &area.credential));
         self.deferred.clear();
         self.told.send_replace(self.assignments(&sweep));
         self.began
+    }
+
+    /// Who was found counts as named where only those are asked; who lies outside goes.
+    fn keep_found(&mut self, sweep: &Sweep) {
+        let found: Vec<Target> = self.found.targets().collect();
+        for place in found.into_iter().filter_map(|target| sweep.place_of(target)) {
+            self.coverage.hear(sweep, place);
+        }
+        let coverage = &self.coverage;
+        let stays = |target| sweep.place_of(target).is_some_and(|place| coverage.has(place));
+        self.found.begin(self.number, stays);
+    }
+
+    /// Whoever was named and never asked has a turn now, others spread over the time of a sweep.
+    fn plan_turns(&mut self, sweep: &Sweep) {
+        let before = std::mem::take(&mut self.turns);
+        let now = Instant::now();
+        let named: Vec<(Target, Place)> = self
+            .coverage
+            .named()
+            .filter_map(|place| Some((sweep.address(place)?, place)))
+            .collect();
+        let step = sweep.time() / u32::try_from(named.len()).unwrap_or(u32::MAX).max(1);
+        for (number, (target, place)) in (1..).zip(named) {
+            let due = match self.coverage.state(place) {
+                State::NotAsked | State::Waiting => now,
+                _ => before.of(target).unwrap_or(now + step * number),
+            };
+            self.turns.set(target, due);
+        }
+        let heard: Vec<IpAddr> = self.heard.all().collect();
+        for address in heard {
+            self.follow(sweep, address, false);
+        }
+    }
+
+    /// Elements named these.
+    fn hear(&mut self, sweep: &Sweep, addresses: Vec<IpAddr>) {
+        for address in addresses {
+            let new = self.heard.hear(address);
+            self.follow(sweep, address, new);
+        }
+    }
+
+    /// An address that was named, now or `new`ly, has its turn at once where it was not asked yet.
+    fn follow(&mut self, sweep: &Sweep, address: IpAddr, new: bool) {
+        let followed: Vec<(Target, Place)> = sweep.followed(address).collect();
+        for (target, place) in followed {
+            let asks = match place {
+                Place::Swept { .. } => match self.coverage.state(place) {
+                    State::NotAsked | State::Waiting => true,
+                    state => new && !is_there(state),
+                },
+                Place::Told { .. } => self.make_room(sweep, place),
+            };
+            let may = sweep.address(place).is_some() && self.turns.of(target).is_none();
+            if asks && may && self.turns.len() < proto::plan::MAX_TOLD {
+                metrics::counter!("marque_agent_discovery_followed_total").increment(1);
+                self.turns.set(target, Instant::now());
+            }
+        }
+    }
+
+    /// Takes an address of a range in that is not swept; whether it is new there.
+    fn make_room(&mut self, sweep: &Sweep, place: Place) -> bool {
+        let (new, went) = self.coverage.hear(sweep, place);
+        let area = sweep.all().get(place.area());
+        if let Some((address, area)) = went.zip(area)
+            && let Ok(target) = Target::new(address, area.port)
+        {
+            metrics::counter!("marque_agent_discovery_dropped_total", "reason" => "named").increment(1);
+            self.turns.remove(target);
+            self.found.forget(target);
+        }
+        new
     }
 
     fn assignments(&self, sweep: &Sweep) -> Vec<Assignment> {
@@ -224,6 +325,28 @@ impl Discovery {
         }
     }
 
+    /// Asks the next of those that were named.
+    fn take_turn(&mut self, sweep: &Sweep) {
+        let Some(target) = self.turns.pop() else { return };
+        let Some((place, area)) = sweep.place_of(target).zip(sweep.area_of(target)) else {
+            return;
+        };
+        let now = Instant::now();
+        let is_told = matches!(place, Place::Told { .. });
+        if window::wait(&area.windows, since_1970(self.clock)).is_some() {
+            if is_told {
+                self.coverage.passed(place, Unreached::Window);
+            }
+            self.turns.set(target, now + LOOK_AGAIN);
+            return;
+        }
+        if is_told {
+            self.turns.set(target, now + sweep.time());
+        }
+        self.following.insert(target);
+        self.ask(sweep, target, area);
+    }
+
     fn ask(&mut self, sweep: &Sweep, target: Target, area: &Area) {
         let place = sweep.place_of(target);
         let known = place.map(|place| self.coverage.state(place));
@@ -257,7 +380,8 @@ impl Discovery {
         metrics::counter!("marque_agent_discovery_probed_total").increment(1);
         let target = ended.target;
         // The plan may have moved meanwhile.
-        let Some(place) = self.sweep.borrow().place_of(target) else {
+        let place = self.sweep.borrow().place_of(target);
+        let Some(place) = place.filter(|place| self.coverage.has(*place)) else {
             return false;
         };
         self.coverage.set(place, ended.state);
@@ -292,13 +416,13 @@ impl Discovery {
             ),
             State::Unreachable => (
                 "marque_agent_discovery_unreachable_total",
-                self.found.silent(target, self.number),
+                self.silent(target, place),
             ),
-            _ => (
-                "marque_agent_discovery_silent_total",
-                self.found.silent(target, self.number),
-            ),
+            _ => ("marque_agent_discovery_silent_total", self.silent(target, place)),
         };
+        if is_there(ended.state) {
+            self.coverage.silences(place, true);
+        }
         metrics::counter!(name).increment(1);
         match news {
             News::Nothing => return false,
@@ -310,6 +434,17 @@ impl Discovery {
         }
         tracing::debug!(target.address = %target, news = ?news, "discovery");
         true
+    }
+
+    /// Nobody answered there. Where no sweep comes by, turns count as sweeps.
+    fn silent(&mut self, target: Target, place: Place) -> News {
+        match place {
+            Place::Swept { .. } => self.found.silent(target, self.number),
+            Place::Told { .. } if self.coverage.silences(place, false) >= SILENT_SWEEPS => {
+                self.found.forget(target)
+            }
+            Place::Told { .. } => News::Nothing,
+        }
     }
 
     /// Writes down who was found, then tells.
@@ -370,107 +505,4 @@ async fn save(path: PathBuf, content: Vec<u8>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::discover::sweep::tests::area;
-    use crate::poll::socket::ExchangeError;
-    use crate::window::Window;
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    /// A Friday, 07:00 UTC.
-    const SEVEN: u64 = 1_800_000_000 - 3_600;
-    static NOW: AtomicU64 = AtomicU64::new(SEVEN);
-
-    fn wall_clock() -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(NOW.load(Ordering::Relaxed))
-    }
-
-    /// Over addresses at which nobody listens, left alone from eight to nine.
-    fn discovery(folder: &Path) -> (Discovery, Arc<Sweep>) {
-        let eight_to_nine = Window::read(&v1::Window {
-            days: 127,
-            from_minute: 8 * 60,
-            to_minute: 9 * 60,
-            offset_minutes: 0,
-        });
-        let area = Area {
-            windows: Arc::new([eight_to_nine.unwrap()]),
-            ..area("127.9.3.0/31", &[], 1)
-        };
-        let sweep = Arc::new(Sweep::new(vec![area], Duration::from_secs(3_600)));
-        let (_plans, watched) = watch::channel(Arc::clone(&sweep));
-        let pauses = (Duration::from_millis(100), Duration::from_secs(900));
-        let pace = Arc::new(Pace::new(0));
-        let discovery = Discovery::load(watched, folder.join("found"), pace, pauses, wall_clock);
-        (discovery.unwrap(), sweep)
-    }
-
-    fn octets(discovery: &mut Discovery) -> Vec<u8> {
-        discovery.coverage.tell(1).ranges[0].states.to_vec()
-    }
-
-    #[tokio::test]
-    async fn windows_follow_the_wall_clock_and_who_is_not_reached_is_told() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut discovery, sweep) = discovery(folder.path());
-        // The wall clock is set from seven to eight.
-        NOW.store(SEVEN + 3_600, Ordering::Relaxed);
-        discovery.take_slot(&sweep, 0);
-        assert_eq!(discovery.prober.under_way(), 0, "left alone");
-        let (waiting, not_asked, window, behind) = (9, 1, 64, 128);
-        assert_eq!(octets(&mut discovery), [waiting | window, not_asked]);
-        discovery.coverage.swept(7);
-        assert_eq!(discovery.coverage.tell(1).swept_micros, 0);
-        // And to nine: whose turn it is, and who waited.
-        NOW.store(SEVEN + 2 * 3_600, Ordering::Relaxed);
-        discovery.take_slot(&sweep, 1);
-        assert_eq!(discovery.prober.under_way(), 2);
-        assert_eq!(octets(&mut discovery), [waiting, not_asked]);
-        discovery.coverage.swept(8);
-        assert_eq!(discovery.coverage.tell(1).swept_micros, 8);
-        // Four sweeps behind: the turns between are told as passed, once each.
-        let next = discovery.following(&sweep, discovery.began - 8);
-        assert_eq!(next, discovery.began - 2);
-        assert_eq!(octets(&mut discovery), [waiting | behind, not_asked | behind]);
-    }
-
-    #[tokio::test]
-    async fn a_refused_user_is_not_tried_by_the_next_sweep() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut discovery, sweep) = discovery(folder.path());
-        let (target, area) = sweep.at(0).unwrap();
-        let ended = |why: Option<ExchangeError>| Ended {
-            target,
-            state: if why.is_some() {
-                State::CredentialRefused
-            } else {
-                State::Engine
-            },
-            why,
-            tried: Some(Arc::clone(&area.credential)),
-        };
-        let stands = |discovery: &Discovery| {
-            let now = Instant::now();
-            discovery.refusals.stands(target, &area.credential, now)
-        };
-        discovery.ended(&ended(Some(ExchangeError::TimedOut)));
-        assert_eq!(stands(&discovery), None, "silence is no refusal");
-        discovery.ended(&ended(Some(ExchangeError::WrongDigest)));
-        assert_eq!(stands(&discovery), Some(State::CredentialRefused));
-        discovery.begin();
-        assert_eq!(
-            stands(&discovery),
-            Some(State::CredentialRefused),
-            "the same plan"
-        );
-        discovery.ended(&ended(None));
-        assert_eq!(stands(&discovery), None, "taken");
-    }
-
-    #[test]
-    fn what_news_cost_over_time_does_not_grow_with_what_was_found() {
-        for (found, seconds) in [(0, 1), (10, 1), (1_000, 1), (5_000, 5), (50_000, 50)] {
-            assert_eq!(gather(found), Duration::from_secs(seconds), "{found}");
-        }
-    }
-}
+mod tests;

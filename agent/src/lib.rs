@@ -27,6 +27,7 @@ pub mod traps;
 pub mod poll;
 pub mod redact;
 pub mod report;
+pub mod neighbour;
 pub mod keep;
 pub mod uplink;
 pub mod courier;

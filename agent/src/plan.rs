@@ -94,6 +94,8 @@ pub struct IfArc {
     pub arc: u32,
     /// What to walk then.
     pub walk: Vec<Bytes>,
+    /// Columns whose values are addresses of neighbours.
+    pub addresses: Vec<Bytes>,
 }
 
 /// Everything one round asks one element.
@@ -172,6 +174,9 @@ pub struct IfArcConfig {
     pub arc: u32,
     /// Subtrees.
     pub walk: Vec<OidText>,
+    /// Columns within whose values are addresses of neighbours.
+    #[serde(default)]
+    pub addresses: Vec<OidText>,
 }
 
 /// An identifier in dotted text, checked when read.
@@ -261,6 +266,7 @@ impl From<&PlanConfig> for Plan {
             .map(|found| IfArc {
                 arc: found.arc,
                 walk: octets(&found.walk),
+                addresses: octets(&found.addresses),
             })
             .collect();
         plan

@@ -12,6 +12,7 @@ mod table;
 
 use crate::collector_plan::Own;
 use crate::config::{Assignment, narrow};
+use crate::neighbour;
 use crate::plan::{Plan, Profile, oid};
 use crate::poll::socket::{Patience, Sockets};
 use crate::poll::{self, Extent, Learned, Limits};
@@ -21,6 +22,7 @@ use crate::uplink::sameness::Sameness;
 use prost::bytes::Bytes;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -61,6 +63,8 @@ pub struct Rounds {
     pub unfinished: Arc<Semaphore>,
     /// What must not leave the site.
     pub redacted: Vec<Bytes>,
+    /// Who asks whom elements name as neighbours; full: they are named again by the next walk.
+    pub named: Option<mpsc::Sender<Vec<IpAddr>>>,
     /// The wall clock.
     pub clock: fn() -> SystemTime,
 }
@@ -125,7 +129,17 @@ impl Rounds {
         if self.is_distrusted(&report) {
             learned.memory.distrust();
         }
+        self.pass_on(&report, &plan);
         (report, learned)
+    }
+
+    /// Tells discovery whom an element names.
+    fn pass_on(&self, report: &Report, plan: &Plan) {
+        let Some(named) = &self.named else { return };
+        let addresses = neighbour::addresses(&report.evidence, plan);
+        if !addresses.is_empty() && named.try_send(addresses).is_err() {
+            metrics::counter!("marque_agent_neighbours_dropped_total", "reason" => "full").increment(1);
+        }
     }
 
     fn is_distrusted(&self, report: &Report) -> bool {
@@ -389,6 +403,7 @@ mod tests {
             early_pause: Duration::ZERO,
             unfinished: Arc::new(Semaphore::new(0)),
             redacted: Vec::new(),
+            named: None,
             clock: wall_clock,
         }
     }

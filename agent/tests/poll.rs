@@ -240,10 +240,12 @@ fn an_arc_that_is_seen_is_walked() {
         IfArc {
             arc: 8072,
             walk: walk("1.3.6.1.4.1.8072.1.2"),
+            addresses: Vec::new(),
         },
         IfArc {
             arc: 99_999,
             walk: walk("1.3.6.1.4.1.99999.1"),
+            addresses: Vec::new(),
         },
     ];
     let limits = Limits {

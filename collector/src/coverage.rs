@@ -14,7 +14,7 @@ use model::{Instant, SiteName};
 use proto::plan::Range;
 use proto::v1::{CoverageState as State, CoverageUnreached as Unreached};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use store::coverage::{CoverageView, PlaceRow, RangeRow};
 use store::{Store, StoreError};
@@ -95,6 +95,8 @@ pub struct RangeCoverage {
     pub prefix: String,
     /// UDP port.
     pub port: u16,
+    /// Whether only those are asked that neighbours name: the others are in nobody's scope.
+    pub named_only: bool,
     /// Recorded last.
     pub told: Instant,
     /// The last end of a sweep that left nobody out, if one ended.
@@ -107,6 +109,9 @@ pub struct RangeCoverage {
     pub unreached: BTreeMap<&'static str, u64>,
     #[serde(skip)]
     merged: Vec<Word>,
+    /// Whose words these are, where only those are asked that neighbours name.
+    #[serde(skip)]
+    named: Vec<IpAddr>,
 }
 
 /// One site.
@@ -318,57 +323,65 @@ fn of_range<'a>(
     within: &mut HashSet<Key<'a>>,
 ) -> Option<RangeCoverage> {
     let row = words.first()?;
-    let range = Range::new(&row.range.prefix, []).ok()?;
-    let mut merged = Vec::new();
-    let mut funnel = Funnel::default();
-    let mut states: BTreeMap<&'static str, u64> = BTreeMap::new();
-    let mut unreached: BTreeMap<&'static str, u64> = BTreeMap::new();
-    for at in 0..range.size() {
-        let said = |row: &RangeRow| {
-            row.range
-                .states
-                .get(usize::try_from(at).ok()?)
-                .copied()
-                .map(Word::read)
-        };
-        let best = words.iter().filter_map(said).min_by_key(|word| word.rank());
-        let best = best.unwrap_or(Word::NONE);
-        merged.push(best);
-        if let Some(why) = best.unreached {
-            *unreached.entry(word_of(why)).or_default() += 1;
-        }
-        let best = best.state;
-        *states.entry(word(best)).or_default() += 1;
-        let known = range.address(at).and_then(|address| {
-            let known = places.get(&(&row.site, address, row.range.port)).copied();
-            if known.is_some() {
-                within.insert((&row.site, address, row.range.port));
-            }
-            known
-        });
-        let asked = match best {
-            // Left alone here, and named somewhere: then it is in scope there.
-            State::Excluded if known.is_none() => continue,
-            State::Excluded | State::NotAsked | State::Waiting | State::Listed | State::Unspecified => 0,
-            State::Silent | State::Unreachable => 1,
-            State::Engine
-            | State::Object
-            | State::NoCredential
-            | State::Ignored
-            | State::CredentialRefused => 2,
-        };
-        funnel.count(asked.max(known.unwrap_or(0)));
-    }
-    Some(RangeCoverage {
+    // While a plan changes one agent may sweep what another one does not any more.
+    let named_only = words.iter().all(|row| row.range.named.is_some());
+    let range = Range::of_any_size(&row.range.prefix, []).ok()?;
+    let named: BTreeSet<IpAddr> = match named_only {
+        true => words
+            .iter()
+            .filter_map(|row| row.range.named.as_ref())
+            .flatten()
+            .copied()
+            .collect(),
+        false => BTreeSet::new(),
+    };
+    let named: Vec<IpAddr> = named.into_iter().collect();
+    let mut drawn = RangeCoverage {
         prefix: row.range.prefix.clone(),
         port: row.range.port,
+        named_only,
         told: words.iter().map(|row| row.told).max()?,
-        swept: words.iter().filter_map(|row| row.swept).max(),
-        funnel,
-        states,
-        unreached,
-        merged,
-    })
+        swept: words
+            .iter()
+            .filter_map(|row| row.swept)
+            .max()
+            .filter(|_| !named_only),
+        funnel: Funnel::default(),
+        states: BTreeMap::new(),
+        unreached: BTreeMap::new(),
+        merged: Vec::new(),
+        named,
+    };
+    if !named_only && Range::new(&row.range.prefix, []).is_err() {
+        return None;
+    }
+    let size = match named_only {
+        true => u64::try_from(drawn.named.len()).unwrap_or(u64::MAX),
+        false => range.size(),
+    };
+    for at in 0..size {
+        let Some(address) = drawn.address(&range, at) else {
+            continue;
+        };
+        let best = words.iter().filter_map(|row| said(row, at, address));
+        let best = best.min_by_key(|word| word.rank()).unwrap_or(Word::NONE);
+        let key = (&row.site, address, row.range.port);
+        let known = places.get(&key).copied();
+        if known.is_some() {
+            within.insert(key);
+        }
+        drawn.count(best, known);
+    }
+    Some(drawn)
+}
+
+/// What an agent says of an address, which is so far into the prefix if all of it is swept.
+fn said(row: &RangeRow, at: u64, address: IpAddr) -> Option<Word> {
+    let at = match &row.range.named {
+        Some(named) => named.binary_search(&address).ok()?,
+        None => usize::try_from(at).ok()?,
+    };
+    row.range.states.get(at).copied().map(Word::read)
 }
 
 fn proposed(
@@ -376,21 +389,14 @@ fn proposed(
     sites: &BTreeMap<&SiteName, SiteCoverage>,
     places: &HashMap<Key<'_>, u8>,
 ) -> Vec<Proposed> {
-    let nets: HashMap<&SiteName, Vec<IpNet>> = sites
-        .iter()
-        .map(|(name, site)| {
-            let nets = site.ranges.iter().filter_map(|range| range.prefix.parse().ok());
-            (*name, nets.collect())
-        })
-        .collect();
     let known: HashSet<(&SiteName, IpAddr)> = places
         .keys()
         .map(|(site, address, _)| (*site, *address))
         .collect();
     let is_beside = |site: &SiteName, address: IpAddr| {
-        let in_range = nets
+        let in_range = sites
             .get(site)
-            .is_some_and(|nets| nets.iter().any(|net| net.contains(&address)));
+            .is_some_and(|site| site.ranges.iter().any(|range| range.has(address)));
         !in_range && !known.contains(&(site, address))
     };
     // Who only spoke past an element is no proposal: every host of a network did.
@@ -417,11 +423,48 @@ fn proposed(
 }
 
 impl RangeCoverage {
+    /// The address whose word comes so far in.
+    fn address(&self, range: &Range, at: u64) -> Option<IpAddr> {
+        match self.named_only {
+            true => self.named.get(usize::try_from(at).ok()?).copied(),
+            false => range.address(at),
+        }
+    }
+
+    /// Takes the best word of an address in, with the steps of the element there if there is one.
+    fn count(&mut self, best: Word, known: Option<u8>) {
+        self.merged.push(best);
+        if let Some(why) = best.unreached {
+            *self.unreached.entry(word_of(why)).or_default() += 1;
+        }
+        *self.states.entry(word(best.state)).or_default() += 1;
+        let asked = match best.state {
+            // Left alone here, and named somewhere: then it is in scope there.
+            State::Excluded if known.is_none() => return,
+            State::Excluded | State::NotAsked | State::Waiting | State::Listed | State::Unspecified => 0,
+            State::Silent | State::Unreachable => 1,
+            State::Engine
+            | State::Object
+            | State::NoCredential
+            | State::Ignored
+            | State::CredentialRefused => 2,
+        };
+        self.funnel.count(asked.max(known.unwrap_or(0)));
+    }
+
+    /// Whether an address in it is looked for.
+    fn has(&self, address: IpAddr) -> bool {
+        match self.named_only {
+            true => self.named.binary_search(&address).is_ok(),
+            false => self.prefix.parse().is_ok_and(|net: IpNet| net.contains(&address)),
+        }
+    }
+
     /// Neighbouring addresses in the same one of these states, in order. Whoever was not reached
     /// is not asked, this time.
     #[must_use]
     pub fn runs(&self, wanted: &[State]) -> Vec<Run> {
-        let Ok(range) = Range::new(&self.prefix, []) else {
+        let Ok(range) = Range::of_any_size(&self.prefix, []) else {
             return Vec::new();
         };
         let mut runs: Vec<Run> = Vec::new();
@@ -429,13 +472,13 @@ impl RangeCoverage {
         let not_asked = wanted.contains(&State::NotAsked);
         for (at, word) in (0..).zip(&self.merged) {
             let shown = wanted.contains(&word.state) || not_asked && word.unreached.is_some();
-            let address = range.address(at).filter(|_| shown);
+            let address = self.address(&range, at).filter(|_| shown);
             let Some(address) = address else {
                 open = None;
                 continue;
             };
             match (runs.last_mut(), open == Some(*word)) {
-                (Some(run), true) => {
+                (Some(run), true) if follows(run.last, address) => {
                     run.last = address;
                     run.count += 1;
                 }
@@ -450,6 +493,15 @@ impl RangeCoverage {
             open = Some(*word);
         }
         runs
+    }
+}
+
+/// Whether the second address comes right after the first.
+fn follows(first: IpAddr, second: IpAddr) -> bool {
+    match (first, second) {
+        (IpAddr::V4(first), IpAddr::V4(second)) => u32::from(first).checked_add(1) == Some(second.into()),
+        (IpAddr::V6(first), IpAddr::V6(second)) => u128::from(first).checked_add(1) == Some(second.into()),
+        _ => false,
     }
 }
 

@@ -34,7 +34,8 @@ pub const DESCRIPTORS: &[u8] = include_bytes!("generated/marque.v1.bin");
 /// 3: plans down, and what became of them up.
 /// 4: reports of rounds in which nothing was walked; what became of the addresses in the
 /// ranges of a plan.
-pub const CAPABILITY: u32 = 4;
+/// 5: ranges of which only those are asked whom neighbours name.
+pub const CAPABILITY: u32 = 5;
 
 /// The first capability that knows gaps, batches and how the spool stands.
 pub const GAP_CAPABILITY: u32 = 2;
@@ -48,6 +49,9 @@ pub const REFRESH_CAPABILITY: u32 = 4;
 
 /// The first capability that keeps the windows of a plan.
 pub const WINDOW_CAPABILITY: u32 = 4;
+
+/// The first capability that leaves alone whom nobody named in a range that is not swept.
+pub const FOLLOW_CAPABILITY: u32 = 5;
 
 /// The first capability that knows coverage.
 pub const COVERAGE_CAPABILITY: u32 = 4;

@@ -22,8 +22,17 @@ pub const MAX_HOST_BITS: u8 = 16;
 /// Addresses of all ranges of a plan together, at most.
 pub const MAX_ADDRESSES: u64 = 1 << 20;
 
+/// Addresses that neighbours named in one range, at most; older ones make room.
+pub const MAX_TOLD_OF_RANGE: usize = 4_096;
+
+/// Those of all ranges of a plan together, at most: more ranges have less room each.
+pub const MAX_TOLD: usize = 32_768;
+
 /// Entries of `get`, of `walk`, of `if_arc`, and of the walks of one `if_arc`, at most.
 pub const MAX_QUESTIONS: usize = 100;
+
+/// Columns of one `if_arc` that hold addresses of neighbours, at most.
+pub const MAX_ADDRESS_COLUMNS: usize = 4;
 
 /// Characters of an object identifier in dotted text, at most.
 pub const MAX_OID_CHARS: usize = 128;
@@ -42,6 +51,12 @@ pub const DEFAULT_SWEEP_SECONDS: u32 = 86_400;
 
 /// Characters of a reason at most.
 pub const MAX_REASON_CHARS: usize = 300;
+
+/// Addresses that neighbours named in each of so many ranges, at most.
+#[must_use]
+pub fn told_of_each(ranges: usize) -> usize {
+    MAX_TOLD_OF_RANGE.min(MAX_TOLD / ranges.max(1))
+}
 
 /// Whether a text can be what a credential is called: 1 to 64 of letters, digits, `.`, `_`, `-`.
 #[must_use]
@@ -75,10 +90,13 @@ mod tests {
             credential_name: name,
             windows: u32::MAX,
             ask_silent: true,
+            follow: true,
+            unswept: true,
         };
         let if_arc = v1::IfArc {
             arc: u32::MAX,
             walk: vec![oid.clone(); MAX_QUESTIONS],
+            addresses: vec![oid.clone(); MAX_ADDRESS_COLUMNS],
         };
         let plan = v1::Plan {
             id: Some(v1::PlanId {
@@ -126,6 +144,12 @@ mod tests {
             port: 65_535,
             states: vec![8; addresses / MAX_RANGES + 1].into(),
         };
+        let told = v1::ToldCoverage {
+            prefix: range.prefix.clone(),
+            port: 65_535,
+            addresses: vec![8; 16 * told_of_each(MAX_RANGES)].into(),
+            states: vec![8; told_of_each(MAX_RANGES)].into(),
+        };
         let coverage = v1::Coverage {
             plan: Some(v1::PlanId {
                 revision: u64::MAX,
@@ -135,6 +159,7 @@ mod tests {
             clock_micros: i64::MIN,
             swept_micros: i64::MIN,
             ranges: vec![range; MAX_RANGES],
+            told: vec![told; MAX_RANGES],
         };
         assert!(coverage.encoded_len() + 64 < crate::MAX_MESSAGE_BYTES / 4);
     }

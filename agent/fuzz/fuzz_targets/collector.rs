@@ -259,6 +259,7 @@ fn good_plan(input: &mut Input<'_>) -> Plan {
             if_arc: vec![v1::IfArc {
                 arc: 99_999,
                 walk: vec!["1.3.6.1.4.1.99999.1".to_owned()],
+                addresses: vec!["1.3.6.1.4.1.99999.1.4".to_owned()],
             }],
             neighbours: Some(v1::Neighbours {
                 lldp: true,
@@ -316,6 +317,8 @@ fn range(prefix: &str, credential: &str, excluded: &[&str]) -> v1::PlannedRange 
         credential_name: credential.to_owned(),
         windows: 1,
         ask_silent: false,
+        follow: false,
+        unswept: false,
     }
 }
 

@@ -76,6 +76,7 @@ static PLAN: LazyLock<Plan> = LazyLock::new(|| {
         if_arc: vec![IfArc {
             arc: 99_999,
             walk: vec![name("1.3.6.1.4.1.99999.1")],
+            addresses: Vec::new(),
         }],
         readings: full.readings,
     }

@@ -7,6 +7,7 @@
 //!                │  ▲ └──────(watch: what became of it)───────┤
 //!                └► discovery ──(watch: coverage)─────────────┘
 //!                     (watches: ranges there, found back)
+//! schedule ─(whom elements name, 256: dropped)─► discovery
 //! traps ─(early targets, 256: dropped)─► schedule
 //! ```
 //!
@@ -43,6 +44,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Reports that may wait for the disk; full: finished rounds wait for it.
 const QUEUE: usize = 64;
+
+/// Reports whose neighbours may wait for discovery; full: they are named again by the next walk.
+const NAMED: usize = 256;
 
 /// Memory for walks that go on in a later round; full: further ones begin anew.
 const UNFINISHED_KIBIBYTES: usize = 64 << 10;
@@ -181,6 +185,7 @@ async fn run_tasks(
     };
     let in_flight = usize::try_from(poll.in_flight).unwrap_or(usize::MAX);
     let rate = u32::try_from(poll.packets_per_second).unwrap_or(u32::MAX);
+    let (naming, named_by_elements) = mpsc::channel(NAMED);
     let rounds = Arc::new(Rounds {
         sockets: Sockets::open(in_flight, rate).map_err(RunError::System)?,
         limits: poll.limits(),
@@ -202,6 +207,7 @@ async fn run_tasks(
         },
         unfinished: Arc::new(Semaphore::new(UNFINISHED_KIBIBYTES)),
         redacted: loaded.config.redact.octets(),
+        named: loaded.collector_plan.is_some().then_some(naming),
         clock,
     });
     let own = Own {
@@ -220,8 +226,14 @@ async fn run_tasks(
             let found = path.with_added_extension("found");
             let follower = Follower::load(own, bounds, path, sockets.pace(), clock);
             let pauses = (poll.patience().first_contact, rounds.refusal_pause);
-            let discovery = Discovery::load(follower.sweep(), found, sockets.pace(), pauses, clock)
-                .map_err(RunError::System)?;
+            let discovery = Discovery::load(
+                (follower.sweep(), named_by_elements),
+                found,
+                sockets.pace(),
+                pauses,
+                clock,
+            )
+            .map_err(RunError::System)?;
             let (received, newest) = watch::channel(None);
             let plans = Plans {
                 received,

@@ -123,6 +123,7 @@ fn questions(asked: &v1::Questions) -> Result<Arc<Plan>, Refusal> {
         Ok(IfArcConfig {
             arc: found.arc,
             walk: oids(&format!("if_arc {}", found.arc), &found.walk)?,
+            addresses: addresses(found)?,
         })
     };
     Ok(Arc::new(Plan::from(&PlanConfig {
@@ -132,6 +133,12 @@ fn questions(asked: &v1::Questions) -> Result<Arc<Plan>, Refusal> {
         if_arc: asked.if_arc.iter().map(if_arc).collect::<Result<_, Refusal>>()?,
         neighbours: asked.neighbours.as_ref().map(neighbours),
     })))
+}
+
+fn addresses(found: &v1::IfArc) -> Result<Vec<OidText>, Refusal> {
+    let item = format!("if_arc {}, addresses", found.arc);
+    at_most(&item, found.addresses.len(), most::MAX_ADDRESS_COLUMNS)?;
+    oids(&item, &found.addresses)
 }
 
 fn neighbours(asked: &v1::Neighbours) -> Vec<Neighbours> {
@@ -250,10 +257,17 @@ fn areas(plan: &v1::Plan, bounds: &Bounds, windows: &[Window]) -> Result<Vec<Are
     let mut addresses = 0;
     for planned in &plan.ranges {
         let excluded = planned.excluded.iter().map(String::as_str);
-        let range = Range::new(&planned.prefix, excluded).map_err(|error| refuse("range", error))?;
+        let range = match planned.unswept {
+            true => Range::of_any_size(&planned.prefix, excluded),
+            false => Range::new(&planned.prefix, excluded),
+        };
+        let range = range.map_err(|error| refuse("range", error))?;
         let item = format!("range {}", range.prefix());
         if !bounds.allows(range.prefix()) {
             return Err(refuse(item, "lies outside what this agent allows"));
+        }
+        if planned.unswept && !planned.follow {
+            return Err(refuse(item, "is neither swept nor followed"));
         }
         let port = port(&item, planned.port)?;
         if all
@@ -262,7 +276,7 @@ fn areas(plan: &v1::Plan, bounds: &Bounds, windows: &[Window]) -> Result<Vec<Are
         {
             return Err(refuse(item, "overlaps another"));
         }
-        addresses += range.size();
+        addresses += if planned.unswept { 0 } else { range.size() };
         if addresses > most::MAX_ADDRESSES {
             return Err(refuse(
                 "ranges",
@@ -273,6 +287,8 @@ fn areas(plan: &v1::Plan, bounds: &Bounds, windows: &[Window]) -> Result<Vec<Are
             credential: credential(&item, &planned.credential_name, range.prefix(), bounds)?,
             windows: chosen(&item, planned.windows, windows)?,
             ask_silent: planned.ask_silent,
+            follow: planned.follow,
+            swept: !planned.unswept,
             range,
             port,
         });
@@ -281,275 +297,4 @@ fn areas(plan: &v1::Plan, bounds: &Bounds, windows: &[Window]) -> Result<Vec<Are
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::collector_plan::{CollectorPlanConfig, Prefix};
-
-    fn bounds() -> Bounds {
-        let credential = crate::testing::community("hunter2");
-        let config = CollectorPlanConfig {
-            allow: ["10.0.0.0/8", "2001:db8::/32", "192.0.2.1/32"]
-                .map(|text| Prefix::try_from(text.to_owned()).unwrap())
-                .to_vec(),
-            ..CollectorPlanConfig::default()
-        };
-        Bounds::new(&config, [("core".to_owned(), credential)].into())
-    }
-
-    fn target(address: &str) -> v1::PlannedTarget {
-        v1::PlannedTarget {
-            address: address.to_owned(),
-            port: 161,
-            credential_name: "core".to_owned(),
-            ..v1::PlannedTarget::default()
-        }
-    }
-
-    fn range(prefix: &str) -> v1::PlannedRange {
-        v1::PlannedRange {
-            prefix: prefix.to_owned(),
-            port: 161,
-            credential_name: "core".to_owned(),
-            ..v1::PlannedRange::default()
-        }
-    }
-
-    fn plan() -> v1::Plan {
-        v1::Plan {
-            id: Some(v1::PlanId {
-                revision: 7,
-                digest: vec![1; 32].into(),
-            }),
-            questions: Some(v1::Questions {
-                profile: v1::PlanProfile::Inventory.into(),
-                get: vec!["1.3.6.1.2.1.1.9.0".to_owned()],
-                walk: vec![],
-                if_arc: vec![v1::IfArc {
-                    arc: 99_999,
-                    walk: vec!["1.3.6.1.4.1.99999.1".to_owned()],
-                }],
-                neighbours: None,
-            }),
-            interval_seconds: 60,
-            packets_per_second: 10,
-            targets: vec![target("10.0.0.1"), target("2001:db8::1"), target("192.0.2.1")],
-            ranges: vec![range("10.1.0.0/24"), range("2001:db8:1::/120")],
-            sweep_seconds: 0,
-            windows: vec![half(0, 720), half(720, 0)],
-        }
-    }
-
-    /// A part of every day.
-    fn half(from_minute: u32, to_minute: u32) -> v1::Window {
-        v1::Window {
-            days: 127,
-            from_minute,
-            to_minute,
-            offset_minutes: 0,
-        }
-    }
-
-    #[test]
-    fn a_good_plan_is_followed() {
-        let checked = check(&plan(), &bounds()).unwrap();
-        assert_eq!(checked.id.revision, 7);
-        assert_eq!(checked.interval, Some(Duration::from_secs(60)));
-        assert_eq!((checked.assignments.len(), checked.sweep.slots()), (3, 512));
-        let questions = checked.questions.unwrap();
-        assert_eq!((questions.questions.len(), questions.if_arc.len()), (5, 1));
-        assert!(checked.assignments.iter().all(|one| one.windows.is_empty()));
-        let mut windowed = plan();
-        windowed.targets[1].windows = 2;
-        let checked = check(&windowed, &bounds()).unwrap();
-        assert_eq!(checked.assignments[1].windows.len(), 1);
-        let empty = v1::Plan {
-            id: plan().id,
-            ..v1::Plan::default()
-        };
-        let checked = check(&empty, &bounds()).unwrap();
-        assert!(checked.questions.is_none() && checked.interval.is_none() && checked.assignments.is_empty());
-    }
-
-    #[test]
-    fn one_wrong_item_refuses_the_whole_and_is_named() {
-        type Change = Box<dyn Fn(&mut v1::Plan)>;
-        let change = |change: fn(&mut v1::Plan)| -> Change { Box::new(change) };
-        let with_target =
-            |address: &'static str| -> Change { Box::new(move |p| p.targets.push(target(address))) };
-        let with_range = |prefix: &'static str| -> Change { Box::new(move |p| p.ranges.push(range(prefix))) };
-        for (change, expected) in [
-            (change(|p| p.id = None), "plan: is not named"),
-            (
-                change(|p| p.id.as_mut().unwrap().revision = 0),
-                "plan: is not named",
-            ),
-            (
-                change(|p| p.id.as_mut().unwrap().digest.clear()),
-                "plan: is not named",
-            ),
-            (with_target("router"), "target router: is no address"),
-            (
-                with_target("192.0.2.2"),
-                "target 192.0.2.2:161: lies outside what this agent allows",
-            ),
-            (with_target("127.0.0.1"), "target 127.0.0.1:161: lies outside"),
-            (
-                with_target("::ffff:127.0.0.1"),
-                "target 127.0.0.1:161: lies outside",
-            ),
-            (with_target("0.0.0.0"), "target 0.0.0.0: "),
-            (
-                with_target("::ffff:10.0.0.1"),
-                "target 10.0.0.1:161: is there twice",
-            ),
-            (change(|p| p.targets[0].port = 0), "target 10.0.0.1: port must be"),
-            (
-                change(|p| p.targets[0].port = 65_536),
-                "target 10.0.0.1: port must be",
-            ),
-            (
-                change(|p| p.targets[1].credential_name = "ran".to_owned()),
-                "target [2001:db8::1]:161: there is no credential \"ran\" at this agent that a plan may use",
-            ),
-            (
-                change(|p| p.targets[0].interval_seconds = 59),
-                "target 10.0.0.1:161: 59 is below this agent's floor of 60",
-            ),
-            (
-                change(|p| p.targets[0].interval_seconds = u32::MAX),
-                "target 10.0.0.1:161: more than",
-            ),
-            (
-                change(|p| p.targets = vec![target("10.0.0.1"); 50_001]),
-                "targets: more than 50000",
-            ),
-            (
-                change(|p| p.interval_seconds = 1),
-                "interval_seconds: 1 is below this agent's floor",
-            ),
-            (
-                change(|p| p.sweep_seconds = 10),
-                "sweep_seconds: 10 is below this agent's floor of 3600",
-            ),
-            (
-                change(|p| p.packets_per_second = u32::MAX),
-                "packets_per_second: is out of bounds",
-            ),
-            (
-                change(|p| p.questions.as_mut().unwrap().profile = 9),
-                "profile: is not known",
-            ),
-            (
-                change(|p| p.questions.as_mut().unwrap().get.push("1.x".into())),
-                "get: \"1.x\" is not an object",
-            ),
-            (
-                change(|p| p.questions.as_mut().unwrap().walk = vec!["1.3".into()]),
-                "walk: \"1.3\" is not",
-            ),
-            (
-                change(|p| p.questions.as_mut().unwrap().if_arc[0].walk.push(String::new())),
-                "if_arc 99999: \"\" is not",
-            ),
-            (
-                change(|p| p.questions.as_mut().unwrap().get = vec!["1.3.6".into(); 101]),
-                "get: more than 100",
-            ),
-            (
-                change(|p| p.questions.as_mut().unwrap().get = vec!["1.".repeat(9_999)]),
-                "get: an identifier is too long",
-            ),
-            (
-                change(|p| p.windows[1].days = 0),
-                "window 2: is no time of the week",
-            ),
-            (
-                change(|p| p.windows = vec![half(0, 1); 33]),
-                "windows: more than 32",
-            ),
-            (
-                change(|p| p.targets[0].windows = 4),
-                "target 10.0.0.1:161: names a window that is not there",
-            ),
-            (
-                change(|p| p.ranges[0].windows = 3),
-                "range 10.1.0.0/24: its windows leave no time to ask",
-            ),
-            (with_range("10.0.0.0/8"), "range: 10.0.0.0/8 is too large"),
-            (with_range("11.0.0.0/24"), "range 11.0.0.0/24: lies outside"),
-            (with_range("192.0.2.0/31"), "range 192.0.2.0/31: lies outside"),
-            (
-                with_range("10.1.0.128/25"),
-                "range 10.1.0.128/25: overlaps another",
-            ),
-            (
-                change(|p| p.ranges[0].port = 0),
-                "range 10.1.0.0/24: port must be",
-            ),
-            (
-                change(|p| p.ranges[0].credential_name.clear()),
-                "range 10.1.0.0/24: there is no credential \"\"",
-            ),
-            (
-                change(|p| p.ranges = vec![range("10.1.0.0/24"); 1_001]),
-                "ranges: more than 1000",
-            ),
-            (
-                change(|p| p.ranges = (0..17).map(|n| range(&format!("10.{n}.0.0/16"))).collect()),
-                "ranges: more than 1048576 addresses",
-            ),
-            (
-                change(|p| p.ranges[0].excluded = vec!["10.1.0.1".into(); 10_001]),
-                "excluded: more than 10000",
-            ),
-        ] {
-            let mut plan = plan();
-            change(&mut plan);
-            let error = check(&plan, &bounds()).unwrap_err().to_string();
-            assert!(error.starts_with(expected), "{error}\nexpected {expected}");
-            assert!(
-                error.chars().count() <= most::MAX_REASON_CHARS + 2 && !error.contains("hunter2"),
-                "{error}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_reason_is_short_and_plain() {
-        let mut long = plan();
-        long.targets.push(target(&"x\n".repeat(10_000)));
-        long.targets[0].credential_name = "y".repeat(10_000);
-        let error = check(&long, &bounds()).unwrap_err().to_string();
-        assert!(error.chars().count() <= most::MAX_REASON_CHARS + 2, "{error}");
-        assert!(!error.contains('\n'));
-    }
-
-    #[test]
-    fn without_a_word_of_the_operator_only_private_addresses_are_allowed() {
-        let credential = crate::testing::community("x");
-        let bounds = Bounds::new(
-            &CollectorPlanConfig::default(),
-            [("core".to_owned(), credential)].into(),
-        );
-        for (address, allowed) in [
-            ("10.9.9.9", true),
-            ("172.31.0.1", true),
-            ("192.168.1.1", true),
-            ("fd00::1", true),
-            ("127.0.0.1", false),
-            ("::1", false),
-            ("169.254.1.1", false),
-            ("fe80::1", false),
-            ("192.0.2.1", false),
-            ("2001:db8::1", false),
-            ("172.32.0.1", false),
-        ] {
-            let plan = v1::Plan {
-                id: plan().id,
-                targets: vec![target(address)],
-                ..v1::Plan::default()
-            };
-            assert_eq!(check(&plan, &bounds).is_ok(), allowed, "{address}");
-        }
-    }
-}
+mod tests;

@@ -1,16 +1,19 @@
 //! What became of every address in the ranges: one octet each.
 //!
-//! Invariants: every address of every range has a state; what was found out stays
+//! Invariants: every address of every range has a state, and of one that is not swept every
+//! address that neighbours named; what was found out stays
 //! when a plan changes around it, and says so when it is older than the address's
 //! last turn; a sweep that left somebody out is none; no more octets than a plan may
 //! have addresses.
 
 use super::sweep::{Place, Sweep};
+use super::told::Named;
 use crate::target::Target;
 use prost::Message as _;
 use prost::bytes::Bytes;
 use proto::v1::{self, CoverageState as State, CoverageUnreached as Unreached};
 use std::collections::{HashSet, VecDeque};
+use std::net::IpAddr;
 
 /// Deferred addresses looked at in one turn.
 const FEW: usize = 16;
@@ -24,6 +27,8 @@ pub struct Coverage {
     areas: Vec<Area>,
     revision: u64,
     swept_micros: i64,
+    /// Named addresses of each area that is not swept, at most.
+    most_named: usize,
     /// Since it was told.
     changed: bool,
 }
@@ -32,14 +37,47 @@ pub struct Coverage {
 struct Area {
     prefix: String,
     port: u16,
+    /// Of one that is swept.
     states: Vec<u8>,
+    /// Of one that is not.
+    named: Option<Named>,
+}
+
+impl Area {
+    fn swept(range: v1::RangeCoverage) -> Option<Self> {
+        Some(Self {
+            prefix: range.prefix,
+            port: u16::try_from(range.port).ok()?,
+            states: range.states.to_vec(),
+            named: None,
+        })
+    }
+
+    fn told(range: v1::ToldCoverage) -> Option<Self> {
+        let octets = if range.prefix.contains(':') { 16 } else { 4 };
+        let addresses = range.addresses.chunks_exact(octets).map(|chunk| match octets {
+            4 => <[u8; 4]>::try_from(chunk).ok().map(IpAddr::from),
+            _ => <[u8; 16]>::try_from(chunk).ok().map(IpAddr::from),
+        });
+        let mut named = Named::default();
+        for (address, octet) in addresses.zip(&range.states) {
+            named.hear(address?, *octet);
+        }
+        Some(Self {
+            prefix: range.prefix,
+            port: u16::try_from(range.port).ok()?,
+            states: Vec::new(),
+            named: Some(named),
+        })
+    }
 }
 
 fn octet(state: State) -> u8 {
     u8::try_from(i32::from(state)).unwrap_or(0)
 }
 
-fn state_of(octet: u8) -> State {
+/// The state that an octet says.
+pub(super) fn state_of(octet: u8) -> State {
     State::try_from(i32::from(octet & !UNREACHED)).unwrap_or_default()
 }
 
@@ -48,18 +86,14 @@ impl Coverage {
     #[must_use]
     pub fn from_bytes(content: &[u8]) -> Self {
         let told = v1::Coverage::decode(content).unwrap_or_default();
-        let area = |range: v1::RangeCoverage| {
-            Some(Area {
-                prefix: range.prefix,
-                port: u16::try_from(range.port).ok()?,
-                states: range.states.to_vec(),
-            })
-        };
+        let swept = told.ranges.into_iter().filter_map(Area::swept);
+        let areas = swept.chain(told.told.into_iter().filter_map(Area::told));
         Self {
             plan: told.plan.unwrap_or_default(),
-            areas: told.ranges.into_iter().filter_map(area).collect(),
+            areas: areas.collect(),
             revision: told.revision,
             swept_micros: told.swept_micros,
+            most_named: 0,
             changed: false,
         }
     }
@@ -67,30 +101,55 @@ impl Coverage {
     /// From now on for these ranges.
     pub fn begin(&mut self, sweep: &Sweep) {
         let before = std::mem::take(&mut self.areas);
+        self.most_named = proto::plan::told_of_each(sweep.unswept());
         for (number, area) in sweep.all().iter().enumerate() {
             let prefix = area.range.prefix().to_string();
             let known = before
                 .iter()
-                .find(|known| known.prefix == prefix && known.port == area.port)
-                .map_or(&[][..], |known| known.states.as_slice());
-            let state = |offset: u64| {
-                let place = Place { area: number, offset };
+                .find(|known| known.prefix == prefix && known.port == area.port);
+            let state = |place: Place, known: Option<u8>| {
                 let Some(target) = sweep.address(place) else {
                     return octet(State::Excluded);
                 };
                 if sweep.lists(target) {
                     return octet(State::Listed);
                 }
-                let known = usize::try_from(offset).ok().and_then(|at| known.get(at));
-                match known.map(|known| (state_of(*known), *known)) {
+                match known.map(|known| (state_of(known), known)) {
                     None | Some((State::Unspecified | State::Excluded | State::Listed, _)) => {
                         octet(State::NotAsked)
                     }
                     Some((_, known)) => known,
                 }
             };
+            let mut states = Vec::new();
+            let mut named = None;
+            if area.swept {
+                let known = known.map_or(&[][..], |known| known.states.as_slice());
+                let one = |offset: u64| {
+                    let at = usize::try_from(offset).ok().and_then(|at| known.get(at));
+                    state(Place::Swept { area: number, offset }, at.copied())
+                };
+                states = (0..area.range.size()).map(one).collect();
+            } else {
+                let mut kept = known.and_then(|known| known.named.clone()).unwrap_or_default();
+                kept.review(|address, octet| {
+                    let now = state(
+                        Place::Told {
+                            area: number,
+                            address,
+                        },
+                        Some(octet),
+                    );
+                    let within = area.range.prefix().contains(&address);
+                    // Whoever is listed is no concern of this range.
+                    (within && state_of(now) != State::Listed).then_some(now)
+                });
+                while kept.shed(self.most_named).is_some() {}
+                named = Some(kept);
+            }
             self.areas.push(Area {
-                states: (0..area.range.size()).map(state).collect(),
+                states,
+                named,
                 prefix,
                 port: area.port,
             });
@@ -100,17 +159,68 @@ impl Coverage {
     }
 
     fn cell(&mut self, place: Place) -> Option<&mut u8> {
-        let area = self.areas.get_mut(place.area)?;
-        area.states.get_mut(usize::try_from(place.offset).ok()?)
+        let area = self.areas.get_mut(place.area())?;
+        match place {
+            Place::Swept { offset, .. } => area.states.get_mut(usize::try_from(offset).ok()?),
+            Place::Told { address, .. } => area.named.as_mut()?.octet(address),
+        }
     }
 
     /// What is known of a place.
     #[must_use]
     pub fn state(&self, place: Place) -> State {
-        let at = usize::try_from(place.offset).unwrap_or(usize::MAX);
-        let states = self.areas.get(place.area).map(|area| &area.states);
-        let octet = states.and_then(|states| states.get(at)).copied();
+        let octet = self.areas.get(place.area()).and_then(|area| match place {
+            Place::Swept { offset, .. } => area.states.get(usize::try_from(offset).ok()?).copied(),
+            Place::Told { address, .. } => area.named.as_ref()?.known(address),
+        });
         state_of(octet.unwrap_or(0))
+    }
+
+    /// Whether there is such a place: whom nobody named has none where only those are asked.
+    #[must_use]
+    pub fn has(&self, place: Place) -> bool {
+        match place {
+            Place::Swept { .. } => true,
+            Place::Told { .. } => self.state(place) != State::Unspecified,
+        }
+    }
+
+    /// A neighbour named an address of an area that is not swept: whether that is new, and who
+    /// made room for it.
+    pub fn hear(&mut self, sweep: &Sweep, place: Place) -> (bool, Option<IpAddr>) {
+        let Place::Told { area, address } = place else {
+            return (false, None);
+        };
+        let state = match sweep.address(place) {
+            Some(_) => State::NotAsked,
+            None => State::Excluded,
+        };
+        let Some(named) = self.areas.get_mut(area).and_then(|area| area.named.as_mut()) else {
+            return (false, None);
+        };
+        if !named.hear(address, octet(state)) {
+            return (false, None);
+        }
+        self.changed = true;
+        let went = named.shed(self.most_named);
+        (went != Some(address), went)
+    }
+
+    /// An address of an area that is not swept answered, or it did not: silences in a row.
+    pub fn silences(&mut self, place: Place, answered: bool) -> u64 {
+        let Place::Told { area, address } = place else {
+            return 0;
+        };
+        let named = self.areas.get_mut(area).and_then(|area| area.named.as_mut());
+        named.map_or(0, |named| named.answered(address, answered))
+    }
+
+    /// Everybody named in areas that are not swept.
+    pub fn named(&self) -> impl Iterator<Item = Place> + '_ {
+        self.areas.iter().enumerate().flat_map(|(area, one)| {
+            let all = one.named.iter().flat_map(Named::all);
+            all.map(move |(address, _)| Place::Told { area, address })
+        })
     }
 
     /// What became of a place.
@@ -173,12 +283,30 @@ impl Coverage {
             port: u32::from(area.port),
             states: Bytes::copy_from_slice(&area.states),
         };
+        let told = |area: &Area| {
+            let (mut addresses, mut states) = (Vec::new(), Vec::new());
+            for (address, octet) in area.named.as_ref()?.all() {
+                match address {
+                    IpAddr::V4(v4) => addresses.extend(v4.octets()),
+                    IpAddr::V6(v6) => addresses.extend(v6.octets()),
+                }
+                states.push(octet);
+            }
+            Some(v1::ToldCoverage {
+                prefix: area.prefix.clone(),
+                port: u32::from(area.port),
+                addresses: addresses.into(),
+                states: states.into(),
+            })
+        };
+        let swept = self.areas.iter().filter(|area| area.named.is_none());
         v1::Coverage {
             plan: Some(self.plan.clone()),
             revision: self.revision,
             clock_micros,
             swept_micros: self.swept_micros,
-            ranges: self.areas.iter().map(range).collect(),
+            ranges: swept.map(range).collect(),
+            told: self.areas.iter().filter_map(told).collect(),
         }
     }
 }
@@ -316,8 +444,8 @@ mod tests {
         let mut coverage = Coverage::from_bytes(&odd.encode_to_vec());
         coverage.begin(&sweep(1, &[("192.0.2.0/31", &[])], &[]));
         assert_eq!(shown(&coverage.tell(1))[0].1, [1, 1]);
-        coverage.set(Place { area: 7, offset: 0 }, State::Silent);
-        coverage.set(Place { area: 0, offset: 7 }, State::Silent);
+        coverage.set(Place::Swept { area: 7, offset: 0 }, State::Silent);
+        coverage.set(Place::Swept { area: 0, offset: 7 }, State::Silent);
         assert!(!coverage.changed());
     }
 

@@ -74,6 +74,11 @@ impl Found {
         }
     }
 
+    /// It is nobody's concern any more.
+    pub fn forget(&mut self, target: Target) -> News {
+        self.0.remove(&target).map_or(News::Nothing, |_| News::Went)
+    }
+
     /// How many.
     #[must_use]
     pub fn len(&self) -> usize {

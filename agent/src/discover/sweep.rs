@@ -1,6 +1,6 @@
 //! Which address is asked when: pure arithmetic over prefixes.
 //!
-//! Every address of the prefixes has a slot, also those left alone; the slots
+//! Every address of the prefixes that are swept has a slot, also those left alone; the slots
 //! divide the time of a sweep evenly, counted from 1970, so that a restart goes
 //! on where the clock is and every address has its turn.
 
@@ -9,7 +9,7 @@ use crate::target::Target;
 use crate::window::Windows;
 use proto::plan::Range;
 use proto::v1::PlanId;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,15 +27,46 @@ pub struct Area {
     pub windows: Windows,
     /// Whether a community is sent to an address that was silent to engine discovery.
     pub ask_silent: bool,
+    /// Whether those that neighbours name are asked at once.
+    pub follow: bool,
+    /// Whether all others are asked too, each in its turn.
+    pub swept: bool,
+}
+
+impl Area {
+    /// How many slots it takes.
+    fn slots(&self) -> u64 {
+        if self.swept { self.range.size() } else { 0 }
+    }
 }
 
 /// One address of one area, asked or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub enum Place {
+    /// Of an area that is swept.
+    Swept {
+        /// Which area.
+        area: usize,
+        /// How far into its prefix.
+        offset: u64,
+    },
+    /// Of one of which only those are asked that neighbours name.
+    Told {
+        /// Which area.
+        area: usize,
+        /// Where.
+        address: IpAddr,
+    },
+}
+
+impl Place {
     /// Which area.
-    pub area: usize,
-    /// How far into its prefix.
-    pub offset: u64,
+    #[must_use]
+    pub fn area(self) -> usize {
+        match self {
+            Self::Swept { area, .. } | Self::Told { area, .. } => area,
+        }
+    }
 }
 
 /// All ranges of a plan and the time one look at all of them takes.
@@ -46,6 +77,8 @@ pub struct Sweep {
     ends: Vec<u64>,
     /// Areas by port and first address: they do not overlap.
     starts: BTreeMap<(u16, IpAddr), usize>,
+    /// Ports at which neighbours are followed.
+    ports: BTreeSet<u16>,
     time: Duration,
     listed: HashSet<Target>,
     plan: PlanId,
@@ -58,13 +91,18 @@ impl Sweep {
         let ends = areas
             .iter()
             .scan(0, |end: &mut u64, area| {
-                *end = end.saturating_add(area.range.size());
+                *end = end.saturating_add(area.slots());
                 Some(*end)
             })
             .collect();
         let start = |(number, area): (usize, &Area)| ((area.port, area.range.prefix().network()), number);
         Self {
             starts: areas.iter().enumerate().map(start).collect(),
+            ports: areas
+                .iter()
+                .filter(|area| area.follow)
+                .map(|area| area.port)
+                .collect(),
             areas,
             ends,
             time,
@@ -108,8 +146,12 @@ impl Sweep {
     /// Who is at a place, unless it is left alone for good.
     #[must_use]
     pub fn address(&self, place: Place) -> Option<Target> {
-        let area = self.areas.get(place.area)?;
-        Target::new(area.range.nth(place.offset)?, area.port).ok()
+        let area = self.areas.get(place.area())?;
+        let address = match place {
+            Place::Swept { offset, .. } => area.range.nth(offset)?,
+            Place::Told { address, .. } => Some(address).filter(|at| area.range.may_ask(*at))?,
+        };
+        Target::new(address, area.port).ok()
     }
 
     /// Whether it is polled anyway.
@@ -122,16 +164,52 @@ impl Sweep {
     #[must_use]
     pub fn place_of(&self, target: Target) -> Option<Place> {
         let at = target.address();
-        let (_, number) = self.starts.range(..=(at.port(), at.ip())).next_back()?;
+        let place = self.place_in(at.port(), at.ip())?;
+        let area = self.areas.get(place.area())?;
+        (area.range.contains(at.ip()) && !self.lists(target)).then_some(place)
+    }
+
+    /// The place of an address in the area of a port that has it, left alone or not.
+    fn place_in(&self, port: u16, address: IpAddr) -> Option<Place> {
+        let (_, number) = self.starts.range(..=(port, address)).next_back()?;
         let area = self.areas.get(*number)?;
-        if area.port != at.port() || !area.range.contains(at.ip()) || self.lists(target) {
+        if area.port != port || !area.range.prefix().contains(&address) {
             return None;
         }
-        let offset = area.range.offset(at.ip())?;
-        Some(Place {
-            area: *number,
-            offset,
+        Some(match area.swept {
+            true => Place::Swept {
+                area: *number,
+                offset: area.range.offset(address)?,
+            },
+            false => Place::Told {
+                area: *number,
+                address,
+            },
         })
+    }
+
+    /// Where an address counts that a neighbour named, left alone there or not; it is not listed.
+    pub fn followed(&self, address: IpAddr) -> impl Iterator<Item = (Target, Place)> + '_ {
+        self.ports.iter().filter_map(move |port| {
+            let target = Target::new(address, *port)
+                .ok()
+                .filter(|target| !self.lists(*target))?;
+            let place = self.place_in(*port, address)?;
+            let follows = self.areas.get(place.area())?.follow;
+            follows.then_some((target, place))
+        })
+    }
+
+    /// How many areas are not swept.
+    #[must_use]
+    pub fn unswept(&self) -> usize {
+        self.areas.iter().filter(|area| !area.swept).count()
+    }
+
+    /// How long one look at all of them takes.
+    #[must_use]
+    pub fn time(&self) -> Duration {
+        self.time
     }
 
     /// Slots of one sweep; 0 when there is nothing to look at.
@@ -146,8 +224,8 @@ impl Sweep {
         let slot = slot.checked_rem(self.slots())?;
         let number = self.ends.partition_point(|end| *end <= slot);
         let area = self.areas.get(number)?;
-        let offset = slot - (self.ends.get(number)? - area.range.size());
-        Some(Place { area: number, offset })
+        let offset = slot - (self.ends.get(number)? - area.slots());
+        Some(Place::Swept { area: number, offset })
     }
 
     /// Whom to ask in a slot, if anyone.
@@ -155,13 +233,13 @@ impl Sweep {
     pub fn at(&self, slot: u64) -> Option<(Target, &Area)> {
         let place = self.place_at(slot)?;
         let target = self.address(place)?;
-        (!self.lists(target)).then_some((target, self.areas.get(place.area)?))
+        (!self.lists(target)).then_some((target, self.areas.get(place.area())?))
     }
 
     /// The area an address is looked for in, if it is.
     #[must_use]
     pub fn area_of(&self, target: Target) -> Option<&Area> {
-        self.areas.get(self.place_of(target)?.area)
+        self.areas.get(self.place_of(target)?.area())
     }
 
     /// The first slot that is not past, counted from 1970.
@@ -206,6 +284,18 @@ pub(super) mod tests {
             credential: crate::testing::community("x"),
             windows: Windows::default(),
             ask_silent: false,
+            follow: false,
+            swept: true,
+        }
+    }
+
+    /// Not swept.
+    pub fn told(prefix: &str, excluded: &[&str]) -> Area {
+        Area {
+            range: Range::of_any_size(prefix, excluded.iter().copied()).unwrap(),
+            follow: true,
+            swept: false,
+            ..area("192.0.2.0/32", &[], 161)
         }
     }
 

@@ -61,6 +61,11 @@ pub fn arc_below(name: &[u8], prefix: &[u8]) -> Option<u32> {
     Arcs(name.strip_prefix(prefix)?).next()
 }
 
+/// All arcs that follow `prefix` in `name`, if `name` begins with it.
+pub fn arcs_below<'n>(name: &'n [u8], prefix: &[u8]) -> Option<impl Iterator<Item = u32> + use<'n>> {
+    name.strip_prefix(prefix).map(Arcs)
+}
+
 /// `prefix` with one more arc.
 #[must_use]
 pub fn child(prefix: &[u8], arc: u32) -> Bytes {

@@ -16,6 +16,7 @@ fn range(site: &str, prefix: &str, told: i64, states: &[State]) -> RangeRow {
             prefix: prefix.to_owned(),
             port: 161,
             states: states.iter().map(octet).collect(),
+            named: None,
         },
     }
 }
@@ -256,4 +257,94 @@ fn who_was_not_reached_by_any_agent_is_told_with_the_reason() {
         rows(&[one, other]).unreached,
         BTreeMap::from([("behind", 1), ("window", 1)])
     );
+}
+
+/// A range of which only these are asked.
+fn named(site: &str, prefix: &str, words: &[(&str, State)]) -> RangeRow {
+    let states: Vec<State> = words.iter().map(|(_, state)| *state).collect();
+    let mut row = range(site, prefix, 10, &states);
+    row.range.named = Some(
+        words
+            .iter()
+            .map(|(address, _)| address.parse().unwrap())
+            .collect(),
+    );
+    row
+}
+
+#[test]
+fn where_only_named_addresses_are_asked_they_alone_are_in_scope() {
+    let net = "2001:db8::/32";
+    let view = CoverageView {
+        ranges: vec![
+            named(
+                "berlin",
+                net,
+                &[
+                    ("2001:db8::1", State::Engine),
+                    ("2001:db8::2", State::Silent),
+                    ("2001:db8::9", State::Silent),
+                ],
+            ),
+            // Another agent of the site: its best word counts.
+            named(
+                "berlin",
+                net,
+                &[
+                    ("2001:db8::2", State::NotAsked),
+                    ("2001:db8::3", State::Silent),
+                    ("2001:db8::9", State::Object),
+                    ("2001:db8:7::1", State::Excluded),
+                ],
+            ),
+        ],
+        places: vec![
+            place("berlin", "2001:db8::1", 5),
+            place("berlin", "2001:db8::77", 3),
+        ],
+        neighbours: vec![
+            neighbour("berlin", "2001:db8::2"),
+            neighbour("berlin", "2001:db8:7::1"),
+            // Not told yet, or pushed out by others: nobody else would show it.
+            neighbour("berlin", "2001:db8::4"),
+        ],
+    };
+    let all = coverage(&view);
+    let [berlin] = &all.sites[..] else {
+        panic!("{all:?}")
+    };
+    let range = &berlin.ranges[0];
+    assert!(range.named_only && range.swept.is_none() && berlin.ranges.len() == 1);
+    assert_eq!(shown(&range.funnel), [4, 4, 2, 1, 1, 1]);
+    assert_eq!(shown(&berlin.named), [1, 1, 1, 1, 0, 0]);
+    assert_eq!((range.states["silent"], range.states["excluded"]), (2, 1));
+    // Addresses are one run only where they lie next to each other.
+    let runs = range.runs(&[State::Silent, State::Object]);
+    let runs: Vec<_> = runs
+        .iter()
+        .map(|run| (run.first.to_string(), run.count, run.state))
+        .collect();
+    let expected = [("2001:db8::2", 2, "silent"), ("2001:db8::9", 1, "object")];
+    assert_eq!(
+        runs,
+        expected.map(|(first, count, state)| (first.to_owned(), count, state))
+    );
+    let apart = range.runs(&[State::Silent, State::Object, State::Engine, State::Excluded]);
+    assert_eq!(apart.len(), 4);
+    let proposed: Vec<_> = all.proposed.iter().map(|one| one.address.to_string()).collect();
+    assert_eq!(proposed, ["2001:db8::4"]);
+}
+
+#[test]
+fn a_range_that_one_agent_sweeps_and_another_does_not_is_one() {
+    let view = CoverageView {
+        ranges: vec![
+            range("berlin", "192.0.2.0/31", 10, &[State::Silent, State::NotAsked]),
+            named("berlin", "192.0.2.0/31", &[("192.0.2.1", State::Engine)]),
+        ],
+        ..CoverageView::default()
+    };
+    let all = coverage(&view);
+    assert_eq!(shown(&all.sites[0].ranges[0].funnel), [2, 2, 1, 0, 0, 0]);
+    assert!(!all.sites[0].ranges[0].named_only && all.sites[0].ranges.len() == 1);
 }

@@ -1,11 +1,13 @@
 //! Coverage as it came down the stream: hostile until it is read here.
 //!
 //! Invariants: no more ranges, addresses or octets than a plan may have; every
-//! range has exactly one octet an address.
+//! range has exactly one octet an address, and of one that is not swept each address lies within,
+//! once and in order.
 
 use model::Instant;
 use proto::plan::{self as bounds, Range};
 use proto::v1;
+use std::net::IpAddr;
 use store::coverage::{ToldCoverage, ToldRange};
 use tonic::Status;
 
@@ -15,7 +17,7 @@ use tonic::Status;
 /// `INVALID_ARGUMENT` when it is none.
 pub(super) fn read(told: &v1::Coverage) -> Result<ToldCoverage, Status> {
     let wrong = |what: &str| Status::invalid_argument(format!("coverage: {what}"));
-    if told.ranges.len() > bounds::MAX_RANGES {
+    if told.ranges.len().saturating_add(told.told.len()) > bounds::MAX_RANGES {
         return Err(wrong("too many ranges"));
     }
     let plan = told.plan.as_ref().map_or(0, |plan| plan.revision);
@@ -35,8 +37,12 @@ pub(super) fn read(told: &v1::Coverage) -> Result<ToldCoverage, Status> {
             prefix: prefix.prefix().to_string(),
             port: port.ok_or_else(|| wrong("port is out of range"))?,
             states: range.states.to_vec(),
+            named: None,
         };
         ranges.push(one);
+    }
+    for range in &told.told {
+        ranges.push(read_told(range, bounds::told_of_each(told.told.len())).map_err(wrong)?);
     }
     ranges.sort_by(|a, b| (&a.prefix, a.port).cmp(&(&b.prefix, b.port)));
     if ranges
@@ -52,6 +58,36 @@ pub(super) fn read(told: &v1::Coverage) -> Result<ToldCoverage, Status> {
         swept: (told.swept_micros > 0).then_some(Instant(told.swept_micros)),
         ranges,
     })
+}
+
+/// A range of which only those are asked that neighbours named.
+fn read_told(range: &v1::ToldCoverage, most: usize) -> Result<ToldRange, &'static str> {
+    let prefix = Range::of_any_size(&range.prefix, []).map_err(|_| "a range is none")?;
+    let port = u16::try_from(range.port).ok().filter(|port| *port > 0);
+    let octets = usize::from(prefix.prefix().max_prefix_len() / 8);
+    let count = range.states.len();
+    if count > most || range.addresses.len() != count * octets {
+        return Err("a range has another number of addresses");
+    }
+    let named = unpack(&range.addresses, octets);
+    let in_order = named.is_sorted_by(|one, next| one < next);
+    if !in_order || !named.iter().all(|address| prefix.prefix().contains(address)) {
+        return Err("an address is out of place");
+    }
+    Ok(ToldRange {
+        prefix: prefix.prefix().to_string(),
+        port: port.ok_or("port is out of range")?,
+        states: range.states.to_vec(),
+        named: Some(named),
+    })
+}
+
+fn unpack(packed: &[u8], octets: usize) -> Vec<IpAddr> {
+    let one = |chunk: &[u8]| {
+        let v4 = <[u8; 4]>::try_from(chunk).map(IpAddr::from);
+        v4.or_else(|_| <[u8; 16]>::try_from(chunk).map(IpAddr::from)).ok()
+    };
+    packed.chunks_exact(octets).filter_map(one).collect()
 }
 
 #[cfg(test)]
@@ -73,6 +109,7 @@ mod tests {
             clock_micros: 9,
             swept_micros: 0,
             ranges,
+            told: Vec::new(),
         }
     }
 
@@ -119,5 +156,57 @@ mod tests {
             ..good
         };
         assert!(read(&late).is_err());
+    }
+
+    #[test]
+    fn named_addresses_lie_within_once_and_in_order() {
+        let range = |prefix: &str, addresses: &[u8], states: usize| v1::ToldCoverage {
+            prefix: prefix.to_owned(),
+            port: 161,
+            addresses: addresses.to_vec().into(),
+            states: vec![6; states].into(),
+        };
+        let with = |all: Vec<v1::ToldCoverage>| v1::Coverage {
+            told: all,
+            ..told(vec![range_of_two()])
+        };
+        let mut v6 = [0; 16];
+        v6[..4].copy_from_slice(&[0x20, 1, 0xd, 0xb8]);
+        let two = [10, 0, 0, 1, 10, 9, 9, 9];
+        let good = with(vec![
+            range("2001:db8::/32", &v6, 1),
+            range("10.0.0.0/8", &two, 2),
+            range("172.16.0.0/12", &[], 0),
+        ]);
+        let good = read(&good).unwrap();
+        assert_eq!(good.ranges.len(), 4);
+        let shown = |at: usize| good.ranges[at].named.as_ref().map(Vec::len);
+        assert_eq!([0, 1, 2, 3].map(shown), [Some(2), Some(0), None, Some(1)]);
+        let many = vec![10; 4 * 4_097];
+        for (all, words) in [
+            (vec![range("10.0.0.0/8", &two, 1)], "another number"),
+            (vec![range("10.0.0.0/8", &two, 3)], "another number"),
+            (vec![range("10.0.0.0/8", &two[..7], 2)], "another number"),
+            (vec![range("10.0.0.0/8", &many, 4_097)], "another number"),
+            (
+                vec![range("10.0.0.0/8", &[10, 0, 0, 1, 10, 0, 0, 1], 2)],
+                "out of place",
+            ),
+            (
+                vec![range("10.0.0.0/8", &[10, 9, 0, 1, 10, 0, 0, 1], 2)],
+                "out of place",
+            ),
+            (vec![range("10.0.0.0/8", &[11, 0, 0, 1], 1)], "out of place"),
+            (vec![range("::/0", &v6, 1)], "a range is none"),
+            (vec![range("192.0.2.0/31", &[], 0)], "twice"),
+            (vec![range("10.0.0.0/8", &[], 0); 1_000], "too many ranges"),
+        ] {
+            let refused = read(&with(all)).unwrap_err();
+            assert!(refused.message().contains(words), "{refused:?}, expected {words}");
+        }
+    }
+
+    fn range_of_two() -> v1::RangeCoverage {
+        range("192.0.2.0/31", 2)
     }
 }

@@ -48,9 +48,12 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Whether it knows every word of the plan that restrains it: one that read past windows would poll in them.
+    /// Whether it knows every word of the plan that restrains it: one that read past windows would poll in them,
+    /// and one that knows no ranges but those that are swept would sweep them all.
     fn understands(&self, plan: &v1::Plan) -> bool {
-        self.capability >= proto::WINDOW_CAPABILITY || plan.windows.is_empty()
+        let unswept = plan.ranges.iter().any(|range| range.unswept);
+        (self.capability >= proto::WINDOW_CAPABILITY || plan.windows.is_empty())
+            && (self.capability >= proto::FOLLOW_CAPABILITY || !unswept)
     }
 }
 
@@ -153,7 +156,7 @@ impl Desk {
                     tracing::warn!(
                         site = %listener.site,
                         plan.revision = which.revision,
-                        "plan has windows and an agent is too old for them: it keeps the plan it has"
+                        "plan has windows or ranges that are not swept and an agent is too old for them: it keeps the plan it has"
                     );
                 }
             }
@@ -291,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_that_knows_no_windows_gets_no_plan_with_them() {
+    fn an_agent_gets_no_plan_with_a_restraint_that_it_does_not_know() {
         let (responses, _stream) = mpsc::channel(1);
         let mut listener = Listener {
             site: "berlin".parse().unwrap(),
@@ -303,7 +306,20 @@ mod tests {
         assert!(listener.understands(&plan));
         plan.windows.push(v1::Window::default());
         assert!(!listener.understands(&plan));
-        listener.capability += 1;
+        listener.capability = proto::WINDOW_CAPABILITY;
+        assert!(listener.understands(&plan));
+        let range = v1::PlannedRange {
+            follow: true,
+            ..v1::PlannedRange::default()
+        };
+        plan.ranges.push(range);
+        assert!(
+            listener.understands(&plan),
+            "it would wait for its slot, and harm nobody"
+        );
+        plan.ranges[0].unswept = true;
+        assert!(!listener.understands(&plan));
+        listener.capability = proto::FOLLOW_CAPABILITY;
         assert!(listener.understands(&plan));
     }
 

@@ -111,6 +111,9 @@ enum Profile {
 struct IfArc {
     arc: u32,
     walk: Vec<Spanned<String>>,
+    /// Columns within whose values are addresses of neighbours.
+    #[serde(default)]
+    addresses: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -139,6 +142,10 @@ struct RangeTable {
     leave_alone: Vec<Spanned<String>>,
     #[serde(default)]
     ask_silent: bool,
+    #[serde(default)]
+    follow: bool,
+    #[serde(default = "yes")]
+    sweep: bool,
 }
 
 /// RFC 3417, 3.1.
@@ -261,14 +268,26 @@ impl File {
         let (mut addresses, mut excluded) = (0, 0);
         for range in &self.range {
             let texts = range.exclude.iter().map(String::as_str);
-            let parsed =
-                Range::new(range.prefix.as_ref(), texts).map_err(|error| fault(&range.prefix, error))?;
+            let parsed = match range.sweep {
+                true => Range::new(range.prefix.as_ref(), texts),
+                false => Range::of_any_size(range.prefix.as_ref(), texts),
+            };
+            let parsed = parsed.map_err(|error| fault(&range.prefix, error))?;
+            if !range.sweep && !range.follow {
+                let message = "is neither swept nor followed: nobody in it would be asked";
+                return Err(fault(&range.prefix, message));
+            }
+            if range.follow && self.plan.as_ref().is_some_and(|plan| !plan.asks_for_addresses()) {
+                let message = "follows neighbours, and [plan] asks for no addresses of them: \
+                    neighbours = [\"lldp\"] or \"cdp\"";
+                return Err(fault(&range.prefix, message));
+            }
             let twice = |(other, port): &&(Range, u32)| *port == range.port && other.overlaps(&parsed);
             if let Some((other, _)) = before.iter().find(twice) {
                 let message = format!("{} overlaps {}", parsed.prefix(), other.prefix());
                 return Err(fault(&range.prefix, message));
             }
-            addresses += parsed.size();
+            addresses += if range.sweep { parsed.size() } else { 0 };
             excluded += range.exclude.len();
             if addresses > bounds::MAX_ADDRESSES {
                 let message = format!("more than {} addresses in all ranges", bounds::MAX_ADDRESSES);
@@ -285,6 +304,8 @@ impl File {
                 credential_name: name(&range.credential)?,
                 windows: window::mask(&range.leave_alone, &self.window)?,
                 ask_silent: range.ask_silent,
+                follow: range.follow,
+                unswept: !range.sweep,
             });
             before.push((parsed, range.port));
         }
@@ -293,8 +314,18 @@ impl File {
 }
 
 impl Questions {
+    fn asks_for(&self, one: Neighbour) -> bool {
+        self.neighbours.as_ref().is_some_and(|asked| asked.contains(&one))
+    }
+
+    /// Whether elements are asked where their neighbours are.
+    fn asks_for_addresses(&self) -> bool {
+        let columns = self.if_arc.iter().any(|found| !found.addresses.is_empty());
+        columns || self.asks_for(Neighbour::Lldp) || self.asks_for(Neighbour::Cdp)
+    }
+
     fn wire(&self) -> Result<v1::Questions, Fault> {
-        let asks_for = |one| self.neighbours.as_ref().is_some_and(|asked| asked.contains(&one));
+        let asks_for = |one| self.asks_for(one);
         let built_in: Vec<v1::IfArc> =
             private::tables(self.private_tables, asks_for(Neighbour::Cdp)).collect();
         let most = bounds::MAX_QUESTIONS - built_in.len();
@@ -303,9 +334,14 @@ impl Questions {
             return Err((at, format!("more than {most} if_arc beside those built in")));
         }
         let if_arc = |found: &IfArc| {
+            if let Some(beyond) = found.addresses.get(bounds::MAX_ADDRESS_COLUMNS) {
+                let message = format!("more than {} columns", bounds::MAX_ADDRESS_COLUMNS);
+                return Err(fault(beyond, message));
+            }
             Ok(v1::IfArc {
                 arc: found.arc,
                 walk: oids(&found.walk)?,
+                addresses: oids(&found.addresses)?,
             })
         };
         let profile = match self.profile {

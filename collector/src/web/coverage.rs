@@ -107,6 +107,8 @@ struct Row {
     link: Option<String>,
     counts: [String; 6],
     dark: Vec<String>,
+    /// Whether there is a sweep to wait for.
+    sweeps: bool,
     swept: Option<Moment>,
     told: Option<Moment>,
 }
@@ -182,6 +184,7 @@ fn rows(all: &Coverage, query: &Query, now: Instant) -> Vec<Row> {
                 link: None,
                 counts: counts(&site.named).map(show::number),
                 dark: quiet(site.named.in_scope - site.named.answered),
+                sweeps: false,
                 swept: None,
                 told: None,
             });
@@ -216,6 +219,7 @@ fn rows(all: &Coverage, query: &Query, now: Instant) -> Vec<Row> {
                 site: site.site.to_string(),
                 counts: counts(&range.funnel).map(show::number),
                 dark: dark.collect(),
+                sweeps: !range.named_only,
                 swept: range.swept.map(|at| Moment::new(at, now)),
                 told: Some(Moment::new(range.told, now)),
             });
@@ -242,9 +246,14 @@ pub fn passed_over(why: &str) -> &'static str {
 }
 
 fn title(range: &RangeCoverage) -> String {
+    let which = if range.named_only {
+        ", named by neighbours"
+    } else {
+        ""
+    };
     match range.port {
-        161 => range.prefix.clone(),
-        port => format!("{} port {port}", range.prefix),
+        161 => format!("{}{which}", range.prefix),
+        port => format!("{} port {port}{which}", range.prefix),
     }
 }
 

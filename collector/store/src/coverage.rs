@@ -31,6 +31,9 @@ pub struct ToldRange {
     pub port: u16,
     /// One octet an address, in order.
     pub states: Vec<u8>,
+    /// Which addresses these are where only those are asked that neighbours named; else all of the
+    /// prefix.
+    pub named: Option<Vec<IpAddr>>,
 }
 
 /// One range as one agent told it last.

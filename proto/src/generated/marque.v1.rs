@@ -668,6 +668,9 @@ pub struct IfArc {
     /// Subtrees, dotted.
     #[prost(string, repeated, tag = "2")]
     pub walk: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Columns within, dotted, whose values are addresses of neighbours: 4 or 16 octets.
+    #[prost(string, repeated, tag = "3")]
+    pub addresses: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PlannedTarget {
@@ -709,6 +712,13 @@ pub struct PlannedRange {
     /// the community of the range, which shows it to whoever has that address.
     #[prost(bool, tag = "6")]
     pub ask_silent: bool,
+    /// Whether addresses in it that neighbours name are asked at once.
+    #[prost(bool, tag = "7")]
+    pub follow: bool,
+    /// Never swept: only those that neighbours name are asked, whatever the size of the
+    /// prefix. Means nothing without `follow`; refused then.
+    #[prost(bool, tag = "8")]
+    pub unswept: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PlanStatus {
@@ -800,8 +810,12 @@ pub struct Coverage {
     /// When the last sweep ended that left no address out, by the same clock; 0: none did yet.
     #[prost(int64, tag = "4")]
     pub swept_micros: i64,
+    /// Those that are swept.
     #[prost(message, repeated, tag = "5")]
     pub ranges: ::prost::alloc::vec::Vec<RangeCoverage>,
+    /// Those that are not.
+    #[prost(message, repeated, tag = "6")]
+    pub told: ::prost::alloc::vec::Vec<ToldCoverage>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RangeCoverage {
@@ -813,6 +827,21 @@ pub struct RangeCoverage {
     /// One octet for each address of the prefix, in order: its CoverageState, and
     /// beside it (see CoverageUnreached) why its last turn passed without it.
     #[prost(bytes = "bytes", tag = "3")]
+    pub states: ::prost::bytes::Bytes,
+}
+/// A range of which only those addresses are asked that neighbours name.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ToldCoverage {
+    /// As in PlannedRange.
+    #[prost(string, tag = "1")]
+    pub prefix: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub port: u32,
+    /// Who was named, in order: 4 octets each in a prefix of IPv4, 16 in one of IPv6.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub addresses: ::prost::bytes::Bytes,
+    /// One octet for each of them, as in RangeCoverage.
+    #[prost(bytes = "bytes", tag = "4")]
     pub states: ::prost::bytes::Bytes,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

@@ -1,7 +1,7 @@
 //! A range: a prefix and what within it is left alone.
 //!
-//! Invariants: a range is never larger than [`MAX_HOST_BITS`]; what is excluded lies
-//! within; walking it holds nothing in memory.
+//! Invariants: a range that is walked is never larger than [`MAX_HOST_BITS`]; what is
+//! excluded lies within; walking it holds nothing in memory.
 
 use super::MAX_HOST_BITS;
 use ipnet::IpNet;
@@ -46,13 +46,26 @@ impl Range {
     /// # Errors
     /// [`RangeError`] with the text that is wrong, bounded.
     pub fn new<'t>(prefix: &str, excluded: impl IntoIterator<Item = &'t str>) -> Result<Self, RangeError> {
+        let range = Self::of_any_size(prefix, excluded)?;
+        let longest = range.prefix.max_prefix_len();
+        if longest - range.prefix.prefix_len() > MAX_HOST_BITS {
+            return Err(RangeError::TooLarge(range.prefix, longest - MAX_HOST_BITS));
+        }
+        Ok(range)
+    }
+
+    /// From its texts, and not to be walked.
+    ///
+    /// # Errors
+    /// As of [`Self::new`], whatever its size.
+    pub fn of_any_size<'t>(
+        prefix: &str,
+        excluded: impl IntoIterator<Item = &'t str>,
+    ) -> Result<Self, RangeError> {
         let short = |text: &str| text.chars().take(80).collect::<String>();
         let net: IpNet = prefix.parse().map_err(|_| RangeError::NotPrefix(short(prefix)))?;
         if net != net.trunc() {
             return Err(RangeError::HostBits(short(prefix), net.trunc()));
-        }
-        if net.max_prefix_len() - net.prefix_len() > MAX_HOST_BITS {
-            return Err(RangeError::TooLarge(net, net.max_prefix_len() - MAX_HOST_BITS));
         }
         if net.network() != net.network().to_canonical() {
             return Err(RangeError::Mapped(net));
@@ -93,7 +106,19 @@ impl Range {
         1 << (self.prefix.max_prefix_len() - self.prefix.prefix_len()).min(63)
     }
 
-    /// Whether an address is to be looked at.
+    /// Whether an address may be asked: not excluded, and of IPv4 neither network nor broadcast
+    /// address.
+    #[must_use]
+    pub fn may_ask(&self, address: IpAddr) -> bool {
+        let edge = [self.prefix.network(), self.prefix.broadcast()].contains(&address);
+        !(edge && self.has_edges()) && self.contains(address)
+    }
+
+    fn has_edges(&self) -> bool {
+        matches!(self.prefix, IpNet::V4(net) if net.prefix_len() < 31)
+    }
+
+    /// Whether an address lies within and is not excluded.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         self.prefix.contains(&address) && !self.excluded.iter().any(|net| net.contains(&address))
@@ -122,10 +147,7 @@ impl Range {
     /// neither network nor broadcast address.
     #[must_use]
     pub fn nth(&self, offset: u64) -> Option<IpAddr> {
-        let edge = offset == 0 || offset == self.size() - 1;
-        let v4 = matches!(self.prefix, IpNet::V4(net) if net.prefix_len() < 31);
-        let address = self.address(offset)?;
-        (!(edge && v4) && self.contains(address)).then_some(address)
+        self.address(offset).filter(|address| self.may_ask(*address))
     }
 
     /// The address so far into the prefix, whether or not it is to be looked at.
@@ -208,6 +230,26 @@ mod tests {
                 (got, expected) => panic!("{prefix}: {got:?}, expected {expected:?}"),
             }
         }
+    }
+
+    #[test]
+    fn what_is_not_walked_may_have_any_size() {
+        let range = Range::of_any_size("2001:db8::/32", ["2001:db8:7::/48"]).unwrap();
+        for (address, may) in [
+            ("2001:db8::1", true),
+            ("2001:db8::", true),
+            ("2001:db8:7::1", false),
+            ("2001:db9::1", false),
+            ("192.0.2.1", false),
+        ] {
+            assert_eq!(range.may_ask(address.parse().unwrap()), may, "{address}");
+        }
+        let wide = Range::of_any_size("10.0.0.0/8", []).unwrap();
+        for (address, may) in [("10.0.0.0", false), ("10.7.0.0", true), ("10.255.255.255", false)] {
+            assert_eq!(wide.may_ask(address.parse().unwrap()), may, "{address}");
+        }
+        assert!(Range::of_any_size("::/0", []).is_err() && Range::of_any_size("10.1.0.0/8", []).is_err());
+        assert!(wide.overlaps(&Range::new("10.7.0.0/24", []).unwrap()));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::programs::{PATIENCE, Running, complaint, run};
 use lab::element::{Behaviour, Element};
 use lab::network::{COMMUNITY, Network, Plan};
 use serde_json::Value;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,12 +32,16 @@ fn own_address() -> String {
 
 impl Site {
     fn start(elements: usize, allow: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let kinds = ["nokia-7750-sr7", "cisco-asr9010", "juniper-mx480", "arista-7280"];
         let plan = (0..elements).fold(Plan::small(), |plan, n| {
             let kind = kinds[n % kinds.len()];
             plan.with(kind, &format!("element-{n}"), "core", Behaviour::Normal)
         });
+        Self::over(plan, allow)
+    }
+
+    fn over(plan: Plan, allow: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let network = Network::start(plan, None).unwrap();
         let address = |e: &Arc<Element>| SocketAddr::from((e.address, network.port));
         let mut site = Self {
@@ -293,6 +297,114 @@ fn who_answers_in_a_range_becomes_a_target_until_it_falls_silent() {
     site.counts("marque_agent_targets", |n| n == 3.0);
     // Three silent sweeps later only the listed one is left.
     site.counts("marque_agent_targets", |n| n == 1.0);
+}
+
+#[test]
+fn whom_a_neighbour_names_is_polled_inside_a_range_that_follows_and_proposed_outside() {
+    let names = |address: &str| format!("1.0.8802.1.1.2.1.4.2.1.3.0.1.1.{address}|2|2\n");
+    let objects = [
+        "1.3.6.1.2.1.1.1.0|4|the first\n1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.9.1.1\n1.3.6.1.2.1.1.3.0|67|5\n",
+        // Followed; excluded; running and in no range; nowhere near.
+        &names("1.4.127.30.1.2"),
+        &names("1.4.127.30.1.3"),
+        &names("1.4.127.30.1.4"),
+        &names("1.4.203.0.113.9"),
+        &names("2.16.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1"),
+    ];
+    let plan = Plan::small()
+        .with_objects(&objects.concat(), "first", "core")
+        .unwrap();
+    let plan = ["named", "excluded", "outside"]
+        .into_iter()
+        .fold(plan, |plan, name| {
+            plan.with("nokia-7750-sr7", name, "core", Behaviour::Normal)
+        });
+    let mut site = Site::over(plan, "127.0.0.0/8\", \"::1/128");
+    let addresses: Vec<_> = site.addresses.iter().map(|at| at.ip().to_string()).collect();
+    assert_eq!(
+        addresses,
+        ["127.30.1.1", "127.30.1.2", "127.30.1.3", "127.30.1.4"]
+    );
+    let port = site.addresses[0].port();
+    let element = |site: &Site, n: usize| Arc::clone(&site.network.as_ref().unwrap().elements()[n]);
+    // The second one has an address of IPv6 as well, where this machine has any.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let socket = runtime.block_on(tokio::net::UdpSocket::bind((Ipv6Addr::LOCALHOST, port)));
+    let found = if socket.is_ok() { 3 } else { 2 };
+    if let Ok(socket) = socket {
+        runtime.spawn(lab::element::serve(element(&site, 1), socket));
+    }
+    let range = |prefix: &str, more: &str| {
+        format!("[[range]]\nprefix = \"{prefix}\"\nport = {port}\ncredential = \"lab\"\n{more}")
+    };
+    let named = "follow = true\nsweep = false\n";
+    site.put(&format!(
+        "{EVERY_SECOND}[plan]\nneighbours = [\"lldp\"]\n[discovery]\nsweep_seconds = 2\n{}{}{}{}",
+        site.targets(&[0], "lab"),
+        range("127.30.1.2/31", &format!("{named}exclude = [\"127.30.1.3\"]\n")),
+        range("::1/128", named),
+        range("127.30.2.0/30", ""),
+    ));
+    site.stands("applied", 1);
+    site.summary(|summary| summary["reached"] == found);
+    let of = |coverage: &Value, prefix: &str| -> Value {
+        let ranges = coverage["sites"][0]["ranges"].as_array();
+        let ranges = ranges.into_iter().flatten();
+        ranges
+            .clone()
+            .find(|range| range["prefix"] == prefix)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let whole = |coverage: &Value| {
+        let (v4, v6) = (of(coverage, "127.30.1.2/31"), of(coverage, "::1/128"));
+        let v6 = &v6["states"];
+        v4["funnel"]["polled"] == 1
+            && v4["states"]["engine"] == 1
+            && (v6["engine"] == found - 2 || v6["unreachable"] == 3 - found)
+            && !coverage["proposed"].as_array().unwrap().is_empty()
+    };
+    let coverage = ask(&site.http, "/api/v1/coverage", whole);
+    let v4 = of(&coverage, "127.30.1.2/31");
+    assert_eq!(
+        (&v4["named_only"], &v4["states"]["excluded"]),
+        (&true.into(), &1.into())
+    );
+    assert_eq!(v4["funnel"]["in_scope"], 1, "{coverage}");
+    let proposed = coverage["proposed"].as_array().unwrap();
+    let proposed: Vec<_> = proposed.iter().map(|one| &one["address"]).collect();
+    assert_eq!(proposed, ["203.0.113.9"], "{coverage}");
+    let page = get(&site.http, "/coverage");
+    assert!(
+        page.contains("127.30.1.2/31") && page.contains("named by neighbours"),
+        "{page}"
+    );
+    for (n, name) in [(2, "excluded"), (3, "outside")] {
+        let element = element(&site, n);
+        assert_eq!(
+            (element.name.as_str(), element.requests.load(Ordering::Relaxed)),
+            (name, 0)
+        );
+        assert_eq!(element.octets[0].load(Ordering::Relaxed), 0, "{name}");
+    }
+
+    // With nobody there to name or answer, what was told is known over a restart.
+    site.collector = None;
+    site.agent = None;
+    site.network = None;
+    drop(runtime);
+    let kept = std::fs::read(site.path().join("spool.plan.coverage")).unwrap();
+    assert!(
+        kept.windows(8)
+            .any(|octets| octets == [127, 30, 1, 2, 127, 30, 1, 3])
+    );
+    site.start_agent();
+    site.counts("marque_agent_targets", |n| n == f64::from(found));
+    site.start_collector();
+    let again = ask(&site.http, "/api/v1/coverage", |coverage| {
+        of(coverage, "127.30.1.2/31")["states"]["excluded"] == 1
+    });
+    assert_eq!(of(&again, "127.30.1.2/31")["named_only"], true);
 }
 
 #[test]

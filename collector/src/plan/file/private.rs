@@ -22,6 +22,9 @@ pub struct Entry {
     pub arc: u32,
     /// Subtrees.
     pub walk: Vec<String>,
+    /// Columns of it whose values are addresses of neighbours.
+    #[serde(default)]
+    pub addresses: Vec<String>,
     /// The kind of neighbours it tells of; it is asked only where a plan wants them.
     pub neighbours: Option<String>,
     /// What it tells, for people.
@@ -47,6 +50,7 @@ pub(super) fn tables(private: bool, cdp: bool) -> impl Iterator<Item = v1::IfArc
     ALL.iter().filter(wanted).map(|entry| v1::IfArc {
         arc: entry.arc,
         walk: entry.walk.clone(),
+        addresses: entry.addresses.clone(),
     })
 }
 
@@ -61,6 +65,8 @@ mod tests {
         for entry in &file.if_arc {
             let below = format!("1.3.6.1.4.1.{}.", entry.arc);
             assert!(!entry.walk.is_empty() && !entry.what.is_empty() && !entry.source.is_empty());
+            assert!(entry.addresses.iter().all(|column| entry.walk.contains(column)));
+            assert_eq!(entry.addresses.is_empty(), entry.neighbours.is_none());
             for oid in &entry.walk {
                 assert!(oid.starts_with(&below), "{oid} of {}", entry.arc);
                 assert!(super::super::can_travel(&oid.parse().unwrap()), "{oid}");

@@ -13,7 +13,7 @@ fn the_example_of_the_manual_is_a_plan() {
         .next()
         .unwrap();
     let plan = PlanFile::parse(example, "plan.toml").unwrap();
-    assert_eq!(plan.counts(), (2, 1));
+    assert_eq!(plan.counts(), (2, 2));
     let wire = plan.at(7);
     assert_eq!(wire.id.unwrap().revision, 7);
     assert_eq!(wire.targets[1].interval_seconds, 600);
@@ -115,6 +115,47 @@ fn private_tables_and_neighbours_are_asked_as_the_plan_says() {
     let neighbours = neighbours.unwrap();
     assert!(neighbours.lldp && neighbours.arp && !neighbours.bridge);
     assert!(PlanFile::parse("[plan]\nneighbours = ['ospf']\n", "p").is_err());
+}
+
+#[test]
+fn ranges_may_follow_neighbours_and_have_any_size_when_they_are_not_swept() {
+    let range =
+        |prefix: &str, more: &str| format!("[[range]]\nprefix = '{prefix}'\ncredential = 'a'\n{more}");
+    let text =
+        range("10.0.0.0/16", "follow = true\n") + &range("2001:db8::/32", "follow = true\nsweep = false\n");
+    let plan = PlanFile::parse(&text, "p").unwrap().at(1);
+    let shown: Vec<_> = plan.ranges.iter().map(|one| (one.follow, one.unswept)).collect();
+    assert_eq!(shown, [(true, false), (true, true)]);
+    let asked = "[plan]\nprivate_tables = false\nneighbours = ['cdp']\n";
+    let plan = PlanFile::parse(&format!("{asked}{text}"), "p").unwrap().at(1);
+    assert_eq!(plan.questions.unwrap().if_arc[0].addresses.len(), 1);
+    let own = "[plan]\n[[plan.if_arc]]\narc = 99999\nwalk = []\naddresses = ['1.3.6.1.4.1.99999.1.4']\n";
+    assert!(PlanFile::parse(&format!("{own}{text}"), "p").is_ok());
+    for (text, expected) in [
+        (
+            range("2001:db8::/32", "follow = true\n"),
+            "p:2:10: 2001:db8::/32 is too large",
+        ),
+        (
+            range("10.0.0.0/16", "sweep = false\n"),
+            "p:2:10: is neither swept nor followed",
+        ),
+        (
+            format!("[plan]\n{text}"),
+            "p:3:10: follows neighbours, and [plan] asks for no addresses",
+        ),
+        (
+            format!("[plan]\nneighbours = ['arp']\n{text}"),
+            "p:4:10: follows neighbours, and [plan] asks for no addresses",
+        ),
+        (
+            text.clone() + &range("2001:db8:1::/112", ""),
+            "p:11:10: 2001:db8:1::/112 overlaps 2001:db8::/32",
+        ),
+    ] {
+        let error = PlanFile::parse(&text, "p").unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}\nexpected {expected}");
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ fn told(revision: u64, prefixes: &[(&str, u16, Vec<u8>)]) -> ToldCoverage {
         prefix: (*prefix).to_owned(),
         port: *port,
         states: states.clone(),
+        named: None,
     };
     ToldCoverage {
         plan: 7,
@@ -65,6 +66,22 @@ async fn the_last_word_of_each_agent_is_kept_whole_until_it_is_shut_out() {
     let view = house.store.coverage().await.unwrap();
     let ports: Vec<_> = view.ranges.iter().map(|row| row.range.port).collect();
     assert_eq!((ports, view.ranges[0].told), (vec![161, 1161], Instant(20)));
+    // Of a range that is not swept the addresses are kept beside their states.
+    let mut named = told(
+        3,
+        &[("2001:db8::/32", 161, vec![6, 4]), ("10.0.0.0/8", 161, vec![])],
+    );
+    named.ranges[0].named = Some(
+        ["2001:db8::1", "2001:db8:7::9"]
+            .map(|text| text.parse().unwrap())
+            .to_vec(),
+    );
+    named.ranges[1].named = Some(Vec::new());
+    note(named.clone(), 25).await;
+    let mut ranges = house.store.coverage().await.unwrap().ranges;
+    ranges.reverse();
+    let kept: Vec<_> = ranges.into_iter().map(|row| row.range).collect();
+    assert_eq!(kept, named.ranges);
     house.store.revoke(house.agent, Instant(30)).await.unwrap();
     assert_eq!(house.store.coverage().await.unwrap().ranges, []);
 }

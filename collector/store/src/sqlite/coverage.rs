@@ -7,6 +7,7 @@ use crate::record::IdentifiedEvidence;
 use model::{AgentId, Instant};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row as _, SqliteConnection};
+use std::net::IpAddr;
 
 /// States repeat: a low level is enough.
 const LEVEL: i32 = 3;
@@ -29,13 +30,16 @@ pub async fn note(
         .execute(&mut *tx)
         .await?;
     for (range, states) in told.ranges.iter().zip(states) {
-        sqlx::query("INSERT INTO coverage (agent_id, prefix, port, states) VALUES ($1, $2, $3, $4)")
-            .bind(&id)
-            .bind(&range.prefix)
-            .bind(i64::from(range.port))
-            .bind(states)
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(
+            "INSERT INTO coverage (agent_id, prefix, port, states, named) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(&id)
+        .bind(&range.prefix)
+        .bind(i64::from(range.port))
+        .bind(states)
+        .bind(range.named.as_deref().map(packed))
+        .execute(&mut *tx)
+        .await?;
     }
     sqlx::query(
         "INSERT INTO agent_coverage (agent_id, plan, revision, said_at, swept_at, recorded_at) \
@@ -146,6 +150,7 @@ pub async fn view(pool: &SqlitePool) -> Result<CoverageView, StoreError> {
 
 fn range(r: &SqliteRow) -> Result<RangeRow, StoreError> {
     let states: &[u8] = r.try_get("states")?;
+    let named: Option<&[u8]> = r.try_get("named")?;
     let states = zstd::bulk::decompress(states, MAX_STATES).map_err(|_| StoreError::Damaged("coverage"))?;
     Ok(RangeRow {
         agent: row::word(r.try_get("agent_id")?, "agent")?,
@@ -157,8 +162,27 @@ fn range(r: &SqliteRow) -> Result<RangeRow, StoreError> {
             prefix: r.try_get("prefix")?,
             port: port(r)?,
             states,
+            named: named.map(unpacked).transpose()?,
         },
     })
+}
+
+/// 16 octets each; an IPv4 address as one of IPv6 (RFC 4291, 2.5.5.2).
+fn packed(addresses: &[IpAddr]) -> Vec<u8> {
+    let octets = |address: &IpAddr| match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => v6.octets(),
+    };
+    addresses.iter().flat_map(octets).collect()
+}
+
+fn unpacked(octets: &[u8]) -> Result<Vec<IpAddr>, StoreError> {
+    let (addresses, rest) = octets.as_chunks::<16>();
+    if !rest.is_empty() {
+        return Err(StoreError::Damaged("coverage"));
+    }
+    let one = |octets: &[u8; 16]| IpAddr::from(*octets).to_canonical();
+    Ok(addresses.iter().map(one).collect())
 }
 
 fn place(r: &SqliteRow) -> Result<PlaceRow, StoreError> {
