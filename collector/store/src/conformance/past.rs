@@ -36,7 +36,7 @@ impl House {
                     ..identification(maker, "S1")
                 },
                 hardware: Vec::new(),
-                sum: Digest([0; 32]),
+                sum: Digest([u8::try_from(maker.len()).unwrap(); 32]),
                 neighbours: Vec::new(),
                 own_addresses: BTreeSet::new(),
             };
