@@ -29,9 +29,12 @@ const IDENTITY: [&str; 7] = [
 /// sysUpTime: the seventh system scalar, different at each round.
 const UP_TIME: &str = "1.3.6.1.2.1.1.3.0";
 
-/// dot1dBaseBridgeAddress (RFC 4188), upsIdentManufacturer and upsIdentModel (RFC 1628).
-const IDENTITY_ELSEWHERE: [&str; 3] = [
+/// dot1dBaseBridgeAddress (RFC 4188), lldpLocChassisId and lldpV2LocChassisId (IEEE 802.1AB of 2005
+/// and 2009: by these neighbours know it), upsIdentManufacturer and upsIdentModel (RFC 1628).
+const IDENTITY_ELSEWHERE: [&str; 5] = [
     "1.3.6.1.2.1.17.1.1.0",
+    "1.0.8802.1.1.2.1.3.2.0",
+    "1.3.111.2.802.1.1.13.1.3.2.0",
     "1.3.6.1.2.1.33.1.1.1.0",
     "1.3.6.1.2.1.33.1.1.2.0",
 ];
@@ -306,7 +309,7 @@ mod tests {
             )
         };
         assert_eq!(shape(Profile::Inventory), (vec![7, 16, 1, 9], 5));
-        assert_eq!(shape(Profile::Full), (vec![10, 16, 2, 9, 1], 5));
+        assert_eq!(shape(Profile::Full), (vec![12, 16, 2, 9, 1], 5));
     }
 
     #[test]

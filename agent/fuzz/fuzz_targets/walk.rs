@@ -6,7 +6,7 @@
 use agent::plan::oid;
 use agent::poll::Limits;
 use agent::poll::socket::ExchangeError;
-use agent::poll::walk::{Manner, Walk};
+use agent::poll::walk::{Manner, Split, Walk};
 use agent::poll::wire::{Pdu, Response};
 use agent_fuzz::Input;
 use agent_fuzz::message::name;
@@ -57,7 +57,8 @@ fuzz_target!(|data: &[u8]| {
         .map(|roots| roots.iter().map(|root| name(root)).collect())
         .collect();
     let questions: Vec<&[Bytes]> = questions.iter().map(Vec::as_slice).collect();
-    let mut walk = Walk::new(&questions, &limits, manner, limits.max_evidence_bytes);
+    let whole = Split::default();
+    let mut walk = Walk::new(&questions, &limits, manner, limits.max_evidence_bytes, &whole);
     // What is answered begins again when it is at its end.
     let begin = input;
     let (mut requests, mut stop) = (0, usize::from(first >> 1));
@@ -72,6 +73,7 @@ fuzz_target!(|data: &[u8]| {
                 &limits,
                 walk.manner.relaxed(&limits),
                 limits.max_evidence_bytes,
+                &whole,
             );
             walk.resume(&parts);
             (requests, stop) = (0, 0);

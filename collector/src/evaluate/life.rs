@@ -3,7 +3,8 @@
 //! Invariant: what is not proven to be gone is not said to be gone.
 
 use model::{
-    Cause, ComponentIdentity, Ending, Identification, Inputs, Instant, Life, RuleResult, UnitIdentity,
+    Cause, ComponentIdentity, Ending, FindingState, Identification, Inputs, Instant, Life, RuleResult,
+    UnitIdentity,
 };
 use policy::lifecycle::{self, Before, Now, Proof, Step};
 use policy::waiver;
@@ -87,7 +88,10 @@ pub(super) fn moves(subject: &Subject, results: &[RuleResult], present: Present<
         if lifecycle::step(Some(before_of(f, subject)), None, present.rests()) == Step::Close {
             // Opened by these very results: the same rule and supplier at another part.
             let like_part = met.keys().any(|other| {
-                other.0 == key.0 && other.2 == key.2 && other.1.is_some() && !known.contains_key(other)
+                let opens = known
+                    .get(other)
+                    .is_none_or(|f| f.life.state == FindingState::Closed);
+                other.0 == key.0 && other.2 == key.2 && other.1.is_some() && opens
             });
             let (ending, text) = ended(f, present, like_part);
             let step = FindingStep::Close(stand(f, waiver::ended(&f.life, ending)), text);
@@ -143,9 +147,15 @@ fn stand(finding: &KnownFinding, life: Life) -> Stand {
 fn ended(finding: &KnownFinding, present: Present<'_>, like_part: bool) -> (Ending, String) {
     let unit = present.seen.map(|seen| &seen.unit);
     let component = finding.result.component.as_deref();
+    let parts = present.seen.map_or(&[][..], |seen| &seen.components);
+    let stands = |serial: &str| !serial.is_empty() && parts.iter().any(|part| part.serial == serial);
+    // A part that went along, or a chassis that leads its stack no longer, is not gone.
+    let part_stands = component.is_some() && (stands(&finding.thing.serial) || like_part);
+    let chassis_stands = stands(finding.thing.unit.serial.as_deref().unwrap_or_default());
+    let other_unit = unit.is_some_and(|unit| is_other(&finding.thing.unit, unit));
     let proof = Proof {
         complete: present.complete,
-        other_unit: unit.is_some_and(|unit| is_other(&finding.thing.unit, unit)),
+        other_unit: other_unit && !part_stands && !chassis_stands,
         part_gone: component.is_some_and(|index| {
             present
                 .seen

@@ -76,8 +76,18 @@ pub fn history(element: ElementId, shown: &[Shown]) -> Vec<Tenure> {
             open.push(slot);
         }
     }
+    // Whoever shows other hardware in each round costs no more than others.
+    let surplus = tenures.len().saturating_sub(MOST);
+    let mut number = 0;
+    tenures.retain(|tenure| {
+        number += 1;
+        tenure.until.is_none() || number > surplus
+    });
     tenures
 }
+
+/// Tenures of one element that are remembered, the newest; and all that last.
+const MOST: usize = 256;
 
 /// Whether it tells nothing by which hardware is told apart.
 fn is_silent(hardware: &Hardware) -> bool {

@@ -238,12 +238,29 @@ fn what_closes_says_how_and_only_hardware_counts_as_removed() {
             Ending::Moved,
             "not counted as removed",
         ),
+        // Another chassis, and the part may have gone along; of one that did, its serial number tells.
         (
             Some("7"),
             seen("S2", &[("107", "")]),
             vec![result(Some("107"), ResultClass::Due)],
-            Ending::Swapped,
-            "serial S2",
+            Ending::Moved,
+            "not counted as removed",
+        ),
+        (
+            Some("7"),
+            seen("S2", &[("107", "P1")]),
+            vec![result(Some("107"), ResultClass::Due)],
+            Ending::NotMet,
+            "no longer met",
+        ),
+        (Some("7"), seen("S2", &[]), vec![], Ending::Swapped, "serial S2"),
+        // A chassis that leads its stack no longer stands there still.
+        (
+            None,
+            seen("S2", &[("2", "S1")]),
+            vec![],
+            Ending::NotMet,
+            "no longer met",
         ),
     ];
     for (component, now, results, expected, words) in cases {

@@ -129,16 +129,25 @@ pub async fn adopt_version(tx: &mut Tx, version: &StageVersion, now: Instant) ->
     Ok(true)
 }
 
+/// So many times the limit are looked through for what is ready.
+const LOOKED_AT: i64 = 8;
+
 /// See [`crate::Store::undone`].
 pub async fn undone(pool: &SqlitePool, stage: Stage, limit: u32) -> Result<Vec<Undone>, StoreError> {
-    // An element is judged by the units it holds, so these come first.
+    // An element is judged by the units it holds, so these come first; and nothing is said of one whose history is
+    // not read yet, as after an upgrade: half a history has other beginnings. Those are looked for among the oldest.
     let rows = sqlx::query(
-        "SELECT key, revision, since FROM undone WHERE stage = $1 AND (stage <> 'evaluate' OR NOT EXISTS \
+        "SELECT key, revision, since FROM (SELECT key, revision, since FROM undone WHERE stage = $1 \
+             AND (stage <> 'evaluate' OR NOT EXISTS \
              (SELECT 1 FROM undone before WHERE before.stage = 'unit' AND before.key = undone.key)) \
+             ORDER BY since LIMIT $3) AS oldest WHERE $1 = 'identify' OR NOT EXISTS \
+             (SELECT 1 FROM sighting s JOIN undone u ON u.stage = 'identify' AND u.key = s.digest \
+             LEFT JOIN concluded c ON c.digest = s.digest WHERE s.element_id = oldest.key AND c.digest IS NULL) \
              ORDER BY since LIMIT $2",
     )
     .bind(stage.as_str())
     .bind(i64::from(limit))
+    .bind(i64::from(limit) * LOOKED_AT)
     .fetch_all(pool)
     .await?;
     rows.into_iter()

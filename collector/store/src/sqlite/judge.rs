@@ -98,10 +98,11 @@ async fn initial(
 }
 
 async fn tenure(pool: &SqlitePool, element: &str) -> Result<Option<MovedIn>, StoreError> {
-    // Of a stack the first chassis tells since when the unit stands there: members may come later.
+    // What came back after a while is not new. Of a stack the first chassis tells since when the unit stands there: members may come later.
     let found = sqlx::query(
         "SELECT t.valid_from, EXISTS (SELECT 1 FROM tenure b WHERE b.element_id = t.element_id \
-         AND b.slot = t.replaces AND b.unit_id <> t.unit_id) AS swapped FROM tenure t \
+         AND b.slot = t.replaces AND b.unit_id <> t.unit_id) AND NOT EXISTS (SELECT 1 FROM tenure p \
+         WHERE p.element_id = t.element_id AND p.unit_id = t.unit_id AND p.slot < t.slot) AS swapped FROM tenure t \
          WHERE t.element_id = $1 AND t.valid_until IS NULL ORDER BY t.valid_from, t.slot LIMIT 1",
     )
     .bind(element)

@@ -58,13 +58,14 @@ struct Draft {
     address: String,
     port: u16,
     stands: Option<Standing>,
+    /// Units that stood there, by their place in its history.
+    slots: BTreeMap<i64, String>,
     shown: Shown,
 }
 
 /// The unit in place, as tenures pass by.
 struct Standing {
     slot: i64,
-    unit: String,
     until: Option<Instant>,
     moved_in: MovedIn,
 }
@@ -161,6 +162,7 @@ async fn elements(
             address: r.try_get("address")?,
             port: u16::try_from(r.try_get::<i64, _>("port")?).map_err(|_| StoreError::Damaged("port"))?,
             stands: None,
+            slots: BTreeMap::new(),
             shown: Shown::default(),
         };
         Ok((key, draft))
@@ -179,7 +181,8 @@ async fn tenures(
     let mut rows = sqlx::query(
         "SELECT t.element_id, t.slot, t.unit_id, t.valid_from, t.valid_until, t.replaces FROM tenure t \
          WHERE t.element_id > $1 AND t.element_id <= $2 AND t.valid_from <= $3 AND EXISTS (SELECT 1 FROM sighting s \
-         WHERE s.element_id = t.element_id AND s.digest = t.first_digest AND s.recorded_at <= $4) \
+         WHERE s.element_id = t.element_id AND s.digest = t.first_digest AND s.valid_from = t.valid_from \
+         AND s.recorded_at <= $4) \
          ORDER BY t.element_id, t.valid_from, t.slot",
     )
     .bind(after)
@@ -194,20 +197,24 @@ async fn tenures(
         let unit: String = r.try_get("unit_id")?;
         let replaces: Option<i64> = r.try_get("replaces")?;
         // Of a stack the first chassis tells, as in the present; until it ends, or another takes its place.
+        let slot: i64 = r.try_get("slot")?;
+        // What came back after a while is not new.
+        let is_known = draft.slots.values().any(|other| *other == unit);
+        let replaced = replaces.and_then(|slot| draft.slots.get(&slot));
+        let swapped = replaced.is_some_and(|other| *other != unit) && !is_known;
+        draft.slots.insert(slot, unit);
         let before = draft.stands.as_ref();
         let takes_its_place = before.is_some_and(|before| replaces == Some(before.slot));
         if before.is_some_and(|before| before.until.is_none_or(|until| until > valid)) && !takes_its_place {
             continue;
         }
-        let swapped = takes_its_place && before.is_some_and(|before| before.unit != unit);
         draft.stands = Some(Standing {
-            slot: r.try_get("slot")?,
+            slot,
             until: row::instant(r.try_get("valid_until")?),
             moved_in: MovedIn {
                 from: Instant(r.try_get("valid_from")?),
                 swapped,
             },
-            unit,
         });
     }
     Ok(())

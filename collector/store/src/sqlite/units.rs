@@ -309,12 +309,18 @@ async fn save_joined(tx: &mut SqliteConnection, one: &JoinedCompany, now: Instan
     let mut cleared = BTreeSet::new();
     for (tenure, unit) in one.tenures.iter().zip(&one.joined.units) {
         let element = tenure.element.to_string();
-        sqlx::query("UPDATE tenure SET unit_id = $3 WHERE element_id = $1 AND slot = $2 AND unit_id <> $3")
-            .bind(&element)
-            .bind(i64::from(tenure.slot))
-            .bind(unit.to_string())
-            .execute(&mut *tx)
-            .await?;
+        let other = sqlx::query(
+            "UPDATE tenure SET unit_id = $3 WHERE element_id = $1 AND slot = $2 AND unit_id <> $3",
+        )
+        .bind(&element)
+        .bind(i64::from(tenure.slot))
+        .bind(unit.to_string())
+        .execute(&mut *tx)
+        .await?;
+        if other.rows_affected() > 0 {
+            // Since when it stands there may be another day now.
+            conclude::queue(tx, Stage::Evaluate, &element, now).await?;
+        }
         if cleared.insert(element.clone()) {
             sqlx::query("DELETE FROM unit_doubt WHERE element_id = $1")
                 .bind(&element)
