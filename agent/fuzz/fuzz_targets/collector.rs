@@ -231,7 +231,7 @@ fn planned(plan: &Plan) {
         may(area.range.prefix());
         assert!(area.credential.covers_all(area.range.prefix()));
         for offset in [0, 1, area.range.size().saturating_sub(1), area.range.size()] {
-            let place = agent::discover::Place { area: number, offset };
+            let place = agent::discover::Place::Swept { area: number, offset };
             if let Some(target) = checked.sweep.address(place) {
                 may(target.address().ip().into());
                 assert!(area.range.contains(target.address().ip()));

@@ -56,7 +56,7 @@ async fn probe(credential: Option<Arc<Credential>>, mut input: Input<'_>) {
         target: at.parse().expect("a target"),
         credential,
         ask_silent,
-        taken: false,
+        user: None,
     });
     let mut told = false;
     let ended = against(&element, prober.next(), |asked| {
@@ -71,7 +71,7 @@ async fn probe(credential: Option<Arc<Credential>>, mut input: Input<'_>) {
     })
     .await;
     assert_ne!(ended.state, State::Unspecified);
-    assert!(prober.packets <= 3 && prober.under_way() == 0);
+    assert!(prober.packets <= 4 && prober.under_way() == 0);
 }
 
 /// An answer to a request: good, changed, or anything.

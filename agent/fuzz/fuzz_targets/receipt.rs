@@ -18,6 +18,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType}
 use spool::{Options, Spool};
 use std::cell::RefCell;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 /// Reports that wait when a receipt comes.
 const WAITING: u64 = 4;
@@ -93,7 +94,8 @@ impl Scene {
         let scene = Self::new();
         scene.append();
         let (file, _) = scene.file(&mut Input::new(&[2, 8 | 1, 3, 0, 0, 100]));
-        let applied = apply(&file, &scene.spool, &scene.identity, None).expect("a good receipt");
+        let applied =
+            apply(&file, &scene.spool, &scene.identity, None, SystemTime::now()).expect("a good receipt");
         assert!(applied.forgotten > 0 && applied.renewed.is_some(), "{applied:?}");
         std::fs::write(&scene.identity, &scene.pem).expect("a file");
         scene
@@ -110,7 +112,13 @@ impl Scene {
         self.append();
         let (first, next) = (self.spool.first_sequence(), self.spool.next_sequence());
         let (file, receipt) = self.file(&mut input);
-        let applied = apply(&file, &self.spool, &self.identity, Some(&self.same));
+        let applied = apply(
+            &file,
+            &self.spool,
+            &self.identity,
+            Some(&self.same),
+            SystemTime::now(),
+        );
         let signed = receipt.as_ref();
         match &applied {
             Ok(applied) => {

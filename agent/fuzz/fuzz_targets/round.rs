@@ -23,7 +23,7 @@ use prost::bytes::Bytes;
 use proto::v1::{Outcome, QuestionKind};
 use std::collections::HashSet;
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
@@ -151,7 +151,13 @@ async fn rounds(voice: &Voice, mut input: Input<'_>) -> Vec<Round> {
         };
         let deadline = Instant::now() + LIMITS.deadline;
         let conversation = sockets.converse(target, &voice.credential, patience, deadline);
-        let asking = agent::poll::round(conversation, &PLAN, &LIMITS, &mut learned, extent);
+        let asking = agent::poll::round(
+            conversation,
+            &PLAN,
+            &LIMITS,
+            &mut learned,
+            (extent, SystemTime::now()),
+        );
         // Of a user's answers it cannot be told here.
         let mut denies = voice.version.is_none();
         let round = against(&element, asking, |asked| {
