@@ -12,9 +12,19 @@ async fn work_that_changed_meanwhile_stays_undone() {
         .unwrap();
     let element = house.only_element().await;
     house.settle_units().await;
-    let read = house.store.undone(Stage::Evaluate, 10).await.unwrap().remove(0);
+    let waiting = house.store.undone(Stage::Evaluate, 10).await.unwrap();
+    assert_eq!(waiting, [], "nothing is said of what is not read yet");
     house
         .identify(Digest([1; 32]), identification("huawei", "S1"))
+        .await;
+    house.settle_units().await;
+    let read = house.store.undone(Stage::Evaluate, 10).await.unwrap().remove(0);
+    house
+        .commit(vec![report(2, 20, Completeness::Complete, 2)])
+        .await
+        .unwrap();
+    house
+        .identify(Digest([2; 32]), identification("huawei", "S1"))
         .await;
     let waiting = house.store.undone(Stage::Evaluate, 10).await.unwrap();
     assert_eq!(waiting, [], "an element is judged after its units are known");

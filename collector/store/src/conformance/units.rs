@@ -55,6 +55,9 @@ async fn two_elements(house: &House) -> [ElementId; 2] {
         .commit(vec![report(1, 10, Completeness::Complete, 1), other])
         .await
         .unwrap();
+    house
+        .identify(Digest([1; 32]), identification("huawei", "S1"))
+        .await;
     let page = house
         .store
         .elements(&crate::view::ElementFilter::default())
