@@ -8,7 +8,7 @@ pub mod key;
 mod history;
 mod join;
 
-pub use history::history;
+pub use history::{history, is_other};
 pub use join::{COMMON, join};
 
 use model::{Attribution, ComponentClass, ComponentIdentity, Hardware, Identification, UnitIdentity};

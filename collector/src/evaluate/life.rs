@@ -2,6 +2,7 @@
 //!
 //! Invariant: what is not proven to be gone is not said to be gone.
 
+use ::identify::units::is_other;
 use model::{
     Cause, ComponentIdentity, Ending, FindingState, Identification, Inputs, Instant, Life, RuleResult,
     UnitIdentity,
@@ -152,7 +153,7 @@ fn ended(finding: &KnownFinding, present: Present<'_>, like_part: bool) -> (Endi
     // A part that went along, or a chassis that leads its stack no longer, is not gone.
     let part_stands = component.is_some() && (stands(&finding.thing.serial) || like_part);
     let chassis_stands = stands(finding.thing.unit.serial.as_deref().unwrap_or_default());
-    let other_unit = unit.is_some_and(|unit| is_other(&finding.thing.unit, unit));
+    let other_unit = unit.is_some_and(|unit| is_other(&finding.thing.unit, unit, present.complete));
     let proof = Proof {
         complete: present.complete,
         other_unit: other_unit && !part_stands && !chassis_stands,
@@ -212,16 +213,6 @@ fn thing(component: Option<&str>, seen: Option<&Identification>) -> Thing {
         serial: part.map(|part| part.serial.clone()).unwrap_or_default(),
         model: part.map(|part| part.model.clone()).unwrap_or_default(),
     }
-}
-
-/// Whether hardware evidence says that this is another unit. What one side does
-/// not tell proves nothing; the serial number outranks the addresses.
-pub(super) fn is_other(before: &UnitIdentity, now: &UnitIdentity) -> bool {
-    let differ = |a: &Option<String>, b: &Option<String>| a.as_ref().zip(b.as_ref()).map(|(a, b)| a != b);
-    differ(&before.serial, &now.serial).unwrap_or_else(|| {
-        differ(&before.base_mac, &now.base_mac) == Some(true)
-            && differ(&before.engine_id, &now.engine_id) != Some(false)
-    })
 }
 
 fn moved(before: &RuleResult, now: &RuleResult) -> bool {

@@ -15,6 +15,7 @@ use axum::extract::{Extension, Query as Pairs, State};
 use axum::response::Response;
 use policy::population::{By, Change, Comparison, Difference};
 use policy::recall::Recall;
+use policy::share::Capped;
 use policy::{PartialDate, Question};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -57,7 +58,19 @@ struct Answer {
     elements: [String; 3],
     total: Row,
     tables: Vec<Table>,
+    caps: Vec<Cap>,
     examples: Vec<Told>,
+}
+
+/// What a cap says of the whole network, with the rule and without it.
+struct Cap {
+    when: &'static str,
+    class: String,
+    low: String,
+    high: String,
+    percent: u8,
+    metric: String,
+    unknown: String,
 }
 
 struct Table {
@@ -234,8 +247,11 @@ impl Answer {
             before: shown(&example.before),
             after: shown(&example.after),
         });
+        let caps = ["without it", "with it"].into_iter().zip(&told.caps);
+        let caps = caps.flat_map(|(when, said)| said.iter().map(move |cap| Cap::new(when, cap)));
         Self {
             title,
+            caps: caps.collect(),
             elements: elements.map(show::number),
             total: Row::new("all", &told.total),
             tables: [By::Site, By::Role, By::Supplier, By::Month]
@@ -243,6 +259,22 @@ impl Answer {
                 .filter_map(table)
                 .collect(),
             examples: examples.collect(),
+        }
+    }
+}
+
+impl Cap {
+    /// The interval is widened to what is shown of it, never narrowed.
+    fn new(when: &'static str, cap: &Capped) -> Self {
+        let shown = |hundredths: f64| (hundredths / 100.0).to_string();
+        Self {
+            when,
+            class: show::words(cap.class.as_str()),
+            low: shown((cap.low * 100.0).floor()),
+            high: shown((cap.high * 100.0).ceil()),
+            percent: cap.percent,
+            metric: cap.metric.clone(),
+            unknown: show::number(cap.counts.unknown + cap.counts.perhaps_unknown),
         }
     }
 }

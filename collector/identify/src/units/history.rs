@@ -109,7 +109,8 @@ fn is_same(before: &Hardware, now: &Hardware, alone: bool, complete: bool) -> bo
 
 /// Whether hardware evidence says that this is another unit. What one side does not tell proves nothing; the serial
 /// number outranks the addresses, of which a walk that was cut short may have left out the lowest.
-fn is_other(before: &UnitIdentity, now: &UnitIdentity, complete: bool) -> bool {
+#[must_use]
+pub fn is_other(before: &UnitIdentity, now: &UnitIdentity, complete: bool) -> bool {
     let differ = |a: &Option<String>, b: &Option<String>| a.as_ref().zip(b.as_ref()).map(|(a, b)| a != b);
     differ(&before.serial, &now.serial).unwrap_or_else(|| {
         complete

@@ -9,60 +9,6 @@ use std::collections::BTreeSet;
 use store::record::IdentifiedSighting;
 use time::macros::date;
 
-fn hardware(serial: Option<&str>, mac: Option<&str>, engine: Option<&str>) -> UnitIdentity {
-    let own = |t: Option<&str>| t.map(str::to_owned);
-    UnitIdentity {
-        serial: own(serial),
-        base_mac: own(mac),
-        engine_id: own(engine),
-        ..UnitIdentity::default()
-    }
-}
-
-#[test]
-fn another_unit_needs_hardware_evidence() {
-    for (before, now, other) in [
-        (
-            hardware(Some("a"), None, None),
-            hardware(Some("b"), None, None),
-            true,
-        ),
-        (
-            hardware(Some("a"), Some("m1"), None),
-            hardware(Some("a"), Some("m2"), None),
-            false,
-        ),
-        (hardware(Some("a"), None, None), hardware(None, None, None), false),
-        (
-            hardware(None, Some("m1"), None),
-            hardware(None, Some("m2"), None),
-            true,
-        ),
-        (
-            hardware(None, Some("m1"), Some("e")),
-            hardware(None, Some("m2"), Some("e")),
-            false,
-        ),
-        (
-            hardware(None, Some("m1"), Some("e1")),
-            hardware(None, Some("m2"), Some("e2")),
-            true,
-        ),
-        (
-            hardware(None, None, Some("e1")),
-            hardware(None, None, Some("e2")),
-            false,
-        ),
-        (
-            hardware(Some("a"), Some("m1"), None),
-            hardware(None, Some("m1"), None),
-            false,
-        ),
-    ] {
-        assert_eq!(is_other(&before, &now), other, "{before:?} {now:?}");
-    }
-}
-
 fn result(component: Option<&str>, class: ResultClass) -> RuleResult {
     RuleResult {
         rule: "R".into(),
@@ -101,7 +47,10 @@ fn seen(serial: &str, parts: &[(&str, &str)]) -> Identification {
         brand: None,
         claims: vec![],
         doubts: vec![],
-        unit: hardware(Some(serial), None, None),
+        unit: UnitIdentity {
+            serial: Some(serial.to_owned()),
+            ..UnitIdentity::default()
+        },
         components: parts.iter().map(|(index, serial)| part(index, serial)).collect(),
     }
 }

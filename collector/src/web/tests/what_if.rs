@@ -39,6 +39,22 @@ async fn an_assumed_rule_shows_what_would_open() {
 }
 
 #[tokio::test]
+async fn a_cap_is_said_of_the_whole_and_never_reads_as_nothing() {
+    let house = House::new();
+    let page = house
+        .get("/what-if?rule=DE-BMI-2023-DRAFT&from=2026-10-01&as_of=2026-11-26")
+        .await;
+    assert_eq!(page.status, StatusCode::OK);
+    for words in [
+        "<b>0</b> findings would open",
+        "with it: <b>",
+        "where 25 are allowed",
+    ] {
+        assert!(page.body.contains(words), "{words}: {}", page.body);
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_assumed_is_told_with_what_can() {
     let house = House::new();
     for (path, status, told) in [

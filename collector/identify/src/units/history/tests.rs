@@ -185,3 +185,57 @@ fn members_of_a_stack_come_and_go_and_are_swapped_one_by_one() {
         "c leaves, and its serial was not lost before"
     );
 }
+
+fn identity(serial: Option<&str>, mac: Option<&str>, engine: Option<&str>) -> UnitIdentity {
+    let own = |t: Option<&str>| t.map(str::to_owned);
+    UnitIdentity {
+        serial: own(serial),
+        base_mac: own(mac),
+        engine_id: own(engine),
+        ..UnitIdentity::default()
+    }
+}
+
+#[test]
+fn another_unit_needs_hardware_evidence() {
+    for (before, now, other) in [
+        (
+            identity(Some("a"), None, None),
+            identity(Some("b"), None, None),
+            true,
+        ),
+        (
+            identity(Some("a"), Some("m1"), None),
+            identity(Some("a"), Some("m2"), None),
+            false,
+        ),
+        (identity(Some("a"), None, None), identity(None, None, None), false),
+        (
+            identity(None, Some("m1"), None),
+            identity(None, Some("m2"), None),
+            true,
+        ),
+        (
+            identity(None, Some("m1"), Some("e")),
+            identity(None, Some("m2"), Some("e")),
+            false,
+        ),
+        (
+            identity(None, Some("m1"), Some("e1")),
+            identity(None, Some("m2"), Some("e2")),
+            true,
+        ),
+        (
+            identity(None, None, Some("e1")),
+            identity(None, None, Some("e2")),
+            false,
+        ),
+        (
+            identity(Some("a"), Some("m1"), None),
+            identity(None, Some("m1"), None),
+            false,
+        ),
+    ] {
+        assert_eq!(is_other(&before, &now, true), other, "{before:?} {now:?}");
+    }
+}
