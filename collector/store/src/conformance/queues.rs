@@ -227,3 +227,35 @@ async fn a_finding_lives() {
         ]
     );
 }
+
+#[tokio::test]
+async fn who_is_read_is_judged_however_much_of_others_is_unread() {
+    for unread in [1_u16, 1_100] {
+        let house = House::new().await;
+        house.store.greet(&house.hello(1, 9), Instant(900)).await.unwrap();
+        let first = report(1, 10, Completeness::Complete, 1);
+        house.commit(vec![first]).await.unwrap();
+        let element = house.only_element().await.to_string();
+        house
+            .identify(Digest([1; 32]), identification("huawei", "S1"))
+            .await;
+        let others = (0..unread).map(|number| {
+            let mut other = report(u64::from(number) + 2, 20, Completeness::Complete, 2);
+            if let ReportBody::Read(read) = &mut other.body {
+                let mut content = [9; 32];
+                content[..2].copy_from_slice(&number.to_be_bytes());
+                read.digest = Digest(content);
+                read.evidence = Some(content.to_vec());
+                read.address = "192.0.2.2".into();
+            }
+            other
+        });
+        house.commit(others.collect()).await.unwrap();
+        for stage in [Stage::Unit, Stage::Evaluate] {
+            let ready = house.store.undone(stage, 10).await.unwrap();
+            let keys: Vec<_> = ready.iter().map(|undone| undone.key.as_str()).collect();
+            assert_eq!(keys, [element.as_str()], "{stage:?}, {unread} unread");
+            house.settle_units().await;
+        }
+    }
+}

@@ -132,24 +132,49 @@ pub async fn adopt_version(tx: &mut Tx, version: &StageVersion, now: Instant) ->
 /// So many times the limit are looked through for what is ready.
 const LOOKED_AT: i64 = 8;
 
+/// Evidence that nothing was concluded of yet: up to so many, its elements are looked up, which are as few.
+const FEW_UNREAD: i64 = 1_000;
+
+/// An element is judged by the units it holds, so these come first.
+const READY: &str = "SELECT key, revision, since FROM undone WHERE stage = $1 AND (stage <> 'evaluate' OR NOT EXISTS \
+     (SELECT 1 FROM undone before WHERE before.stage = 'unit' AND before.key = undone.key))";
+
 /// See [`crate::Store::undone`].
 pub async fn undone(pool: &SqlitePool, stage: Stage, limit: u32) -> Result<Vec<Undone>, StoreError> {
-    // An element is judged by the units it holds, so these come first; and nothing is said of one whose history is
-    // not read yet, as after an upgrade: half a history has other beginnings. Those are looked for among the oldest.
-    let rows = sqlx::query(
-        "SELECT key, revision, since FROM (SELECT key, revision, since FROM undone WHERE stage = $1 \
-             AND (stage <> 'evaluate' OR NOT EXISTS \
-             (SELECT 1 FROM undone before WHERE before.stage = 'unit' AND before.key = undone.key)) \
-             ORDER BY since LIMIT $3) AS oldest WHERE $1 = 'identify' OR NOT EXISTS \
+    // Nothing is said of an element whose history is not read yet, as after an upgrade: half a history has other
+    // beginnings. While little is unread the elements of that are passed over; else each of the oldest is asked.
+    let unread: i64 = match stage {
+        Stage::Identify => 0,
+        Stage::Unit | Stage::Evaluate => {
+            sqlx::query_scalar(
+                "SELECT COUNT(*) FROM (SELECT 1 FROM undone u WHERE u.stage = 'identify' AND NOT EXISTS \
+                 (SELECT 1 FROM concluded c WHERE c.digest = u.key) LIMIT $1) AS unread",
+            )
+            .bind(FEW_UNREAD)
+            .fetch_one(pool)
+            .await?
+        }
+    };
+    let ready = match unread {
+        0 => format!("{READY} ORDER BY since LIMIT $2"),
+        1..FEW_UNREAD => format!(
+            "{READY} AND key NOT IN (SELECT s.element_id FROM undone u CROSS JOIN sighting s ON s.digest = u.key \
+             WHERE u.stage = 'identify' AND NOT EXISTS (SELECT 1 FROM concluded c WHERE c.digest = u.key)) \
+             ORDER BY since LIMIT $2"
+        ),
+        _ => format!(
+            "SELECT key, revision, since FROM ({READY} ORDER BY since LIMIT $2 * {LOOKED_AT}) AS oldest WHERE NOT EXISTS \
              (SELECT 1 FROM sighting s JOIN undone u ON u.stage = 'identify' AND u.key = s.digest \
              LEFT JOIN concluded c ON c.digest = s.digest WHERE s.element_id = oldest.key AND c.digest IS NULL) \
-             ORDER BY since LIMIT $2",
-    )
-    .bind(stage.as_str())
-    .bind(i64::from(limit))
-    .bind(i64::from(limit) * LOOKED_AT)
-    .fetch_all(pool)
-    .await?;
+             ORDER BY since LIMIT $2"
+        ),
+    };
+    // Put together from the words above alone.
+    let rows = sqlx::query(sqlx::AssertSqlSafe(ready))
+        .bind(stage.as_str())
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await?;
     rows.into_iter()
         .map(|r| {
             Ok(Undone {
