@@ -30,8 +30,8 @@ pub fn parse(text: &str) -> Result<Bytes, InvalidOid> {
     Ok(octets.into())
 }
 
-/// Whether the octets are an identifier: not empty, no arc cut short or wider
-/// than 32 bits, at most 128 arcs.
+/// Whether the octets are an identifier: not empty, no arc cut short, padded or
+/// wider than 32 bits (X.690, 8.19.2), at most 128 arcs.
 #[must_use]
 pub fn is_valid(octets: &[u8]) -> bool {
     let mut arcs = Arcs(octets);
@@ -96,13 +96,17 @@ pub fn split_last(octets: &[u8]) -> Option<(&[u8], u32)> {
 }
 
 /// The sub-identifiers as encoded: the first stands for two arcs. Stops at one
-/// that is cut short or too wide.
+/// that is cut short, too wide or padded: a name must have one spelling only, or
+/// what is below a root by number is not by octets.
 struct Arcs<'a>(&'a [u8]);
 
 impl Iterator for Arcs<'_> {
     type Item = u32;
 
     fn next(&mut self) -> Option<u32> {
+        if self.0.first() == Some(&0x80) {
+            return None;
+        }
         let mut arc: u32 = 0;
         for (at, &octet) in self.0.iter().enumerate() {
             if arc > u32::MAX >> 7 {
@@ -182,9 +186,10 @@ mod tests {
     #[test]
     fn hostile_names_are_seen() {
         assert!(is_valid(&oid("1.3.6.1")));
-        let cases: [&[u8]; 4] = [
+        let cases: [&[u8]; 5] = [
             &[],
             &[0x2b, 0x86],
+            &[0x2b, 0x06, 0x01, 0x09, 0x80, 0x03, 0x00],
             &[0x2b, 0x90, 0x80, 0x80, 0x80, 0x00],
             &[0x01; 129],
         ];
