@@ -63,6 +63,9 @@ pub enum Problem {
     /// Try again in a moment: something this large is done one at a time.
     #[error("somebody else asks the same kind of thing just now")]
     Busy,
+    /// Ask whoever decides who may.
+    #[error("not allowed")]
+    NotAllowed,
     /// Tell us: what is stored cannot be shown.
     #[error("cannot show {0}")]
     Unreadable(&'static str),
@@ -75,6 +78,7 @@ impl Problem {
         match self {
             Self::BadParameter { .. } => StatusCode::BAD_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::NotAllowed => StatusCode::FORBIDDEN,
             Self::Store(_) | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -85,7 +89,7 @@ impl Problem {
         match self {
             Self::Store(error) => tracing::warn!(error = %chain(error), "store did not answer a page"),
             Self::Unreadable(what) => tracing::error!(what, "stored data cannot be shown"),
-            Self::BadParameter { .. } | Self::NotFound(_) | Self::Busy => {}
+            Self::BadParameter { .. } | Self::NotFound(_) | Self::NotAllowed | Self::Busy => {}
         }
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod show;
 pub mod page;
+pub mod access;
 pub mod assets;
 pub mod guard;
 pub mod live;
@@ -30,15 +31,15 @@ mod tests;
 
 use crate::api::{self, Api};
 use crate::ingest::Uncommitted;
-use axum::extract::{Extension, Request, State};
+use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::Response;
 use axum::routing::get;
 use glance::Glances;
 use metrics_exporter_prometheus::PrometheusHandle;
-use model::Instant;
 use model::on_file::OnFile;
+use model::{Instant, Person};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,6 +108,7 @@ pub fn router(web: Web) -> axum::Router {
         .fallback(missing)
         .with_state(web.clone())
         .merge(api::router(api))
+        .route_layer(middleware::from_fn_with_state(web.clone(), access::gate))
         .layer(Extension(Glances::default()))
         .layer(Extension(what_if::Turn::default()))
         .layer(CatchPanicLayer::new())
@@ -118,6 +120,10 @@ pub fn router(web: Web) -> axum::Router {
         .layer(middleware::from_fn_with_state(web, guard::guard))
 }
 
-async fn missing(State(web): Shared, _request: Request) -> Response {
-    page::refuse(&web, &api::Problem::NotFound("page"))
+async fn missing(State(web): Shared, person: Option<Extension<Arc<Person>>>) -> Response {
+    page::refuse(
+        &web,
+        person.map(|Extension(person)| person),
+        &api::Problem::NotFound("page"),
+    )
 }

@@ -15,7 +15,9 @@ pub mod unit;
 pub mod finding;
 pub mod life;
 pub mod on_file;
+pub mod access;
 
+pub use access::{AccessRole, Person, Right};
 pub use claim::{
     Aspect, Attribution, Claim, ComponentClass, ComponentIdentity, Doubt, EvidenceRef, Identification,
     Signal, Subject, UnitIdentity,

@@ -1,13 +1,13 @@
 //! How much of what is in scope was seen, and what is dark.
 
+use super::access::Visit;
 use super::page::{Frame, answer};
 use super::show::{self, Moment};
-use super::{Shared, Web};
 use crate::api::Problem;
 use crate::api::query::{self, Query};
 use crate::coverage::{self, Coverage, DARK, Funnel, RangeCoverage, Run};
 use askama::Template;
-use axum::extract::{Query as Pairs, State};
+use axum::extract::Query as Pairs;
 use axum::response::Response;
 use model::Instant;
 
@@ -121,14 +121,14 @@ struct Chosen {
 }
 
 /// `/coverage`
-pub async fn coverage(State(web): Shared, Pairs(pairs): Pairs<Vec<(String, String)>>) -> Response {
-    answer(&web, page(&web, pairs).await)
+pub async fn coverage(visit: Visit, Pairs(pairs): Pairs<Vec<(String, String)>>) -> Response {
+    answer(&visit, page(&visit, pairs).await)
 }
 
-async fn page(web: &Web, pairs: Vec<(String, String)>) -> Result<CoveragePage, Problem> {
+async fn page(visit: &Visit, pairs: Vec<(String, String)>) -> Result<CoveragePage, Problem> {
     let query = Query::read(pairs, query::COVERAGE)?;
-    let frame = Frame::new(web, "coverage");
-    let all = coverage::read(&*web.store).await?;
+    let frame = Frame::new(visit, "coverage");
+    let all = coverage::read(&*visit.store).await?;
     let states = query.states()?;
     let chosen = query.range(&all)?;
     let mut proposed = all.proposed.clone();
@@ -139,7 +139,7 @@ async fn page(web: &Web, pairs: Vec<(String, String)>) -> Result<CoveragePage, P
     Ok(CoveragePage {
         frame,
         steps: steps(&all.funnel),
-        rows: rows(&all, &query, (web.clock)()),
+        rows: rows(&all, &query, (visit.clock)()),
         chosen: chosen.map(|(_, range)| Chosen::new(range, &states)),
         proposed_total: show::number(all.proposed.len() as u64),
         proposed,

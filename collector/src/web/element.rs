@@ -3,6 +3,8 @@
 //! Invariant: long lists are cut at a stated number with a link to all of it; losing
 //! claims, doubts and results that bind nobody are shown like the others.
 
+use super::Web;
+use super::access::Visit;
 use super::claim::{ClaimLine, DoubtLine};
 use super::elements;
 use super::evidence::Raw;
@@ -11,11 +13,10 @@ use super::findings;
 use super::page::{Frame, answer};
 use super::show::{self, Left, Moment};
 use super::tree::{self, Row};
-use super::{Shared, Web};
 use crate::api::Problem;
 use crate::api::query::Query;
 use askama::Template;
-use axum::extract::{Path, Query as Pairs, State};
+use axum::extract::{Path, Query as Pairs};
 use axum::response::Response;
 use model::{Completeness, ElementId, FindingState, Instant, Outcome, ResultClass, RuleResult, Severity};
 use std::collections::HashMap;
@@ -115,25 +116,29 @@ struct Verdict {
 
 /// `/elements/{id}`
 pub async fn element(
-    State(web): Shared,
+    visit: Visit,
     Path(id): Path<String>,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
 ) -> Response {
-    answer(&web, show_element(&web, &id, pairs).await)
+    answer(&visit, show_element(&visit, &id, pairs).await)
 }
 
-async fn show_element(web: &Web, id: &str, pairs: Vec<(String, String)>) -> Result<ElementPage, Problem> {
+async fn show_element(visit: &Visit, id: &str, pairs: Vec<(String, String)>) -> Result<ElementPage, Problem> {
     let all = Query::read(pairs, &["all"])?.flag("all")?;
     let id: ElementId = id.parse().map_err(|_| Problem::NotFound("element"))?;
-    let frame = Frame::new(web, "elements");
-    let view = web.store.element(id).await?.ok_or(Problem::NotFound("element"))?;
+    let frame = Frame::new(visit, "elements");
+    let view = visit
+        .store
+        .element(id)
+        .await?
+        .ok_or(Problem::NotFound("element"))?;
     let raw = match view.digest {
-        Some(digest) => Raw::fetch(web, digest).await.inspect_err(Problem::log).ok(),
+        Some(digest) => Raw::fetch(visit, digest).await.inspect_err(Problem::log).ok(),
         None => None,
     };
-    let shown = page(frame, &view, raw.as_ref(), (web.clock)(), all);
+    let shown = page(frame, &view, raw.as_ref(), (visit.clock)(), all);
     Ok(ElementPage {
-        gap_reason: gap_reason(web, &view).await,
+        gap_reason: gap_reason(visit, &view).await,
         ..shown
     })
 }

@@ -1,16 +1,17 @@
 //! The elements by name: who made what is there, and what follows from it.
 
+use super::Web;
+use super::access::Visit;
 use super::coverage::SeenLine;
 use super::form::Form;
 use super::glance::{Glances, STALE};
 use super::page::{Frame, answer};
 use super::show::{self, Moment};
-use super::{Shared, Web};
 use crate::api::Problem;
 use crate::api::query::{self, Query};
 use crate::coverage;
 use askama::Template;
-use axum::extract::{Extension, Query as Pairs, State};
+use axum::extract::{Extension, Query as Pairs};
 use axum::response::Response;
 use model::{Completeness, Instant, Role, Severity, Standing};
 use store::view::{ElementFilter, ElementRow};
@@ -113,11 +114,11 @@ impl Line {
 
 /// `/elements`
 pub async fn elements(
-    State(web): Shared,
+    visit: Visit,
     Extension(glances): Extension<Glances>,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
 ) -> Response {
-    answer(&web, list(&web, &glances, pairs).await)
+    answer(&visit, list(&visit, &glances, pairs).await)
 }
 
 /// Those whom neighbours tell of and nobody polls, by the filters that can be asked of them; of another role or
@@ -132,22 +133,26 @@ async fn seen(web: &Web, filter: &ElementFilter) -> Result<Vec<coverage::Seen>, 
     Ok(seen)
 }
 
-async fn list(web: &Web, glances: &Glances, pairs: Vec<(String, String)>) -> Result<ElementsPage, Problem> {
+async fn list(
+    visit: &Visit,
+    glances: &Glances,
+    pairs: Vec<(String, String)>,
+) -> Result<ElementsPage, Problem> {
     let query = Query::read(pairs, &[query::ELEMENTS, &[POLLING]].concat())?;
-    let frame = Frame::new(web, "elements");
-    let page = web.store.elements(&query.elements()?).await?;
+    let frame = Frame::new(visit, "elements");
+    let page = visit.store.elements(&query.elements()?).await?;
     let seen = match query.has(POLLING, NOT_POLLED) {
-        true => Some(seen(web, &query.elements()?).await?),
+        true => Some(seen(visit, &query.elements()?).await?),
         false => None,
     };
-    let glance = glances.get(web, STALE).await?;
-    let now = (web.clock)();
+    let glance = glances.get(visit, STALE).await?;
+    let now = (visit.clock)();
     let roles = Role::ALL
         .iter()
         .map(|role| role.as_str())
         .chain(["unknown"])
         .map(str::to_owned);
-    let makers = web
+    let makers = visit
         .policies
         .affiliations()
         .suppliers

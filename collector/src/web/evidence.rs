@@ -2,13 +2,14 @@
 //!
 //! Invariant: rows of a page and octets of a value are bounded; the text holds everything.
 
+use super::Web;
+use super::access::Visit;
 use super::page::{Frame, answer, refuse};
 use super::show::{self, Moment};
-use super::{Shared, Web};
 use crate::api::Problem;
 use crate::api::query::Query;
 use askama::Template;
-use axum::extract::{Path, Query as Pairs, State};
+use axum::extract::{Path, Query as Pairs};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use model::{Digest, Evidence, Instant, Observation, Oid, Outcome, Varbind};
@@ -116,17 +117,17 @@ struct Row {
 
 /// `/evidence/{digest}`
 pub async fn evidence(
-    State(web): Shared,
+    visit: Visit,
     Path(digest): Path<String>,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
 ) -> Response {
-    answer(&web, show_page(&web, &digest, pairs).await)
+    answer(&visit, show_page(&visit, &digest, pairs).await)
 }
 
 /// `/evidence/{digest}/walk`: one line a varbind, `OID|tag|value` as simulators of SNMP read it.
-pub async fn walk(State(web): Shared, Path(digest): Path<String>) -> Response {
+pub async fn walk(visit: Visit, Path(digest): Path<String>) -> Response {
     let raw = match read_digest(&digest) {
-        Ok(digest) => Raw::fetch(&web, digest).await,
+        Ok(digest) => Raw::fetch(&visit, digest).await,
         Err(problem) => Err(problem),
     };
     match raw {
@@ -139,14 +140,18 @@ pub async fn walk(State(web): Shared, Path(digest): Path<String>) -> Response {
             ];
             (about, text).into_response()
         }
-        Err(problem) => refuse(&web, &problem),
+        Err(problem) => refuse(&visit, Some(visit.person.clone()), &problem),
     }
 }
 
-async fn show_page(web: &Web, digest: &str, pairs: Vec<(String, String)>) -> Result<EvidencePage, Problem> {
+async fn show_page(
+    visit: &Visit,
+    digest: &str,
+    pairs: Vec<(String, String)>,
+) -> Result<EvidencePage, Problem> {
     let query = Query::read(pairs, &["page"])?;
     let asked = usize::try_from(query.number("page", MOST_PAGES, 1)?).unwrap_or(1);
-    let raw = Raw::fetch(web, read_digest(digest)?).await?;
+    let raw = Raw::fetch(visit, read_digest(digest)?).await?;
     let total = raw.evidence.varbinds().count();
     let pages = total.div_ceil(ROWS).max(1);
     if asked > pages {
@@ -168,9 +173,9 @@ async fn show_page(web: &Web, digest: &str, pairs: Vec<(String, String)>) -> Res
             observations.push(part(position + 1, observation, first, from, until));
         }
     }
-    let now = (web.clock)();
+    let now = (visit.clock)();
     Ok(EvidencePage {
-        frame: Frame::new(web, "elements"),
+        frame: Frame::new(visit, "elements"),
         digest: raw.digest.to_string(),
         recorded: Moment::new(raw.recorded, now),
         total: show::number(u64::try_from(total).unwrap_or(u64::MAX)),

@@ -2,15 +2,16 @@
 //!
 //! Invariant: a step that cannot be shown says so; none is left out.
 
+use super::Web;
+use super::access::Visit;
 use super::claim::ClaimLine;
 use super::evidence::Raw;
 use super::findings::Line;
 use super::page::{Frame, answer};
 use super::show::{self, Moment};
-use super::{Shared, Web};
 use crate::api::Problem;
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::Response;
 use model::{Cause, Ending, FindingId, Instant, Subject, Waiver};
 use policy::Rule;
@@ -217,20 +218,24 @@ fn ended(ending: Ending) -> &'static str {
 }
 
 /// `/findings/{id}`
-pub async fn finding(State(web): Shared, Path(id): Path<String>) -> Response {
-    answer(&web, show_finding(&web, &id).await)
+pub async fn finding(visit: Visit, Path(id): Path<String>) -> Response {
+    answer(&visit, show_finding(&visit, &id).await)
 }
 
-async fn show_finding(web: &Web, id: &str) -> Result<FindingPage, Problem> {
+async fn show_finding(visit: &Visit, id: &str) -> Result<FindingPage, Problem> {
     let id: FindingId = id.parse().map_err(|_| Problem::NotFound("finding"))?;
-    let frame = Frame::new(web, "findings");
-    let view = web.store.finding(id).await?.ok_or(Problem::NotFound("finding"))?;
-    let element = web.store.element(view.row.element).await?;
+    let frame = Frame::new(visit, "findings");
+    let view = visit
+        .store
+        .finding(id)
+        .await?
+        .ok_or(Problem::NotFound("finding"))?;
+    let element = visit.store.element(view.row.element).await?;
     let raw = match view.digest {
-        Some(digest) => Raw::fetch(web, digest).await.inspect_err(Problem::log).ok(),
+        Some(digest) => Raw::fetch(visit, digest).await.inspect_err(Problem::log).ok(),
         None => None,
     };
-    let now = (web.clock)();
+    let now = (visit.clock)();
     let (claims, about_unit) = claims(&view, element.as_ref(), raw.as_ref());
     let seen = element.as_ref().zip(view.digest);
     let sighting = seen.and_then(|(element, digest)| element.sightings.iter().find(|s| s.digest == digest));
@@ -241,7 +246,7 @@ async fn show_finding(web: &Web, id: &str) -> Result<FindingPage, Problem> {
         waiver: view.row.life.waiver.as_ref().map(Waived::new),
         asked: view.row.life.asked.as_ref().map(Waived::new),
         removal: view.row.life.removal.as_ref().map(Removal::new),
-        price: price(web, &view),
+        price: price(visit, &view),
         explanation: view
             .row
             .result
@@ -250,7 +255,7 @@ async fn show_finding(web: &Web, id: &str) -> Result<FindingPage, Problem> {
             .take(24)
             .map(|line| show::clean(line, 600))
             .collect(),
-        law: web.policies.rule(&view.row.result.rule).map(law),
+        law: visit.policies.rule(&view.row.result.rule).map(law),
         more_claims: claims.len().saturating_sub(MOST_CLAIMS),
         claims: claims.into_iter().take(MOST_CLAIMS).collect(),
         about_unit,

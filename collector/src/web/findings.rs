@@ -1,14 +1,14 @@
 //! The queue of findings: most urgent first, filtered by the URL.
 
+use super::access::Visit;
 use super::form::Form;
 use super::glance::{Glances, STALE};
 use super::page::{Frame, answer};
 use super::show::{self, Left, Moment};
-use super::{Shared, Web};
 use crate::api::Problem;
 use crate::api::query::{self, Query};
 use askama::Template;
-use axum::extract::{Extension, Query as Pairs, State};
+use axum::extract::{Extension, Query as Pairs};
 use axum::response::Response;
 use model::{FindingState, Instant, ResultClass, Role, RuleResult, Severity};
 use policy::removal::contradictions;
@@ -156,22 +156,26 @@ impl Line {
 
 /// `/findings`
 pub async fn findings(
-    State(web): Shared,
+    visit: Visit,
     Extension(glances): Extension<Glances>,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
 ) -> Response {
-    answer(&web, list(&web, &glances, pairs).await)
+    answer(&visit, list(&visit, &glances, pairs).await)
 }
 
-async fn list(web: &Web, glances: &Glances, pairs: Vec<(String, String)>) -> Result<FindingsPage, Problem> {
+async fn list(
+    visit: &Visit,
+    glances: &Glances,
+    pairs: Vec<(String, String)>,
+) -> Result<FindingsPage, Problem> {
     let query = Query::read(pairs, query::FINDINGS)?;
-    let frame = Frame::new(web, "findings");
-    let page = web.store.findings(&query.findings()?).await?;
-    let glance = glances.get(web, STALE).await?;
-    let now = (web.clock)();
+    let frame = Frame::new(visit, "findings");
+    let page = visit.store.findings(&query.findings()?).await?;
+    let glance = glances.get(visit, STALE).await?;
+    let now = (visit.clock)();
     let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-    let rules = web.policies.rules().map(|rule| rule.id.clone()).collect();
-    let suppliers = web
+    let rules = visit.policies.rules().map(|rule| rule.id.clone()).collect();
+    let suppliers = visit
         .policies
         .affiliations()
         .suppliers
@@ -204,7 +208,8 @@ async fn list(web: &Web, glances: &Glances, pairs: Vec<(String, String)>) -> Res
             &query,
             "jurisdiction",
             "Law of",
-            web.policies
+            visit
+                .policies
                 .packs()
                 .iter()
                 .map(|pack| pack.code.as_str().to_owned()),

@@ -3,15 +3,15 @@
 //! Invariants: every number links to the rows it counts; beside each stands how
 //! much of the network it speaks for; a stage that stands still is seen here.
 
+use super::access::Visit;
 use super::glance::{Glances, OPEN, Pressing};
 use super::health::{self, Agent, SiteLine, Stage};
 use super::page::{Frame, answer};
 use super::show::{self, Left, Moment};
-use super::{Shared, Web};
 use crate::api::Problem;
 use crate::api::query::Query;
 use askama::Template;
-use axum::extract::{Extension, Query as Pairs, State};
+use axum::extract::{Extension, Query as Pairs};
 use axum::response::Response;
 use model::{Instant, Role, Severity, Standing};
 use std::collections::BTreeMap;
@@ -123,29 +123,34 @@ struct Change {
 
 /// `/`
 pub async fn now(
-    State(web): Shared,
+    visit: Visit,
     Extension(glances): Extension<Glances>,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
 ) -> Response {
-    match show_now(&web, &glances, pairs).await {
-        Ok((frame, parts)) if frame.wall => answer(&web, Ok(WallPage { frame, parts })),
-        made => answer(&web, made.map(|(frame, parts)| NowPage { frame, parts })),
+    match show_now(&visit, &glances, pairs).await {
+        Ok((frame, parts)) if frame.wall => answer(&visit, Ok(WallPage { frame, parts })),
+        made => answer(&visit, made.map(|(frame, parts)| NowPage { frame, parts })),
     }
 }
 
 async fn show_now(
-    web: &Web,
+    visit: &Visit,
     glances: &Glances,
     pairs: Vec<(String, String)>,
 ) -> Result<(Frame, Parts), Problem> {
     let wall = Query::read(pairs, &["wall"])?.flag("wall")?;
-    let glance = glances.get(web, Duration::from_secs(1)).await?;
-    let now = (web.clock)();
+    let glance = glances.get(visit, Duration::from_secs(1)).await?;
+    let now = (visit.clock)();
     let overview = &glance.overview;
     let most = overview.makers.iter().map(|row| row.elements).max().unwrap_or(0);
     let parts = Parts {
         tiles: tiles(overview, &glance.pressing, now),
-        stages: health::stages(overview, web.store.takes_writes(), web.uncommitted.oldest(), now),
+        stages: health::stages(
+            overview,
+            visit.store.takes_writes(),
+            visit.uncommitted.oldest(),
+            now,
+        ),
         bar: bar(&overview.severities),
         open: show::number(overview.severities.iter().map(|count| count.count).sum()),
         standings: standings(&overview.standings),
@@ -178,7 +183,7 @@ async fn show_now(
     let frame = Frame {
         wall,
         revision: glance.revision,
-        ..Frame::new(web, "now")
+        ..Frame::new(visit, "now")
     };
     Ok((frame, parts))
 }

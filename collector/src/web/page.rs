@@ -1,11 +1,14 @@
 //! What all pages have around them, and how a page or a refusal becomes a response.
 
 use super::Web;
+use super::access::Visit;
 use super::show::Moment;
 use crate::api::Problem;
 use askama::Template;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use model::{Person, Right};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What surrounds every page.
@@ -29,12 +32,27 @@ pub struct Frame {
     pub loopback_only: bool,
     /// Whether the page hangs on a wall: no navigation, large type.
     pub wall: bool,
+    /// Who looks; [`None`] where nobody has signed in.
+    pub person: Option<Arc<Person>>,
 }
+
+/// The pages people go to: section, path, name, and what looking at it asks for.
+pub const PAGES: &[(&str, &str, &str, Right)] = &[
+    ("now", "/", "Now", Right::See),
+    ("findings", "/findings", "Findings", Right::See),
+    ("elements", "/elements", "Elements", Right::See),
+    ("coverage", "/coverage", "Coverage", Right::See),
+    ("what-if", "/what-if", "What if", Right::See),
+];
 
 impl Frame {
     /// The frame of a page made now; to be called before the store is read.
     #[must_use]
-    pub fn new(web: &Web, section: &'static str) -> Self {
+    pub fn new(visit: &Visit, section: &'static str) -> Self {
+        Self::of(visit, Some(visit.person.clone()), section)
+    }
+
+    fn of(web: &Web, person: Option<Arc<Person>>, section: &'static str) -> Self {
         let now = (web.clock)();
         Self {
             section,
@@ -46,7 +64,22 @@ impl Frame {
             knowledge: web.knowledge_version.clone(),
             loopback_only: web.loopback_only,
             wall: false,
+            person,
         }
+    }
+
+    /// Whether whoever looks may.
+    #[must_use]
+    pub fn may(&self, right: Right) -> bool {
+        self.person.as_ref().is_some_and(|person| person.may(right))
+    }
+
+    /// The pages whoever looks may go to: section, path, name.
+    pub fn pages(&self) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+        PAGES
+            .iter()
+            .filter(|(.., right)| self.may(*right))
+            .map(|&(section, path, name, _)| (section, path, name))
     }
 }
 
@@ -58,20 +91,20 @@ struct Refusal<'a> {
 }
 
 /// A page, or the page that says why there is none.
-pub fn answer<T: Template>(web: &Web, made: Result<T, Problem>) -> Response {
+pub fn answer<T: Template>(visit: &Visit, made: Result<T, Problem>) -> Response {
     match made {
         Ok(template) => render(StatusCode::OK, &template),
-        Err(problem) => refuse(web, &problem),
+        Err(problem) => refuse(visit, Some(visit.person.clone()), &problem),
     }
 }
 
 /// The page that says why there is none.
-pub fn refuse(web: &Web, problem: &Problem) -> Response {
+pub fn refuse(web: &Web, person: Option<Arc<Person>>, problem: &Problem) -> Response {
     problem.log();
     let mut response = render(
         problem.status(),
         &Refusal {
-            frame: Frame::new(web, ""),
+            frame: Frame::of(web, person, ""),
             problem,
         },
     );

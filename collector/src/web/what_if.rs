@@ -3,15 +3,16 @@
 //! Invariants: one page is judged at a time and beside the threads that serve the
 //! others; a network too large for a page is not judged in part; the URL is the state.
 
+use super::Web;
+use super::access::Visit;
 use super::page::{Frame, answer};
 use super::show;
-use super::{Shared, Web};
 use crate::api::Problem;
 use crate::api::query::{self, Query};
 use crate::evaluate::Operator;
 use crate::population::{Days, compare};
 use askama::Template;
-use axum::extract::{Extension, Query as Pairs, State};
+use axum::extract::{Extension, Query as Pairs};
 use axum::response::Response;
 use policy::population::{By, Change, Comparison, Difference};
 use policy::recall::Recall;
@@ -105,25 +106,25 @@ struct Asked {
 
 /// `/what-if`
 pub async fn what_if(
-    State(web): Shared,
+    visit: Visit,
     Extension(turn): Extension<Turn>,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
 ) -> Response {
-    answer(&web, page(&web, &turn, pairs).await)
+    answer(&visit, page(&visit, &turn, pairs).await)
 }
 
-async fn page(web: &Arc<Web>, turn: &Turn, pairs: Vec<(String, String)>) -> Result<WhatIfPage, Problem> {
+async fn page(visit: &Visit, turn: &Turn, pairs: Vec<(String, String)>) -> Result<WhatIfPage, Problem> {
     let query = Query::read(pairs, query::WHAT_IF)?;
-    let frame = Frame::new(web, "what-if");
-    let today = (web.clock)().date().unwrap_or(Date::MIN);
-    let asked = asked(web, &query, today)?;
-    let horizons = web.policies.packs().iter().map(|pack| pack.horizon);
+    let frame = Frame::new(visit, "what-if");
+    let today = (visit.clock)().date().unwrap_or(Date::MIN);
+    let asked = asked(visit, &query, today)?;
+    let horizons = visit.policies.packs().iter().map(|pack| pack.horizon);
     let horizon = horizons.max_by_key(|horizon| horizon.last());
     let mut made = WhatIfPage {
         rule: query.one("rule").to_owned(),
         from: query.one("from").to_owned(),
         as_of: query.one("as_of").to_owned(),
-        rules: web.policies.rules().map(|rule| rule.id.clone()).collect(),
+        rules: visit.policies.rules().map(|rule| rule.id.clone()).collect(),
         horizon: horizon.map(|horizon| horizon.to_string()).unwrap_or_default(),
         answer: None,
         too_large: None,
@@ -134,7 +135,7 @@ async fn page(web: &Arc<Web>, turn: &Turn, pairs: Vec<(String, String)>) -> Resu
         limit: 1,
         ..ElementFilter::default()
     };
-    let count = web.store.elements(&first).await?.total;
+    let count = visit.store.elements(&first).await?.total;
     if count > MOST {
         made.too_large = Some(show::number(count));
         return Ok(made);
@@ -142,8 +143,8 @@ async fn page(web: &Arc<Web>, turn: &Turn, pairs: Vec<(String, String)>) -> Resu
     let _turn = Arc::clone(&turn.0)
         .try_acquire_owned()
         .map_err(|_| Problem::Busy)?;
-    let (shared, runtime) = (Arc::clone(web), tokio::runtime::Handle::current());
-    let title = web.policies.rule(&asked.rule).map(|rule| rule.title.clone());
+    let (shared, runtime) = (Arc::clone(visit), tokio::runtime::Handle::current());
+    let title = visit.policies.rule(&asked.rule).map(|rule| rule.title.clone());
     let judged = tokio::task::spawn_blocking(move || runtime.block_on(judge(&shared, &asked, today)));
     let difference = judged
         .await
