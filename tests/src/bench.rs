@@ -13,6 +13,7 @@ mod line;
 mod unchanged;
 pub mod identify;
 pub mod poll;
+pub mod view;
 
 pub use figures::{Backlog, Compared, Figure, Figures, Unchanged};
 

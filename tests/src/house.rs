@@ -382,6 +382,24 @@ impl House {
         })
     }
 
+    /// A connection to its pages that is kept.
+    ///
+    /// # Errors
+    /// [`HouseError::Http`] when there is none to be had.
+    pub(crate) async fn asker(&self) -> Result<http::Asker, HouseError> {
+        http::Asker::connect(self.http)
+            .await
+            .map_err(|why| HouseError::Http {
+                url: self.http_url(),
+                why,
+            })
+    }
+
+    /// The file of its store, for whoever has stopped its collector.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.folder.path("collector.db")
+    }
+
     /// The name and last words of a process that ended by itself.
     pub fn ended(&mut self) -> Option<HouseError> {
         self.collector

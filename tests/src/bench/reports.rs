@@ -24,6 +24,8 @@ pub enum Mix {
     /// A fleet that changed as a whole: of 20 elements 14 access switches, 3 cameras, 2 radio
     /// units and 1 chassis; about 2.7 kB in the mean.
     Fleet,
+    /// The same fleet with restricted makers in it: one radio unit and one camera of 20.
+    Network,
     /// The same fleet, of which nothing changed: digests.
     Unchanged,
     /// The same fleet after a long cut: one report in 50 shows a change.
@@ -67,6 +69,30 @@ const CHASSIS: Kind = Kind {
     model: "ASR-9010",
     octets: 27_000,
 };
+
+const RULED_CAMERA: Kind = Kind {
+    descr: "Hikvision DS-2CD2T87G2-L Network Camera",
+    enterprise: &[0x82, 0xb1, 0x7f],
+    maker: "Hikvision",
+    model: "DS-2CD2T87G2-L",
+    octets: 250,
+};
+const RULED_RADIO: Kind = Kind {
+    descr: "Huawei BTS3900 Multi-mode Base Station",
+    enterprise: &[0x8f, 0x5b],
+    maker: "Huawei Technologies Co., Ltd.",
+    model: "RRU3908",
+    octets: 1_600,
+};
+
+/// A fleet with restricted makers in it.
+fn ruled(element: usize) -> &'static Kind {
+    match element % 20 {
+        14 => &RULED_CAMERA,
+        17 => &RULED_RADIO,
+        _ => kind(element),
+    }
+}
 
 fn kind(element: usize) -> &'static Kind {
     match element % 20 {
@@ -114,16 +140,16 @@ impl Fleet {
         let element = usize::try_from(number).unwrap_or_default() % self.last.len();
         let known = self.last.get(element).copied().flatten();
         let digest = match mix {
-            Mix::Switch | Mix::Fleet => None,
+            Mix::Switch | Mix::Fleet | Mix::Network => None,
             Mix::Unchanged => known,
             Mix::Backlog => known.filter(|_| !number.is_multiple_of(CHANGED_IN)),
         };
         let mut evidence = None;
         let digest = digest.unwrap_or_else(|| {
-            let kind = if mix == Mix::Switch {
-                &SWITCH
-            } else {
-                kind(element)
+            let kind = match mix {
+                Mix::Switch => &SWITCH,
+                Mix::Network => ruled(element),
+                _ => kind(element),
             };
             let encoded = shown(kind, element, number).encode_to_vec();
             let digest = proto::digest::of_evidence(&encoded);
@@ -144,7 +170,12 @@ fn report(element: usize, number: u64, digest: [u8; 32], evidence: Option<Bytes>
     let small = |below: u64| u32::try_from(dice % below).unwrap_or_default();
     v1::Report {
         target: Some(v1::Target {
-            address: format!("10.30.{}.{}", element / 250, element % 250 + 1),
+            address: format!(
+                "10.{}.{}.{}",
+                30 + element / 62_500,
+                element / 250 % 250,
+                element % 250 + 1
+            ),
             port: 161,
         }),
         started_micros,

@@ -3,7 +3,7 @@
 use super::figures::Round;
 use super::process::usage;
 use super::{BenchError, broken};
-use model::{AgentId, Instant as Micros};
+use model::{AgentId, Instant as Micros, SiteName};
 use prost::bytes::Bytes;
 use std::path::Path;
 use std::time::Instant;
@@ -13,12 +13,15 @@ use store::{SqliteStore, Store};
 /// Reports committed in one transaction: what an agent may send beyond the last acknowledgement.
 const GROUP: usize = 256;
 const EPOCH: &str = "00112233445566778899aabbccddeeff";
+/// Where it stands, unless somebody says otherwise.
+const SITE: &str = "lab";
 /// After every time the reports speak of.
 const NOW: Micros = Micros(1_760_000_000_000_000);
 
 /// A store of its own, with one agent that writes to it.
 pub struct Bare {
     store: SqliteStore,
+    site: SiteName,
     agent: AgentId,
     sequence: u64,
 }
@@ -29,11 +32,20 @@ impl Bare {
     /// # Errors
     /// [`BenchError`] when it cannot be made.
     pub async fn open(folder: &Path) -> Result<Self, BenchError> {
-        let store = SqliteStore::open(&folder.join("bare.db")).await?;
+        Self::at(&folder.join("bare.db"), SITE).await
+    }
+
+    /// Writes to this one; the collector it belongs to, if any, does not run.
+    ///
+    /// # Errors
+    /// [`BenchError`] when it cannot be opened.
+    pub async fn at(file: &Path, site: &str) -> Result<Self, BenchError> {
+        let store = SqliteStore::open(file).await?;
         let agent = AgentId::generate();
+        let site: SiteName = site.parse().map_err(broken)?;
         let hello = AgentHello {
             agent,
-            site: "lab".parse().map_err(broken)?,
+            site: site.clone(),
             epoch: EPOCH.to_owned(),
             next_sequence: 1,
             first_sequence: 1,
@@ -43,6 +55,7 @@ impl Bare {
         store.greet(&hello, NOW).await?;
         Ok(Self {
             store,
+            site,
             agent,
             sequence: 0,
         })
@@ -54,12 +67,16 @@ impl Bare {
         &self.store
     }
 
+    /// Closes the file.
+    pub async fn close(self) {
+        self.store.close().await;
+    }
+
     /// Commits reports that were read beforehand.
     ///
     /// # Errors
     /// [`BenchError`] when one of them is not stored.
     pub async fn commit(&mut self, reports: &[Bytes]) -> Result<Round, BenchError> {
-        let site = "lab".parse().map_err(broken)?;
         let groups: Vec<Vec<IncomingReport>> = reports
             .chunks(GROUP)
             .map(|group| {
@@ -67,7 +84,7 @@ impl Bare {
                     self.sequence += 1;
                     IncomingReport {
                         sequence: self.sequence,
-                        body: collector::ingest::report(report, &site, NOW),
+                        body: collector::ingest::report(report, &self.site, NOW),
                     }
                 };
                 group.iter().map(read).collect()

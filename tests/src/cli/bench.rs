@@ -24,6 +24,39 @@ pub(super) enum Bench {
     /// Full rounds and refresh rounds with simulated elements, in processes of their own.
     #[command(after_help = POLL_KEYS)]
     Poll(PollArgs),
+    /// How fast the pages answer on a large network, with many who look while reports come in.
+    #[command(after_help = VIEW_KEYS)]
+    View(ViewArgs),
+}
+
+/// What the keys of `view --json` mean.
+const VIEW_KEYS: &str = "\
+Keys of --json:
+  pages, all            by page, and all together
+    answers             how many were got
+    p50_ms, p99_ms, most_ms
+                        within so many milliseconds: half of them, all but one of a hundred, all
+    bytes               octets of the largest as sent, compressed
+  filling_seconds       from the first report to the last conclusion, before anybody looked
+  ingested              reports that came in while they looked
+  peak_bytes            most octets of the collector's memory
+  optimised             false: built without --release, so the figures mean little";
+
+/// How much to look at.
+#[derive(Debug, clap::Args)]
+pub(super) struct ViewArgs {
+    /// Print one line of JSON, and all else to standard error.
+    #[arg(long)]
+    json: bool,
+    /// Elements in the store.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(20..=5_000_000))]
+    elements: u32,
+    /// Who look at the same time; each asks for another page a second after it got the last.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    viewers: u32,
+    /// How long they look.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    seconds: u64,
 }
 
 /// What the keys of `identify --json` mean.
@@ -154,7 +187,55 @@ pub(super) async fn run(what: Bench) -> Result<(), String> {
         Bench::Judge(args) => super::judge::run(&args),
         Bench::Poll(args) => poll(args).await,
         Bench::Identify(args) => identify(args).await,
+        Bench::View(args) => view(args).await,
     }
+}
+
+async fn view(args: ViewArgs) -> Result<(), String> {
+    let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+    let spec = bench::view::Spec {
+        binary: std::env::current_exe().map_err(|error| format!("cannot find itself: {error}"))?,
+        elements: count(args.elements),
+        viewers: count(args.viewers),
+        seconds: args.seconds,
+    };
+    let note = |what: &str| super::note(&format_args!("lab: measuring {what}"));
+    let interrupted = pin!(super::interrupted());
+    let figures = tokio::select! {
+        biased;
+        () = interrupted => return Err("interrupted before everything was measured".to_owned()),
+        figures = bench::view::view(&spec, note) => figures.map_err(|error| chain(&error))?,
+    };
+    if args.json {
+        return super::print(&serde_json::json!(figures));
+    }
+    let mut text = String::from("page                     answers    p50 ms    p99 ms   most ms     bytes\n");
+    let all = ("all", &figures.all);
+    let pages = figures.pages.iter().map(|(kind, page)| (kind.as_str(), page));
+    for (kind, page) in pages.chain([all]) {
+        let _infallible = writeln!(
+            text,
+            "{kind:<24}{:>8}{:>10}{:>10}{:>10}{:>10}",
+            page.answers, page.p50_ms, page.p99_ms, page.most_ms, page.bytes
+        );
+    }
+    let _infallible = write!(
+        text,
+        "\n{} elements, {} open findings, filled in {} s; {} viewers, {} reports meanwhile; {} MiB at most; {} cores{}",
+        figures.elements,
+        figures.findings,
+        figures.filling_seconds,
+        figures.viewers,
+        figures.ingested,
+        mebibytes(figures.peak_bytes),
+        figures.cores,
+        if figures.optimised {
+            ""
+        } else {
+            ", built without optimisation"
+        },
+    );
+    super::print(&text)
 }
 
 async fn identify(args: IdentifyArgs) -> Result<(), String> {

@@ -2,7 +2,7 @@
 
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
-use hyper::header::HOST;
+use hyper::header::{ACCEPT_ENCODING, HOST};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::error::Error;
@@ -42,6 +42,47 @@ async fn exchange(
         .await?
         .to_bytes();
     Ok((status, String::from_utf8_lossy(&body).into_owned()))
+}
+
+/// A connection that is kept, for whoever asks again and again.
+pub(crate) struct Asker {
+    address: SocketAddr,
+    sender: hyper::client::conn::http1::SendRequest<Empty<Bytes>>,
+}
+
+impl Asker {
+    /// Connects.
+    pub(crate) async fn connect(address: SocketAddr) -> Result<Self, String> {
+        let connect = async {
+            let stream = tokio::net::TcpStream::connect(address).await?;
+            let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+            tokio::spawn(connection);
+            Ok::<_, Box<dyn Error + Send + Sync>>(sender)
+        };
+        let sender = connect.await.map_err(|error| error.to_string())?;
+        Ok(Self { address, sender })
+    }
+
+    /// Octets of an answer as sent, compressed if the collector can; it must be 200.
+    pub(crate) async fn get(&mut self, path: &str) -> Result<usize, String> {
+        let exchange = async {
+            let request = Request::get(path)
+                .header(HOST, self.address.to_string())
+                .header(ACCEPT_ENCODING, "gzip")
+                .body(Empty::<Bytes>::new())?;
+            self.sender.ready().await?;
+            let response = self.sender.send_request(request).await?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), LARGEST).collect().await?;
+            Ok::<_, Box<dyn Error + Send + Sync>>((status, body.to_bytes().len()))
+        };
+        let answer = tokio::time::timeout(PATIENCE, exchange).await;
+        let answer = answer.map_err(|_| format!("{path}: no answer within {} s", PATIENCE.as_secs()))?;
+        match answer.map_err(|error| format!("{path}: {error}"))? {
+            (StatusCode::OK, octets) => Ok(octets),
+            (status, _) => Err(format!("{path}: {status}")),
+        }
+    }
 }
 
 #[cfg(test)]
