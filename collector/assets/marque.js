@@ -114,6 +114,8 @@
       const answer = await fetch(location.href, {
         headers: { "x-marque-live": "1" }, credentials: "same-origin", signal: AbortSignal.timeout(STALE_MS),
       });
+      // Whoever is signed out meanwhile is led to the door.
+      if (answer.redirected) { location.assign(answer.url); return; }
       if (answer.ok) {
         pending = new DOMParser().parseFromString(await answer.text(), "text/html");
         shown = Number(pending.body.dataset.revision);

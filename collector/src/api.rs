@@ -6,9 +6,10 @@
 pub mod query;
 
 use crate::coverage;
+use crate::door::Arrival;
 use crate::ingest::Uncommitted;
 use axum::Json;
-use axum::extract::{Query as Pairs, State};
+use axum::extract::{Extension, Query as Pairs, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -66,6 +67,9 @@ pub enum Problem {
     /// Ask whoever decides who may.
     #[error("not allowed")]
     NotAllowed,
+    /// Say who you are.
+    #[error("not signed in: show a token (Authorization: Bearer)")]
+    NotSignedIn,
     /// Tell us: what is stored cannot be shown.
     #[error("cannot show {0}")]
     Unreadable(&'static str),
@@ -79,6 +83,7 @@ impl Problem {
             Self::BadParameter { .. } => StatusCode::BAD_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::NotAllowed => StatusCode::FORBIDDEN,
+            Self::NotSignedIn => StatusCode::UNAUTHORIZED,
             Self::Store(_) | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -89,7 +94,11 @@ impl Problem {
         match self {
             Self::Store(error) => tracing::warn!(error = %chain(error), "store did not answer a page"),
             Self::Unreadable(what) => tracing::error!(what, "stored data cannot be shown"),
-            Self::BadParameter { .. } | Self::NotFound(_) | Self::NotAllowed | Self::Busy => {}
+            Self::BadParameter { .. }
+            | Self::NotFound(_)
+            | Self::NotAllowed
+            | Self::NotSignedIn
+            | Self::Busy => {}
         }
     }
 }
@@ -169,17 +178,22 @@ impl Told {
     }
 }
 
-async fn summary(State(api): State<Api>) -> Result<Json<Noticed<Summary>>, Problem> {
-    let overview = api.store.overview().await?;
+/// Who asks; the gate lets nobody through to what needs one.
+type Who = Extension<Arrival>;
+
+async fn summary(State(api): State<Api>, Extension(who): Who) -> Result<Json<Noticed<Summary>>, Problem> {
+    let overview = api.store.overview_of(who.person.sites.as_ref()).await?;
     let summary = summarise(&overview, api.uncommitted.oldest(), (api.clock)());
     Ok(api.noticed(summary))
 }
 
 async fn findings(
     State(api): State<Api>,
+    Extension(who): Who,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
 ) -> Result<Json<Noticed<Page<Told>>>, Problem> {
-    let filter = Query::read(pairs, query::FINDINGS)?.findings()?;
+    let mut filter = Query::read(pairs, query::FINDINGS)?.findings()?;
+    filter.sites = who.person.within(filter.sites);
     let page = api.store.findings(&filter).await?;
     let now = (api.clock)();
     Ok(api.noticed(Page {
@@ -191,19 +205,22 @@ async fn findings(
 
 async fn elements(
     State(api): State<Api>,
+    Extension(who): Who,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
 ) -> Result<Json<Noticed<Page<ElementRow>>>, Problem> {
-    let filter = Query::read(pairs, query::ELEMENTS)?.elements()?;
+    let mut filter = Query::read(pairs, query::ELEMENTS)?.elements()?;
+    filter.sites = who.person.within(filter.sites);
     Ok(api.noticed(api.store.elements(&filter).await?))
 }
 
 /// Funnels and ranges; with a range chosen, its addresses in runs of one state.
 async fn coverage(
     State(api): State<Api>,
+    Extension(who): Who,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
 ) -> Result<Json<Value>, Problem> {
     let query = Query::read(pairs, query::COVERAGE)?;
-    let all = coverage::read(&*api.store).await?;
+    let all = coverage::read(&*api.store, &who.person).await?;
     let runs = match query.range(&all)? {
         Some((_, range)) => Some(range.runs(&query.states()?)),
         None => None,
@@ -226,7 +243,11 @@ async fn healthz(State(api): State<Api>) -> Result<Response, Problem> {
     Ok("ok\n".into_response())
 }
 
-async fn metrics(State(api): State<Api>) -> Response {
+/// They count all sites together.
+async fn metrics(State(api): State<Api>, Extension(who): Who) -> Response {
+    if who.person.sites.is_some() {
+        return Problem::NotAllowed.into_response();
+    }
     match api.metrics {
         Some(handle) => {
             let kind = (header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8");

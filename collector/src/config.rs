@@ -2,6 +2,7 @@
 //!
 //! Unknown keys are refused; a mistake is told with file, line and key.
 
+use crate::door::Times;
 use model::Site;
 use serde::{Deserialize, Deserializer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,9 @@ pub struct Config {
     /// Where browsers connect.
     #[serde(default)]
     pub http: HttpConfig,
+    /// How long who signed in stays.
+    #[serde(default)]
+    pub access: AccessConfig,
     /// Who we are and what we declare.
     #[serde(default)]
     pub operator: OperatorConfig,
@@ -109,17 +113,62 @@ impl Default for GrpcConfig {
 pub struct HttpConfig {
     /// Address and port; port 0 is a free one.
     pub listen: SocketAddr,
-    /// There is no sign-in yet: an address other than loopback must be asked for with this.
-    pub open_without_sign_in: bool,
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            open_without_sign_in: false,
         }
     }
+}
+
+impl HttpConfig {
+    /// A link to a path, for whoever reads what this machine says; `listens` is where it really listens.
+    #[must_use]
+    pub fn link(&self, listens: SocketAddr, path: &str) -> String {
+        format!("http://{listens}{path}")
+    }
+}
+
+/// `[access]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccessConfig {
+    /// A session that is not used for so long is over.
+    #[serde(deserialize_with = "session")]
+    pub session_idle: Duration,
+    /// So long after it began a session is over, used or not.
+    #[serde(deserialize_with = "session")]
+    pub session_longest: Duration,
+}
+
+impl Default for AccessConfig {
+    fn default() -> Self {
+        Self {
+            session_idle: Duration::from_secs(4 * 3_600),
+            session_longest: Duration::from_secs(24 * 3_600),
+        }
+    }
+}
+
+impl AccessConfig {
+    /// For the door.
+    #[must_use]
+    pub fn times(&self) -> Times {
+        Times {
+            idle: self.session_idle,
+            longest: self.session_longest,
+        }
+    }
+}
+
+fn session<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    humantime::parse_duration(&text)
+        .ok()
+        .filter(|time| (60..=30 * 86_400).contains(&time.as_secs()))
+        .ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no time from 1m to 30d")))
 }
 
 /// `[operator]`
@@ -262,9 +311,8 @@ impl Config {
 
     fn check(&self) -> Result<(), Fault> {
         use Step::{Index, Key};
-        if !self.http.listen.ip().is_loopback() && !self.http.open_without_sign_in {
-            let words =
-                "there is no sign-in yet: only a loopback address, unless open_without_sign_in = true";
+        if !self.http.listen.ip().is_loopback() {
+            let words = "pages come without TLS: only a loopback address";
             return Err(Fault::new(&[Key("http"), Key("listen")], words));
         }
         if self.store.path.as_os_str().is_empty() {
@@ -378,6 +426,7 @@ mod tests {
         );
         assert_eq!(example.identity.renewal_grace, least.identity.renewal_grace);
         assert_eq!(example.http, least.http);
+        assert_eq!(example.access, least.access);
         assert_eq!(example.policy, least.policy);
         assert_eq!(example.knowledge, least.knowledge);
     }
@@ -405,7 +454,7 @@ mod tests {
             ),
             (
                 "[grpc]\nlisten = \"127.0.0.1:1\"\n[http]\nlisten = \"0.0.0.0:80\"\n",
-                "c.toml:8: http.listen: there is no sign-in yet",
+                "c.toml:8: http.listen: pages come without TLS",
             ),
             (
                 "[[site]]\nname = \"A B\"\njurisdictions = []\n",
@@ -434,6 +483,10 @@ mod tests {
             (
                 "renewal_grace = \"366d\"\n",
                 "c.toml:5: identity.renewal_grace: \"366d\" is no time from 0s to 365d",
+            ),
+            (
+                "[access]\nsession_idle = \"1s\"\n",
+                "c.toml:6: access.session_idle: \"1s\" is no time from 1m to 30d",
             ),
             ("[operator\n", "c.toml:5: .: unclosed table"),
         ] {

@@ -10,7 +10,7 @@ mod seen;
 pub use seen::Seen;
 
 use ipnet::IpNet;
-use model::{Instant, SiteName};
+use model::{Instant, Person, SiteName};
 use proto::plan::Range;
 use proto::v1::{CoverageState as State, CoverageUnreached as Unreached};
 use serde::Serialize;
@@ -249,12 +249,16 @@ fn steps_of(place: &PlaceRow) -> u8 {
 
 type Key<'a> = (&'a SiteName, IpAddr, u16);
 
-/// Reads and draws together, off the threads that serve agents: a plan may have a million addresses.
+/// Reads and draws together what a person may see, off the threads that serve agents: a plan may have a million
+/// addresses.
 ///
 /// # Errors
 /// [`StoreError`] when the store does not answer.
-pub async fn read(store: &dyn Store) -> Result<Coverage, StoreError> {
-    let view = store.coverage().await?;
+pub async fn read(store: &dyn Store, person: &Person) -> Result<Coverage, StoreError> {
+    let mut view = store.coverage().await?;
+    view.ranges.retain(|row| person.sees(&row.site));
+    view.places.retain(|row| person.sees(&row.site));
+    view.neighbours.retain(|row| person.sees(&row.site));
     tokio::task::spawn_blocking(move || coverage(&view))
         .await
         .map_err(|_| StoreError::Damaged("coverage"))

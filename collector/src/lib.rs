@@ -31,6 +31,7 @@ pub mod evaluate;
 pub mod population;
 pub mod preview;
 pub mod coverage;
+pub mod door;
 pub mod api;
 pub mod web;
 pub mod admin;

@@ -1,6 +1,7 @@
 //! `serve`: opens everything, says where it listens, runs until told to stop.
 
 use crate::config::Config;
+use crate::door::{Door, Refused};
 use crate::enrol::{Authority, EnrolError, Enrolment, Gate, Peer};
 use crate::ingest::{Ingest, Listener, Uncommitted};
 use crate::plan::Desk;
@@ -14,7 +15,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Admission, Past, Plans, SqliteStore, Store, StoreError};
+use store::{Accounts, Admission, Past, Plans, SqliteStore, Store, StoreError};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tonic::service::interceptor::InterceptedService;
@@ -71,6 +72,9 @@ pub enum ServeError {
     /// A tag of the operator that no rule speaks of would bind nobody, in silence.
     #[error("no rule of the loaded policies speaks of {0:?}")]
     Tag(String),
+    /// The first link.
+    #[error(transparent)]
+    Door(#[from] Refused),
     /// A socket.
     #[error("cannot listen on {address}")]
     Listen {
@@ -227,6 +231,20 @@ pub async fn serve(
         clock,
         uncommitted: uncommitted.clone(),
     };
+    let door = Arc::new(Door::new(
+        Arc::clone(&store) as Arc<dyn Accounts>,
+        clock,
+        config.access.times(),
+    ));
+    if let Some(secret) = door.first_link().await? {
+        // Beside the log: the one place for a secret that opens the door once.
+        eprintln!(
+            "marque-collector: there is no account yet; open this link once, within a day, to make the first:\n  {}",
+            config
+                .http
+                .link(http, &format!("/set-up?token={}", secret.reveal()))
+        );
+    }
     let web = Web {
         store: Arc::clone(&shared),
         past: Arc::clone(&store) as Arc<dyn Past>,
@@ -238,6 +256,8 @@ pub async fn serve(
         uncommitted: uncommitted.clone(),
         clock,
         loopback_only: http.ip().is_loopback(),
+        secure: false,
+        door: Arc::clone(&door),
         shutdown: stop.clone(),
         metrics: Some(handle.clone()),
     };
@@ -274,8 +294,14 @@ pub async fn serve(
     let until = stop.clone();
     tasks.spawn(async move { (("grpc"), grpc_server.await.map_err(ServeError::Grpc)) });
     tasks.spawn(async move {
-        let service = axum::serve(pages, web::router(web)).with_graceful_shutdown(until.cancelled_owned());
+        let router = web::router(web).into_make_service_with_connect_info::<SocketAddr>();
+        let service = axum::serve(pages, router).with_graceful_shutdown(until.cancelled_owned());
         ("http", service.await.map_err(ServeError::Http))
+    });
+    let until = stop.clone();
+    tasks.spawn(async move {
+        door.diary.keep(until).await;
+        ("the audit log", Ok(()))
     });
     let until = stop.clone();
     tasks.spawn(async move {

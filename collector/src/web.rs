@@ -6,6 +6,7 @@
 
 pub mod show;
 pub mod page;
+pub mod arrive;
 pub mod access;
 pub mod assets;
 pub mod guard;
@@ -23,6 +24,10 @@ pub mod coverage;
 pub mod what_if;
 pub mod tree;
 pub mod element;
+pub mod fields;
+pub mod sign_in;
+pub mod account;
+pub mod admin;
 
 #[cfg(test)]
 pub mod fixture;
@@ -30,16 +35,17 @@ pub mod fixture;
 mod tests;
 
 use crate::api::{self, Api};
+use crate::door::{Arrival, Door};
 use crate::ingest::Uncommitted;
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use glance::Glances;
 use metrics_exporter_prometheus::PrometheusHandle;
+use model::Instant;
 use model::on_file::OnFile;
-use model::{Instant, Person};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +53,7 @@ use store::{Past, Store};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 
 /// No page may take longer.
@@ -74,6 +81,10 @@ pub struct Web {
     pub clock: fn() -> Instant,
     /// Whether only this machine can reach us; then only its own names are answered.
     pub loopback_only: bool,
+    /// Whether pages come over TLS; then cookies are bound to it and to this host.
+    pub secure: bool,
+    /// Who may come in.
+    pub door: Arc<Door>,
     /// The program's own metrics, if they are collected.
     pub metrics: Option<PrometheusHandle>,
     /// Ends the live streams.
@@ -104,6 +115,23 @@ pub fn router(web: Web) -> axum::Router {
         .route("/evidence/{digest}", get(evidence::evidence))
         .route("/evidence/{digest}/walk", get(evidence::walk))
         .route("/assets/{name}", get(assets::asset))
+        // ── who may ──
+        .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/enter", get(sign_in::enter))
+        .route("/set-up", get(sign_in::link_page).post(sign_in::use_link))
+        .route("/account", get(account::account))
+        .route("/account/password", post(account::password))
+        .route("/account/sessions/{id}/end", post(account::end_session))
+        .route("/admin", get(admin::admin))
+        .route("/admin/accounts", post(admin::add_account))
+        .route("/admin/accounts/{id}/rights", post(admin::set_rights))
+        .route("/admin/accounts/{id}/disable", post(admin::disable))
+        .route("/admin/accounts/{id}/enable", post(admin::enable))
+        .route("/admin/accounts/{id}/link", post(admin::link))
+        .route("/admin/tokens", post(admin::add_token))
+        .route("/admin/tokens/{id}/end", post(admin::end_token))
+        .route("/admin/sessions/{id}/end", post(admin::end_session))
         .merge(live::router(web.clone()))
         .fallback(missing)
         .with_state(web.clone())
@@ -116,14 +144,13 @@ pub fn router(web: Web) -> axum::Router {
             StatusCode::SERVICE_UNAVAILABLE,
             Duration::from_secs(PAGE_SECONDS),
         ))
+        .layer(middleware::from_fn_with_state(web.clone(), arrive::arrive))
+        .layer(CsrfLayer::new().with_rejection_response(arrive::cross_site))
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn_with_state(web, guard::guard))
 }
 
-async fn missing(State(web): Shared, person: Option<Extension<Arc<Person>>>) -> Response {
-    page::refuse(
-        &web,
-        person.map(|Extension(person)| person),
-        &api::Problem::NotFound("page"),
-    )
+async fn missing(State(web): Shared, arrival: Option<Extension<Arrival>>) -> Response {
+    let person = arrival.map(|Extension(arrival)| arrival.person);
+    page::refuse(&web, person, &api::Problem::NotFound("page"))
 }

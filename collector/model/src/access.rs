@@ -81,6 +81,88 @@ pub enum Right {
     Administer,
 }
 
+/// What a token may. Each word opens what it names and nothing beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// What asks for [`Right::See`].
+    See,
+    /// What asks for [`Right::Act`].
+    Act,
+    /// What asks for [`Right::Sign`].
+    Sign,
+    /// What asks for [`Right::Administer`].
+    Administer,
+    /// The collector's metrics.
+    Metrics,
+    /// The first page as it hangs on a wall.
+    Wall,
+}
+
+impl Scope {
+    /// All, in the order pages list them.
+    pub const ALL: [Self; 6] = [
+        Self::See,
+        Self::Act,
+        Self::Sign,
+        Self::Administer,
+        Self::Metrics,
+        Self::Wall,
+    ];
+
+    /// The word in database, commands and pages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::See => "see",
+            Self::Act => "act",
+            Self::Sign => "sign",
+            Self::Administer => "administer",
+            Self::Metrics => "metrics",
+            Self::Wall => "wall",
+        }
+    }
+
+    /// Whether it opens what asks for this right.
+    #[must_use]
+    pub fn opens(self, right: Right) -> bool {
+        match right {
+            Right::Anyone => true,
+            Right::See => self == Self::See,
+            Right::Act => self == Self::Act,
+            Right::Sign => self == Self::Sign,
+            Right::Administer => self == Self::Administer,
+        }
+    }
+
+    /// The least role that may what it opens.
+    #[must_use]
+    pub fn role(self) -> AccessRole {
+        match self {
+            Self::See | Self::Metrics | Self::Wall => AccessRole::Viewer,
+            Self::Act => AccessRole::Operator,
+            Self::Sign => AccessRole::Compliance,
+            Self::Administer => AccessRole::Admin,
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Scope {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|scope| scope.as_str() == text)
+            .ok_or_else(|| format!("unknown scope {text:?}"))
+    }
+}
+
 /// Whoever asks, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
@@ -104,6 +186,24 @@ impl Person {
     pub fn sees(&self, site: &SiteName) -> bool {
         self.sites.as_ref().is_none_or(|sites| sites.contains(site))
     }
+
+    /// The sites to ask the store for when these are asked for (none is all): never empty for a person of some sites,
+    /// for an empty list filters nothing. The empty name is no site's.
+    #[must_use]
+    pub fn within(&self, asked: Vec<String>) -> Vec<String> {
+        let Some(sites) = &self.sites else {
+            return asked;
+        };
+        let allowed = sites.iter().map(ToString::to_string);
+        let within: Vec<String> = allowed
+            .filter(|site| asked.is_empty() || asked.contains(site))
+            .collect();
+        if within.is_empty() {
+            vec![String::new()]
+        } else {
+            within
+        }
+    }
 }
 
 #[cfg(test)]
@@ -124,6 +224,23 @@ mod tests {
         for role in AccessRole::ALL {
             assert_eq!(role.as_str().parse(), Ok(role));
         }
+        for scope in Scope::ALL {
+            assert_eq!(scope.as_str().parse(), Ok(scope));
+            let opened = rights.into_iter().filter(|&right| scope.opens(right)).count();
+            assert_eq!(
+                opened,
+                if matches!(scope, Scope::Metrics | Scope::Wall) {
+                    1
+                } else {
+                    2
+                }
+            );
+            assert!(
+                rights
+                    .into_iter()
+                    .all(|right| !scope.opens(right) || scope.role().may(right))
+            );
+        }
     }
 
     #[test]
@@ -139,5 +256,16 @@ mod tests {
             ..all.clone()
         };
         assert!(all.sees(&site("london")) && some.sees(&site("berlin")) && !some.sees(&site("london")));
+        let asked = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        assert_eq!(all.within(asked(&["london"])), ["london"]);
+        assert!(all.within(asked(&[])).is_empty());
+        assert_eq!(some.within(asked(&[])), ["berlin"]);
+        assert_eq!(some.within(asked(&["london", "berlin"])), ["berlin"]);
+        assert_eq!(some.within(asked(&["london"])), [""], "nothing, not everything");
+        let none = Person {
+            sites: Some(BTreeSet::new()),
+            ..all
+        };
+        assert_eq!(none.within(asked(&[])), [""]);
     }
 }

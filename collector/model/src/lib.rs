@@ -17,7 +17,7 @@ pub mod life;
 pub mod on_file;
 pub mod access;
 
-pub use access::{AccessRole, Person, Right};
+pub use access::{AccessRole, Person, Right, Scope};
 pub use claim::{
     Aspect, Attribution, Claim, ComponentClass, ComponentIdentity, Doubt, EvidenceRef, Identification,
     Signal, Subject, UnitIdentity,

@@ -3,16 +3,20 @@
 //! Invariants: a route that is not in the table is closed; what the table asks is
 //! checked before a handler runs, for pages, forms and the API alike.
 
-use super::Web;
 use super::page::refuse;
+use super::{Web, arrive, sign_in};
 use crate::api::Problem;
+use crate::door::{self, Arrival, Pass};
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::Uri;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use model::{Person, Right};
+use model::{Person, Right, SiteName};
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
+use store::accounts::By;
 
 /// Method and path of every route, with the right it asks for. `HEAD` goes with `GET`.
 pub const ROUTES: &[(&str, &str, Right)] = &[
@@ -33,7 +37,55 @@ pub const ROUTES: &[(&str, &str, Right)] = &[
     ("GET", "/api/v1/coverage", Right::See),
     ("GET", "/healthz", Right::Anyone),
     ("GET", "/metrics", Right::See),
+    ("GET", "/sign-in", Right::Anyone),
+    ("POST", "/sign-in", Right::Anyone),
+    ("POST", "/sign-out", Right::Anyone),
+    ("GET", "/enter", Right::Anyone),
+    ("GET", "/set-up", Right::Anyone),
+    ("POST", "/set-up", Right::Anyone),
+    ("GET", "/account", Right::See),
+    ("POST", "/account/password", Right::See),
+    ("POST", "/account/sessions/{id}/end", Right::See),
+    ("GET", "/admin", Right::Administer),
+    ("POST", "/admin/accounts", Right::Administer),
+    ("POST", "/admin/accounts/{id}/rights", Right::Administer),
+    ("POST", "/admin/accounts/{id}/disable", Right::Administer),
+    ("POST", "/admin/accounts/{id}/enable", Right::Administer),
+    ("POST", "/admin/accounts/{id}/link", Right::Administer),
+    ("POST", "/admin/tokens", Right::Administer),
+    ("POST", "/admin/tokens/{id}/end", Right::Administer),
+    ("POST", "/admin/sessions/{id}/end", Right::Administer),
 ];
+
+/// What is written into the audit log when it is looked at or taken away: the beginning of its path, and the word.
+/// The longest that fits counts.
+const SIGHTS: &[(&str, &str)] = &[
+    ("/findings/{", "saw_finding"),
+    ("/elements/{", "saw_element"),
+    ("/evidence/{", "saw_evidence"),
+    ("/evidence/{digest}/walk", "took_evidence"),
+    ("/reports", "saw_report"),
+    ("/audit", "saw_audit_log"),
+    ("/admin", "saw_accounts"),
+    ("/api/v1/findings", "took_findings"),
+    ("/api/v1/elements", "took_elements"),
+    ("/api/v1/coverage", "took_coverage"),
+];
+
+/// The word and the subject of a sight of this path; whatever a list gives as a file counts too.
+fn sight(path: &str, uri: &Uri) -> Option<(&'static str, String)> {
+    let fits = SIGHTS.iter().filter(|(start, _)| path.starts_with(start));
+    let word = fits.max_by_key(|(start, _)| start.len()).map(|(_, word)| *word);
+    let file = path.ends_with(".csv")
+        || path.ends_with(".json")
+        || path.contains("export")
+        || uri
+            .query()
+            .is_some_and(|query| query.split('&').any(|pair| pair.starts_with("format=")));
+    let word = word.or(file.then_some("took_file"))?;
+    let told = uri.path_and_query().map_or("", |told| told.as_str());
+    Some((word, told.chars().take(300).collect()))
+}
 
 /// What a route asks for; [`None`] where the table does not know it.
 #[must_use]
@@ -45,24 +97,53 @@ pub fn asked(method: &str, path: &str) -> Option<Right> {
         .map(|(_, _, right)| *right)
 }
 
-/// Lets through who may.
+/// Lets through who may, and notes what they saw.
 pub async fn gate(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
-    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let person = request.extensions().get::<Arc<Person>>();
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    let path = path.as_ref().map(MatchedPath::as_str);
+    let arrival = request.extensions().get::<Arrival>().cloned();
     let right = path.and_then(|path| asked(request.method().as_str(), path));
-    let allowed = match right {
-        Some(Right::Anyone) => true,
-        Some(right) => person.is_some_and(|person| person.may(right)),
-        None => false,
+    let wall = request.uri().query() == Some("wall=1");
+    let allowed = match (right, &arrival) {
+        (Some(Right::Anyone), _) => true,
+        (Some(right), Some(arrival)) => {
+            arrival.person.may(right) && arrival.pass.opens(path.unwrap_or_default(), wall, right)
+        }
+        (Some(_), None) | (None, _) => false,
     };
-    if allowed {
-        return next.run(request).await;
+    if !allowed {
+        return match arrival {
+            Some(arrival) => not_allowed(&web, path, Some(arrival.person)),
+            None if right.is_some() => sign_in::nobody(path.unwrap_or_default(), &request),
+            None => not_allowed(&web, path, None),
+        };
     }
-    if path.is_some_and(|path| path.starts_with("/api/")) {
+    let sight = path.and_then(|path| sight(path, request.uri()));
+    let from = arrive::peer(request.extensions());
+    let response = next.run(request).await;
+    if let (Some((word, subject)), Some(arrival)) = (sight, arrival)
+        && response.status().is_success()
+    {
+        let by = By {
+            person: arrival.person.name.clone(),
+            from: door::shown(from),
+        };
+        web.door.diary.saw(by, word, &subject);
+    }
+    response
+}
+
+fn not_allowed(web: &Web, path: Option<&str>, person: Option<Arc<Person>>) -> Response {
+    if path.is_some_and(is_for_programs) {
         return Problem::NotAllowed.into_response();
     }
-    let person = person.cloned();
-    refuse(&web, person, &Problem::NotAllowed)
+    refuse(web, person, &Problem::NotAllowed)
+}
+
+/// Whether programs ask here, and read JSON rather than a page.
+#[must_use]
+pub fn is_for_programs(path: &str) -> bool {
+    path.starts_with("/api/") || matches!(path, "/metrics" | "/live" | "/healthz")
 }
 
 /// A request with whoever made it: what handlers take in place of the bare [`Web`].
@@ -71,6 +152,32 @@ pub struct Visit {
     web: Arc<Web>,
     /// Who asks.
     pub person: Arc<Person>,
+    /// By which proof they came.
+    pub pass: Arc<Pass>,
+    /// The address they came from.
+    pub from: Option<IpAddr>,
+}
+
+impl Visit {
+    /// As the audit log names them.
+    #[must_use]
+    pub fn by(&self) -> By {
+        By {
+            person: self.person.name.clone(),
+            from: door::shown(self.from),
+        }
+    }
+
+    /// That they may see what stands at this site; else there is no such thing.
+    ///
+    /// # Errors
+    /// [`Problem::NotFound`].
+    pub fn sees(&self, site: &SiteName, what: &'static str) -> Result<(), Problem> {
+        match self.person.sees(site) {
+            true => Ok(()),
+            false => Err(Problem::NotFound(what)),
+        }
+    }
 }
 
 impl Deref for Visit {
@@ -85,10 +192,12 @@ impl FromRequestParts<Arc<Web>> for Visit {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, web: &Arc<Web>) -> Result<Self, Response> {
-        match parts.extensions.get::<Arc<Person>>() {
-            Some(person) => Ok(Self {
+        match parts.extensions.get::<Arrival>() {
+            Some(arrival) => Ok(Self {
                 web: web.clone(),
-                person: person.clone(),
+                person: arrival.person.clone(),
+                pass: arrival.pass.clone(),
+                from: arrive::peer(&parts.extensions),
             }),
             None => Err(refuse(web, None, &Problem::NotAllowed)),
         }

@@ -128,7 +128,7 @@ pub async fn coverage(visit: Visit, Pairs(pairs): Pairs<Vec<(String, String)>>) 
 async fn page(visit: &Visit, pairs: Vec<(String, String)>) -> Result<CoveragePage, Problem> {
     let query = Query::read(pairs, query::COVERAGE)?;
     let frame = Frame::new(visit, "coverage");
-    let all = coverage::read(&*visit.store).await?;
+    let all = coverage::read(&*visit.store, &visit.person).await?;
     let states = query.states()?;
     let chosen = query.range(&all)?;
     let mut proposed = all.proposed.clone();

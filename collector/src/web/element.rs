@@ -127,11 +127,21 @@ async fn show_element(visit: &Visit, id: &str, pairs: Vec<(String, String)>) -> 
     let all = Query::read(pairs, &["all"])?.flag("all")?;
     let id: ElementId = id.parse().map_err(|_| Problem::NotFound("element"))?;
     let frame = Frame::new(visit, "elements");
-    let view = visit
+    let mut view = visit
         .store
         .element(id)
         .await?
         .ok_or(Problem::NotFound("element"))?;
+    visit.sees(&view.row.site, "element")?;
+    // Where the same hardware stands elsewhere is for those who see that place; that there is a doubt is for all.
+    view.kin.retain(|row| visit.person.sees(&row.site));
+    for doubt in view
+        .unit_doubts
+        .iter_mut()
+        .filter(|doubt| !visit.person.sees(&doubt.other_site))
+    {
+        doubt.other = doubt.unit;
+    }
     let raw = match view.digest {
         Some(digest) => Raw::fetch(visit, digest).await.inspect_err(Problem::log).ok(),
         None => None,

@@ -33,7 +33,20 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// Fetches and reads an evidence.
+    /// Fetches and reads an evidence that elements of a person's sites showed.
+    ///
+    /// # Errors
+    /// [`Problem`] when it is not here, no such element showed it, or it cannot be read.
+    pub async fn fetch_for(visit: &Visit, digest: Digest) -> Result<Self, Problem> {
+        if let Some(sites) = &visit.person.sites
+            && visit.store.sites_of(digest).await?.is_disjoint(sites)
+        {
+            return Err(Problem::NotFound("evidence"));
+        }
+        Self::fetch(visit, digest).await
+    }
+
+    /// Fetches and reads an evidence, for whoever may see an element that showed it.
     ///
     /// # Errors
     /// [`Problem`] when it is not here or cannot be read.
@@ -127,7 +140,7 @@ pub async fn evidence(
 /// `/evidence/{digest}/walk`: one line a varbind, `OID|tag|value` as simulators of SNMP read it.
 pub async fn walk(visit: Visit, Path(digest): Path<String>) -> Response {
     let raw = match read_digest(&digest) {
-        Ok(digest) => Raw::fetch(&visit, digest).await,
+        Ok(digest) => Raw::fetch_for(&visit, digest).await,
         Err(problem) => Err(problem),
     };
     match raw {
@@ -151,7 +164,7 @@ async fn show_page(
 ) -> Result<EvidencePage, Problem> {
     let query = Query::read(pairs, &["page"])?;
     let asked = usize::try_from(query.number("page", MOST_PAGES, 1)?).unwrap_or(1);
-    let raw = Raw::fetch(visit, read_digest(digest)?).await?;
+    let raw = Raw::fetch_for(visit, read_digest(digest)?).await?;
     let total = raw.evidence.varbinds().count();
     let pages = total.div_ceil(ROWS).max(1);
     if asked > pages {

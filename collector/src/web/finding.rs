@@ -230,6 +230,7 @@ async fn show_finding(visit: &Visit, id: &str) -> Result<FindingPage, Problem> {
         .finding(id)
         .await?
         .ok_or(Problem::NotFound("finding"))?;
+    visit.sees(&view.row.site, "finding")?;
     let element = visit.store.element(view.row.element).await?;
     let raw = match view.digest {
         Some(digest) => Raw::fetch(visit, digest).await.inspect_err(Problem::log).ok(),

@@ -170,7 +170,9 @@ async fn list(
 ) -> Result<FindingsPage, Problem> {
     let query = Query::read(pairs, query::FINDINGS)?;
     let frame = Frame::new(visit, "findings");
-    let page = visit.store.findings(&query.findings()?).await?;
+    let mut filter = query.findings()?;
+    filter.sites = visit.person.within(filter.sites);
+    let page = visit.store.findings(&filter).await?;
     let glance = glances.get(visit, STALE).await?;
     let now = (visit.clock)();
     let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();

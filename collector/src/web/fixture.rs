@@ -1,13 +1,17 @@
 //! A small network held in memory, for looking at pages: what a store would say, hostile texts included.
 
 mod answers;
+mod people;
+
+pub use people::TIMES;
 
 use model::*;
 use policy::Policies;
 use prost::Message as _;
 use proto::v1;
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use store::plans::PlanState;
 use store::view::*;
 use tokio::sync::watch;
@@ -73,6 +77,7 @@ pub struct Fixture {
     findings: Vec<FindingRow>,
     evidence: Vec<(Digest, Vec<u8>)>,
     agents: Vec<AgentRow>,
+    people: Mutex<HashMap<String, (usize, Person)>>,
 }
 
 fn id(kind: u128, number: usize) -> Uuid {
@@ -271,6 +276,7 @@ impl Fixture {
             findings: Vec::new(),
             evidence: Vec::new(),
             agents: Vec::new(),
+            people: Mutex::default(),
         };
         for number in 0..elements {
             made.add(number, if number == 0 { first_parts } else { 5 });
@@ -552,6 +558,7 @@ impl Fixture {
                 other: UnitId(id(4, number * 10 + 9)),
                 other_element: ElementId(id(1, number + 1)),
                 other_name: HOSTILE.into(),
+                other_site: row.site.clone(),
             }],
             sightings: vec![SightingRow {
                 digest,

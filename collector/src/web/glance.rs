@@ -1,16 +1,18 @@
 //! What the first page counts, kept for a moment so that many open screens cost the store little.
 //!
 //! Invariants: never older than the caller allows nor than [`STALE`]; it carries
-//! the revision it was read at, so that a page made from it is fetched again.
+//! the revision it was read at, so that a page made from it is fetched again; whoever
+//! is limited to sites shares it only with those of the same sites.
 
-use super::Web;
+use super::access::Visit;
 use super::show::{Left, PRESSING_DAYS};
 use crate::api::Problem;
 use crate::api::query::Query;
 use model::{FindingState, Instant, ResultClass};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
+use store::accounts::Sites;
 use store::view::{FindingFilter, Overview};
 use tokio::sync::watch;
 
@@ -28,9 +30,12 @@ const OPEN_STATES: [FindingState; 3] = [
     FindingState::Assigned,
 ];
 
-/// The last one read, shared by all handlers.
+/// Sets of sites whose glances are kept at once.
+const SETS: usize = 64;
+
+/// The last one read for each set of sites, shared by all handlers.
 #[derive(Clone)]
-pub struct Glances(Arc<watch::Sender<Option<Arc<Glance>>>>);
+pub struct Glances(Arc<watch::Sender<HashMap<Sites, Arc<Glance>>>>);
 
 /// One reading.
 pub struct Glance {
@@ -55,7 +60,7 @@ pub struct Pressing {
 
 impl Default for Glances {
     fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(None)))
+        Self(Arc::new(watch::Sender::new(HashMap::new())))
     }
 }
 
@@ -64,9 +69,9 @@ impl Glances {
     ///
     /// # Errors
     /// [`Problem::Store`] when the store does not answer.
-    pub async fn get(&self, web: &Web, within: Duration) -> Result<Arc<Glance>, Problem> {
-        let revision = *web.store.revision().borrow();
-        let last = self.0.borrow().clone();
+    pub async fn get(&self, visit: &Visit, within: Duration) -> Result<Arc<Glance>, Problem> {
+        let revision = *visit.store.revision().borrow();
+        let last = self.0.borrow().get(&visit.person.sites).cloned();
         let fits = |glance: &Arc<Glance>| {
             let age = glance.read.elapsed();
             age < within || (glance.revision == revision && age < STALE)
@@ -75,21 +80,29 @@ impl Glances {
             return Ok(glance);
         }
         let read = std::time::Instant::now();
-        let overview = web.store.overview().await?;
-        let pressing = Pressing::read(web, &overview, (web.clock)()).await?;
+        let overview = visit.store.overview_of(visit.person.sites.as_ref()).await?;
+        let pressing = Pressing::read(visit, &overview, (visit.clock)()).await?;
         let glance = Arc::new(Glance {
             revision,
             overview,
             pressing,
             read,
         });
-        self.0.send_replace(Some(Arc::clone(&glance)));
+        self.0.send_modify(|kept| {
+            if kept.len() >= SETS {
+                kept.retain(|_, glance| glance.read.elapsed() < STALE);
+            }
+            if kept.len() >= SETS {
+                kept.clear();
+            }
+            kept.insert(visit.person.sites.clone(), Arc::clone(&glance));
+        });
         Ok(glance)
     }
 }
 
 impl Pressing {
-    async fn read(web: &Web, overview: &Overview, now: Instant) -> Result<Self, Problem> {
+    async fn read(visit: &Visit, overview: &Overview, now: Instant) -> Result<Self, Problem> {
         let today = now.date();
         let dated = overview
             .deadlines
@@ -108,13 +121,14 @@ impl Pressing {
             rules: rules.iter().cloned().collect(),
             classes: vec![ResultClass::Due],
             states: OPEN_STATES.to_vec(),
+            sites: visit.person.within(Vec::new()),
             limit: 1,
             ..FindingFilter::default()
         };
         let count = if rules.is_empty() {
             0
         } else {
-            web.store.findings(&filter).await?.total
+            visit.store.findings(&filter).await?.total
         };
         Ok(Self {
             rules,

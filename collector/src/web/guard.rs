@@ -10,8 +10,6 @@ use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use model::{AccessRole, Person};
-use std::sync::Arc;
 
 /// Nothing from elsewhere, nothing inline, in nobody's frame.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -26,12 +24,7 @@ const HEADERS: [(&str, &str); 5] = [
 ];
 
 /// Refuses strange hosts and adds the headers.
-pub async fn guard(State(web): Shared, mut request: Request, next: Next) -> Response {
-    request.extensions_mut().insert(Arc::new(Person {
-        name: "local".to_owned(),
-        role: AccessRole::Admin,
-        sites: None,
-    }));
+pub async fn guard(State(web): Shared, request: Request, next: Next) -> Response {
     let mut response = if web.loopback_only && !is_loopback(request.uri(), request.headers()) {
         let words =
             "this collector listens on loopback only and answers only to localhost, 127.0.0.1 and [::1]\n";

@@ -1,7 +1,8 @@
 //! The live stream: tells open pages that there is something new, not what.
 //!
 //! Invariants: an event at least every [`BEAT`], so that a page can tell silence
-//! from a dead line; at most [`MOST_STREAMS`] at once; all end at shutdown.
+//! from a dead line; at most [`MOST_STREAMS`] at once; all end at shutdown, and each
+//! after [`LONGEST`], so that whoever was shut out has no stream for long.
 
 use super::Web;
 use axum::extract::State;
@@ -19,6 +20,8 @@ use tokio::sync::Semaphore;
 
 /// The longest silence of a healthy stream.
 pub const BEAT: Duration = Duration::from_secs(5);
+/// A stream lasts no longer; browsers open another by themselves.
+pub const LONGEST: Duration = Duration::from_secs(300);
 /// Streams open at once; further pages stay as they are and say so.
 pub const MOST_STREAMS: usize = 512;
 
@@ -59,5 +62,9 @@ async fn stream_revisions(State(live): State<Live>) -> Response {
             (revision, place),
         ))
     });
-    Sse::new(events.take_until(web.shutdown.clone().cancelled_owned())).into_response()
+    let ended = web.shutdown.clone().cancelled_owned();
+    let over = async move {
+        let _either = tokio::time::timeout(LONGEST, ended).await;
+    };
+    Sse::new(events.take_until(over)).into_response()
 }

@@ -28,8 +28,6 @@ pub struct Frame {
     pub horizon: String,
     /// Version of the knowledge.
     pub knowledge: String,
-    /// Whether only this machine can reach us.
-    pub loopback_only: bool,
     /// Whether the page hangs on a wall: no navigation, large type.
     pub wall: bool,
     /// Who looks; [`None`] where nobody has signed in.
@@ -43,6 +41,7 @@ pub const PAGES: &[(&str, &str, &str, Right)] = &[
     ("elements", "/elements", "Elements", Right::See),
     ("coverage", "/coverage", "Coverage", Right::See),
     ("what-if", "/what-if", "What if", Right::See),
+    ("admin", "/admin", "Admin", Right::Administer),
 ];
 
 impl Frame {
@@ -50,6 +49,12 @@ impl Frame {
     #[must_use]
     pub fn new(visit: &Visit, section: &'static str) -> Self {
         Self::of(visit, Some(visit.person.clone()), section)
+    }
+
+    /// The frame of a page for whoever has not signed in.
+    #[must_use]
+    pub fn nobody(web: &Web) -> Self {
+        Self::of(web, None, "")
     }
 
     fn of(web: &Web, person: Option<Arc<Person>>, section: &'static str) -> Self {
@@ -62,7 +67,6 @@ impl Frame {
             policies: web.policies.version().to_owned(),
             horizon: web.policies.horizon(),
             knowledge: web.knowledge_version.clone(),
-            loopback_only: web.loopback_only,
             wall: false,
             person,
         }
@@ -115,7 +119,8 @@ pub fn refuse(web: &Web, person: Option<Arc<Person>>, problem: &Problem) -> Resp
     response
 }
 
-fn render(status: StatusCode, template: &impl Template) -> Response {
+/// A page with its status.
+pub fn render(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {
         Ok(html) => (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response(),
         Err(error) => {

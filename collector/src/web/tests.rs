@@ -1,16 +1,22 @@
 //! The router from the outside, over a store in memory.
 
 mod coverage;
+mod door;
 mod life;
+mod rights;
+mod sites;
 mod what_if;
 
-use super::fixture::{Fixture, NOW, element_id, finding_id};
+use super::fixture::{Fixture, NOW, TIMES, element_id, finding_id};
 use super::guard::CONTENT_SECURITY_POLICY;
 use super::{Web, router};
+use crate::door::Door;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use futures_util::StreamExt;
 use model::on_file::{OnFile, Price};
+use model::{AccessRole, Person};
+use policy::Policies;
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -35,6 +41,16 @@ struct House {
     router: axum::Router,
     store: Arc<Fixture>,
     shutdown: CancellationToken,
+    /// What whoever asks shows unless the request shows something else.
+    cookie: String,
+}
+
+fn admin() -> Person {
+    Person {
+        name: "Ada <Lovelace>".into(),
+        role: AccessRole::Admin,
+        sites: None,
+    }
 }
 
 struct Answer {
@@ -50,6 +66,13 @@ impl House {
 
     fn listening(loopback_only: bool) -> Self {
         let (store, policies) = Fixture::new(14, 700).shared();
+        let door = Door::new(store.clone(), || NOW, TIMES);
+        Self::behind(door, store, policies, loopback_only)
+    }
+
+    /// Pages of the fixture behind this door; an admin asks.
+    fn behind(door: Door, store: Arc<Fixture>, policies: Arc<Policies>, loopback_only: bool) -> Self {
+        let cookie = format!("marque={}", store.let_in(admin()));
         let shutdown = CancellationToken::new();
         let router = router(Web {
             store: store.clone(),
@@ -62,6 +85,8 @@ impl House {
             uncommitted: crate::ingest::Uncommitted::default(),
             clock: || NOW,
             loopback_only,
+            secure: false,
+            door: Arc::new(door),
             metrics: None,
             shutdown: shutdown.clone(),
         });
@@ -69,10 +94,29 @@ impl House {
             router,
             store,
             shutdown,
+            cookie,
         }
     }
 
-    async fn ask(&self, request: Request<Body>) -> axum::response::Response {
+    /// The same for another person.
+    fn asked_by(&self, person: Person) -> Self {
+        Self {
+            router: self.router.clone(),
+            store: self.store.clone(),
+            shutdown: self.shutdown.clone(),
+            cookie: format!("marque={}", self.store.let_in(person)),
+        }
+    }
+
+    async fn ask(&self, mut request: Request<Body>) -> axum::response::Response {
+        let headers = request.headers_mut();
+        if !headers.contains_key(header::COOKIE) && !headers.contains_key(header::AUTHORIZATION) {
+            headers.insert(header::COOKIE, self.cookie.parse().unwrap());
+        }
+        self.ask_bare(request).await
+    }
+
+    async fn ask_bare(&self, request: Request<Body>) -> axum::response::Response {
         self.router.clone().oneshot(request).await.unwrap()
     }
 

@@ -14,6 +14,7 @@ use crate::population::{Days, compare};
 use askama::Template;
 use axum::extract::{Extension, Query as Pairs};
 use axum::response::Response;
+use model::{ElementId, FindingId, Person};
 use policy::population::{By, Change, Comparison, Difference};
 use policy::recall::Recall;
 use policy::share::Capped;
@@ -21,6 +22,7 @@ use policy::{PartialDate, Question};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::StoreError;
+use store::past::{FindingSpan, Moment, Past, PastSubject};
 use store::view::ElementFilter;
 use time::Date;
 use tokio::sync::Semaphore;
@@ -133,6 +135,7 @@ async fn page(visit: &Visit, turn: &Turn, pairs: Vec<(String, String)>) -> Resul
     let Some(asked) = asked else { return Ok(made) };
     let first = ElementFilter {
         limit: 1,
+        sites: visit.person.within(Vec::new()),
         ..ElementFilter::default()
     };
     let count = visit.store.elements(&first).await?.total;
@@ -143,7 +146,7 @@ async fn page(visit: &Visit, turn: &Turn, pairs: Vec<(String, String)>) -> Resul
     let _turn = Arc::clone(&turn.0)
         .try_acquire_owned()
         .map_err(|_| Problem::Busy)?;
-    let (shared, runtime) = (Arc::clone(visit), tokio::runtime::Handle::current());
+    let (shared, runtime) = (visit.clone(), tokio::runtime::Handle::current());
     let title = visit.policies.rule(&asked.rule).map(|rule| rule.title.clone());
     let judged = tokio::task::spawn_blocking(move || runtime.block_on(judge(&shared, &asked, today)));
     let difference = judged
@@ -183,7 +186,7 @@ fn asked(web: &Web, query: &Query, today: Date) -> Result<Option<Asked>, Problem
     Ok(Some(Asked { rule, from, as_of }))
 }
 
-async fn judge(web: &Web, asked: &Asked, today: Date) -> Result<Difference, StoreError> {
+async fn judge(web: &Visit, asked: &Asked, today: Date) -> Result<Difference, StoreError> {
     let days = Days {
         as_of: asked.as_of,
         as_known: None,
@@ -207,8 +210,49 @@ async fn judge(web: &Web, asked: &Asked, today: Date) -> Result<Difference, Stor
         name: &web.operator,
         on_file: &web.on_file,
     };
-    let compared = compare(&*web.past, [days, days], operator, comparison).await?;
+    let past = Within {
+        past: Arc::clone(&web.past),
+        person: Arc::clone(&web.person),
+    };
+    let compared = compare(&past, [days, days], operator, comparison).await?;
     Ok(compared.finish())
+}
+
+/// The network as far as a person may see it.
+struct Within {
+    past: Arc<dyn Past>,
+    person: Arc<Person>,
+}
+
+#[async_trait::async_trait]
+impl Past for Within {
+    async fn subjects(
+        &self,
+        moment: Moment,
+        mut after: Option<ElementId>,
+        limit: u32,
+    ) -> Result<Vec<PastSubject>, StoreError> {
+        // An empty page would end the reading: go on until there is one to show or none left.
+        loop {
+            let mut page = self.past.subjects(moment, after, limit).await?;
+            let Some(last) = page.last() else {
+                return Ok(page);
+            };
+            after = Some(last.subject.place.element);
+            page.retain(|one| self.person.sees(&one.subject.place.site));
+            if !page.is_empty() {
+                return Ok(page);
+            }
+        }
+    }
+
+    async fn finding_spans(
+        &self,
+        after: Option<FindingId>,
+        limit: u32,
+    ) -> Result<Vec<FindingSpan>, StoreError> {
+        self.past.finding_spans(after, limit).await
+    }
 }
 
 impl Answer {

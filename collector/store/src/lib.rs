@@ -8,6 +8,7 @@ pub mod record;
 pub mod admission;
 pub mod plans;
 pub mod acts;
+pub mod accounts;
 pub mod coverage;
 pub mod units;
 pub mod past;
@@ -17,6 +18,7 @@ pub mod sqlite;
 #[cfg(test)]
 mod conformance;
 
+pub use accounts::Accounts;
 pub use acts::Acts;
 pub use admission::Admission;
 pub use error::StoreError;
@@ -27,11 +29,12 @@ pub use units::Units;
 
 use coverage::{CoverageView, ToldCoverage};
 use model::on_file::OnFile;
-use model::{AgentId, Digest, ElementId, Instant, Site};
+use model::{AgentId, Digest, ElementId, Instant, Site, SiteName};
 use record::{
     AgentHello, Declaration, IdentifiedEvidence, IncomingReport, JudgedElement, SpoolStatus, Stage,
     StageVersion, Subject, Undone, Verdict,
 };
+use std::collections::BTreeSet;
 use view::{
     ElementFilter, ElementRow, ElementView, EvidenceRecord, FindingFilter, FindingRow, FindingView, Overview,
     Page,
@@ -117,7 +120,15 @@ pub trait Store: Send + Sync + 'static {
     // ── pages ──
 
     /// Everything the first page counts.
-    async fn overview(&self) -> Result<Overview, StoreError>;
+    async fn overview(&self) -> Result<Overview, StoreError> {
+        self.overview_of(None).await
+    }
+
+    /// Everything the first page counts, of these sites; what waits in the stages is that of all.
+    async fn overview_of(&self, sites: Option<&BTreeSet<SiteName>>) -> Result<Overview, StoreError>;
+
+    /// The sites whose elements showed an evidence.
+    async fn sites_of(&self, digest: Digest) -> Result<BTreeSet<SiteName>, StoreError>;
 
     /// Findings, most urgent first.
     async fn findings(&self, filter: &FindingFilter) -> Result<Page<FindingRow>, StoreError>;

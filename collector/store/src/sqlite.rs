@@ -15,6 +15,8 @@ mod units;
 mod judge;
 mod life;
 mod acts;
+mod accounts;
+mod sessions;
 mod row;
 mod overview;
 mod findings;
@@ -32,13 +34,14 @@ use crate::view::{
 };
 use crate::{Store, StoreError};
 use model::on_file::OnFile;
-use model::{AgentId, Digest, ElementId, FindingId, Instant, Site};
+use model::{AgentId, Digest, ElementId, FindingId, Instant, Site, SiteName};
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Sqlite, SqliteConnection};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -51,6 +54,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
 pub struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,
+    /// Whoever comes is looked up here, so that a slow page keeps nobody out.
+    doors: SqlitePool,
     revision: watch::Sender<u64>,
     writable: AtomicBool,
 }
@@ -141,21 +146,27 @@ impl SqliteStore {
             .await
             .map_err(|e| refuse(e.into()))?;
         MIGRATIONS.run(&writer).await.map_err(|e| refuse(e.into()))?;
+        let reading = options.read_only(true).create_if_missing(false);
+        let doors = SqlitePoolOptions::new()
+            .max_connections(2)
+            .connect_lazy_with(reading.clone().pragma("cache_size", "-2048"));
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
-            .connect_with(options.read_only(true).create_if_missing(false))
+            .connect_with(reading)
             .await
             .map_err(|e| refuse(e.into()))?;
         Ok(Self {
             writer,
             readers,
+            doors,
             revision: watch::Sender::new(0),
             writable: AtomicBool::new(true),
         })
     }
 
-    /// Closes both pools; what was acknowledged is on disk with or without it.
+    /// Closes the pools; what was acknowledged is on disk with or without it.
     pub async fn close(&self) {
+        self.doors.close().await;
         self.readers.close().await;
         self.writer.close().await;
     }
@@ -171,6 +182,13 @@ impl SqliteStore {
         sqlx::query("COMMIT").execute(write.sql()?).await?;
         drop(write.0.take());
         self.revision.send_modify(|n| *n += 1);
+        Ok(())
+    }
+
+    /// Commits what no page shows live, and wakes nobody.
+    async fn commit_quietly(&self, mut write: Write) -> Result<(), StoreError> {
+        sqlx::query("COMMIT").execute(write.sql()?).await?;
+        drop(write.0.take());
         Ok(())
     }
 
@@ -312,8 +330,12 @@ impl Store for SqliteStore {
         self.commit(write).await
     }
 
-    async fn overview(&self) -> Result<Overview, StoreError> {
-        overview::overview(&self.readers).await
+    async fn overview_of(&self, sites: Option<&BTreeSet<SiteName>>) -> Result<Overview, StoreError> {
+        overview::overview(&self.readers, sites).await
+    }
+
+    async fn sites_of(&self, digest: Digest) -> Result<BTreeSet<SiteName>, StoreError> {
+        conclude::sites_of(&self.readers, digest).await
     }
 
     async fn findings(&self, filter: &FindingFilter) -> Result<Page<FindingRow>, StoreError> {

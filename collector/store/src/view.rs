@@ -442,6 +442,8 @@ pub struct UnitDoubtRow {
     pub other_element: ElementId,
     /// The name of that element.
     pub other_name: String,
+    /// The site of that element.
+    pub other_site: SiteName,
 }
 
 /// "This element showed this evidence from … until …".

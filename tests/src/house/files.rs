@@ -154,9 +154,6 @@ impl Folder {
             shown("identity"),
             quoted(certificate_lifetime),
         );
-        if !http.ip().is_loopback() {
-            text.push_str("open_without_sign_in = true\n");
-        }
         let tags = OPERATOR_TAGS.map(quoted).join(", ");
         let elements = shown("elements.csv");
         text.push_str(&format!(

@@ -8,10 +8,10 @@ use crate::StoreError;
 use crate::record::{IdentifiedEvidence, Stage, StageVersion, Undone};
 use crate::view::EvidenceRecord;
 use futures_util::TryStreamExt as _;
-use model::{Attribution, ComponentIdentity, Digest, Identification, Instant};
+use model::{Attribution, ComponentIdentity, Digest, Identification, Instant, SiteName};
 use sqlx::sqlite::SqlitePool;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 type Tx = SqliteConnection;
 
@@ -192,6 +192,17 @@ pub async fn evidence(pool: &SqlitePool, digest: Digest) -> Result<Option<Eviden
         .await?
         .pop()
         .map(|(_, record)| record))
+}
+
+/// See [`crate::Store::sites_of`].
+pub async fn sites_of(pool: &SqlitePool, digest: Digest) -> Result<BTreeSet<SiteName>, StoreError> {
+    let sites: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT e.site FROM sighting s JOIN element e ON e.element_id = s.element_id WHERE s.digest = $1",
+    )
+    .bind(digest.to_string())
+    .fetch_all(pool)
+    .await?;
+    sites.into_iter().map(row::site).collect()
 }
 
 /// See [`crate::Store::evidences`].

@@ -6,24 +6,60 @@ use crate::StoreError;
 use crate::view::{
     AgentRow, Backlog, ChangeRow, Count, DeadlineRow, ExposureCell, MakerRow, Overview, SiteRow, SpoolRow,
 };
-use model::{AgentId, ElementId, FindingState, Instant, Severity, Site, SupplierRef};
+use model::{AgentId, ElementId, FindingState, Instant, Severity, Site, SiteName, SupplierRef};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{Row as _, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, Row as _, Sqlite, Transaction};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 type Snapshot = Transaction<'static, Sqlite>;
 
-/// See [`crate::Store::overview`].
-pub async fn overview(pool: &SqlitePool) -> Result<Overview, StoreError> {
+/// Which sites the counts are of: stands before each statement and narrows the tables it reads.
+struct Scope(String);
+
+impl Scope {
+    fn new(sites: Option<&BTreeSet<SiteName>>) -> Self {
+        let Some(sites) = sites else {
+            return Self(String::new());
+        };
+        // A name of a site is made of a-z, 0-9 and - only.
+        let names: Vec<String> = sites.iter().map(|site| format!("'{site}'")).collect();
+        let names = names.join(", ");
+        let mut text = format!(
+            "WITH element AS (SELECT * FROM main.element WHERE site IN ({names})), \
+             agent AS (SELECT * FROM main.agent WHERE site IN ({names})), \
+             site AS (SELECT * FROM main.site WHERE name IN ({names}))"
+        );
+        for table in ["finding", "judgement", "change"] {
+            let _infallible = write!(
+                text,
+                ", {table} AS (SELECT * FROM main.{table} WHERE element_id IN (SELECT element_id FROM element))"
+            );
+        }
+        text.push_str(
+            ", agent_cursor AS (SELECT * FROM main.agent_cursor WHERE agent_id IN (SELECT agent_id FROM agent)) ",
+        );
+        Self(text)
+    }
+
+    fn of(&self, statement: &str) -> AssertSqlSafe<String> {
+        AssertSqlSafe(format!("{}{statement}", self.0))
+    }
+}
+
+/// See [`crate::Store::overview_of`].
+pub async fn overview(pool: &SqlitePool, sites: Option<&BTreeSet<SiteName>>) -> Result<Overview, StoreError> {
+    let scope = &Scope::new(sites);
     let mut tx = pool.begin().await?;
-    let (elements, reached, last_report) = element_counts(&mut tx).await?;
-    let parts = sqlx::query(
+    let (elements, reached, last_report) = element_counts(&mut tx, scope).await?;
+    let parts = sqlx::query(scope.of(
         "SELECT COUNT(*) FILTER (WHERE i.maker_id IS NOT NULL) AS identified, \
          COALESCE(SUM(i.component_count), 0) AS components, COALESCE(SUM(i.named_count), 0) AS named \
          FROM judgement j JOIN identification i ON i.digest = j.digest AND i.knowledge = j.knowledge",
-    )
+    ))
     .fetch_one(&mut *tx)
     .await?;
-    let agents = agents(&mut tx).await?;
+    let agents = agents(&mut tx, scope).await?;
     Ok(Overview {
         elements,
         reached,
@@ -35,26 +71,27 @@ pub async fn overview(pool: &SqlitePool) -> Result<Overview, StoreError> {
         gaps: agents.iter().map(|a| a.gaps).sum(),
         gap_sequences: agents.iter().map(|a| a.gap_sequences).sum(),
         gap_reports: agents.iter().map(|a| a.gap_reports).sum(),
-        states: states(&mut tx).await?,
-        severities: severities(&mut tx).await?,
-        standings: standings(&mut tx, elements).await?,
-        makers: makers(&mut tx).await?,
+        states: states(&mut tx, scope).await?,
+        severities: severities(&mut tx, scope).await?,
+        standings: standings(&mut tx, scope, elements).await?,
+        makers: makers(&mut tx, scope).await?,
         unidentified: backlog(&mut tx, ["identify", "identify"]).await?,
         unevaluated: backlog(&mut tx, ["unit", "evaluate"]).await?,
         agents,
-        sites: sites(&mut tx).await?,
-        exposure: exposure(&mut tx).await?,
-        deadlines: deadlines(&mut tx).await?,
-        changes: changes(&mut tx).await?,
+        sites: self::sites(&mut tx, scope).await?,
+        exposure: exposure(&mut tx, scope).await?,
+        deadlines: deadlines(&mut tx, scope).await?,
+        changes: changes(&mut tx, scope).await?,
         last_report,
     })
 }
 
-async fn element_counts(tx: &mut Snapshot) -> Result<(u64, u64, Option<Instant>), StoreError> {
-    let found = sqlx::query("SELECT COUNT(*) AS elements, COUNT(last_answer_at) AS reached FROM element")
-        .fetch_one(&mut **tx)
-        .await?;
-    let last: Option<i64> = sqlx::query_scalar("SELECT MAX(recorded_at) FROM agent_cursor")
+async fn element_counts(tx: &mut Snapshot, scope: &Scope) -> Result<(u64, u64, Option<Instant>), StoreError> {
+    let found =
+        sqlx::query(scope.of("SELECT COUNT(*) AS elements, COUNT(last_answer_at) AS reached FROM element"))
+            .fetch_one(&mut **tx)
+            .await?;
+    let last: Option<i64> = sqlx::query_scalar(scope.of("SELECT MAX(recorded_at) FROM agent_cursor"))
         .fetch_one(&mut **tx)
         .await?;
     Ok((
@@ -64,7 +101,7 @@ async fn element_counts(tx: &mut Snapshot) -> Result<(u64, u64, Option<Instant>)
     ))
 }
 
-async fn agents(tx: &mut Snapshot) -> Result<Vec<AgentRow>, StoreError> {
+async fn agents(tx: &mut Snapshot, scope: &Scope) -> Result<Vec<AgentRow>, StoreError> {
     let text = format!(
         "SELECT a.*, {STATE_COLUMNS}, COALESCE(c.acked, 0) AS acked, COALESCE(c.reports, 0) AS reports, \
          COALESCE(c.refused, 0) AS refused, COALESCE(g.gaps, 0) AS gaps, COALESCE(g.sequences, 0) AS gap_sequences, \
@@ -79,9 +116,7 @@ async fn agents(tx: &mut Snapshot) -> Result<Vec<AgentRow>, StoreError> {
          SUM(count) AS reports, MAX(recorded_at) AS last_gap FROM gap GROUP BY agent_id) g \
          ON g.agent_id = a.agent_id ORDER BY a.site, a.agent_id"
     );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(text))
-        .fetch_all(&mut **tx)
-        .await?;
+    let rows = sqlx::query(scope.of(&text)).fetch_all(&mut **tx).await?;
     rows.into_iter()
         .map(|r| {
             let acked = row::count(r.try_get("acked")?);
@@ -133,17 +168,18 @@ fn spool(r: &SqliteRow) -> Result<Option<SpoolRow>, StoreError> {
     }))
 }
 
-async fn states(tx: &mut Snapshot) -> Result<Vec<Count>, StoreError> {
-    let rows: Vec<(String, i64)> = sqlx::query_as("SELECT state, COUNT(*) FROM finding GROUP BY state")
-        .fetch_all(&mut **tx)
-        .await?;
+async fn states(tx: &mut Snapshot, scope: &Scope) -> Result<Vec<Count>, StoreError> {
+    let rows: Vec<(String, i64)> =
+        sqlx::query_as(scope.of("SELECT state, COUNT(*) FROM finding GROUP BY state"))
+            .fetch_all(&mut **tx)
+            .await?;
     Ok(every(FindingState::ALL.iter().map(|s| s.as_str()), &rows))
 }
 
-async fn severities(tx: &mut Snapshot) -> Result<Vec<Count>, StoreError> {
-    let rows: Vec<(String, i64)> = sqlx::query_as(
+async fn severities(tx: &mut Snapshot, scope: &Scope) -> Result<Vec<Count>, StoreError> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(scope.of(
         "SELECT severity, COUNT(*) FROM finding WHERE state NOT IN ('closed', 'waived') GROUP BY severity",
-    )
+    ))
     .fetch_all(&mut **tx)
     .await?;
     Ok(every(Severity::ALL.iter().map(|s| s.as_str()), &rows))
@@ -162,11 +198,12 @@ fn every(words: impl Iterator<Item = &'static str>, rows: &[(String, i64)]) -> V
         .collect()
 }
 
-async fn standings(tx: &mut Snapshot, elements: u64) -> Result<Vec<Count>, StoreError> {
-    let rows: Vec<(String, i64)> =
-        sqlx::query_as("SELECT standing, COUNT(*) FROM judgement GROUP BY standing ORDER BY 2 DESC, 1")
-            .fetch_all(&mut **tx)
-            .await?;
+async fn standings(tx: &mut Snapshot, scope: &Scope, elements: u64) -> Result<Vec<Count>, StoreError> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        scope.of("SELECT standing, COUNT(*) FROM judgement GROUP BY standing ORDER BY 2 DESC, 1"),
+    )
+    .fetch_all(&mut **tx)
+    .await?;
     let mut counts: Vec<Count> = rows
         .into_iter()
         .map(|(word, n)| Count {
@@ -187,14 +224,12 @@ async fn standings(tx: &mut Snapshot, elements: u64) -> Result<Vec<Count>, Store
     Ok(counts)
 }
 
-async fn makers(tx: &mut Snapshot) -> Result<Vec<MakerRow>, StoreError> {
-    let rows: Vec<(Option<String>, Option<String>, i64, i64)> = sqlx::query_as(
-        "SELECT m.maker_id, m.maker_name, m.elements, (SELECT COUNT(*) FROM finding f WHERE f.supplier = m.maker_id \
+async fn makers(tx: &mut Snapshot, scope: &Scope) -> Result<Vec<MakerRow>, StoreError> {
+    let rows: Vec<(Option<String>, Option<String>, i64, i64)> = sqlx::query_as(scope.of("SELECT m.maker_id, m.maker_name, m.elements, (SELECT COUNT(*) FROM finding f WHERE f.supplier = m.maker_id \
          AND f.state NOT IN ('closed', 'waived')) FROM (SELECT i.maker_id, i.maker_name, COUNT(*) AS elements \
          FROM element e LEFT JOIN judgement j ON j.element_id = e.element_id \
          LEFT JOIN identification i ON i.digest = j.digest AND i.knowledge = j.knowledge GROUP BY 1, 2) m \
-         ORDER BY m.elements DESC, m.maker_name",
-    )
+         ORDER BY m.elements DESC, m.maker_name"))
     .fetch_all(&mut **tx)
     .await?;
     Ok(rows
@@ -226,15 +261,15 @@ fn severity_of(rank: Option<i64>) -> Option<Severity> {
         .copied()
 }
 
-async fn sites(tx: &mut Snapshot) -> Result<Vec<SiteRow>, StoreError> {
-    let rows = sqlx::query(
+async fn sites(tx: &mut Snapshot, scope: &Scope) -> Result<Vec<SiteRow>, StoreError> {
+    let rows = sqlx::query(scope.of(
         "SELECT s.*, (SELECT COUNT(*) FROM element e WHERE e.site = s.name) AS elements, \
          (SELECT COUNT(last_answer_at) FROM element e WHERE e.site = s.name) AS reached, \
          COUNT(f.finding_id) AS findings, MIN(f.severity_rank) AS worst \
          FROM site s LEFT JOIN element e ON e.site = s.name \
          LEFT JOIN finding f ON f.element_id = e.element_id AND f.state NOT IN ('closed', 'waived') \
          GROUP BY s.name ORDER BY s.name",
-    )
+    ))
     .fetch_all(&mut **tx)
     .await?;
     rows.into_iter()
@@ -256,12 +291,12 @@ async fn sites(tx: &mut Snapshot) -> Result<Vec<SiteRow>, StoreError> {
         .collect()
 }
 
-async fn exposure(tx: &mut Snapshot) -> Result<Vec<ExposureCell>, StoreError> {
-    let rows: Vec<(String, String, i64, i64)> = sqlx::query_as(
+async fn exposure(tx: &mut Snapshot, scope: &Scope) -> Result<Vec<ExposureCell>, StoreError> {
+    let rows: Vec<(String, String, i64, i64)> = sqlx::query_as(scope.of(
         "SELECT f.jurisdiction, COALESCE(d.role, 'unknown'), COUNT(*), MIN(f.severity_rank) FROM finding f \
          LEFT JOIN declaration d ON d.element_id = f.element_id AND d.superseded_at IS NULL \
          WHERE f.state NOT IN ('closed', 'waived') GROUP BY 1, 2 ORDER BY 1, 2",
-    )
+    ))
     .fetch_all(&mut **tx)
     .await?;
     Ok(rows
@@ -275,12 +310,12 @@ async fn exposure(tx: &mut Snapshot) -> Result<Vec<ExposureCell>, StoreError> {
         .collect())
 }
 
-async fn deadlines(tx: &mut Snapshot) -> Result<Vec<DeadlineRow>, StoreError> {
-    let rows: Vec<(String, String, String, String, i64)> = sqlx::query_as(
+async fn deadlines(tx: &mut Snapshot, scope: &Scope) -> Result<Vec<DeadlineRow>, StoreError> {
+    let rows: Vec<(String, String, String, String, i64)> = sqlx::query_as(scope.of(
         "SELECT deadline, rule, jurisdiction, MIN(result), COUNT(DISTINCT element_id) FROM finding \
          WHERE state NOT IN ('closed', 'waived') AND deadline IS NOT NULL \
          GROUP BY deadline, rule, jurisdiction ORDER BY deadline, rule LIMIT 50",
-    )
+    ))
     .fetch_all(&mut **tx)
     .await?;
     rows.into_iter()
@@ -297,11 +332,11 @@ async fn deadlines(tx: &mut Snapshot) -> Result<Vec<DeadlineRow>, StoreError> {
         .collect()
 }
 
-async fn changes(tx: &mut Snapshot) -> Result<Vec<ChangeRow>, StoreError> {
-    let rows = sqlx::query(
+async fn changes(tx: &mut Snapshot, scope: &Scope) -> Result<Vec<ChangeRow>, StoreError> {
+    let rows = sqlx::query(scope.of(
         "SELECT c.*, e.name FROM change c JOIN element e ON e.element_id = c.element_id \
          ORDER BY c.change_id DESC LIMIT 30",
-    )
+    ))
     .fetch_all(&mut **tx)
     .await?;
     rows.into_iter()

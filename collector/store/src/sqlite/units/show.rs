@@ -41,7 +41,7 @@ pub async fn doubts(pool: &SqlitePool, element: &str) -> Result<Vec<UnitDoubtRow
 
 async fn doubts_where(pool: &SqlitePool, which: &str, key: &str) -> Result<Vec<UnitDoubtRow>, StoreError> {
     let query = sqlx::AssertSqlSafe(format!(
-        "SELECT d.code, d.text, d.other_element, t.unit_id, o.unit_id AS other_unit, e.name FROM unit_doubt d \
+        "SELECT d.code, d.text, d.other_element, t.unit_id, o.unit_id AS other_unit, e.name, e.site FROM unit_doubt d \
          JOIN tenure t ON t.element_id = d.element_id AND t.slot = d.slot \
          JOIN tenure o ON o.element_id = d.other_element AND o.slot = d.other_slot \
          JOIN element e ON e.element_id = d.other_element \
@@ -57,6 +57,7 @@ async fn doubts_where(pool: &SqlitePool, which: &str, key: &str) -> Result<Vec<U
                 other: row::word(r.try_get("other_unit")?, "unit")?,
                 other_element: row::word(r.try_get("other_element")?, "element")?,
                 other_name: r.try_get("name")?,
+                other_site: row::site(r.try_get("site")?)?,
             })
         })
         .collect()

@@ -1,0 +1,601 @@
+//! The door: who comes, by which proof, and what they do here that the audit log tells.
+//!
+//! Invariants: a secret lives in a request and in the answer that shows it once, nowhere
+//! else; whoever is not known is nobody; a wrong name and a wrong password look and last
+//! alike; what is checked here holds on the next request, not on the next sign-in.
+
+pub mod secret;
+pub mod password;
+pub mod strikes;
+pub mod diary;
+
+pub use diary::Diary;
+pub use secret::Secret;
+
+use model::{AccessRole, Instant, Person, Right, Scope, SiteName};
+use password::Passwords;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use store::accounts::{
+    AccountChange, AccountRow, By, Changed, Link, LinkKind, LinkUse, NewAccount, NewSession, SessionOf,
+    Sites, TokenRow,
+};
+use store::{Accounts, StoreError};
+use strikes::Strikes;
+use uuid::Uuid;
+
+/// How long the link of the first start opens the door.
+pub const SET_UP: Duration = Duration::from_secs(24 * 3_600);
+/// How long a link to a new password does.
+pub const RESET: Duration = Duration::from_secs(24 * 3_600);
+/// How long a link that signs in does.
+pub const SIGN_IN: Duration = Duration::from_secs(24 * 3_600);
+/// That a session or token is used is written down this often.
+const TOUCH: Duration = Duration::from_secs(60);
+/// Characters of a name.
+pub const NAME: std::ops::RangeInclusive<usize> = 1..=64;
+
+/// How long sessions last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// One that is not used for so long is over.
+    pub idle: Duration,
+    /// So long after it began it is over, used or not.
+    pub longest: Duration,
+}
+
+/// By which proof somebody came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pass {
+    /// The session of an account.
+    Session {
+        /// Its key.
+        session: Uuid,
+        /// Whose.
+        account: Uuid,
+    },
+    /// The session of a wallboard: it sees the wall and nothing else.
+    Wall,
+    /// A token in the request.
+    Token(BTreeSet<Scope>),
+}
+
+impl Pass {
+    /// Whether it opens a route that asks for this right, whatever the person may.
+    #[must_use]
+    pub fn opens(&self, path: &str, wall: bool, right: Right) -> bool {
+        match self {
+            Self::Session { .. } => true,
+            Self::Wall => right == Right::Anyone || path == "/live" || (path == "/" && wall),
+            Self::Token(scopes) if path == "/metrics" => scopes.contains(&Scope::Metrics),
+            Self::Token(scopes) => scopes.iter().any(|scope| scope.opens(right)),
+        }
+    }
+}
+
+/// Whoever came.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Who.
+    pub person: Arc<Person>,
+    /// By which proof.
+    pub pass: Arc<Pass>,
+}
+
+/// A session that began: what its cookie holds, and for how long.
+pub struct Opened {
+    /// What the cookie holds.
+    pub secret: Secret,
+    /// It ends then at the latest.
+    pub lasts: Duration,
+}
+
+/// Why nobody was let in, by what they can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// Name or password; which of them is not told.
+    #[error("the name or the password is not right")]
+    Wrong,
+    /// Too many tries: wait.
+    #[error("too many tries; wait {} s", .0.as_secs().max(1))]
+    Locked(Duration),
+    /// The link was used, ran out, or never was.
+    #[error("this link opens nothing any more")]
+    DeadLink,
+    /// The name is taken, or no name.
+    #[error("{0}")]
+    Name(&'static str),
+    /// The new password is none.
+    #[error("{0}")]
+    Password(&'static str),
+    /// Try again in a moment.
+    #[error("too many sign in at once")]
+    Busy,
+    /// Nothing can be done here.
+    #[error(transparent)]
+    NoRandom(#[from] secret::NoRandom),
+    /// Try again later.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The door of one collector.
+pub struct Door {
+    store: Arc<dyn Accounts>,
+    clock: fn() -> Instant,
+    times: Times,
+    passwords: Passwords,
+    strikes: Mutex<Strikes>,
+    /// What is written down behind people's backs.
+    pub diary: Diary,
+}
+
+impl Door {
+    /// The door before this store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Accounts>, clock: fn() -> Instant, times: Times) -> Self {
+        Self {
+            diary: Diary::new(Arc::clone(&store), clock),
+            store,
+            clock,
+            times,
+            passwords: Passwords::default(),
+            strikes: Mutex::new(Strikes::default()),
+        }
+    }
+
+    /// Accounts, sessions and tokens, for pages that list them.
+    #[must_use]
+    pub fn store(&self) -> &dyn Accounts {
+        &*self.store
+    }
+
+    fn now(&self) -> Instant {
+        (self.clock)()
+    }
+
+    /// Sessions that were not used since are over.
+    #[must_use]
+    pub fn idle(&self) -> Instant {
+        earlier(self.now(), self.times.idle)
+    }
+
+    // ── arriving ──
+
+    /// Whoever holds this cookie.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn by_cookie(&self, secret: &str) -> Result<Option<Arrival>, StoreError> {
+        let Some(secret) = Secret::read(secret) else {
+            return Ok(None);
+        };
+        let now = self.now();
+        let found = self.store.session(&secret.hash(), self.idle(), now).await?;
+        let Some((session, person)) = found else {
+            return Ok(None);
+        };
+        if now.seconds_since(session.seen) >= TOUCH.as_secs() {
+            self.store.touch_session(session.session, now).await?;
+        }
+        let pass = match session.of {
+            SessionOf::Account(account) => Pass::Session {
+                session: session.session,
+                account,
+            },
+            SessionOf::Wall(_) => Pass::Wall,
+        };
+        Ok(Some(Arrival {
+            person: Arc::new(person),
+            pass: Arc::new(pass),
+        }))
+    }
+
+    /// The program that shows this token.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn by_token(&self, secret: &str) -> Result<Option<Arrival>, StoreError> {
+        let Some(token) = self.held(secret).await? else {
+            return Ok(None);
+        };
+        let role = token.scopes.iter().map(|scope| scope.role()).max();
+        Ok(Some(Arrival {
+            person: Arc::new(Person {
+                name: format!("token {}", token.name),
+                role: role.unwrap_or(AccessRole::Viewer),
+                sites: token.sites,
+            }),
+            pass: Arc::new(Pass::Token(token.scopes)),
+        }))
+    }
+
+    async fn held(&self, secret: &str) -> Result<Option<TokenRow>, StoreError> {
+        let Some(secret) = Secret::read(secret) else {
+            return Ok(None);
+        };
+        let now = self.now();
+        let Some(token) = self.store.token(&secret.hash(), now).await? else {
+            return Ok(None);
+        };
+        if token
+            .used
+            .is_none_or(|used| now.seconds_since(used) >= TOUCH.as_secs())
+        {
+            self.store.touch_token(token.token, now).await?;
+        }
+        Ok(Some(token))
+    }
+
+    /// A session for the wall that shows this token.
+    ///
+    /// # Errors
+    /// [`Refused::DeadLink`] when it is no token of a wall that holds, [`Refused::Store`].
+    pub async fn hang(&self, secret: &str, from: &str) -> Result<Opened, Refused> {
+        let token = self.held(secret).await?;
+        let token = token.filter(|token| token.scopes.contains(&Scope::Wall));
+        let token = token.ok_or(Refused::DeadLink)?;
+        let by = By {
+            person: format!("token {}", token.name),
+            from: from.to_owned(),
+        };
+        // A wall hangs as long as its token holds.
+        let lasts = Duration::from_secs(token.expires.seconds_since(self.now()));
+        self.begin(SessionOf::Wall(token.token), lasts, &by, "wall_hung")
+            .await
+    }
+
+    // ── signing in and out ──
+
+    /// Begins a session for whoever knows the password.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub async fn sign_in(&self, name: &str, password: &str, from: Option<IpAddr>) -> Result<Opened, Refused> {
+        let key = name.trim().to_lowercase();
+        let peer = shown(from);
+        if let Some(wait) = self.strikes().wait(&key, from, self.now()) {
+            metrics::counter!("marque_collector_sign_in_total", "outcome" => "locked").increment(1);
+            return Err(Refused::Locked(wait));
+        }
+        let found = match NAME.contains(&key.chars().count()) {
+            true => self.store.account_named(&key).await?,
+            false => None,
+        };
+        let (account, hash) = found.unzip();
+        let right = self
+            .passwords
+            .fits(password, hash.flatten())
+            .await
+            .ok_or(Refused::Busy)?;
+        let account = account.filter(|account| account.disabled.is_none() && !account.external);
+        let known = account.as_ref().map(|account| account.name.clone());
+        let Some(account) = account.filter(|_| right) else {
+            self.failed(&key, known, from);
+            return Err(Refused::Wrong);
+        };
+        self.strikes().clear(&key);
+        metrics::counter!("marque_collector_sign_in_total", "outcome" => "in").increment(1);
+        self.open(&account, &peer, "sign_in").await
+    }
+
+    /// Begins a session for somebody whom another party vouches for, with the rights it names.
+    ///
+    /// # Errors
+    /// [`Refused::Name`] where the name is a local account's or switched off here, [`Refused::Store`].
+    pub async fn sign_in_as(
+        &self,
+        name: &str,
+        role: AccessRole,
+        sites: Option<BTreeSet<SiteName>>,
+        from: Option<IpAddr>,
+    ) -> Result<Opened, Refused> {
+        let name = fit_name(name)?;
+        let by = By {
+            person: name.clone(),
+            from: shown(from),
+        };
+        let new = NewAccount { name, role, sites };
+        let account = self.store.vouched(&new, &by, self.now()).await?;
+        let account = account.ok_or(Refused::Name("this name is not let in here"))?;
+        self.open(&account, &by.from, "sign_in_vouched").await
+    }
+
+    async fn open(&self, account: &AccountRow, from: &str, how: &str) -> Result<Opened, Refused> {
+        let by = By {
+            person: account.name.clone(),
+            from: from.to_owned(),
+        };
+        self.begin(SessionOf::Account(account.account), self.times.longest, &by, how)
+            .await
+    }
+
+    async fn begin(&self, of: SessionOf, lasts: Duration, by: &By, how: &str) -> Result<Opened, Refused> {
+        let secret = Secret::generate()?;
+        let now = self.now();
+        let new = NewSession {
+            hash: secret.hash(),
+            of,
+            expires: later(now, lasts),
+        };
+        self.store.open_session(&new, by, how, now).await?;
+        Ok(Opened { secret, lasts })
+    }
+
+    /// Notes a failure: a strike, and a row of the audit log as long as there are not too many. What was typed in
+    /// place of a name may be a password: only names that exist are written down.
+    fn failed(&self, key: &str, known: Option<String>, from: Option<IpAddr>) {
+        let locked = self.strikes().strike(key, from, self.now());
+        metrics::counter!("marque_collector_sign_in_total", "outcome" => "wrong").increment(1);
+        let by = By {
+            person: "nobody".to_owned(),
+            from: shown(from),
+        };
+        let action = if locked { "locked_out" } else { "sign_in_failed" };
+        self.diary.failure(by, action, known.into_iter().collect());
+    }
+
+    fn strikes(&self) -> std::sync::MutexGuard<'_, Strikes> {
+        self.strikes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // ── links ──
+
+    /// The link of the first start, while there is no account.
+    ///
+    /// # Errors
+    /// [`Refused::Store`], [`Refused::NoRandom`].
+    pub async fn first_link(&self) -> Result<Option<Secret>, Refused> {
+        if !self.store.accounts().await?.is_empty() {
+            return Ok(None);
+        }
+        let by = By {
+            person: "collector".to_owned(),
+            from: "start".to_owned(),
+        };
+        self.link(LinkKind::SetUp, None, SET_UP, &by).await.map(Some)
+    }
+
+    /// A one-time link to a new password, or to a session.
+    ///
+    /// # Errors
+    /// [`Refused::Store`], [`Refused::NoRandom`].
+    pub async fn link(
+        &self,
+        kind: LinkKind,
+        account: Option<Uuid>,
+        lasts: Duration,
+        by: &By,
+    ) -> Result<Secret, Refused> {
+        let secret = Secret::generate()?;
+        let now = self.now();
+        let link = Link {
+            hash: secret.hash(),
+            kind,
+            account,
+            expires: later(now, lasts),
+        };
+        self.store.add_link(&link, by, now).await?;
+        Ok(secret)
+    }
+
+    /// What a link opens and for whom, without using it.
+    ///
+    /// # Errors
+    /// [`Refused::DeadLink`], [`Refused::Store`].
+    pub async fn look_at(&self, secret: &str) -> Result<(LinkKind, Option<AccountRow>), Refused> {
+        let secret = Secret::read(secret).ok_or(Refused::DeadLink)?;
+        let found = self.store.link(&secret.hash(), self.now()).await?;
+        found.ok_or(Refused::DeadLink)
+    }
+
+    /// Makes the first account by its link, and signs it in.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub async fn set_up(
+        &self,
+        secret: &str,
+        name: &str,
+        password: &str,
+        from: Option<IpAddr>,
+    ) -> Result<Opened, Refused> {
+        let name = fit_name(name)?;
+        let hash = self.hashed(password, &name).await?;
+        self.used(secret, LinkUse::SetUp(name, hash), from).await
+    }
+
+    /// Sets a password by a link, and signs in.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub async fn new_password(
+        &self,
+        secret: &str,
+        password: &str,
+        from: Option<IpAddr>,
+    ) -> Result<Opened, Refused> {
+        let (_, account) = self.look_at(secret).await?;
+        let account = account.ok_or(Refused::DeadLink)?;
+        let hash = self.hashed(password, &account.name).await?;
+        let opened = self.used(secret, LinkUse::Password(hash), from).await?;
+        self.strikes().clear(&account.name.to_lowercase());
+        Ok(opened)
+    }
+
+    /// Begins a session by a link.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub async fn enter(&self, secret: &str, from: Option<IpAddr>) -> Result<Opened, Refused> {
+        self.used(secret, LinkUse::SignIn, from).await
+    }
+
+    async fn used(&self, secret: &str, with: LinkUse, from: Option<IpAddr>) -> Result<Opened, Refused> {
+        let secret = Secret::read(secret).ok_or(Refused::DeadLink)?;
+        let peer = shown(from);
+        let used = self
+            .store
+            .use_link(&secret.hash(), &with, &peer, self.now())
+            .await?;
+        let account = used.ok_or(Refused::DeadLink)?;
+        self.open(&account, &peer, "sign_in_by_link").await
+    }
+
+    // ── accounts and tokens ──
+
+    /// Makes an account without a password.
+    ///
+    /// # Errors
+    /// [`Refused::Name`] where the name is taken or none, [`Refused::Store`].
+    pub async fn add(
+        &self,
+        name: &str,
+        role: AccessRole,
+        sites: Sites,
+        by: &By,
+    ) -> Result<AccountRow, Refused> {
+        let name = fit_name(name)?;
+        let new = NewAccount { name, role, sites };
+        let made = self.store.add_account(&new, by, self.now()).await?;
+        made.ok_or(Refused::Name("this name is taken"))
+    }
+
+    /// Changes rights, switches off or on.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn change(
+        &self,
+        account: Uuid,
+        change: &AccountChange,
+        by: &By,
+    ) -> Result<Changed, StoreError> {
+        self.store.change_account(account, change, by, self.now()).await
+    }
+
+    /// Changes the password of whoever knows the old one; other sessions end.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub async fn change_password(
+        &self,
+        (account, session): (Uuid, Uuid),
+        old: &str,
+        new: &str,
+        from: Option<IpAddr>,
+    ) -> Result<(), Refused> {
+        let found = self.store.account(account).await?;
+        let (row, hash) = found.ok_or(Refused::Wrong)?;
+        let key = row.name.to_lowercase();
+        if let Some(wait) = self.strikes().wait(&key, from, self.now()) {
+            return Err(Refused::Locked(wait));
+        }
+        if !self.passwords.fits(old, hash).await.ok_or(Refused::Busy)? {
+            self.failed(&key, Some(row.name), from);
+            return Err(Refused::Wrong);
+        }
+        let hash = self.hashed(new, &row.name).await?;
+        let by = By {
+            person: row.name,
+            from: shown(from),
+        };
+        let change = AccountChange::Password(hash, Some(session));
+        self.store
+            .change_account(account, &change, &by, self.now())
+            .await?;
+        Ok(())
+    }
+
+    async fn hashed(&self, password: &str, name: &str) -> Result<String, Refused> {
+        password::check(password, name).map_err(Refused::Password)?;
+        self.passwords.hash(password).await.ok_or(Refused::Busy)
+    }
+
+    /// Makes a token; its secret is shown once.
+    ///
+    /// # Errors
+    /// [`Refused::Name`], [`Refused::Store`].
+    pub async fn add_token(
+        &self,
+        name: &str,
+        scopes: BTreeSet<Scope>,
+        sites: Sites,
+        lasts: Duration,
+        by: &By,
+    ) -> Result<Secret, Refused> {
+        let name = fit_name(name)?;
+        if scopes.is_empty() {
+            return Err(Refused::Name(
+                "a token must be good for something: choose a scope",
+            ));
+        }
+        let (secret, now) = (Secret::generate()?, self.now());
+        let token = TokenRow {
+            token: Uuid::now_v7(),
+            name,
+            scopes,
+            sites,
+            made_by: by.person.clone(),
+            expires: later(now, lasts),
+            used: None,
+            ended: None,
+            recorded: now,
+        };
+        self.store.add_token(&secret.hash(), &token, by).await?;
+        Ok(secret)
+    }
+
+    /// Ends a session; `false` where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn end_session(&self, session: Uuid, by: &By, how: &str) -> Result<bool, StoreError> {
+        self.store.end_session(session, by, how, self.now()).await
+    }
+
+    /// Ends a token; `false` where there is none that holds.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn end_token(&self, token: Uuid, by: &By) -> Result<bool, StoreError> {
+        self.store.end_token(token, by, self.now()).await
+    }
+}
+
+/// A name as it is kept: no blanks around it, nothing that cannot be seen.
+fn fit_name(name: &str) -> Result<String, Refused> {
+    let name = name.trim();
+    if !NAME.contains(&name.chars().count()) {
+        return Err(Refused::Name("a name has 1 to 64 characters"));
+    }
+    let plain = |c: char| c.is_alphanumeric() || " .-_@+'".contains(c);
+    if !name.chars().all(plain) {
+        return Err(Refused::Name(
+            "a name has letters, digits, blanks and . - _ @ + ' only",
+        ));
+    }
+    Ok(name.to_owned())
+}
+
+/// The address as the audit log has it.
+#[must_use]
+pub fn shown(from: Option<IpAddr>) -> String {
+    from.map_or_else(|| "unknown".to_owned(), |from| from.to_canonical().to_string())
+}
+
+fn later(now: Instant, by: Duration) -> Instant {
+    Instant(
+        now.0
+            .saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)),
+    )
+}
+
+fn earlier(now: Instant, by: Duration) -> Instant {
+    Instant(
+        now.0
+            .saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)),
+    )
+}
