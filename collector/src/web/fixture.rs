@@ -1,6 +1,7 @@
 //! A small network held in memory, for looking at pages: what a store would say, hostile texts included.
 
 mod answers;
+mod ledger;
 
 use model::*;
 use policy::Policies;

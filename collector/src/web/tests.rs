@@ -1,6 +1,7 @@
 //! The router from the outside, over a store in memory.
 
 mod coverage;
+mod law;
 mod life;
 mod what_if;
 
@@ -54,6 +55,9 @@ impl House {
         let router = router(Web {
             store: store.clone(),
             past: store.clone(),
+            ledgers: store.clone(),
+            knowledge: identify::Knowledge::built_in().unwrap(),
+            assured: crate::packs::Assured::default(),
             operator: "Lab Telecom".into(),
             operator_tags: ["eu_network_operator".to_owned()].into(),
             policies,
@@ -109,6 +113,14 @@ impl House {
             format!("/elements/{}", element_id(0)),
             format!("/elements/{}", element_id(3)),
             format!("/evidence/{digest}"),
+            "/exposure".into(),
+            "/exposure?asof=2028-01-01".into(),
+            "/deadlines".into(),
+            "/policies".into(),
+            "/policies/DE".into(),
+            "/rules/DE-CONTRACT-CORE".into(),
+            "/suppliers".into(),
+            "/suppliers/huawei".into(),
         ]
     }
 }
