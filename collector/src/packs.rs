@@ -9,6 +9,7 @@ use minisign_verify::{PublicKey, Signature};
 use policy::policies::Text;
 use policy::{PackError, Policies};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Largest signature file, in bytes; real ones have some three hundred.
@@ -61,6 +62,29 @@ pub enum PacksError {
     /// Pins and keys are about a folder.
     #[error("policy.trusted_keys and policy.pins need policy.folder")]
     NoFolder,
+}
+
+/// How far the packs in use were checked before they were read as law.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Assured {
+    /// Whether they come from a folder of the operator and not with the program.
+    pub folder: bool,
+    /// Whether a trusted key signed every one of them.
+    pub signed: bool,
+    /// File names of those held by a pin.
+    pub pinned: BTreeSet<String>,
+}
+
+impl Assured {
+    /// What opening by this configuration has seen to.
+    #[must_use]
+    pub fn of(config: &PolicyConfig) -> Self {
+        Self {
+            folder: config.folder.is_some(),
+            signed: config.folder.is_some() && !config.trusted_keys.is_empty(),
+            pinned: config.pins.keys().cloned().collect(),
+        }
+    }
 }
 
 /// Opens the packs: the built-in ones, or those of a folder once they have passed.

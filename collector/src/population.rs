@@ -54,7 +54,7 @@ fn end_of(day: Date) -> Instant {
     Instant(Instant::from_datetime(next).0 - 1)
 }
 
-/// Counts how exposed the network was.
+/// Counts how exposed the network was, over the elements that are heeded.
 ///
 /// # Errors
 /// [`StoreError`] when the store cannot be read.
@@ -63,10 +63,13 @@ pub async fn survey<'a>(
     days: Days,
     operator: Operator<'_>,
     mut survey: Survey<'a>,
+    mut heeded: impl FnMut(&Asset) -> bool,
 ) -> Result<Survey<'a>, StoreError> {
     let mut pages = Pages::new(past, days, operator);
     while let Some(asset) = pages.next().await? {
-        survey.take(&asset);
+        if heeded(&asset) {
+            survey.take(&asset);
+        }
     }
     Ok(survey)
 }
@@ -129,7 +132,7 @@ pub async fn pace(past: &dyn Past, as_of: Date) -> Result<Vec<BurnDown>, StoreEr
 }
 
 /// What removal must do with a finding; one whose date cannot be read has none.
-fn life(told: &FindingSpan) -> Option<Life> {
+pub fn life(told: &FindingSpan) -> Option<Life> {
     let ended = match &told.closed {
         None => None,
         // Only proof ends one so: silence never does.

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Accounts, Admission, Past, Plans, SqliteStore, Store, StoreError};
+use store::{Accounts, Admission, Ledgers, Past, Plans, SqliteStore, Store, StoreError};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tonic::service::interceptor::InterceptedService;
@@ -248,6 +248,9 @@ pub async fn serve(
     let web = Web {
         store: Arc::clone(&shared),
         past: Arc::clone(&store) as Arc<dyn Past>,
+        ledgers: Arc::clone(&store) as Arc<dyn Ledgers>,
+        knowledge,
+        assured: packs::Assured::of(&config.policy),
         operator: config.operator.name.clone(),
         operator_tags: config.operator.tags.clone(),
         policies,

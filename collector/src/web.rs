@@ -22,6 +22,14 @@ pub mod finding;
 pub mod elements;
 pub mod coverage;
 pub mod what_if;
+pub mod books;
+pub mod chart;
+pub mod exposure;
+pub mod deadlines;
+pub mod policies;
+pub mod rule;
+pub mod suppliers;
+pub mod supplier;
 pub mod tree;
 pub mod element;
 pub mod fields;
@@ -37,6 +45,7 @@ mod tests;
 use crate::api::{self, Api};
 use crate::door::{Arrival, Door};
 use crate::ingest::Uncommitted;
+use crate::packs::Assured;
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::middleware;
@@ -49,7 +58,7 @@ use model::on_file::OnFile;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Past, Store};
+use store::{Ledgers, Past, Store};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -65,6 +74,12 @@ pub struct Web {
     pub store: Arc<dyn Store>,
     /// The network as it was on a day.
     pub past: Arc<dyn Past>,
+    /// The whole network counted.
+    pub ledgers: Arc<dyn Ledgers>,
+    /// Who makes what, for those who look a supplier up.
+    pub knowledge: &'static identify::Knowledge,
+    /// How far the packs were checked before they were read.
+    pub assured: Assured,
     /// What the operator is called.
     pub operator: String,
     /// Who the operator is before the law.
@@ -112,6 +127,13 @@ pub fn router(web: Web) -> axum::Router {
         .route("/elements/{id}", get(element::element))
         .route("/coverage", get(coverage::coverage))
         .route("/what-if", get(what_if::what_if))
+        .route("/exposure", get(exposure::exposure))
+        .route("/deadlines", get(deadlines::deadlines))
+        .route("/policies", get(policies::policies))
+        .route("/policies/{jurisdiction}", get(policies::pack))
+        .route("/rules/{id}", get(rule::rule))
+        .route("/suppliers", get(suppliers::suppliers))
+        .route("/suppliers/{id}", get(supplier::supplier))
         .route("/evidence/{digest}", get(evidence::evidence))
         .route("/evidence/{digest}/walk", get(evidence::walk))
         .route("/assets/{name}", get(assets::asset))
@@ -139,6 +161,7 @@ pub fn router(web: Web) -> axum::Router {
         .route_layer(middleware::from_fn_with_state(web.clone(), access::gate))
         .layer(Extension(Glances::default()))
         .layer(Extension(what_if::Turn::default()))
+        .layer(Extension(books::Books::default()))
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,

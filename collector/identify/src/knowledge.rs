@@ -9,6 +9,7 @@ mod names;
 mod registry;
 mod row;
 mod files;
+pub mod profile;
 
 pub(crate) use names::normalised;
 pub(crate) use registry::Prefix;
@@ -84,6 +85,12 @@ pub(crate) struct Supplier {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) role: SupplierRole,
+    /// Legal, native and former names.
+    pub(crate) legal: Vec<String>,
+    pub(crate) spellings: Vec<String>,
+    pub(crate) words: Vec<String>,
+    pub(crate) brands: Vec<String>,
+    pub(crate) source: String,
 }
 
 /// What a number or prefix below 1.3.6.1.4.1 says.
@@ -212,6 +219,7 @@ pub struct Knowledge {
     enterprise_registry: EnterpriseRegistry,
     address_registry: AddressRegistry,
     builders: OnceLock<Builders>,
+    holdings: OnceLock<profile::Holdings>,
     phrases: Vec<Phrase>,
     matcher: AhoCorasick,
     tables: Vec<PartTable>,

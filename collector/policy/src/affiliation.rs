@@ -103,7 +103,9 @@ impl EdgeKind {
         }
     }
 
-    fn as_str(self) -> &'static str {
+    /// As people say it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Subsidiary => "subsidiary",
             Self::FormerUnit => "former unit",
@@ -342,6 +344,11 @@ impl Affiliations {
             }
         }
         best
+    }
+
+    /// The edges a supplier is an end of, as told.
+    pub fn edges_with<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a Edge> {
+        self.edges_of(id, true).chain(self.edges_of(id, false))
     }
 
     fn edges_of(&self, id: &str, down: bool) -> impl Iterator<Item = &Edge> {

@@ -25,6 +25,7 @@ pub mod share;
 pub mod recall;
 pub mod differing;
 pub mod population;
+pub mod naming;
 pub mod pace;
 pub mod judge;
 pub mod case;

@@ -116,6 +116,11 @@ impl Pace {
 
     /// Counts one finding.
     pub fn take(&mut self, life: Life) {
+        self.take_alike(life, 1);
+    }
+
+    /// Counts findings whose lives are the same.
+    pub fn take_alike(&mut self, life: Life, count: u64) {
         if life.opened > self.as_of || life.ended == Some(End::Otherwise) {
             return;
         }
@@ -124,7 +129,8 @@ impl Pace {
             Some(End::Removed(day)) => Some(day).filter(|day| *day <= self.as_of),
             _ => None,
         };
-        self.by_date.entry(key).or_default().take(life.opened, removed);
+        let series = self.by_date.entry(key).or_default();
+        series.take(life.opened, removed, count);
     }
 
     /// How it stands and goes on, rule by rule and date by date.
@@ -145,11 +151,11 @@ struct Series {
 }
 
 impl Series {
-    fn take(&mut self, opened: Date, removed: Option<Date>) {
+    fn take(&mut self, opened: Date, removed: Option<Date>, count: u64) {
         self.first = Some(self.first.map_or(opened, |first| first.min(opened)));
-        self.findings += 1;
+        self.findings += count;
         if let Some(day) = removed {
-            *self.removals.entry(day).or_default() += 1;
+            *self.removals.entry(day).or_default() += count;
         }
     }
 

@@ -27,6 +27,9 @@ pub struct Pack {
     pub name: String,
     /// The newest source seen; what changed later is not in here.
     pub horizon: PartialDate,
+    /// SHA-256 of its text in hexadecimal, as pins name it; filled in on loading.
+    #[serde(skip)]
+    pub digest: String,
     /// Open points and known gaps, for people.
     #[serde(default)]
     pub notes: Vec<String>,

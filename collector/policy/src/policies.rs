@@ -12,6 +12,7 @@ use crate::affiliation::Affiliations;
 use crate::country::{Countries, Stands};
 use crate::pack::{Affiliates, Country, Effect, List, Mode, Pack, Rule, Whose};
 use crate::question::Question;
+use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use text::{digest, invalid, invalid_last, parse};
@@ -141,6 +142,7 @@ impl Policies {
         };
         for (text, pack) in &mut packs {
             set.check(text, pack)?;
+            pack.digest = hex::encode(Sha256::digest(&text.1));
             for rule in &mut pack.rules {
                 rule.jurisdiction = pack.code.as_str().to_owned();
             }
@@ -310,6 +312,15 @@ impl Policies {
             .chain(any)
             .filter_map(of)
             .chain(nobody.filter_map(of).filter(told))
+    }
+
+    /// Rules of a jurisdiction whose supplier test a supplier could meet by itself, by a group or by a country.
+    pub(crate) fn meaning(&self, code: &str, supplier: &str) -> impl Iterator<Item = &Rule> {
+        let position = self.by_code.get(code).copied();
+        let rules = position.and_then(|p| self.packs.get(p)).map(|pack| &pack.rules);
+        let index = position.and_then(|p| self.index.get(p));
+        let named = index.and_then(|index| index.by_supplier.get(supplier));
+        named.into_iter().flatten().filter_map(move |&rule| rules?.get(rule))
     }
 
     fn check(&mut self, text: &Text, pack: &Pack) -> Result<(), PackError> {

@@ -10,7 +10,7 @@ use crate::policies::Policies;
 use crate::question::Question;
 use crate::recall::{OfPart, Recall};
 use crate::share::{Capped, Counts, Stand, capped, listed};
-use model::{ElementId, Place, ResultClass, RuleResult, Standing};
+use model::{ElementId, Place, ResultClass, RuleResult, Severity, Standing};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,18 +58,21 @@ pub enum By {
     Role,
     /// Key of the supplier.
     Supplier,
+    /// Jurisdiction of the rule and role of the element, with a blank between them.
+    LawAndRole,
     /// Month of the date, `YYYY-MM`; a year where no month is told, `no date` without one.
     Month,
 }
 
 impl By {
     /// All, in the order they are told.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Rule,
         Self::Class,
         Self::Site,
         Self::Role,
         Self::Supplier,
+        Self::LawAndRole,
         Self::Month,
     ];
 
@@ -82,6 +85,7 @@ impl By {
             Self::Site => "site",
             Self::Role => "role",
             Self::Supplier => "supplier",
+            Self::LawAndRole => "law_and_role",
             Self::Month => "month",
         }
     }
@@ -97,6 +101,8 @@ pub struct Group {
     pub findings: u64,
     /// Of these, with a confidence that makes them possible ones.
     pub possible: u64,
+    /// The most urgent among them.
+    pub worst: Option<Severity>,
     /// Elements that have one.
     pub elements: u64,
     /// What replacing the units of those that have a price costs.
@@ -251,7 +257,7 @@ fn is_open(policies: &Policies, rule: &Rule, class: ResultClass) -> bool {
     class.opens_finding() && (rule.effect != Effect::Cap || listed(rule, policies).is_none())
 }
 
-fn keys(asset: &Asset, one: &OfPart<'_, '_>) -> [(By, String); 6] {
+fn keys(asset: &Asset, one: &OfPart<'_, '_>) -> [(By, String); 7] {
     let said = &one.1;
     let role = asset.place.role.map_or("unknown", model::Role::as_str);
     let date = said.deadline.map(|date| date.to_string());
@@ -262,8 +268,14 @@ fn keys(asset: &Asset, one: &OfPart<'_, '_>) -> [(By, String); 6] {
         (By::Site, asset.place.site.as_str().to_owned()),
         (By::Role, role.to_owned()),
         (By::Supplier, said.supplier.to_string()),
+        (By::LawAndRole, format!("{} {role}", said.rule.jurisdiction)),
         (By::Month, month.unwrap_or_else(|| "no date".to_owned())),
     ]
+}
+
+/// The more urgent of two.
+fn worse(one: Option<Severity>, other: Option<Severity>) -> Option<Severity> {
+    [one, other].into_iter().flatten().min()
 }
 
 /// Counts an element once in a group.
@@ -311,6 +323,7 @@ impl<'a> Survey<'a> {
                     .or_default();
                 group.findings += 1;
                 group.possible += u64::from(one.1.confidence < RuleResult::CERTAIN);
+                group.worst = worse(group.worst, Some(one.1.severity));
                 if met.insert((by, key)) {
                     price(asset, &mut group.elements, &mut group.cost, &mut group.unpriced);
                 }
@@ -333,6 +346,7 @@ impl<'a> Survey<'a> {
                 let into = own.groups.entry(by).or_default().entry(key).or_default();
                 into.findings += group.findings;
                 into.possible += group.possible;
+                into.worst = worse(into.worst, group.worst);
                 into.elements += group.elements;
                 into.cost = into.cost.saturating_add(group.cost);
                 into.unpriced += group.unpriced;

@@ -8,10 +8,12 @@
 use crate::api::Problem;
 use crate::coverage::{self, ALL_STATES, Coverage, DARK, RangeCoverage};
 use model::{FindingState, ResultClass, Role, Severity, SiteName, Standing};
+use policy::PartialDate;
 use proto::v1::CoverageState as State;
 use std::fmt::Display;
 use std::str::FromStr;
 use store::view::{ElementFilter, FindingFilter};
+use time::Date;
 
 /// Parameters of lists of findings.
 pub const FINDINGS: &[&str] = &[
@@ -35,6 +37,18 @@ pub const COVERAGE: &[&str] = &["site", "range", "port", "state"];
 
 /// Parameters of what is assumed.
 pub const WHAT_IF: &[&str] = &["rule", "from", "as_of"];
+
+/// Parameters of pages about the network on a day.
+pub const DAY: &[&str] = &["asof"];
+
+/// Parameters of dates.
+pub const DEADLINES: &[&str] = &["jurisdiction", "rule", "asof"];
+
+/// Parameters of rules: which, and of which day it is told whether they hold.
+pub const RULES: &[&str] = &["jurisdiction", "status", "supplier", "in_force", "text"];
+
+/// Parameters of suppliers: part of a name, and whether only those that rules mean or that stand in the network.
+pub const SUPPLIERS: &[&str] = &["text", "show"];
 
 const MAX_PAIRS: usize = 64;
 const MAX_VALUE: usize = 256;
@@ -246,6 +260,22 @@ impl Query {
             text => match text.parse() {
                 Ok(number) if (1..=most).contains(&number) => Ok(number),
                 _ => Err(bad(key, text, format!("a whole number from 1 to {most}"))),
+            },
+        }
+    }
+
+    /// A day, if one is named.
+    ///
+    /// # Errors
+    /// [`Problem::BadParameter`] for what is no day.
+    pub fn day(&self, key: &str) -> Result<Option<Date>, Problem> {
+        let text = self.one(key);
+        let date = |text: &str| text.parse().ok().filter(|day: &PartialDate| day.first() == day.last());
+        match text {
+            "" => Ok(None),
+            text => match date(text) {
+                Some(day) => Ok(Some(day.first())),
+                None => Err(bad(key, text, "a day, YYYY-MM-DD".to_owned())),
             },
         }
     }

@@ -50,6 +50,8 @@ pub struct Line {
     pub role: &'static str,
     /// Maker, if known.
     pub maker: Option<String>,
+    /// Its key.
+    pub maker_id: String,
     /// Confidence of the maker.
     pub confidence: String,
     /// Brand, if it differs from the maker.
@@ -89,6 +91,7 @@ impl Line {
             site: row.site.to_string(),
             role: show::role(row.role),
             maker: row.maker.as_deref().map(|maker| show::clean(maker, 48)),
+            maker_id: row.maker_id.clone().unwrap_or_default(),
             confidence: show::confidence(row.confidence),
             brand: row
                 .brand

@@ -56,6 +56,8 @@ pub struct Line {
     pub is_unit: bool,
     /// Maker or brand that matched.
     pub supplier: String,
+    /// Its key.
+    pub supplier_id: String,
     /// Key of the rule.
     pub rule: String,
     /// Jurisdiction.
@@ -119,6 +121,7 @@ impl Line {
             part: show::clean(&row.part, 64),
             is_unit: row.component.is_none(),
             supplier: show::clean(&row.supplier, 48),
+            supplier_id: row.result.supplier.clone(),
             rule: rule.clone(),
             jurisdiction: jurisdiction.clone(),
             title: title.clone(),

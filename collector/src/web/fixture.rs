@@ -4,6 +4,7 @@ mod answers;
 mod people;
 
 pub use people::TIMES;
+mod ledger;
 
 use model::*;
 use policy::Policies;

@@ -39,8 +39,12 @@ pub const PAGES: &[(&str, &str, &str, Right)] = &[
     ("now", "/", "Now", Right::See),
     ("findings", "/findings", "Findings", Right::See),
     ("elements", "/elements", "Elements", Right::See),
-    ("coverage", "/coverage", "Coverage", Right::See),
+    ("exposure", "/exposure", "Exposure", Right::See),
+    ("deadlines", "/deadlines", "Deadlines", Right::See),
+    ("policies", "/policies", "Policies", Right::See),
     ("what-if", "/what-if", "What if", Right::See),
+    ("suppliers", "/suppliers", "Suppliers", Right::See),
+    ("coverage", "/coverage", "Coverage", Right::See),
     ("admin", "/admin", "Admin", Right::Administer),
 ];
 

@@ -2,6 +2,7 @@
 
 mod coverage;
 mod door;
+mod law;
 mod life;
 mod rights;
 mod sites;
@@ -77,6 +78,9 @@ impl House {
         let router = router(Web {
             store: store.clone(),
             past: store.clone(),
+            ledgers: store.clone(),
+            knowledge: identify::Knowledge::built_in().unwrap(),
+            assured: crate::packs::Assured::default(),
             operator: "Lab Telecom".into(),
             operator_tags: ["eu_network_operator".to_owned()].into(),
             policies,
@@ -153,6 +157,14 @@ impl House {
             format!("/elements/{}", element_id(0)),
             format!("/elements/{}", element_id(3)),
             format!("/evidence/{digest}"),
+            "/exposure".into(),
+            "/exposure?asof=2028-01-01".into(),
+            "/deadlines".into(),
+            "/policies".into(),
+            "/policies/DE".into(),
+            "/rules/DE-CONTRACT-CORE".into(),
+            "/suppliers".into(),
+            "/suppliers/huawei".into(),
         ]
     }
 }

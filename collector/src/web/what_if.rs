@@ -25,10 +25,10 @@ use store::StoreError;
 use store::past::{FindingSpan, Moment, Past, PastSubject};
 use store::view::ElementFilter;
 use time::Date;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Elements judged for a page at most.
-const MOST: u64 = 20_000;
+pub(super) const MOST: u64 = 20_000;
 /// Rows of a table, and findings one by one.
 const ROWS: usize = 200;
 const EXAMPLES: usize = 50;
@@ -40,6 +40,16 @@ pub struct Turn(Arc<Semaphore>);
 impl Default for Turn {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(1)))
+    }
+}
+
+impl Turn {
+    /// The turn, until it is dropped.
+    ///
+    /// # Errors
+    /// [`Problem::Busy`] while somebody else has it.
+    pub(super) fn take(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.0).try_acquire_owned().map_err(|_| Problem::Busy)
     }
 }
 
@@ -143,9 +153,7 @@ async fn page(visit: &Visit, turn: &Turn, pairs: Vec<(String, String)>) -> Resul
         made.too_large = Some(show::number(count));
         return Ok(made);
     }
-    let _turn = Arc::clone(&turn.0)
-        .try_acquire_owned()
-        .map_err(|_| Problem::Busy)?;
+    let _turn = turn.take()?;
     let (shared, runtime) = (visit.clone(), tokio::runtime::Handle::current());
     let title = visit.policies.rule(&asked.rule).map(|rule| rule.title.clone());
     let judged = tokio::task::spawn_blocking(move || runtime.block_on(judge(&shared, &asked, today)));

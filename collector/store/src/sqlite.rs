@@ -22,6 +22,7 @@ mod overview;
 mod findings;
 mod elements;
 mod past;
+mod ledger;
 
 use crate::coverage::{CoverageView, ToldCoverage};
 use crate::record::{

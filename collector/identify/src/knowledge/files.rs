@@ -209,16 +209,25 @@ impl<'w> Reading<'w> {
         if id.is_empty() || name.is_empty() {
             return Err(row.error("supplier without key or name"));
         }
-        let supplier = Supplier {
+        let role = role(row)?;
+        let source = row.source(7)?;
+        let list = |cell: usize| row.list(cell, ';').map(str::to_owned).collect();
+        let mut supplier = Supplier {
             id: id.to_owned(),
             name: name.to_owned(),
-            role: role(row)?,
+            role,
+            legal: list(5),
+            spellings: list(3),
+            words: list(4),
+            brands: list(6),
+            source: source.to_owned(),
         };
-        let source = row.source(7)?;
         self.once(row, id.to_owned(), "supplier")?;
         let at = match self.by_id.get(id) {
             Some(&at) => {
                 if let Some(place) = self.suppliers.get_mut(at) {
+                    supplier.spellings.splice(0..0, place.spellings.iter().cloned());
+                    supplier.words.splice(0..0, place.words.iter().cloned());
                     *place = supplier;
                 }
                 at
@@ -387,6 +396,7 @@ impl<'w> Reading<'w> {
                 enterprise_registry: self.enterprise_registry,
                 address_registry: self.address_registry,
                 builders: OnceLock::new(),
+                holdings: OnceLock::new(),
                 phrases,
                 matcher,
                 tables: self.tables,

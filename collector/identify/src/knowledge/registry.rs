@@ -74,6 +74,11 @@ impl EnterpriseRegistry {
         Self { text, numbers }
     }
 
+    /// All numbers.
+    pub(super) fn all(&self) -> impl Iterator<Item = u32> + '_ {
+        self.numbers.iter().map(|entry| entry.0)
+    }
+
     /// The organisation a number is registered to, and its former name.
     pub(super) fn get(&self, number: u32) -> Option<(&str, &str)> {
         let at = self.numbers.binary_search_by_key(&number, |entry| entry.0).ok()?;
@@ -119,6 +124,25 @@ impl AddressRegistry {
             prefixes,
             organisations,
         }
+    }
+
+    /// All organisations by their places.
+    pub(super) fn all(&self) -> impl Iterator<Item = (usize, &str)> {
+        let name = |(at, span): (usize, &Span)| (at, span.in_text(&self.text));
+        self.organisations.iter().enumerate().map(name)
+    }
+
+    /// The organisation at a place, and the prefixes it holds.
+    pub(super) fn organisation(&self, at: usize) -> Option<(String, Vec<String>)> {
+        let name = self.organisations.get(at)?.in_text(&self.text);
+        let place = u32::try_from(at).ok()?;
+        let held = self.prefixes.iter().filter(|(_, of)| *of == place);
+        let prefixes = held.filter_map(|&(key, _)| {
+            let bits = u32::try_from(key >> 48).ok()?;
+            let prefix = key & ((1 << 48) - 1);
+            Some(Prefix { bits, prefix }.to_string())
+        });
+        Some((name.to_owned(), prefixes.collect()))
     }
 
     /// The holder of the longest prefix of an address, with that prefix.
