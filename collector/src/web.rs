@@ -13,6 +13,7 @@ pub mod live;
 pub mod form;
 pub mod health;
 pub mod glance;
+pub mod hand;
 pub mod now;
 pub mod evidence;
 pub mod claim;
@@ -23,6 +24,7 @@ pub mod coverage;
 pub mod what_if;
 pub mod tree;
 pub mod element;
+pub mod reports;
 
 #[cfg(test)]
 pub mod fixture;
@@ -43,7 +45,7 @@ use model::{Instant, Person};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Past, Store};
+use store::{Briefing, Past, Store};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -58,6 +60,8 @@ pub struct Web {
     pub store: Arc<dyn Store>,
     /// The network as it was on a day.
     pub past: Arc<dyn Past>,
+    /// What waits and what changed.
+    pub briefing: Arc<dyn Briefing>,
     /// What the operator is called.
     pub operator: String,
     /// Who the operator is before the law.
@@ -101,6 +105,8 @@ pub fn router(web: Web) -> axum::Router {
         .route("/elements/{id}", get(element::element))
         .route("/coverage", get(coverage::coverage))
         .route("/what-if", get(what_if::what_if))
+        .route("/reports", get(reports::index))
+        .route("/reports/{report}", get(reports::report))
         .route("/evidence/{digest}", get(evidence::evidence))
         .route("/evidence/{digest}/walk", get(evidence::walk))
         .route("/assets/{name}", get(assets::asset))
@@ -110,6 +116,7 @@ pub fn router(web: Web) -> axum::Router {
         .merge(api::router(api))
         .route_layer(middleware::from_fn_with_state(web.clone(), access::gate))
         .layer(Extension(Glances::default()))
+        .layer(Extension(hand::Hands::default()))
         .layer(Extension(what_if::Turn::default()))
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(

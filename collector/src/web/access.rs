@@ -23,6 +23,8 @@ pub const ROUTES: &[(&str, &str, Right)] = &[
     ("GET", "/elements/{id}", Right::See),
     ("GET", "/coverage", Right::See),
     ("GET", "/what-if", Right::See),
+    ("GET", "/reports", Right::See),
+    ("GET", "/reports/{report}", Right::See),
     ("GET", "/evidence/{digest}", Right::See),
     ("GET", "/evidence/{digest}/walk", Right::See),
     ("GET", "/assets/{name}", Right::Anyone),

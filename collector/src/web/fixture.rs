@@ -1,13 +1,14 @@
 //! A small network held in memory, for looking at pages: what a store would say, hostile texts included.
 
 mod answers;
+mod briefing;
 
 use model::*;
 use policy::Policies;
 use prost::Message as _;
 use proto::v1;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use store::plans::PlanState;
 use store::view::*;
 use tokio::sync::watch;
@@ -66,6 +67,8 @@ const RULES: [(&str, Severity, ResultClass, Option<&str>, f64); 5] = [
 pub struct Fixture {
     /// While set, the store does not answer.
     pub fails: AtomicBool,
+    /// Reports that were made.
+    pub made: Mutex<Vec<store::briefing::Made>>,
     /// Raise it and open pages look again.
     pub revision: watch::Sender<u64>,
     policies: Policies,
@@ -265,6 +268,7 @@ impl Fixture {
         let policies = Policies::built_in().unwrap();
         let mut made = Self {
             fails: AtomicBool::new(false),
+            made: Mutex::default(),
             revision: watch::Sender::new(7),
             policies,
             elements: Vec::new(),
@@ -320,6 +324,12 @@ impl Fixture {
     pub fn shared(self) -> (Arc<Self>, Arc<Policies>) {
         let policies = Arc::new(self.policies.clone());
         (Arc::new(self), policies)
+    }
+
+    /// A finding at a site.
+    pub fn findings_of(&self, site: &str) -> Option<FindingId> {
+        let found = self.findings.iter().find(|row| row.site.as_str() == site);
+        found.map(|row| row.finding)
     }
 
     /// Address of the evidence of an element.

@@ -43,6 +43,7 @@ pub const PAGES: &[(&str, &str, &str, Right)] = &[
     ("elements", "/elements", "Elements", Right::See),
     ("coverage", "/coverage", "Coverage", Right::See),
     ("what-if", "/what-if", "What if", Right::See),
+    ("reports", "/reports", "Reports", Right::See),
 ];
 
 impl Frame {

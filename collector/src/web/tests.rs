@@ -2,6 +2,7 @@
 
 mod coverage;
 mod life;
+mod reports;
 mod what_if;
 
 use super::fixture::{Fixture, NOW, element_id, finding_id};
@@ -49,11 +50,22 @@ impl House {
     }
 
     fn listening(loopback_only: bool) -> Self {
+        let (store, web) = Self::web(loopback_only);
+        let shutdown = web.shutdown.clone();
+        Self {
+            router: router(web),
+            store,
+            shutdown,
+        }
+    }
+
+    /// What the pages are made from.
+    fn web(loopback_only: bool) -> (Arc<Fixture>, Web) {
         let (store, policies) = Fixture::new(14, 700).shared();
-        let shutdown = CancellationToken::new();
-        let router = router(Web {
+        let web = Web {
             store: store.clone(),
             past: store.clone(),
+            briefing: store.clone(),
             operator: "Lab Telecom".into(),
             operator_tags: ["eu_network_operator".to_owned()].into(),
             policies,
@@ -63,13 +75,9 @@ impl House {
             clock: || NOW,
             loopback_only,
             metrics: None,
-            shutdown: shutdown.clone(),
-        });
-        Self {
-            router,
-            store,
-            shutdown,
-        }
+            shutdown: CancellationToken::new(),
+        };
+        (store, web)
     }
 
     async fn ask(&self, request: Request<Body>) -> axum::response::Response {
@@ -105,6 +113,12 @@ impl House {
             "/elements".into(),
             "/elements?polling=not_polled".into(),
             "/coverage".into(),
+            "/reports".into(),
+            "/reports/board".into(),
+            "/reports/board?as_of=2026-06-30".into(),
+            "/reports/pack?jurisdiction=DE".into(),
+            "/reports/register".into(),
+            "/reports/changes?since=30d".into(),
             "/coverage?site=ber-1&range=192.0.2.248/29&port=1161".into(),
             format!("/elements/{}", element_id(0)),
             format!("/elements/{}", element_id(3)),

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use store::StoreError;
 use store::view::ElementFilter;
 use time::Date;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Elements judged for a page at most.
 const MOST: u64 = 20_000;
@@ -38,6 +38,17 @@ pub struct Turn(Arc<Semaphore>);
 impl Default for Turn {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(1)))
+    }
+}
+
+impl Turn {
+    /// Until it is dropped, nobody else judges the whole network for a page.
+    ///
+    /// # Errors
+    /// [`Problem::Busy`] while somebody does.
+    pub fn take(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let turn = Arc::clone(&self.0).try_acquire_owned();
+        turn.map_err(|_| Problem::Busy)
     }
 }
 
@@ -140,9 +151,7 @@ async fn page(visit: &Visit, turn: &Turn, pairs: Vec<(String, String)>) -> Resul
         made.too_large = Some(show::number(count));
         return Ok(made);
     }
-    let _turn = Arc::clone(&turn.0)
-        .try_acquire_owned()
-        .map_err(|_| Problem::Busy)?;
+    let _turn = turn.take()?;
     let (shared, runtime) = (Arc::clone(visit), tokio::runtime::Handle::current());
     let title = visit.policies.rule(&asked.rule).map(|rule| rule.title.clone());
     let judged = tokio::task::spawn_blocking(move || runtime.block_on(judge(&shared, &asked, today)));

@@ -10,6 +10,7 @@ pub mod plans;
 pub mod acts;
 pub mod coverage;
 pub mod units;
+pub mod briefing;
 pub mod past;
 pub mod view;
 pub mod error;
@@ -19,6 +20,7 @@ mod conformance;
 
 pub use acts::Acts;
 pub use admission::Admission;
+pub use briefing::Briefing;
 pub use error::StoreError;
 pub use past::Past;
 pub use plans::Plans;

@@ -15,6 +15,7 @@ mod units;
 mod judge;
 mod life;
 mod acts;
+mod briefing;
 mod row;
 mod overview;
 mod findings;
