@@ -38,6 +38,15 @@
     }
   };
 
+  // What scrolls can be reached and scrolled by keyboard; what does not scroll is no stop on the way.
+  const reach = () => {
+    for (const box of document.querySelectorAll(".scroll, .changes")) {
+      const clips = getComputedStyle(box).overflowX !== "visible";
+      const scrolls = clips && (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight);
+      if (scrolls) box.tabIndex = 0; else box.removeAttribute("tabindex");
+    }
+  };
+
   const fresh = () => {
     if (!pending) return 0;
     let count = 0;
@@ -94,6 +103,7 @@
       [...node.querySelectorAll(".scroll")].forEach((box, i) => { if (scrolls[i]) [box.scrollLeft, box.scrollTop] = scrolls[i]; });
     }
     ages();
+    reach();
   };
 
   const apply = () => {
@@ -218,6 +228,8 @@
     shown = Number(document.body.dataset.revision);
     heed(document.body.dataset.made);
     ages();
+    reach();
+    window.addEventListener("resize", reach);
     status();
     setInterval(() => { ages(); status(); }, 1000);
     if (!document.hidden) listen();

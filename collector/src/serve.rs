@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Accounts, Admission, Ledgers, Past, Plans, SqliteStore, Store, StoreError};
+use store::{Accounts, Admission, Briefing, Ledgers, Past, Plans, SqliteStore, Store, StoreError};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tonic::service::interceptor::InterceptedService;
@@ -251,6 +251,7 @@ pub async fn serve(
         ledgers: Arc::clone(&store) as Arc<dyn Ledgers>,
         knowledge,
         assured: packs::Assured::of(&config.policy),
+        briefing: Arc::clone(&store) as Arc<dyn Briefing>,
         operator: config.operator.name.clone(),
         operator_tags: config.operator.tags.clone(),
         policies,

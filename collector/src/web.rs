@@ -14,6 +14,7 @@ pub mod live;
 pub mod form;
 pub mod health;
 pub mod glance;
+pub mod hand;
 pub mod now;
 pub mod evidence;
 pub mod claim;
@@ -36,6 +37,7 @@ pub mod fields;
 pub mod sign_in;
 pub mod account;
 pub mod admin;
+pub mod reports;
 
 #[cfg(test)]
 pub mod fixture;
@@ -58,7 +60,7 @@ use model::on_file::OnFile;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Ledgers, Past, Store};
+use store::{Briefing, Ledgers, Past, Store};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -80,6 +82,8 @@ pub struct Web {
     pub knowledge: &'static identify::Knowledge,
     /// How far the packs were checked before they were read.
     pub assured: Assured,
+    /// What waits and what changed.
+    pub briefing: Arc<dyn Briefing>,
     /// What the operator is called.
     pub operator: String,
     /// Who the operator is before the law.
@@ -134,6 +138,8 @@ pub fn router(web: Web) -> axum::Router {
         .route("/rules/{id}", get(rule::rule))
         .route("/suppliers", get(suppliers::suppliers))
         .route("/suppliers/{id}", get(supplier::supplier))
+        .route("/reports", get(reports::index))
+        .route("/reports/{report}", get(reports::report))
         .route("/evidence/{digest}", get(evidence::evidence))
         .route("/evidence/{digest}/walk", get(evidence::walk))
         .route("/assets/{name}", get(assets::asset))
@@ -160,6 +166,7 @@ pub fn router(web: Web) -> axum::Router {
         .merge(api::router(api))
         .route_layer(middleware::from_fn_with_state(web.clone(), access::gate))
         .layer(Extension(Glances::default()))
+        .layer(Extension(hand::Hands::default()))
         .layer(Extension(what_if::Turn::default()))
         .layer(Extension(books::Books::default()))
         .layer(CatchPanicLayer::new())

@@ -7,13 +7,40 @@
 
 use crate::api::Problem;
 use crate::coverage::{self, ALL_STATES, Coverage, DARK, RangeCoverage};
-use model::{FindingState, ResultClass, Role, Severity, SiteName, Standing};
+use model::{FindingState, Instant, ResultClass, Role, Severity, SiteName, Standing};
 use policy::PartialDate;
 use proto::v1::CoverageState as State;
 use std::fmt::Display;
 use std::str::FromStr;
 use store::view::{ElementFilter, FindingFilter};
-use time::Date;
+use time::format_description::well_known::{Iso8601, Rfc3339};
+use time::{Date, OffsetDateTime, Time};
+
+/// Parameters of the first page.
+pub const NOW: &[&str] = &["wall", "since"];
+
+/// Parameters of reports: which form and table of it, what of, and those of lists of findings.
+pub const REPORT: &[&str] = &[
+    "as",
+    "table",
+    "as_of",
+    "finding",
+    "since",
+    "cause",
+    "kind",
+    "severity",
+    "state",
+    "class",
+    "site",
+    "jurisdiction",
+    "supplier",
+    "rule",
+    "role",
+    "text",
+    "owner",
+    "asked",
+    "limit",
+];
 
 /// Parameters of lists of findings.
 pub const FINDINGS: &[&str] = &[
@@ -26,6 +53,8 @@ pub const FINDINGS: &[&str] = &[
     "rule",
     "role",
     "text",
+    "owner",
+    "asked",
     "after",
     "limit",
 ];
@@ -166,7 +195,7 @@ impl Query {
             .pairs
             .iter()
             .map(|(key, value)| (key.as_str(), value.as_str()));
-        pairs.filter(|(key, _)| !matches!(*key, "after" | "limit" | "page" | "all" | "wall"))
+        pairs.filter(|(key, _)| !matches!(*key, "after" | "limit" | "page" | "all" | "wall" | "as" | "table"))
     }
 
     /// The same with one key set to one value, beginning anew with the first page.
@@ -225,6 +254,8 @@ impl Query {
             elements: Vec::new(),
             roles: self.roles()?,
             text: self.one("text").to_owned(),
+            owner: self.all("owner").next().map(str::to_owned),
+            asked: self.flag("asked")?,
             after: self.after()?,
             limit: self.limit()?,
         })
@@ -270,7 +301,11 @@ impl Query {
     /// [`Problem::BadParameter`] for what is no day.
     pub fn day(&self, key: &str) -> Result<Option<Date>, Problem> {
         let text = self.one(key);
-        let date = |text: &str| text.parse().ok().filter(|day: &PartialDate| day.first() == day.last());
+        let date = |text: &str| {
+            text.parse()
+                .ok()
+                .filter(|day: &PartialDate| day.first() == day.last())
+        };
         match text {
             "" => Ok(None),
             text => match date(text) {
@@ -290,6 +325,44 @@ impl Query {
             "1" => Ok(true),
             text => Err(bad(key, text, "1, or leave it out".to_owned())),
         }
+    }
+
+    /// A moment: a span before `now` as in `8h`, a day, or a time with its zone (RFC 3339); `otherwise` when
+    /// the key is not set.
+    ///
+    /// # Errors
+    /// [`Problem::BadParameter`] for anything else.
+    pub fn since(&self, key: &str, otherwise: &str, now: Instant) -> Result<Instant, Problem> {
+        let text = match self.one(key) {
+            "" => otherwise,
+            text => text,
+        };
+        if let Ok(span) = humantime::parse_duration(text) {
+            let micros = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+            return Ok(Instant(now.0.saturating_sub(micros)));
+        }
+        if let Ok(at) = OffsetDateTime::parse(text, &Rfc3339) {
+            return Ok(Instant::from_datetime(at));
+        }
+        let allowed = "a span as in 8h or 7d, a day as in 2026-11-26, or a time as in 2026-11-26T06:00:00Z";
+        Ok(Instant::from_datetime(
+            self.date(key, text, allowed)?
+                .with_time(Time::MIDNIGHT)
+                .assume_utc(),
+        ))
+    }
+
+    fn date(&self, key: &str, text: &str, allowed: &str) -> Result<Date, Problem> {
+        let day = Date::parse(text, &Iso8601::DATE);
+        day.map_err(|_| bad(key, text, allowed.to_owned()))
+    }
+
+    /// The values of a key, each one of these words.
+    ///
+    /// # Errors
+    /// [`Problem::BadParameter`] for another word.
+    pub fn known(&self, key: &str, words: &[&str]) -> Result<Vec<String>, Problem> {
+        self.keys(key, &words.join(", "), |text| words.contains(&text))
     }
 
     fn words<T: FromStr + Display + Copy>(&self, key: &str, words: &[T]) -> Result<Vec<T>, Problem> {

@@ -34,6 +34,8 @@ pub const ROUTES: &[(&str, &str, Right)] = &[
     ("GET", "/rules/{id}", Right::See),
     ("GET", "/suppliers", Right::See),
     ("GET", "/suppliers/{id}", Right::See),
+    ("GET", "/reports", Right::See),
+    ("GET", "/reports/{report}", Right::See),
     ("GET", "/evidence/{digest}", Right::See),
     ("GET", "/evidence/{digest}/walk", Right::See),
     ("GET", "/assets/{name}", Right::Anyone),

@@ -52,7 +52,13 @@ pub fn burn_down(course: &Course<'_>) -> Option<String> {
     let from = first.0.to_julian_day();
     let now = last.0.to_julian_day();
     let until = end(course, from, now);
-    let most = course.left.iter().map(|(_, left)| *left).max().unwrap_or(1).max(1);
+    let most = course
+        .left
+        .iter()
+        .map(|(_, left)| *left)
+        .max()
+        .unwrap_or(1)
+        .max(1);
     let mut drawn = String::new();
     draw(course, (from, now, until), most, &mut drawn).ok()?;
     let inner = drawn.split_once('>')?.1;
@@ -60,7 +66,10 @@ pub fn burn_down(course: &Course<'_>) -> Option<String> {
     Some(INKS.iter().fold(inner.to_owned(), |text, (ink, class)| {
         let colour = format!("#{:02X}{:02X}{:02X}", ink.0, ink.1, ink.2);
         text.replace(&format!("fill=\"{colour}\""), &format!("class=\"fill-{class}\""))
-            .replace(&format!("stroke=\"{colour}\""), &format!("class=\"line-{class}\""))
+            .replace(
+                &format!("stroke=\"{colour}\""),
+                &format!("class=\"line-{class}\""),
+            )
     }))
 }
 

@@ -331,12 +331,21 @@ fn totals(tally: &Tally, roles: &[&'static str]) -> Vec<Total> {
         Total {
             name,
             hatched,
-            cells: roles.iter().map(|role| cell(Some(role))).chain([cell(None)]).collect(),
+            cells: roles
+                .iter()
+                .map(|role| cell(Some(role)))
+                .chain([cell(None)])
+                .collect(),
         }
     };
     vec![
         row("elements", false, |sums| sums.elements, &[]),
-        row("maker unknown", true, |sums| sums.unknown, &[("maker", "unknown")]),
+        row(
+            "maker unknown",
+            true,
+            |sums| sums.unknown,
+            &[("maker", "unknown")],
+        ),
     ]
 }
 
@@ -372,7 +381,11 @@ fn row(name: &str, sums: &Sums, most: u64, currency: Option<&str>) -> Row {
 fn makers(tally: &Tally) -> Vec<Row> {
     let mut all: Vec<_> = tally.makers.iter().collect();
     all.sort_by_key(|(id, (name, sums))| {
-        (std::cmp::Reverse((sums.findings, sums.elements)), name.clone(), (*id).clone())
+        (
+            std::cmp::Reverse((sums.findings, sums.elements)),
+            name.clone(),
+            (*id).clone(),
+        )
     });
     let most = all.iter().map(|(_, (_, sums))| sums.elements).max().unwrap_or(0);
     let line = |(id, (name, sums)): &(&String, &(String, Sums))| Row {
@@ -403,9 +416,7 @@ fn makers(tally: &Tally) -> Vec<Row> {
 
 fn models(tally: &Tally) -> Vec<Row> {
     let mut all: Vec<_> = tally.models.iter().collect();
-    all.sort_by_key(|(key, sums)| {
-        (std::cmp::Reverse((sums.exposed, sums.elements)), (*key).clone())
-    });
+    all.sort_by_key(|(key, sums)| (std::cmp::Reverse((sums.exposed, sums.elements)), (*key).clone()));
     let most = all.iter().map(|(_, sums)| sums.elements).max().unwrap_or(0);
     let line = |((maker, name, model), sums): &(&(String, String, String), &Sums)| Row {
         more: show::clean(name, 48),

@@ -274,7 +274,11 @@ async fn show_finding(visit: &Visit, id: &str) -> Result<FindingPage, Problem> {
 }
 
 /// Claims about the part concerned, those for the supplier first; the unit's when the part has none.
-fn claims(view: &FindingView, element: Option<&ElementView>, raw: Option<&Raw>) -> (Vec<ClaimLine>, bool) {
+pub(super) fn claims(
+    view: &FindingView,
+    element: Option<&ElementView>,
+    raw: Option<&Raw>,
+) -> (Vec<ClaimLine>, bool) {
     let all = element
         .map(|element| element.claims.as_slice())
         .unwrap_or_default();

@@ -2,9 +2,10 @@
 
 mod answers;
 mod people;
+mod ledger;
+mod briefing;
 
 pub use people::TIMES;
-mod ledger;
 
 use model::*;
 use policy::Policies;
@@ -71,6 +72,8 @@ const RULES: [(&str, Severity, ResultClass, Option<&str>, f64); 5] = [
 pub struct Fixture {
     /// While set, the store does not answer.
     pub fails: AtomicBool,
+    /// Reports that were made.
+    pub made: Mutex<Vec<store::briefing::Made>>,
     /// Raise it and open pages look again.
     pub revision: watch::Sender<u64>,
     policies: Policies,
@@ -271,6 +274,7 @@ impl Fixture {
         let policies = Policies::built_in().unwrap();
         let mut made = Self {
             fails: AtomicBool::new(false),
+            made: Mutex::default(),
             revision: watch::Sender::new(7),
             policies,
             elements: Vec::new(),
@@ -327,6 +331,12 @@ impl Fixture {
     pub fn shared(self) -> (Arc<Self>, Arc<Policies>) {
         let policies = Arc::new(self.policies.clone());
         (Arc::new(self), policies)
+    }
+
+    /// A finding at a site.
+    pub fn findings_of(&self, site: &str) -> Option<FindingId> {
+        let found = self.findings.iter().find(|row| row.site.as_str() == site);
+        found.map(|row| row.finding)
     }
 
     /// Address of the evidence of an element.

@@ -24,7 +24,8 @@ pub const OPEN: [(&str, &str); 3] = [
     ("state", "acknowledged"),
     ("state", "assigned"),
 ];
-const OPEN_STATES: [FindingState; 3] = [
+/// The same as states.
+pub const OPEN_STATES: [FindingState; 3] = [
     FindingState::Open,
     FindingState::Acknowledged,
     FindingState::Assigned,

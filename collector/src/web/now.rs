@@ -5,11 +5,12 @@
 
 use super::access::Visit;
 use super::glance::{Glances, OPEN, Pressing};
+use super::hand::{Hand, Hands, Reading, SHIFT, Spark};
 use super::health::{self, Agent, SiteLine, Stage};
 use super::page::{Frame, answer};
 use super::show::{self, Left, Moment};
 use crate::api::Problem;
-use crate::api::query::Query;
+use crate::api::query::{self, Query};
 use askama::Template;
 use axum::extract::{Extension, Query as Pairs};
 use axum::response::Response;
@@ -38,6 +39,10 @@ struct WallPage {
 /// What both pages show.
 struct Parts {
     tiles: Vec<Tile>,
+    hand: Hand,
+    core: Vec<(String, String, String)>,
+    dealing: Vec<(&'static str, String, String)>,
+    unseen: [(&'static str, String, &'static str); 2],
     stages: Vec<Stage>,
     bar: Vec<Segment>,
     open: String,
@@ -61,6 +66,7 @@ struct Tile {
     detail: String,
     cover: Option<u64>,
     covers: &'static str,
+    spark: Option<Spark>,
 }
 
 struct Segment {
@@ -125,9 +131,10 @@ struct Change {
 pub async fn now(
     visit: Visit,
     Extension(glances): Extension<Glances>,
+    Extension(hands): Extension<Hands>,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
 ) -> Response {
-    match show_now(&visit, &glances, pairs).await {
+    match show_now(&visit, &glances, &hands, pairs).await {
         Ok((frame, parts)) if frame.wall => answer(&visit, Ok(WallPage { frame, parts })),
         made => answer(&visit, made.map(|(frame, parts)| NowPage { frame, parts })),
     }
@@ -136,15 +143,23 @@ pub async fn now(
 async fn show_now(
     visit: &Visit,
     glances: &Glances,
+    hands: &Hands,
     pairs: Vec<(String, String)>,
 ) -> Result<(Frame, Parts), Problem> {
-    let wall = Query::read(pairs, &["wall"])?.flag("wall")?;
-    let glance = glances.get(visit, Duration::from_secs(1)).await?;
+    let query = Query::read(pairs, query::NOW)?;
+    let wall = query.flag("wall")?;
     let now = (visit.clock)();
+    let since = query.since("since", SHIFT, now)?;
+    let glance = glances.get(visit, Duration::from_secs(1)).await?;
+    let reading = hands.get(visit, since, Duration::from_secs(1)).await?;
     let overview = &glance.overview;
     let most = overview.makers.iter().map(|row| row.elements).max().unwrap_or(0);
     let parts = Parts {
-        tiles: tiles(overview, &glance.pressing, now),
+        tiles: tiles(overview, &glance.pressing, &reading, now),
+        hand: Hand::new(&reading, &visit.person.name, query.one("since"), now),
+        core: core(&overview.exposure),
+        dealing: dealing(&overview.states),
+        unseen: unseen(overview),
         stages: health::stages(
             overview,
             visit.store.takes_writes(),
@@ -188,7 +203,7 @@ async fn show_now(
     Ok((frame, parts))
 }
 
-fn tiles(overview: &Overview, pressing: &Pressing, now: Instant) -> Vec<Tile> {
+fn tiles(overview: &Overview, pressing: &Pressing, reading: &Reading, now: Instant) -> Vec<Tile> {
     let of = |severity: Severity| count_of(&overview.severities, severity.as_str());
     let (critical, major) = (of(Severity::Critical), of(Severity::Major));
     let unknown = overview.elements.saturating_sub(overview.identified);
@@ -216,6 +231,11 @@ fn tiles(overview: &Overview, pressing: &Pressing, now: Instant) -> Vec<Tile> {
             ),
             cover: show::percent(overview.identified, overview.elements),
             covers: "have a named maker",
+            spark: Some(Spark::new(
+                &reading.days,
+                "findings opened that are critical or major",
+                |day| day.urgent,
+            )),
         },
         Tile {
             label: "findings due within 180 days",
@@ -227,6 +247,7 @@ fn tiles(overview: &Overview, pressing: &Pressing, now: Instant) -> Vec<Tile> {
             }),
             cover: show::percent(overview.identified, overview.elements),
             covers: "have a named maker",
+            spark: None,
         },
         Tile {
             label: "elements of unknown maker",
@@ -236,6 +257,7 @@ fn tiles(overview: &Overview, pressing: &Pressing, now: Instant) -> Vec<Tile> {
             detail: format!("{} of them never answered", show::number(dark)),
             cover: show::percent(overview.reached, overview.elements),
             covers: "answered at least once",
+            spark: None,
         },
         Tile {
             label: "agents that need a look",
@@ -250,7 +272,50 @@ fn tiles(overview: &Overview, pressing: &Pressing, now: Instant) -> Vec<Tile> {
             ),
             cover: show::percent(agents - ill.min(agents), agents),
             covers: "are well",
+            spark: None,
         },
+    ]
+}
+
+/// Whose law names how much in the core, with the way there.
+fn core(cells: &[ExposureCell]) -> Vec<(String, String, String)> {
+    let cells = cells
+        .iter()
+        .filter(|cell| cell.role == Role::Core.as_str() && cell.count > 0);
+    let way = |cell: &ExposureCell| {
+        let pairs = [("jurisdiction", cell.jurisdiction.as_str()), ("role", "core")];
+        let link = Query::of(&pairs.into_iter().chain(OPEN).collect::<Vec<_>>()).link("/findings");
+        (cell.jurisdiction.clone(), show::number(cell.count), link)
+    };
+    cells.map(way).collect()
+}
+
+/// Who has the open findings, with the way there.
+fn dealing(states: &[Count]) -> Vec<(&'static str, String, String)> {
+    [
+        ("nobody yet", "open"),
+        ("seen by somebody", "acknowledged"),
+        ("assigned", "assigned"),
+        ("waived", "waived"),
+    ]
+    .map(|(words, state)| {
+        let link = Query::of(&[("state", state)]).link("/findings");
+        (words, show::number(count_of(states, state)), link)
+    })
+    .into()
+}
+
+/// What has not been seen at all, with the way there.
+fn unseen(overview: &Overview) -> [(&'static str, String, &'static str); 2] {
+    let dark = overview.elements.saturating_sub(overview.reached);
+    let unknown = overview.elements.saturating_sub(overview.identified);
+    [
+        ("elements never answered", show::number(dark), "/coverage"),
+        (
+            "of unknown maker",
+            show::number(unknown),
+            "/elements?maker=unknown",
+        ),
     ]
 }
 

@@ -45,6 +45,7 @@ pub const PAGES: &[(&str, &str, &str, Right)] = &[
     ("what-if", "/what-if", "What if", Right::See),
     ("suppliers", "/suppliers", "Suppliers", Right::See),
     ("coverage", "/coverage", "Coverage", Right::See),
+    ("reports", "/reports", "Reports", Right::See),
     ("admin", "/admin", "Admin", Right::Administer),
 ];
 

@@ -6,6 +6,7 @@ mod law;
 mod life;
 mod rights;
 mod sites;
+mod reports;
 mod what_if;
 
 use super::fixture::{Fixture, NOW, TIMES, element_id, finding_id};
@@ -66,21 +67,45 @@ impl House {
     }
 
     fn listening(loopback_only: bool) -> Self {
+        let (store, web) = Self::web(loopback_only);
+        Self::of(store, web)
+    }
+
+    /// What the pages are made from.
+    fn web(loopback_only: bool) -> (Arc<Fixture>, Web) {
         let (store, policies) = Fixture::new(14, 700).shared();
         let door = Door::new(store.clone(), || NOW, TIMES);
-        Self::behind(door, store, policies, loopback_only)
+        let web = Self::web_behind(door, store.clone(), policies, loopback_only);
+        (store, web)
     }
 
     /// Pages of the fixture behind this door; an admin asks.
     fn behind(door: Door, store: Arc<Fixture>, policies: Arc<Policies>, loopback_only: bool) -> Self {
+        Self::of(
+            store.clone(),
+            Self::web_behind(door, store, policies, loopback_only),
+        )
+    }
+
+    fn of(store: Arc<Fixture>, web: Web) -> Self {
         let cookie = format!("marque={}", store.let_in(admin()));
-        let shutdown = CancellationToken::new();
-        let router = router(Web {
+        let shutdown = web.shutdown.clone();
+        Self {
+            router: router(web),
+            store,
+            shutdown,
+            cookie,
+        }
+    }
+
+    fn web_behind(door: Door, store: Arc<Fixture>, policies: Arc<Policies>, loopback_only: bool) -> Web {
+        Web {
             store: store.clone(),
             past: store.clone(),
             ledgers: store.clone(),
             knowledge: identify::Knowledge::built_in().unwrap(),
             assured: crate::packs::Assured::default(),
+            briefing: store.clone(),
             operator: "Lab Telecom".into(),
             operator_tags: ["eu_network_operator".to_owned()].into(),
             policies,
@@ -92,13 +117,7 @@ impl House {
             secure: false,
             door: Arc::new(door),
             metrics: None,
-            shutdown: shutdown.clone(),
-        });
-        Self {
-            router,
-            store,
-            shutdown,
-            cookie,
+            shutdown: CancellationToken::new(),
         }
     }
 
@@ -153,6 +172,12 @@ impl House {
             "/elements".into(),
             "/elements?polling=not_polled".into(),
             "/coverage".into(),
+            "/reports".into(),
+            "/reports/board".into(),
+            "/reports/board?as_of=2026-06-30".into(),
+            "/reports/pack?jurisdiction=DE".into(),
+            "/reports/register".into(),
+            "/reports/changes?since=30d".into(),
             "/coverage?site=ber-1&range=192.0.2.248/29&port=1161".into(),
             format!("/elements/{}", element_id(0)),
             format!("/elements/{}", element_id(3)),

@@ -44,12 +44,13 @@ impl Default for Turn {
 }
 
 impl Turn {
-    /// The turn, until it is dropped.
+    /// Until it is dropped, nobody else judges the whole network for a page.
     ///
     /// # Errors
-    /// [`Problem::Busy`] while somebody else has it.
-    pub(super) fn take(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        Arc::clone(&self.0).try_acquire_owned().map_err(|_| Problem::Busy)
+    /// [`Problem::Busy`] while somebody does.
+    pub fn take(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let turn = Arc::clone(&self.0).try_acquire_owned();
+        turn.map_err(|_| Problem::Busy)
     }
 }
 

@@ -17,6 +17,7 @@ mod life;
 mod acts;
 mod accounts;
 mod sessions;
+mod briefing;
 mod row;
 mod overview;
 mod findings;

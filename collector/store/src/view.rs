@@ -241,6 +241,10 @@ pub struct FindingFilter {
     pub roles: Vec<String>,
     /// Part of element name, address or component name.
     pub text: String,
+    /// Only those assigned to them.
+    pub owner: Option<String>,
+    /// Only those with a waiver that waits for a second person.
+    pub asked: bool,
     /// Key of the page, from [`Page::next`].
     pub after: Option<String>,
     /// Rows a page, at most 500; 0 means 100.

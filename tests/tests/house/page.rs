@@ -1,6 +1,7 @@
 //! The pages in a real browser: headless Chromium through its WebDriver.
 
 use super::programs::{LAB, PATIENCE};
+use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use lab::element::Behaviour;
 use lab::house::{House, HouseSpec};
@@ -10,18 +11,21 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-const MEAN: &str = "1.3.6.1.2.1.1.1.0|4|<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\n\
+/// An element whose every text is markup.
+pub const MEAN: &str = "1.3.6.1.2.1.1.1.0|4|<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\n\
     1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.2011.2.62.2.9\n1.3.6.1.2.1.1.3.0|67|5\n1.3.6.1.2.1.1.5.0|4|<svg onload=alert(1)>\n";
 
 /// chromedriver on a port of its own choice, ended with the test.
-struct Browser {
+pub struct Browser {
     _driver: Child,
-    client: Client,
+    /// Its WebDriver.
+    pub client: Client,
     _profile: tempfile::TempDir,
 }
 
 impl Browser {
-    async fn open(width: u32, height: u32) -> Self {
+    /// A window of this size.
+    pub async fn open(width: u32, height: u32) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -74,12 +78,13 @@ impl Browser {
         }
     }
 
-    async fn script(&self, script: &str) -> Value {
+    /// What a script answers.
+    pub async fn script(&self, script: &str) -> Value {
         self.client.execute(script, vec![]).await.unwrap()
     }
 
     /// Asks until the script says true.
-    async fn until(&self, what: &str, script: &str) {
+    pub async fn until(&self, what: &str, script: &str) {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         let mut tick = tokio::time::interval(std::time::Duration::from_millis(100));
         while self.script(script).await != Value::Bool(true) {
@@ -88,7 +93,8 @@ impl Browser {
         }
     }
 
-    async fn text(&self) -> String {
+    /// The text of the page as people see it.
+    pub async fn text(&self) -> String {
         self.client
             .find(Locator::Css("body"))
             .await
@@ -96,6 +102,43 @@ impl Browser {
             .text()
             .await
             .unwrap()
+    }
+
+    /// Shows pages from now on in a window of this width, to somebody who prefers this:
+    /// `prefers-color-scheme`, `forced-colors` and the like, and the medium (`print`; empty: a screen).
+    pub async fn look(&self, width: u32, medium: &str, prefers: &[(&str, &str)]) {
+        let features: Vec<_> = prefers
+            .iter()
+            .map(|(name, value)| json!({"name": name, "value": value}))
+            .collect();
+        let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
+        for (method, params) in [
+            ("Emulation.setDeviceMetricsOverride", size),
+            (
+                "Emulation.setEmulatedMedia",
+                json!({"media": medium, "features": features}),
+            ),
+        ] {
+            let command = DevTools(json!({"cmd": method, "params": params}));
+            self.client.issue_cmd(command).await.unwrap();
+        }
+    }
+}
+
+/// A command to Chromium itself.
+#[derive(Debug)]
+struct DevTools(Value);
+
+impl WebDriverCompatibleCommand for DevTools {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!(
+            "session/{}/goog/cdp/execute",
+            session.unwrap_or_default()
+        ))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (hyper::Method, Option<String>) {
+        (hyper::Method::POST, Some(self.0.to_string()))
     }
 }
 

@@ -79,6 +79,12 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &FindingFilter) {
     let elements: Vec<String> = filter.elements.iter().map(ToString::to_string).collect();
     any_of(query, "f.element_id", &elements);
     any_of(query, "COALESCE(d.role, 'unknown')", &filter.roles);
+    if let Some(owner) = &filter.owner {
+        query.push(" AND f.owner = ").push_bind(owner.clone());
+    }
+    if filter.asked {
+        query.push(" AND f.asked IS NOT NULL");
+    }
     if !filter.text.is_empty() {
         let pattern = contains(&filter.text);
         query

@@ -1,0 +1,277 @@
+//! Reports: exposure for the board, evidence packs, the register, what changed; to print or take away.
+//!
+//! Invariants: a report that is shown or taken away stands in the audit log before it leaves, with
+//! the digest of what it said; page, CSV and JSON say the same; nobody is told of sites they may
+//! not see.
+
+pub mod content;
+pub mod scope;
+mod board;
+mod pack;
+mod register;
+mod changes;
+
+use super::access::Visit;
+use super::glance::Glances;
+use super::page::{Frame, answer, refuse};
+use super::what_if::Turn;
+use crate::api::Problem;
+use crate::api::query::{self, Query};
+use askama::Template;
+use axum::extract::{Extension, Path, Query as Pairs};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use content::Content;
+use serde::Serialize;
+use serde_json::json;
+use store::briefing::Made;
+use time::Date;
+
+/// Word, name, and what it is for.
+pub const REPORTS: [(&str, &str, &str); 4] = [
+    (
+        "board",
+        "Exposure for the board",
+        "How much of the network stands how, under which law, until when: one page.",
+    ),
+    (
+        "pack",
+        "Evidence pack for an auditor",
+        "Each finding of one jurisdiction walked back: rule, claims, bytes, evidence, agent and time.",
+    ),
+    (
+        "register",
+        "Register of restricted equipment",
+        "Every entry by site, as authorities ask for it once a year.",
+    ),
+    (
+        "changes",
+        "What changed, and why",
+        "Since a day or a moment, by cause: network, law, knowledge, time, people.",
+    ),
+];
+
+/// What is asked, and with what it can be answered.
+pub struct Asked<'a> {
+    /// The parameters.
+    pub query: &'a Query,
+    /// The last counts.
+    pub glances: &'a Glances,
+    /// Whose turn it is to judge the whole network.
+    pub turn: &'a Turn,
+}
+
+#[derive(Template)]
+#[template(path = "reports.html")]
+struct IndexPage {
+    frame: Frame,
+    laws: Vec<String>,
+    sites: Vec<String>,
+    today: String,
+}
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct ReportPage {
+    frame: Frame,
+    content: Content,
+    digest: String,
+    by: String,
+    forms: Vec<(String, String)>,
+    horizon: String,
+}
+
+/// How a report leaves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Page,
+    Csv,
+    Json,
+}
+
+/// `/reports`
+pub async fn index(visit: Visit, Extension(glances): Extension<Glances>) -> Response {
+    let made = async {
+        let frame = Frame::new(&visit, "reports");
+        let glance = glances.get(&visit, super::glance::STALE).await?;
+        let sites = glance.overview.sites.iter().map(|row| &row.site.name);
+        let packs = visit.policies.packs().iter();
+        Ok(IndexPage {
+            laws: packs.map(|pack| pack.code.as_str().to_owned()).collect(),
+            sites: sites
+                .filter(|site| visit.person.sees(site))
+                .map(ToString::to_string)
+                .collect(),
+            today: frame.as_of.clone(),
+            frame,
+        })
+    };
+    answer(&visit, made.await)
+}
+
+/// `/reports/{report}`
+pub async fn report(
+    visit: Visit,
+    Extension(glances): Extension<Glances>,
+    Extension(turn): Extension<Turn>,
+    Path(report): Path<String>,
+    Pairs(pairs): Pairs<Vec<(String, String)>>,
+) -> Response {
+    match make(&visit, &glances, &turn, &report, pairs).await {
+        Ok(response) => response,
+        Err(problem) => refuse(&visit, Some(visit.person.clone()), &problem),
+    }
+}
+
+async fn make(
+    visit: &Visit,
+    glances: &Glances,
+    turn: &Turn,
+    report: &str,
+    pairs: Vec<(String, String)>,
+) -> Result<Response, Problem> {
+    let query = Query::read(pairs, query::REPORT)?;
+    let form = match query.one("as") {
+        "" => Form::Page,
+        "csv" => Form::Csv,
+        "json" => Form::Json,
+        text => return Err(query::bad("as", text, "csv, json, or leave it out".to_owned())),
+    };
+    let frame = Frame::new(visit, "reports");
+    let asked = Asked {
+        query: &query,
+        glances,
+        turn,
+    };
+    let content = match report {
+        "board" => board::content(visit, &asked).await?,
+        "pack" => pack::content(visit, &asked).await?,
+        "register" => register::content(visit, &asked).await?,
+        "changes" => changes::content(visit, &asked).await?,
+        _ => return Err(Problem::NotFound("report")),
+    };
+    let digest = content::digest(&content.canonical()?);
+    let made = format!("made by {} at {}", visit.person.name, frame.made.full);
+    let csv = match form {
+        Form::Csv => Some(content.csv(query.one("table"), &made, &digest)?),
+        Form::Page | Form::Json => None,
+    };
+    note(visit, report, &content, &digest, form).await?;
+    let name = |end: &str| {
+        let day: String = content.as_of.chars().filter(char::is_ascii_graphic).collect();
+        format!("attachment; filename=\"marque-{report}-{day}.{end}\"")
+    };
+    Ok(match (form, csv) {
+        (Form::Csv, Some(csv)) => {
+            let about = [
+                (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+                (header::CONTENT_DISPOSITION, name("csv")),
+            ];
+            (about, csv).into_response()
+        }
+        (Form::Json, _) => {
+            let about = [
+                (header::CONTENT_TYPE, "application/json".to_owned()),
+                (header::CONTENT_DISPOSITION, name("json")),
+            ];
+            let told = Told {
+                sha256: &digest,
+                made_by: &visit.person.name,
+                made_at: &frame.made.iso,
+                content: &content,
+            };
+            let body = serde_json::to_string(&told).map_err(|_| Problem::Unreadable("report"))?;
+            (about, body).into_response()
+        }
+        _ => {
+            let path = format!("/reports/{report}");
+            let forms = content.tables.iter().map(|table| {
+                let link = query.with("as", "csv").with("table", table.key).link(&path);
+                (format!("CSV: {}", table.title.to_lowercase()), link)
+            });
+            let forms = forms.chain([("JSON".to_owned(), query.with("as", "json").link(&path))]);
+            let page = ReportPage {
+                forms: forms.collect(),
+                by: super::show::clean(&visit.person.name, 100),
+                horizon: content.horizon.clone(),
+                digest,
+                content,
+                frame,
+            };
+            answer(visit, Ok(page))
+        }
+    })
+}
+
+/// A report as a file: who made it beside what it says.
+#[derive(Serialize)]
+struct Told<'a> {
+    sha256: &'a str,
+    made_by: &'a str,
+    made_at: &'a str,
+    content: &'a Content,
+}
+
+async fn note(
+    visit: &Visit,
+    report: &str,
+    content: &Content,
+    digest: &str,
+    form: Form,
+) -> Result<(), Problem> {
+    let form = match form {
+        Form::Page => "page",
+        Form::Csv => "csv",
+        Form::Json => "json",
+    };
+    let detail = json!({
+        "as_of": content.as_of,
+        "asked": content.asked,
+        "form": form,
+        "sha256": digest,
+    });
+    let made = Made {
+        person: visit.person.name.clone(),
+        account: "pages".to_owned(),
+        report: report.to_owned(),
+        detail: detail.to_string(),
+    };
+    visit.briefing.note(&made, (visit.clock)()).await?;
+    Ok(())
+}
+
+impl Asked<'_> {
+    /// A day that was asked for.
+    ///
+    /// # Errors
+    /// [`Problem::BadParameter`] for anything that is no day.
+    pub fn day(&self, key: &str) -> Result<Option<Date>, Problem> {
+        self.query.day(key)
+    }
+}
+
+/// A report with nothing in it yet.
+fn heading(visit: &Visit, asked: &Asked<'_>, report: &'static str, title: &str) -> Content {
+    let clean = |(key, value): (&str, &str)| (key.to_owned(), super::show::clean(value, 120));
+    let mut said: Vec<_> = asked.query.filters().map(clean).collect();
+    if let Some(sites) = &visit.person.sites {
+        let names: Vec<_> = sites.iter().map(ToString::to_string).collect();
+        said.push(("only sites that may be seen".to_owned(), names.join(" ")));
+    }
+    Content {
+        report,
+        title: title.to_owned(),
+        asked: said,
+        operator: super::show::clean(&visit.operator, 100),
+        as_of: (visit.clock)()
+            .date()
+            .map(|day| day.to_string())
+            .unwrap_or_default(),
+        policies: visit.policies.version().to_owned(),
+        knowledge: visit.knowledge_version.clone(),
+        horizon: visit.policies.horizon(),
+        disclaimer: policy::DISCLAIMER,
+        facts: Vec::new(),
+        tables: Vec::new(),
+    }
+}
