@@ -507,8 +507,6 @@ async fn on_loopback_only_its_own_names_are_answered() {
     let open = House::listening(false);
     let page = open.get_with("/", "noc.example", &[]).await;
     assert_eq!(page.status, StatusCode::OK);
-    assert!(page.body.contains("open to the network without sign-in"));
-    assert!(house.get("/").await.body.contains("loopback only"));
 }
 
 #[tokio::test]

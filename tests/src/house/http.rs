@@ -2,7 +2,7 @@
 
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
-use hyper::header::HOST;
+use hyper::header::{AUTHORIZATION, HOST};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::error::Error;
@@ -14,9 +14,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// No page is larger.
 const LARGEST: usize = 16 << 20;
 
-/// The body of an answer, which must be 200.
-pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<String, String> {
-    let answer = tokio::time::timeout(PATIENCE, exchange(address, path)).await;
+/// The body of an answer, which must be 200, to whoever shows this token.
+pub(crate) async fn get(address: SocketAddr, path: &str, token: Option<&str>) -> Result<String, String> {
+    let answer = tokio::time::timeout(PATIENCE, exchange(address, path, token)).await;
     let answer = answer.map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?;
     match answer.map_err(|error| error.to_string())? {
         (StatusCode::OK, body) => Ok(body),
@@ -27,14 +27,17 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<String, Strin
 async fn exchange(
     address: SocketAddr,
     path: &str,
+    token: Option<&str>,
 ) -> Result<(StatusCode, String), Box<dyn Error + Send + Sync>> {
     let stream = tokio::net::TcpStream::connect(address).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     // Ends with the exchange; its error is also the sender's.
     tokio::spawn(connection);
-    let request = Request::get(path)
-        .header(HOST, address.to_string())
-        .body(Empty::<Bytes>::new())?;
+    let mut request = Request::get(path).header(HOST, address.to_string());
+    if let Some(token) = token {
+        request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let request = request.body(Empty::<Bytes>::new())?;
     let response = sender.send_request(request).await?;
     let status = response.status();
     let body = Limited::new(response.into_body(), LARGEST)
@@ -64,7 +67,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_200_is_an_answer() {
-        let get = async |answer| get(server(answer).await, "/x").await;
+        let get = async |answer| get(server(answer).await, "/x", None).await;
         assert_eq!(
             get("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
                 .await
