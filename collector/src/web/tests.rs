@@ -66,12 +66,18 @@ impl House {
 
     fn listening(loopback_only: bool) -> Self {
         let (store, policies) = Fixture::new(14, 700).shared();
-        let door = Door::new(store.clone(), || NOW, TIMES);
-        Self::behind(door, store, policies, loopback_only)
+        let door = Arc::new(Door::new(store.clone(), || NOW, TIMES));
+        Self::over(door, store, policies, loopback_only, false)
     }
 
     /// Pages of the fixture behind this door; an admin asks.
-    fn behind(door: Door, store: Arc<Fixture>, policies: Arc<Policies>, loopback_only: bool) -> Self {
+    fn over(
+        door: Arc<Door>,
+        store: Arc<Fixture>,
+        policies: Arc<Policies>,
+        loopback_only: bool,
+        secure: bool,
+    ) -> Self {
         let cookie = format!("marque={}", store.let_in(admin()));
         let shutdown = CancellationToken::new();
         let router = router(Web {
@@ -85,8 +91,8 @@ impl House {
             uncommitted: crate::ingest::Uncommitted::default(),
             clock: || NOW,
             loopback_only,
-            secure: false,
-            door: Arc::new(door),
+            secure,
+            door,
             metrics: None,
             shutdown: shutdown.clone(),
         });
@@ -129,14 +135,7 @@ impl House {
         for (name, value) in more {
             request = request.header(name, *value);
         }
-        let response = self.ask(request.body(Body::empty()).unwrap()).await;
-        let (parts, body) = response.into_parts();
-        let bytes = to_bytes(body, 64 << 20).await.unwrap();
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body: String::from_utf8(bytes.to_vec()).unwrap(),
-        }
+        read(self.ask(request.body(Body::empty()).unwrap()).await).await
     }
 
     fn pages(&self) -> Vec<String> {
@@ -153,7 +152,20 @@ impl House {
             format!("/elements/{}", element_id(0)),
             format!("/elements/{}", element_id(3)),
             format!("/evidence/{digest}"),
+            "/sign-in".into(),
+            "/account".into(),
+            "/admin".into(),
         ]
+    }
+}
+
+async fn read(response: axum::response::Response) -> Answer {
+    let (parts, body) = response.into_parts();
+    let bytes = to_bytes(body, 64 << 20).await.unwrap();
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: String::from_utf8(bytes.to_vec()).unwrap(),
     }
 }
 
