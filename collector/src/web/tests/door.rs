@@ -301,7 +301,9 @@ async fn sessions_end_when_idle_and_in_any_case() {
     let (behind, cookie) = Behind::with_ada().await;
     let here = async |at: i64| {
         LATER.set(at);
-        behind.get("/", &cookie).await.status == StatusCode::OK
+        let status = behind.get("/", &cookie).await.status;
+        behind.log().await;
+        status == StatusCode::OK
     };
     let hour = 3_600;
     assert!(here(4 * hour).await);
@@ -312,6 +314,7 @@ async fn sessions_end_when_idle_and_in_any_case() {
     for at in (0..24).step_by(3) {
         LATER.set(begun + at * hour);
         assert_eq!(behind.get("/", &cookie).await.status, StatusCode::OK, "{at}");
+        behind.log().await;
     }
     LATER.set(begun + 24 * hour);
     assert_eq!(
@@ -499,6 +502,7 @@ async fn tokens_open_what_their_scopes_name() {
         "run out"
     );
     LATER.set(0);
+    behind.log().await;
     let tokens = behind.store.tokens().await.unwrap();
     let row = tokens.iter().find(|row| row.name == "zabbix").unwrap();
     assert!(row.used.is_some());
