@@ -1,10 +1,11 @@
 //! The command line: `serve`, `check-config`, `identify`, `policy`, `finding` for what people do about findings,
-//! `agent` for who may come in, `authority` for who says so, `spool` for what comes by courier, `unit` for hardware
+//! `account` for who may sign in, `agent` for which agents may come in, `authority` for who says so, `spool` for what comes by courier, `unit` for hardware
 //! over time, `knowledge` for who makes what.
 //!
 //! Invariant: whatever goes wrong is one line on standard error and an exit code
 //! of `sysexits.h` (64 usage, 65 facts that cannot be judged, 78 configuration, 1 anything else).
 
+mod accounts;
 mod agents;
 mod authority;
 mod plans;
@@ -61,6 +62,9 @@ enum Command {
         #[arg(required = true, value_name = "FILE")]
         recordings: Vec<PathBuf>,
     },
+    /// Who may sign in, and tokens of programs: add, list, role, disable, link, token.
+    #[command(subcommand)]
+    Account(accounts::Command),
     /// What concerns agents.
     #[command(subcommand)]
     Agent(agents::Command),
@@ -136,6 +140,7 @@ pub fn run_by(args: impl IntoIterator<Item = OsString>, clock: fn() -> Instant) 
             knowledge,
             recordings,
         } => return recordings::identify(knowledge.as_deref(), &recordings),
+        Command::Account(command) => block_on(accounts::run(&command)),
         Command::Agent(command) => block_on(agents::run(&command)),
         Command::Plan(command) => block_on(plans::run(&command)),
         Command::Policy(command) => policy::run(&command),

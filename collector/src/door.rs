@@ -178,7 +178,7 @@ impl Door {
             return Ok(None);
         };
         if now.seconds_since(session.seen) >= TOUCH.as_secs() {
-            self.store.touch_session(session.session, now).await?;
+            self.diary.session_used(session.session);
         }
         let pass = match session.of {
             SessionOf::Account(account) => Pass::Session {
@@ -224,7 +224,7 @@ impl Door {
             .used
             .is_none_or(|used| now.seconds_since(used) >= TOUCH.as_secs())
         {
-            self.store.touch_token(token.token, now).await?;
+            self.diary.token_used(token.token);
         }
         Ok(Some(token))
     }
@@ -565,11 +565,21 @@ impl Door {
     }
 }
 
-/// A name as it is kept: no blanks around it, nothing that cannot be seen.
+/// Names of the audit log that are nobody's.
+const OURS: [&str; 3] = ["nobody", "collector", "token "];
+
+/// A name as it is kept: no blanks around it, nothing that cannot be seen, none of ours.
 fn fit_name(name: &str) -> Result<String, Refused> {
     let name = name.trim();
     if !NAME.contains(&name.chars().count()) {
         return Err(Refused::Name("a name has 1 to 64 characters"));
+    }
+    let key = name.to_lowercase();
+    if OURS
+        .iter()
+        .any(|ours| key == ours.trim() || (ours.ends_with(' ') && key.starts_with(ours)))
+    {
+        return Err(Refused::Name("this name is taken"));
     }
     let plain = |c: char| c.is_alphanumeric() || " .-_@+'".contains(c);
     if !name.chars().all(plain) {

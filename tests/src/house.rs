@@ -7,6 +7,7 @@
 //! they see their standard input end and leave.
 
 mod child;
+mod door;
 mod files;
 pub(crate) mod http;
 mod seen;
@@ -16,6 +17,7 @@ pub use seen::{Pending, Seen, Summary};
 
 use crate::network::{Network, NetworkError, Plan};
 use child::Child;
+use door::Key;
 use files::{Folder, Tuning};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -144,6 +146,14 @@ pub enum HouseError {
         /// The last lines it wrote.
         log: String,
     },
+    /// Nobody could be let in.
+    #[error("{path}: no account could be made: {why}")]
+    Door {
+        /// The configuration.
+        path: PathBuf,
+        /// What happened.
+        why: String,
+    },
     /// The collector does not answer as it should.
     #[error("collector at {url}: {why}")]
     Http {
@@ -174,6 +184,7 @@ pub struct House {
     grpc: SocketAddr,
     certificate_lifetime: String,
     trial: Option<Trial>,
+    key: Key,
 }
 
 impl House {
@@ -211,9 +222,11 @@ impl House {
             grpc: spec.grpc.unwrap_or(free),
             certificate_lifetime: spec.certificate_lifetime,
             trial: spec.trial,
+            key: Key::default(),
         };
         house.folder.elements(&house.network)?;
         house.start_collector().await?;
+        house.key = Key::cut(&house.folder.path("collector.toml")).await?;
         for site in house.network.plan.sites.clone() {
             let pem = house.folder.path(&format!("agent-{}.pem", site.name));
             if !pem.exists() {
@@ -319,6 +332,18 @@ impl House {
         format!("http://{}", self.http)
     }
 
+    /// A link that signs a browser in, once.
+    #[must_use]
+    pub fn sign_in_url(&self) -> String {
+        format!("{}{}", self.http_url(), self.key.link)
+    }
+
+    /// What programs show to the collector: `Authorization: Bearer …`.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.key.token
+    }
+
     /// Where its agents connect.
     #[must_use]
     pub fn grpc(&self) -> SocketAddr {
@@ -376,10 +401,12 @@ impl House {
     /// # Errors
     /// [`HouseError::Http`] when it does not answer 200.
     pub async fn get(&self, path: &str) -> Result<String, HouseError> {
-        http::get(self.http, path).await.map_err(|why| HouseError::Http {
-            url: format!("{}{path}", self.http_url()),
-            why,
-        })
+        http::get(self.http, path, Some(&self.key.token))
+            .await
+            .map_err(|why| HouseError::Http {
+                url: format!("{}{path}", self.http_url()),
+                why,
+            })
     }
 
     /// A connection to its pages that is kept.

@@ -175,10 +175,10 @@ pub struct Person {
 }
 
 impl Person {
-    /// Whether they may.
+    /// Whether they may. Whoever is limited to sites decides nothing about who may: he could make himself one of all.
     #[must_use]
     pub fn may(&self, right: Right) -> bool {
-        self.role.may(right)
+        self.role.may(right) && (right != Right::Administer || self.sites.is_none())
     }
 
     /// Whether they may see what stands at this site.
@@ -256,6 +256,13 @@ mod tests {
             ..all.clone()
         };
         assert!(all.sees(&site("london")) && some.sees(&site("berlin")) && !some.sees(&site("london")));
+        let (all_admin, some_admin) = [&all, &some]
+            .map(|person| Person {
+                role: AccessRole::Admin,
+                ..person.clone()
+            })
+            .into();
+        assert!(all_admin.may(Right::Administer) && !some_admin.may(Right::Administer));
         let asked = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
         assert_eq!(all.within(asked(&["london"])), ["london"]);
         assert!(all.within(asked(&[])).is_empty());

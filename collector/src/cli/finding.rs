@@ -1,8 +1,8 @@
 //! `finding …`: what people look at and do about findings.
 //!
 //! Works on the store's file, whether or not a collector runs on it; one that
-//! runs follows within seconds. Whoever acts says who they are: there are no
-//! accounts yet, so the account of the machine is written down beside the name.
+//! runs follows within seconds. Whoever acts says who they are: the command knows no
+//! accounts, so the account of the machine is written down beside the name.
 
 mod choose;
 mod print;

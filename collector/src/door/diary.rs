@@ -19,6 +19,7 @@ use store::Accounts;
 use store::accounts::{By, Deed};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// Rows that may wait.
 const WAITING: usize = 4_096;
@@ -33,12 +34,22 @@ const REMEMBERED: usize = 20_000;
 /// Rows of failed sign-ins: so many at once, then one a second.
 const FAILURES: u32 = 100;
 
-/// The audit log as pages write it.
+/// What is written down.
+enum Entry {
+    /// A row of the audit log.
+    Deed(Deed),
+    /// That a session is used.
+    Session(Uuid, Instant),
+    /// That a token is used.
+    Token(Uuid, Instant),
+}
+
+/// The audit log as pages write it, and what is used.
 pub struct Diary {
     store: Arc<dyn Accounts>,
     clock: fn() -> Instant,
-    into: mpsc::Sender<Deed>,
-    out: tokio::sync::Mutex<mpsc::Receiver<Deed>>,
+    into: mpsc::Sender<Entry>,
+    out: tokio::sync::Mutex<mpsc::Receiver<Entry>>,
     dropped: AtomicU64,
     seen: Mutex<HashMap<(String, &'static str, String), Instant>>,
     failures: RateLimiter<NotKeyed, InMemoryState, DefaultClock, NoOpMiddleware>,
@@ -100,9 +111,19 @@ impl Diary {
             action: action.to_owned(),
             subjects,
         };
-        if self.into.try_send(deed).is_err() {
+        if self.into.try_send(Entry::Deed(deed)).is_err() {
             self.drop_one();
         }
+    }
+
+    /// Notes that a session is used; where there is no room, its next request does.
+    pub fn session_used(&self, session: Uuid) {
+        let _room = self.into.try_send(Entry::Session(session, (self.clock)()));
+    }
+
+    /// Notes that a token is used; where there is no room, its next request does.
+    pub fn token_used(&self, token: Uuid) {
+        let _room = self.into.try_send(Entry::Token(token, (self.clock)()));
     }
 
     fn drop_one(&self) {
@@ -113,18 +134,40 @@ impl Diary {
     /// Writes what waits until `stop`, and then what is left.
     pub async fn keep(&self, stop: CancellationToken) {
         let mut out = self.out.lock().await;
-        let mut deeds = Vec::new();
+        let (mut entries, mut deeds) = (Vec::new(), Vec::new());
         loop {
             tokio::select! {
                 biased;
-                _ = out.recv_many(&mut deeds, TOGETHER) => {}
+                _ = out.recv_many(&mut entries, TOGETHER) => {}
                 () = stop.cancelled() => break,
             }
+            let mut used = Vec::new();
+            for entry in entries.drain(..) {
+                match entry {
+                    Entry::Deed(deed) => deeds.push(deed),
+                    other => used.push(other),
+                }
+            }
+            self.touch(used).await;
             while !self.write(&mut deeds).await {
                 tokio::select! {
                     () = stop.cancelled() => return,
                     () = tokio::time::sleep(PAUSE) => {}
                 }
+            }
+        }
+    }
+
+    /// A use that cannot be written is written with a later one.
+    async fn touch(&self, used: Vec<Entry>) {
+        for entry in used {
+            let done = match entry {
+                Entry::Session(session, at) => self.store.touch_session(session, at).await,
+                Entry::Token(token, at) => self.store.touch_token(token, at).await,
+                Entry::Deed(_) => Ok(()),
+            };
+            if let Err(error) = done {
+                tracing::warn!(error = chain(&error), "use of a session or token not written");
             }
         }
     }
@@ -143,6 +186,9 @@ impl Diary {
                 action: "rows_dropped".to_owned(),
                 subjects: vec![dropped.to_string()],
             });
+        }
+        if deeds.is_empty() {
+            return true;
         }
         match self.store.record(deeds).await {
             Ok(()) => {

@@ -15,8 +15,10 @@ const OF_NAME: u32 = 5;
 const OF_ADDRESS: u32 = 20;
 /// The first wait; each further failure doubles it.
 const FIRST: Duration = Duration::from_secs(30);
-/// The longest wait, and how long failures are remembered.
+/// The longest wait.
 pub const LONGEST: Duration = Duration::from_secs(15 * 60);
+/// So long after the last of them failures are forgotten.
+const FORGOTTEN: Duration = Duration::from_secs(3_600);
 /// Names, and addresses, remembered at once.
 const REMEMBERED: usize = 10_000;
 
@@ -66,7 +68,7 @@ impl Strikes {
 }
 
 fn over(strike: &Strike, now: Instant) -> bool {
-    now.seconds_since(strike.last) >= LONGEST.as_secs() && strike.until <= now
+    now.seconds_since(strike.last) >= FORGOTTEN.as_secs()
 }
 
 fn count<K: Eq + Hash + Clone>(strikes: &mut HashMap<K, Strike>, key: K, allowed: u32, now: Instant) -> bool {
@@ -135,7 +137,7 @@ mod tests {
             now += i64::try_from(wait).unwrap();
             assert_eq!(strikes.wait("ada", None, at(now)), None);
         }
-        assert!(!strikes.strike("ada", None, at(now + 900)), "forgotten");
+        assert!(!strikes.strike("ada", None, at(now + 3_600)), "forgotten");
         strikes.clear("ada");
         assert!(strikes.names.is_empty());
     }

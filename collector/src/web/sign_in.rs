@@ -132,8 +132,7 @@ fn words(refused: Refused) -> Result<(StatusCode, String), Problem> {
         Refused::Locked(_) => StatusCode::TOO_MANY_REQUESTS,
         Refused::Busy | Refused::NoRandom(_) => StatusCode::SERVICE_UNAVAILABLE,
         Refused::DeadLink => StatusCode::GONE,
-        Refused::Wrong => StatusCode::FORBIDDEN,
-        Refused::Name(_) | Refused::Password(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Refused::Wrong | Refused::Name(_) | Refused::Password(_) => StatusCode::UNPROCESSABLE_ENTITY,
     };
     let text = refused.to_string();
     let mut letters = text.chars();

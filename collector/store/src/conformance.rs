@@ -1,5 +1,6 @@
 //! What holds for every backend. Each test gets its own fresh store.
 
+mod accounts;
 mod admission;
 mod plans;
 mod coverage;

@@ -259,7 +259,7 @@ fn late(deadline: Instant, what: &str) -> Result<(), BenchError> {
 
 /// Reports in an agent's spool, as it says itself.
 async fn waiting(agent: SocketAddr) -> Result<u64, BenchError> {
-    let page = http::get(agent, "/metrics")
+    let page = http::get(agent, "/metrics", None)
         .await
         .map_err(BenchError::Unexpected)?;
     spooled(&page).ok_or_else(|| BenchError::Unexpected("the agent does not say what waits".to_owned()))

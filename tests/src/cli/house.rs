@@ -221,8 +221,9 @@ fn enough(summary: &Summary) -> Result<(), String> {
 fn greet(house: &House, json: bool) -> Result<(), String> {
     let data = house.data().display();
     let lines = format!(
-        "Marque shows the network at {}\nData and logs lie in {data}",
-        house.http_url()
+        "Marque shows the network at {}\n(this link signs one browser in, within a day; `account link --sign-in lab` makes \
+         another)\nData and logs lie in {data}",
+        house.sign_in_url()
     );
     if json {
         super::note(&lines);

@@ -2,7 +2,7 @@
 
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
-use hyper::header::{ACCEPT_ENCODING, HOST};
+use hyper::header::{ACCEPT_ENCODING, AUTHORIZATION, HOST};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::error::Error;
@@ -14,9 +14,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// No page is larger.
 const LARGEST: usize = 16 << 20;
 
-/// The body of an answer, which must be 200.
-pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<String, String> {
-    let answer = tokio::time::timeout(PATIENCE, exchange(address, path)).await;
+/// The body of an answer, which must be 200, to whoever shows this token.
+pub(crate) async fn get(address: SocketAddr, path: &str, token: Option<&str>) -> Result<String, String> {
+    let answer = tokio::time::timeout(PATIENCE, exchange(address, path, token)).await;
     let answer = answer.map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?;
     match answer.map_err(|error| error.to_string())? {
         (StatusCode::OK, body) => Ok(body),
@@ -27,14 +27,17 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<String, Strin
 async fn exchange(
     address: SocketAddr,
     path: &str,
+    token: Option<&str>,
 ) -> Result<(StatusCode, String), Box<dyn Error + Send + Sync>> {
     let stream = tokio::net::TcpStream::connect(address).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     // Ends with the exchange; its error is also the sender's.
     tokio::spawn(connection);
-    let request = Request::get(path)
-        .header(HOST, address.to_string())
-        .body(Empty::<Bytes>::new())?;
+    let mut request = Request::get(path).header(HOST, address.to_string());
+    if let Some(token) = token {
+        request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let request = request.body(Empty::<Bytes>::new())?;
     let response = sender.send_request(request).await?;
     let status = response.status();
     let body = Limited::new(response.into_body(), LARGEST)
@@ -47,12 +50,13 @@ async fn exchange(
 /// A connection that is kept, for whoever asks again and again.
 pub(crate) struct Asker {
     address: SocketAddr,
+    token: String,
     sender: hyper::client::conn::http1::SendRequest<Empty<Bytes>>,
 }
 
 impl Asker {
-    /// Connects.
-    pub(crate) async fn connect(address: SocketAddr) -> Result<Self, String> {
+    /// Connects, to show this token.
+    pub(crate) async fn connect(address: SocketAddr, token: String) -> Result<Self, String> {
         let connect = async {
             let stream = tokio::net::TcpStream::connect(address).await?;
             let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -60,7 +64,7 @@ impl Asker {
             Ok::<_, Box<dyn Error + Send + Sync>>(sender)
         };
         let sender = connect.await.map_err(|error| error.to_string())?;
-        Ok(Self { address, sender })
+        Ok(Self { address, token, sender })
     }
 
     /// Octets of an answer as sent, compressed if the collector can; it must be 200.
@@ -69,6 +73,7 @@ impl Asker {
             let request = Request::get(path)
                 .header(HOST, self.address.to_string())
                 .header(ACCEPT_ENCODING, "gzip")
+                .header(AUTHORIZATION, format!("Bearer {}", self.token))
                 .body(Empty::<Bytes>::new())?;
             self.sender.ready().await?;
             let response = self.sender.send_request(request).await?;
@@ -105,7 +110,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_200_is_an_answer() {
-        let get = async |answer| get(server(answer).await, "/x").await;
+        let get = async |answer| get(server(answer).await, "/x", None).await;
         assert_eq!(
             get("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
                 .await

@@ -78,6 +78,11 @@ impl Browser {
         }
     }
 
+    /// Goes in by the link that signs one browser in.
+    pub async fn enter(&self, house: &House) {
+        self.client.goto(&house.sign_in_url()).await.unwrap();
+    }
+
     /// What a script answers.
     pub async fn script(&self, script: &str) -> Value {
         self.client.execute(script, vec![]).await.unwrap()
@@ -148,7 +153,7 @@ async fn an_operator_sees_findings_arrive_and_follows_one_to_its_bytes() {
     plan = plan.with_objects(MEAN, "mean-router", "core").unwrap();
     let mut house = House::start(HouseSpec::new(LAB, plan)).await.unwrap();
     let browser = Browser::open(1400, 1000).await;
-    browser.client.goto(&house.http_url()).await.unwrap();
+    browser.enter(&house).await;
     // Whatever is there at first, what comes later comes without a reload.
     browser.script("window.stayed = true; return true;").await;
     house
@@ -221,6 +226,7 @@ async fn pages_fit_a_narrow_screen_and_have_one_heading() {
     let elements: Value = serde_json::from_str(&house.get("/api/v1/elements").await.unwrap()).unwrap();
     let element = format!("/elements/{}", elements["rows"][0]["element"].as_str().unwrap());
     let browser = Browser::open(420, 900).await;
+    browser.enter(&house).await;
     for path in ["/", "/findings", "/elements", element.as_str()] {
         browser
             .client

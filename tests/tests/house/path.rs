@@ -1,6 +1,6 @@
 //! From a device to the screen, and back from the screen to the bytes.
 
-use super::programs::{PATIENCE, Running, Snmpd, run};
+use super::programs::{PATIENCE, Running, Snmpd, complaint, run};
 use lab::element::Behaviour;
 use lab::house::{House, HouseSpec};
 use lab::network::Plan;
@@ -12,23 +12,54 @@ const CORE_ROUTER: &str = "sysObjectID .1.3.6.1.4.1.2011.2.62.2.9\n\
     sysDescr Huawei Versatile Routing Platform Software VRP (R) software NetEngine\n\
     sysName told-by-the-device\nsysContact somebody@example.net\n";
 
-/// Asks until the answer is as wanted; tokio's clock is not needed for one blocking client.
-pub fn ask(http: &str, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let answer = get(http, path);
-        let last = match serde_json::from_str::<Value>(&answer) {
-            Ok(value) if wanted(&value) => return value,
-            _ => answer,
-        };
-        assert!(Instant::now() < deadline, "{path}: {last}");
-        std::thread::park_timeout(Duration::from_millis(100));
+/// The pages of a collector, and a token that opens them.
+#[derive(Default)]
+pub struct Pages {
+    /// Where they are.
+    pub http: String,
+    token: String,
+}
+
+impl Pages {
+    /// Makes a token at the collector whose configuration lies in this folder.
+    pub fn of(folder: &Path, http: &str) -> Self {
+        let words = "collector account token test --scope see --scope metrics --config collector.toml";
+        let output = run(folder, &words.split(' ').collect::<Vec<_>>());
+        assert!(output.status.success(), "{}", complaint(&output));
+        let token = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+        let http = http.to_owned();
+        Self { http, token }
+    }
+
+    /// Asks until the answer is as wanted; tokio's clock is not needed for one blocking client.
+    pub fn ask(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.get(path);
+            let last = match serde_json::from_str::<Value>(&answer) {
+                Ok(value) if wanted(&value) => return value,
+                _ => answer,
+            };
+            assert!(Instant::now() < deadline, "{path}: {last}");
+            std::thread::park_timeout(Duration::from_millis(100));
+        }
+    }
+
+    /// One answer.
+    pub fn get(&self, path: &str) -> String {
+        get(
+            &self.http,
+            path,
+            &["-H", &format!("Authorization: Bearer {}", self.token)],
+        )
     }
 }
 
-pub fn get(http: &str, path: &str) -> String {
+/// What curl gets, with further words for it.
+pub fn get(http: &str, path: &str, words: &[&str]) -> String {
     let output = std::process::Command::new("curl")
         .args(["-s", "-m", "10", &format!("http://{http}{path}")])
+        .args(words)
         .output()
         .unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -60,7 +91,7 @@ fn a_real_snmp_agent_is_polled_through_the_whole_path_to_a_finding_and_back_to_i
     );
     let mut collector = Running::start(folder, &["collector", "serve", "--config", "collector.toml"]);
     let ready: Value = serde_json::from_str(&collector.first_line()).unwrap();
-    let http = ready["http"].as_str().unwrap();
+    let pages = Pages::of(folder, ready["http"].as_str().unwrap());
     let words = [
         "collector",
         "agent",
@@ -88,7 +119,7 @@ fn a_real_snmp_agent_is_polled_through_the_whole_path_to_a_finding_and_back_to_i
     let _agent = Running::start(folder, &["agent", "run", "--config", "agent.toml"]);
 
     // The finding, under the rule, with its date.
-    let findings = ask(http, "/api/v1/findings?rule=DE-CONTRACT-CORE", |v| {
+    let findings = pages.ask("/api/v1/findings?rule=DE-CONTRACT-CORE", |v| {
         v["total"].as_u64() > Some(0)
     });
     let finding = &findings["rows"][0];
@@ -98,10 +129,7 @@ fn a_real_snmp_agent_is_polled_through_the_whole_path_to_a_finding_and_back_to_i
     assert_ne!(finding["result"]["citation"], "");
 
     // The page of the finding leads to rule, claim, agent and evidence.
-    let page = get(
-        http,
-        &format!("/findings/{}", finding["finding"].as_str().unwrap()),
-    );
+    let page = pages.get(&format!("/findings/{}", finding["finding"].as_str().unwrap()));
     for part in [
         "DE-CONTRACT-CORE",
         "1.3.6.1.2.1.1.2.0",
@@ -119,7 +147,7 @@ fn a_real_snmp_agent_is_polled_through_the_whole_path_to_a_finding_and_back_to_i
         .to_owned();
 
     // The evidence holds the very bytes, and what the operator had redacted is not there.
-    let evidence = get(http, &format!("/evidence/{digest}"));
+    let evidence = pages.get(&format!("/evidence/{digest}"));
     assert!(
         evidence.contains("Versatile Routing Platform"),
         "the raw answer is shown"
@@ -153,7 +181,7 @@ fn an_element_of_version_3_is_evidence_and_a_refused_user_is_shown_with_its_reas
     );
     let mut collector = Running::start(folder, &["collector", "serve", "--config", "collector.toml"]);
     let ready: Value = serde_json::from_str(&collector.first_line()).unwrap();
-    let http = ready["http"].as_str().unwrap();
+    let pages = Pages::of(folder, ready["http"].as_str().unwrap());
     let words = "collector agent certificate --config collector.toml --site berlin --out a.pem";
     let words: Vec<_> = words.split(' ').collect();
     assert!(run(folder, &words).status.success());
@@ -175,17 +203,17 @@ fn an_element_of_version_3_is_evidence_and_a_refused_user_is_shown_with_its_reas
     write(folder, "agent.toml", &config);
     let _agent = Running::start(folder, &["agent", "run", "--config", "agent.toml"]);
 
-    let elements = ask(http, "/api/v1/elements", |v| {
+    let elements = pages.ask("/api/v1/elements", |v| {
         let rows = v["rows"].as_array();
         rows.is_some_and(|rows| rows.len() == 2 && rows.iter().any(|row| row["maker"] == "Huawei"))
     });
     let shown = |port: u16| {
         let rows = elements["rows"].as_array().unwrap();
         let row = rows.iter().find(|row| row["port"] == port).unwrap();
-        let page = get(http, &format!("/elements/{}", row["element"].as_str().unwrap()));
+        let page = pages.get(&format!("/elements/{}", row["element"].as_str().unwrap()));
         // The sightings are at the end of the page.
         let sighting = page.rsplit("/evidence/").next().unwrap().get(..64).unwrap();
-        let evidence = get(http, &format!("/evidence/{sighting}"));
+        let evidence = pages.get(&format!("/evidence/{sighting}"));
         (page, evidence.to_lowercase())
     };
     let (page, answered) = shown(open.address.port());

@@ -1,6 +1,6 @@
 //! Plans: put at the collector, followed at the site, also when nobody is there to ask.
 
-use super::path::{ask, get};
+use super::path::{Pages, get};
 use super::programs::{PATIENCE, Running, complaint, run};
 use lab::element::{Behaviour, Element};
 use lab::network::{COMMUNITY, Network, Plan};
@@ -17,7 +17,7 @@ struct Site {
     network: Option<Network>,
     /// Where its elements are, also when they are gone.
     addresses: Vec<SocketAddr>,
-    http: String,
+    pages: Pages,
     metrics: String,
     collector: Option<Running>,
     agent: Option<Running>,
@@ -48,16 +48,16 @@ impl Site {
             folder,
             addresses: network.elements().iter().map(address).collect(),
             network: Some(network),
-            http: String::new(),
+            pages: Pages::default(),
             metrics: own_address(),
             collector: None,
             agent: None,
         };
         site.write_collector("127.0.0.1:0", "127.0.0.1:0");
         let ready = site.start_collector();
-        site.http = ready["http"].as_str().unwrap().to_owned();
+        site.pages = Pages::of(site.path(), ready["http"].as_str().unwrap());
         let grpc = ready["grpc"].as_str().unwrap();
-        site.write_collector(grpc, &site.http);
+        site.write_collector(grpc, &site.pages.http);
         let words = "collector agent certificate --config collector.toml --site lab --out a.pem";
         site.says(words);
         site.write("community", COMMUNITY);
@@ -129,7 +129,7 @@ impl Site {
     }
 
     fn summary(&self, wanted: impl Fn(&Value) -> bool) -> Value {
-        ask(&self.http, "/api/v1/summary", wanted)
+        self.pages.ask("/api/v1/summary", wanted)
     }
 
     /// Waits until the agent stands so to the newest plan.
@@ -142,7 +142,7 @@ impl Site {
     fn counts(&self, metric: &str, wanted: impl Fn(f64) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let all = get(&self.metrics, "/metrics");
+            let all = get(&self.metrics, "/metrics", &[]);
             let value = all
                 .lines()
                 .find_map(|line| line.strip_prefix(metric)?.trim().parse::<f64>().ok());
@@ -175,7 +175,7 @@ fn an_agent_follows_what_is_put_refuses_what_it_cannot_and_goes_on_alone() {
     assert_eq!(refused["runs"], 1);
     let reason = refused["reason"].as_str().unwrap();
     assert!(reason.contains("there is no credential \"other\""), "{reason}");
-    let page = get(&site.http, "/");
+    let page = site.pages.get("/");
     assert!(
         page.contains("plan refused") && page.contains("2 refused: target"),
         "{page}"
@@ -215,7 +215,7 @@ fn an_agent_follows_what_is_put_refuses_what_it_cannot_and_goes_on_alone() {
     assert_eq!((&whole["elements"], &whole["lost"]), (&3.into(), &0.into()));
     site.stands("applied", 3);
     site.counts("marque_agent_spool_unsent_oldest_seconds", |n| n == 0.0);
-    let metrics = get(&site.http, "/metrics");
+    let metrics = site.pages.get("/metrics");
     for stage in [
         "marque_collector_uncommitted_oldest_seconds ",
         "marque_collector_stage_oldest_seconds{stage=\"identify\"} ",
@@ -264,7 +264,7 @@ fn who_answers_in_a_range_becomes_a_target_until_it_falls_silent() {
         let states = &range["states"];
         range["swept"].is_i64() && states["unreachable"] == 10 && coverage["funnel"]["polled"] == 3
     };
-    let coverage = ask(&site.http, "/api/v1/coverage?range=127.30.1.0/28", whole);
+    let coverage = site.pages.ask("/api/v1/coverage?range=127.30.1.0/28", whole);
     let range = &coverage["sites"][0]["ranges"][0];
     let states = &range["states"];
     assert_eq!(
@@ -274,7 +274,7 @@ fn who_answers_in_a_range_becomes_a_target_until_it_falls_silent() {
     );
     assert_eq!(range["funnel"]["in_scope"], 13);
     assert_eq!(coverage["runs"][0]["state"], "unreachable", "{coverage}");
-    let page = get(&site.http, "/coverage?range=127.30.1.0/28");
+    let page = site.pages.get("/coverage?range=127.30.1.0/28");
     assert!(
         page.contains("nobody takes SNMP there") && page.contains("127.30.1.0/28"),
         "{page}"
@@ -364,7 +364,7 @@ fn whom_a_neighbour_names_is_polled_inside_a_range_that_follows_and_proposed_out
             && (v6["engine"] == found - 2 || v6["unreachable"] == 3 - found)
             && !coverage["proposed"].as_array().unwrap().is_empty()
     };
-    let coverage = ask(&site.http, "/api/v1/coverage", whole);
+    let coverage = site.pages.ask("/api/v1/coverage", whole);
     let v4 = of(&coverage, "127.30.1.2/31");
     assert_eq!(
         (&v4["named_only"], &v4["states"]["excluded"]),
@@ -374,7 +374,7 @@ fn whom_a_neighbour_names_is_polled_inside_a_range_that_follows_and_proposed_out
     let proposed = coverage["proposed"].as_array().unwrap();
     let proposed: Vec<_> = proposed.iter().map(|one| &one["address"]).collect();
     assert_eq!(proposed, ["203.0.113.9"], "{coverage}");
-    let page = get(&site.http, "/coverage");
+    let page = site.pages.get("/coverage");
     assert!(
         page.contains("127.30.1.2/31") && page.contains("named by neighbours"),
         "{page}"
@@ -401,7 +401,7 @@ fn whom_a_neighbour_names_is_polled_inside_a_range_that_follows_and_proposed_out
     site.start_agent();
     site.counts("marque_agent_targets", |n| n == f64::from(found));
     site.start_collector();
-    let again = ask(&site.http, "/api/v1/coverage", |coverage| {
+    let again = site.pages.ask("/api/v1/coverage", |coverage| {
         of(coverage, "127.30.1.2/31")["states"]["excluded"] == 1
     });
     assert_eq!(of(&again, "127.30.1.2/31")["named_only"], true);

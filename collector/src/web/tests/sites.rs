@@ -24,7 +24,6 @@ async fn lists_counts_and_exports_show_only_their_sites() {
         "/elements?polling=not_polled",
         "/coverage",
         "/coverage?site=lon-2",
-        "/admin",
         "/api/v1/summary",
         "/api/v1/findings",
         "/api/v1/findings?site=lon-2",
@@ -107,5 +106,8 @@ async fn whoever_administers_some_sites_decides_nothing() {
             .unwrap();
         assert_eq!(house.ask(request).await.status(), StatusCode::FORBIDDEN, "{path}");
     }
-    assert_eq!(house.get("/metrics").await.status, StatusCode::FORBIDDEN);
+    for path in ["/metrics", "/admin"] {
+        assert_eq!(house.get(path).await.status, StatusCode::FORBIDDEN, "{path}");
+    }
+    assert!(!house.get("/").await.body.contains("href=\"/admin\""));
 }
