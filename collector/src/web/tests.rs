@@ -50,9 +50,19 @@ impl House {
     }
 
     fn listening(loopback_only: bool) -> Self {
+        let (store, web) = Self::web(loopback_only);
+        let shutdown = web.shutdown.clone();
+        Self {
+            router: router(web),
+            store,
+            shutdown,
+        }
+    }
+
+    /// What a router is made from.
+    fn web(loopback_only: bool) -> (Arc<Fixture>, Web) {
         let (store, policies) = Fixture::new(14, 700).shared();
-        let shutdown = CancellationToken::new();
-        let router = router(Web {
+        let web = Web {
             store: store.clone(),
             past: store.clone(),
             ledgers: store.clone(),
@@ -67,13 +77,9 @@ impl House {
             clock: || NOW,
             loopback_only,
             metrics: None,
-            shutdown: shutdown.clone(),
-        });
-        Self {
-            router,
-            store,
-            shutdown,
-        }
+            shutdown: CancellationToken::new(),
+        };
+        (store, web)
     }
 
     async fn ask(&self, request: Request<Body>) -> axum::response::Response {
