@@ -1,7 +1,14 @@
 //! The pages of the compliance officer.
 
 use super::*;
+use crate::web::books::Books;
+use crate::web::glance::Glances;
+use crate::web::what_if::Turn;
+use crate::web::{deadlines, exposure, rule, supplier, suppliers};
+use axum::extract::Extension;
+use axum::routing::get;
 use futures_util::future::join_all;
+use model::{AccessRole, Person};
 
 /// What stands between two texts, the first time.
 fn between<'a>(page: &'a str, from: &str, to: &str) -> &'a str {
@@ -36,32 +43,13 @@ async fn exposure_tells_findings_beside_what_is_unknown() {
     assert_eq!(tile("elements of unknown maker"), unknown.to_string());
     let matrix = between(&page, "law-matrix", "</table>");
     let line = between(matrix, "/policies/DE\"", "</tr>");
-    assert!(
-        line.contains("cell-critical") && line.contains("unknown</a>"),
-        "{line}"
-    );
-    assert!(
-        line.contains("jurisdiction=DE&#38;role=") || line.contains("jurisdiction=DE&amp;role="),
-        "{line}"
-    );
-    assert!(
-        matrix.contains("maker unknown"),
-        "hatched beside every law: {matrix}"
-    );
-    assert!(
-        matrix.contains("nought-open"),
-        "a nought beside unknown makers is not clear"
-    );
-    // Under Polish law nothing was found, and that is not said to be clear.
-    assert!(between(matrix, "/policies/PL\"", "</tr>").contains("unknown"));
-    for words in [
-        "law changed",
-        "Huawei",
-        "NetEngine 8000 M8",
-        "EUR",
-        "Not legal advice",
-        "have a named maker",
-    ] {
+    assert!(line.contains("cell-critical") && line.contains("unknown</a>"), "{line}");
+    assert!(line.contains("jurisdiction=DE&#38;role=") || line.contains("jurisdiction=DE&amp;role="), "{line}");
+    assert!(matrix.contains("maker unknown"), "hatched beside every law: {matrix}");
+    assert!(matrix.contains("nought-open"), "a nought beside unknown makers is not clear");
+    let laws = ["DE", "EU", "GB", "PL", "US"];
+    assert!(laws.iter().all(|law| matrix.contains(&format!("/policies/{law}\""))), "{matrix}");
+    for words in ["law changed", "Huawei", "NetEngine 8000 M8", "EUR", "Not legal advice", "have a named maker"] {
         assert!(page.contains(words), "{words}: {page}");
     }
 }
@@ -302,4 +290,66 @@ async fn a_store_that_does_not_answer_is_said() {
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
         assert!(!answer.body.contains("secret_table"), "{path}");
     }
+}
+
+/// The pages as somebody sees them who is limited to one site.
+async fn seen_from(site: &str, path: &str) -> String {
+    let (_, web) = House::web(true);
+    let person = Person {
+        name: "Ann".into(),
+        role: AccessRole::Viewer,
+        sites: Some([site.parse().unwrap()].into()),
+    };
+    let router = axum::Router::new()
+        .route("/exposure", get(exposure::exposure))
+        .route("/deadlines", get(deadlines::deadlines))
+        .route("/rules/{id}", get(rule::rule))
+        .route("/suppliers", get(suppliers::suppliers))
+        .route("/suppliers/{id}", get(supplier::supplier))
+        .with_state(Arc::new(web))
+        .layer(Extension(Books::default()))
+        .layer(Extension(Glances::default()))
+        .layer(Extension(Turn::default()))
+        .layer(Extension(Arc::new(person)));
+    let request = Request::get(path).body(Body::empty()).unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK, "{path}");
+    let body = to_bytes(response.into_body(), 64 << 20).await.unwrap();
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn whoever_is_limited_to_sites_is_told_of_these_alone() {
+    let house = House::new();
+    let ledger = store::Ledgers::ledger(&*house.store).await.unwrap();
+    let elsewhere = |one: &&store::ledger::Burden| one.site.as_str() != "waw-1" && one.open > 0;
+    let burden = ledger.burdens.iter().find(elsewhere).unwrap();
+    let rule = format!("/rules/{}", burden.rule);
+    for (path, other) in [
+        ("/exposure", "lon-2"),
+        ("/exposure?asof=2026-12-01", "lon-2"),
+        (rule.as_str(), burden.site.as_str()),
+        ("/deadlines", "ber-1"),
+        ("/suppliers/huawei", "ber-1"),
+    ] {
+        let whole = house.get(path).await.body;
+        let part = seen_from("waw-1", path).await;
+        assert!(whole.contains(other), "{path} tells of {other}: {whole}");
+        for site in ["ber-1", "lon-2", "nyc-1"] {
+            assert!(!part.contains(site), "{path} tells of {site}: {part}");
+        }
+    }
+    let part = seen_from("waw-1", "/exposure").await;
+    assert!(!part.contains("/policies/US\""), "no law of other sites: {part}");
+    let here: u64 = ledger
+        .burdens
+        .iter()
+        .filter(|one| one.site.as_str() == "waw-1")
+        .map(|one| one.open)
+        .sum();
+    let all: u64 = ledger.burdens.iter().map(|one| one.open).sum();
+    assert!(here < all, "the fixture has findings elsewhere");
+    let value = part.split("\"tile-label\">open findings").next().unwrap();
+    let value = between(value.rsplit("tile-value").next().unwrap(), ">", "<");
+    assert_eq!(value, here.to_string());
 }
