@@ -32,4 +32,5 @@ mod house {
     pub mod bench;
     pub mod page;
     pub mod axe;
+    pub mod wall;
 }

@@ -1,6 +1,7 @@
 //! The router from the outside, over a store in memory.
 
 mod coverage;
+mod golden;
 mod life;
 mod reports;
 mod what_if;

@@ -10,6 +10,7 @@ mod queues;
 mod lists;
 mod life;
 mod past;
+mod briefing;
 
 use crate::record::{
     AgentHello, Declaration, DeclaredGap, FindingStep, GapReason, IdentifiedEvidence, IncomingReport, Judged,
