@@ -9,6 +9,32 @@
   };
   setTheme(stored());
 
+  const zones = ["UTC", "site", "browser"];
+  const zoneStored = () => {
+    try { const zone = localStorage.getItem("zone"); return zones.includes(zone) ? zone : "UTC"; } catch { return "UTC"; }
+  };
+  const formats = new Map();
+  // A moment as people of the chosen zone read it. A site without a declared zone is told in UTC, and it is said.
+  const absolute = (iso, where) => {
+    const at = new Date(iso);
+    if (Number.isNaN(at.getTime())) return "";
+    const chosen = zoneStored();
+    const declared = where?.closest("[data-zone]")?.dataset.zone;
+    const zone = chosen === "browser" ? undefined : chosen === "site" && declared ? declared : "UTC";
+    try {
+      if (!formats.has(zone)) {
+        formats.set(zone, new Intl.DateTimeFormat("en-GB", {
+          timeZone: zone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit",
+          hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short",
+        }));
+      }
+    } catch { return absoluteUtc(at); }
+    const part = Object.fromEntries(formats.get(zone).formatToParts(at).map(({ type, value }) => [type, value]));
+    const name = chosen === "site" && !declared ? "UTC, no zone declared for the site" : part.timeZoneName;
+    return `${part.year}-${part.month}-${part.day} ${part.hour}:${part.minute}:${part.second} ${name}`;
+  };
+  const absoluteUtc = (at) => at.toISOString().replace("T", " ").slice(0, 19) + " UTC";
+
   const STALE_MS = 15000;   // three beats of the stream
   const THROTTLE_MS = 1000; // at most one refresh a second
   let heard = 0;            // when the stream last spoke
@@ -35,6 +61,8 @@
       if (Number.isNaN(seconds)) continue;
       const text = seconds === 0 ? "now" : seconds < 0 ? `in ${span(-seconds)}` : `${span(seconds)} ago`;
       if (time.textContent !== text) time.textContent = text;
+      const full = absolute(time.dateTime, time);
+      if (time.title !== full) time.title = full;
     }
   };
 
@@ -68,7 +96,7 @@
 
   const status = () => {
     const clock = document.getElementById("clock");
-    if (clock) clock.textContent = new Date(Date.now() + ahead).toISOString().replace("T", " ").slice(0, 19) + " UTC";
+    if (clock) clock.textContent = absolute(Date.now() + ahead, clock);
     if (!heard) return;
     const age = Math.floor((Date.now() - heard) / 1000);
     if (latest === shown || document.hidden) behind = 0;
@@ -167,6 +195,26 @@
     next?.focus();
   };
 
+  // A wall shows one of its boards at a time; whoever asked for less motion gets all of them at once.
+  const TURN_MS = 12000;
+  const rotate = () => {
+    const board = document.getElementById("rotation");
+    const calm = matchMedia("(prefers-reduced-motion: reduce)");
+    if (!board) return;
+    const boards = [...board.children];
+    const turn = document.getElementById("turn");
+    let at = 0;
+    const show = () => {
+      board.classList.toggle("rotating", !calm.matches);
+      boards.forEach((one, i) => { if (i === at || i === (at + 1) % boards.length) one.dataset.shown = ""; else delete one.dataset.shown; });
+      turn.textContent = calm.matches ? "" : `${at + 1}–${(at + 1) % boards.length + 1} of ${boards.length}`;
+      reach();
+    };
+    show();
+    calm.addEventListener("change", show);
+    setInterval(() => { if (!calm.matches && !document.hidden) { at = (at + 1) % boards.length; show(); } }, TURN_MS);
+  };
+
   let going = 0;
   const key = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -178,7 +226,7 @@
     if (event.target.closest?.("input, textarea, select")) return;
     const went = Date.now() - going < 1500;
     going = 0;
-    const places = { n: "/", f: "/findings", e: "/elements" };
+    const places = { n: "/", f: "/findings", e: "/elements", r: "/reports" };
     if (went && places[event.key]) location.href = places[event.key];
     else if (event.key === "g") going = Date.now();
     else if (event.key === ".") apply();
@@ -203,6 +251,19 @@
         label();
       });
     }
+    const zone = document.getElementById("zone");
+    if (zone) {
+      const label = () => { zone.textContent = `times: ${zoneStored()}`; zone.title = absolute(Date.now() + ahead, zone); };
+      zone.hidden = false;
+      label();
+      zone.addEventListener("click", () => {
+        try { localStorage.setItem("zone", zones[(zones.indexOf(zoneStored()) + 1) % zones.length]); } catch { return; }
+        label();
+        ages();
+        status();
+      });
+    }
+    rotate();
     // An empty field filters nothing, so it need not stand in the URL.
     document.querySelector("form.filter")?.addEventListener("submit", (event) => {
       for (const field of event.target.elements) if (field.value === "" && field.name) field.disabled = true;

@@ -33,4 +33,5 @@ mod house {
     pub mod page;
     pub mod axe;
     pub mod who;
+    pub mod wall;
 }

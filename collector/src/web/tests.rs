@@ -3,6 +3,7 @@
 mod coverage;
 mod door;
 mod law;
+mod golden;
 mod life;
 mod rights;
 mod sites;

@@ -12,6 +12,7 @@ mod lists;
 mod life;
 mod past;
 mod ledger;
+mod briefing;
 
 use crate::record::{
     AgentHello, Declaration, DeclaredGap, FindingStep, GapReason, IdentifiedEvidence, IncomingReport, Judged,

@@ -6,6 +6,7 @@
 use super::page::{Browser, MEAN};
 use super::programs::{LAB, PATIENCE};
 use collector::web::page::PAGES;
+use fantoccini::wd::{PrintConfiguration, PrintMargins, PrintSize};
 use lab::element::Behaviour;
 use lab::house::{House, HouseSpec};
 use lab::network::Plan;
@@ -30,7 +31,7 @@ fn axe() -> String {
 
 /// A house with a German core: something restricted, something clear, something that says markup
 /// and something that is not there.
-async fn house() -> House {
+pub async fn house() -> House {
     let plan = Plan::small()
         .with("nokia-7750-sr7", "clean-router", "core", Behaviour::Normal)
         .with("cisco-asr9010", "silent-router", "core", Behaviour::Absent)
@@ -66,6 +67,10 @@ async fn pages(house: &House) -> Vec<String> {
         format!("/elements/{element}?all=1"),
         format!("/evidence/{evidence}"),
         "/coverage?site=lab".to_owned(),
+        "/reports/board".to_owned(),
+        "/reports/pack?jurisdiction=DE".to_owned(),
+        "/reports/register".to_owned(),
+        "/reports/changes".to_owned(),
         "/findings?severity=red".to_owned(),
         "/nowhere".to_owned(),
     ]);
@@ -113,6 +118,82 @@ async fn no_page_violates_wcag_in_either_theme_on_a_phone_or_a_desk() {
         faults.len(),
         faults.join("\n")
     );
+    browser.client.clone().close().await.unwrap();
+    house.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_are_whole_on_paper_and_in_colours_somebody_else_chose() {
+    let mut house = house().await;
+    let browser = Browser::open(1280, 900).await;
+    for page in pages(&house).await {
+        let open = async |width, medium, prefers: &[(&str, &str)]| {
+            browser.look(width, medium, prefers).await;
+            browser
+                .client
+                .goto(&format!("{}{page}", house.http_url()))
+                .await
+                .unwrap();
+        };
+        // A4 without its margins is 703 px wide.
+        open(703, "print", &[]).await;
+        let wide = "return document.documentElement.scrollWidth - window.innerWidth;";
+        assert!(
+            browser.script(wide).await.as_f64().unwrap() <= 1.0,
+            "{page} is wider than paper"
+        );
+        let left = "return [...document.querySelectorAll('.top nav, form.filter, button')]\
+            .filter((one) => one.checkVisibility()).length;";
+        assert_eq!(browser.script(left).await, 0, "{page}: nothing to press on paper");
+        let cut = "return [...document.querySelectorAll('.scroll, .changes')].filter((box) => {\
+            const style = getComputedStyle(box);\
+            return style.overflowY !== 'visible' && box.scrollHeight > box.clientHeight + 1; }).length;";
+        assert_eq!(
+            browser.script(cut).await,
+            0,
+            "{page}: nothing is cut off on paper"
+        );
+
+        open(1280, "", &[("forced-colors", "active")]).await;
+        assert_eq!(
+            browser
+                .script("return matchMedia('(forced-colors: active)').matches;")
+                .await,
+            true
+        );
+        // What tells by a filled shape must differ from what it lies on.
+        let lost = "const ground = getComputedStyle(document.body).backgroundColor;\
+            return [...document.querySelectorAll('.shape, .spark, .dot')].filter((mark) => mark.checkVisibility() &&\
+                (mark.matches('.dot') ? getComputedStyle(mark).borderTopColor\
+                    : mark.matches('.spark') ? getComputedStyle(mark).fill : getComputedStyle(mark).color) === ground)\
+                .map((mark) => mark.outerHTML.slice(0, 80));";
+        assert_eq!(
+            browser.script(lost).await,
+            serde_json::json!([]),
+            "{page}: marks are seen in forced colours"
+        );
+    }
+    // The board has one page to read.
+    browser.look(1280, "", &[]).await;
+    browser
+        .client
+        .goto(&format!("{}/reports/board", house.http_url()))
+        .await
+        .unwrap();
+    let paper = PrintConfiguration::builder()
+        .size(PrintSize::A4)
+        .margins(PrintMargins {
+            top: 1.4,
+            bottom: 1.4,
+            left: 1.2,
+            right: 1.2,
+        })
+        .build()
+        .unwrap();
+    let pdf = browser.client.print(paper).await.unwrap();
+    let text = String::from_utf8_lossy(&pdf);
+    let sheets = text.matches("/Type /Page").count() - text.matches("/Type /Pages").count();
+    assert_eq!(sheets, 1, "exposure for the board is one page");
     browser.client.clone().close().await.unwrap();
     house.stop().await.unwrap();
 }

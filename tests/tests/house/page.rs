@@ -117,16 +117,18 @@ impl Browser {
             .map(|(name, value)| json!({"name": name, "value": value}))
             .collect();
         let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
-        for (method, params) in [
-            ("Emulation.setDeviceMetricsOverride", size),
-            (
-                "Emulation.setEmulatedMedia",
-                json!({"media": medium, "features": features}),
-            ),
-        ] {
-            let command = DevTools(json!({"cmd": method, "params": params}));
-            self.client.issue_cmd(command).await.unwrap();
-        }
+        self.devtools("Emulation.setDeviceMetricsOverride", size).await;
+        self.devtools(
+            "Emulation.setEmulatedMedia",
+            json!({"media": medium, "features": features}),
+        )
+        .await;
+    }
+
+    /// Sends Chromium itself a command.
+    pub async fn devtools(&self, method: &str, params: Value) {
+        let command = DevTools(json!({"cmd": method, "params": params}));
+        self.client.issue_cmd(command).await.unwrap();
     }
 }
 
