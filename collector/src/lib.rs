@@ -31,6 +31,7 @@ pub mod evaluate;
 pub mod population;
 pub mod preview;
 pub mod coverage;
+pub mod acts;
 pub mod api;
 pub mod web;
 pub mod admin;

@@ -15,6 +15,8 @@ mod units;
 mod judge;
 mod life;
 mod acts;
+mod waivers;
+mod log;
 mod row;
 mod overview;
 mod findings;

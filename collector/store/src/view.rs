@@ -239,6 +239,8 @@ pub struct FindingFilter {
     pub elements: Vec<ElementId>,
     /// Roles.
     pub roles: Vec<String>,
+    /// To whom they are assigned.
+    pub owners: Vec<String>,
     /// Part of element name, address or component name.
     pub text: String,
     /// Key of the page, from [`Page::next`].
@@ -252,6 +254,8 @@ pub struct FindingFilter {
 pub struct FindingRow {
     /// Its key.
     pub finding: FindingId,
+    /// Goes up with each change of its life: whoever acts says which they saw.
+    pub revision: u64,
     /// About which element.
     pub element: ElementId,
     /// Its name.

@@ -78,6 +78,7 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &FindingFilter) {
     any_of(query, "f.rule", &filter.rules);
     let elements: Vec<String> = filter.elements.iter().map(ToString::to_string).collect();
     any_of(query, "f.element_id", &elements);
+    any_of(query, "f.owner", &filter.owners);
     any_of(query, "COALESCE(d.role, 'unknown')", &filter.roles);
     if !filter.text.is_empty() {
         let pattern = contains(&filter.text);
@@ -221,6 +222,7 @@ fn read(r: &SqliteRow) -> Result<FindingRow, StoreError> {
     };
     Ok(FindingRow {
         finding: row::word(r.try_get("finding_id")?, "finding")?,
+        revision: row::count(r.try_get("revision")?),
         element: row::word::<ElementId>(r.try_get("element_id")?, "element")?,
         element_name: r.try_get("element_name")?,
         address: r.try_get("address")?,
