@@ -11,7 +11,7 @@ use store::record::Stand;
 use store::{Acts, StoreError};
 
 /// Longest name of a person, in characters.
-pub const NAME_CHARS: usize = 100;
+const NAME_CHARS: usize = 100;
 /// Longest text, in characters.
 pub const TEXT_CHARS: usize = 2_000;
 

@@ -1,6 +1,6 @@
 //! The command line: `serve`, `check-config`, `identify`, `policy`, `finding` for what people do about findings,
-//! `audit` for whether the log of that is whole, `agent` for who may come in, `authority` for who says so, `spool` for what comes by courier, `unit` for hardware
-//! over time, `knowledge` for who makes what.
+//! `audit` for whether the log of that is whole, `agent` for who may come in, `authority` for who says so, `spool` for
+//! what comes by courier, `unit` for hardware over time, `knowledge` for who makes what.
 //!
 //! Invariant: whatever goes wrong is one line on standard error and an exit code
 //! of `sysexits.h` (64 usage, 65 facts that cannot be judged, 78 configuration, 1 anything else).

@@ -1,12 +1,13 @@
 //! A small network held in memory, for looking at pages: what a store would say, hostile texts included.
 
+mod acts;
 mod answers;
 
 use model::*;
 use policy::Policies;
 use prost::Message as _;
 use proto::v1;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::AtomicBool;
 use store::plans::PlanState;
 use store::view::*;
@@ -73,6 +74,8 @@ pub struct Fixture {
     findings: Vec<FindingRow>,
     evidence: Vec<(Digest, Vec<u8>)>,
     agents: Vec<AgentRow>,
+    /// What people did.
+    pub desk: Mutex<acts::Done>,
 }
 
 fn id(kind: u128, number: usize) -> Uuid {
@@ -271,6 +274,7 @@ impl Fixture {
             findings: Vec::new(),
             evidence: Vec::new(),
             agents: Vec::new(),
+            desk: Mutex::default(),
         };
         for number in 0..elements {
             made.add(number, if number == 0 { first_parts } else { 5 });
@@ -402,6 +406,7 @@ impl Fixture {
         let maker = supplier(number).unwrap();
         FindingRow {
             finding: finding_id(self.findings.len() + rule % 2 * 10_000),
+            revision: 0,
             element: element_id(number),
             element_name: name.to_owned(),
             address: format!("10.{}.4.{}", number % 4, number % 250),

@@ -1,5 +1,6 @@
 //! The router from the outside, over a store in memory.
 
+mod acts;
 mod coverage;
 mod life;
 mod what_if;
@@ -54,6 +55,7 @@ impl House {
         let router = router(Web {
             store: store.clone(),
             past: store.clone(),
+            acts: store.clone(),
             operator: "Lab Telecom".into(),
             operator_tags: ["eu_network_operator".to_owned()].into(),
             policies,
@@ -104,6 +106,9 @@ impl House {
             format!("/findings/{}", finding_id(0)),
             "/elements".into(),
             "/elements?polling=not_polled".into(),
+            "/waivers".into(),
+            "/waivers?state=expired".into(),
+            "/audit".into(),
             "/coverage".into(),
             "/coverage?site=ber-1&range=192.0.2.248/29&port=1161".into(),
             format!("/elements/{}", element_id(0)),
