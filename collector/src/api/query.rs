@@ -32,7 +32,9 @@ pub const FINDINGS: &[&str] = &[
     "limit",
 ];
 /// Parameters of lists of waivers.
-pub const WAIVERS: &[&str] = &["state", "rule", "site", "element", "person", "until", "after", "limit"];
+pub const WAIVERS: &[&str] = &[
+    "state", "rule", "site", "element", "person", "until", "after", "limit",
+];
 /// Parameters of the audit log.
 pub const AUDIT: &[&str] = &["person", "action", "subject", "from", "until", "after", "limit"];
 /// Parameters of lists of elements.
@@ -227,9 +229,10 @@ impl Query {
     /// # Errors
     /// [`Problem::BadParameter`] naming the parameter and the words it knows.
     pub fn waivers(&self) -> Result<WaiverFilter, Problem> {
-        let elements = self
-            .all("element")
-            .map(|text| text.parse().map_err(|_| bad("element", text, "the key of an element".to_owned())));
+        let elements = self.all("element").map(|text| {
+            text.parse()
+                .map_err(|_| bad("element", text, "the key of an element".to_owned()))
+        });
         Ok(WaiverFilter {
             states: self.words("state", WaiverState::ALL)?,
             rules: self.rules()?,

@@ -28,7 +28,10 @@ pub(super) enum Command {
 pub(super) async fn run(command: &Command) -> Result<(), Failure> {
     let Command::Verify { config, json, holds } = command;
     let (_, store) = open(config).await?;
-    let chain = store.chain(holds.as_deref()).await.map_err(|e| Failure::other(&e));
+    let chain = store
+        .chain(holds.as_deref())
+        .await
+        .map_err(|e| Failure::other(&e));
     store.close().await;
     let chain = chain?;
     if *json {
@@ -59,7 +62,11 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
         print(&format_args!(
             "audit log: {} rows hold{unsealed}; the last sum is {}",
             chain.rows,
-            if chain.head.is_empty() { "none" } else { &chain.head }
+            if chain.head.is_empty() {
+                "none"
+            } else {
+                &chain.head
+            }
         ));
     }
     Ok(())

@@ -189,7 +189,13 @@ impl Tried {
         let mut tried = Self::default();
         let mut seen = BTreeSet::new();
         for (key, value) in pairs {
-            let text = || value.replace(['\r', '\n'], " ").chars().take(TEXT_CHARS + 1).collect();
+            let text = || {
+                value
+                    .replace(['\r', '\n'], " ")
+                    .chars()
+                    .take(TEXT_CHARS + 1)
+                    .collect()
+            };
             let typed = &mut tried.typed;
             match key.as_str() {
                 "do" => tried.act = text(),
@@ -307,7 +313,11 @@ async fn take(
 ) -> Response {
     let uri: Option<Uri> = tried.back.parse().ok();
     let Some((back, uri)) = uri.and_then(|uri| Some((Back::read(&uri)?, uri))) else {
-        return refuse(visit, Some(visit.person.clone()), &Problem::NotFound("page to go back to"));
+        return refuse(
+            visit,
+            Some(visit.person.clone()),
+            &Problem::NotFound("page to go back to"),
+        );
     };
     let mut desk = Desk::new(visit, String::new());
     let status = match done(visit, &tried, read, &mut desk).await {
@@ -378,7 +388,8 @@ impl Desk {
         let shown = |named: &Named| (named.finding.to_string(), show::clean(&named.label, 160));
         match why {
             Refused::Moved(moved) => {
-                self.problem = "Somebody changed these meanwhile; nothing was done. Look again, then act:".to_owned();
+                self.problem =
+                    "Somebody changed these meanwhile; nothing was done. Look again, then act:".to_owned();
                 self.about = moved.iter().map(shown).collect();
                 self.moved = moved.iter().map(|named| named.finding).collect();
                 StatusCode::CONFLICT
@@ -419,7 +430,12 @@ mod tests {
     fn only_pages_of_ours_are_gone_back_to() {
         let back = |text: &str| text.parse().ok().as_ref().and_then(Back::read).is_some();
         let one = format!("/findings/{}", FindingId::generate());
-        for good in ["/findings", "/findings?severity=major&site=a", "/waivers?state=asked", &one] {
+        for good in [
+            "/findings",
+            "/findings?severity=major&site=a",
+            "/waivers?state=asked",
+            &one,
+        ] {
             assert!(back(good), "{good}");
         }
         for bad in [

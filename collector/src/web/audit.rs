@@ -208,7 +208,10 @@ async fn file(visit: &Visit, pairs: Vec<(String, String)>) -> Result<Response, P
         knowledge: visit.knowledge_version.clone(),
     };
     let (body, mime) = match kind.as_str() {
-        "csv" => (csv(&head, &rows).ok_or(Problem::Unreadable("audit log"))?, "text/csv"),
+        "csv" => (
+            csv(&head, &rows).ok_or(Problem::Unreadable("audit log"))?,
+            "text/csv",
+        ),
         _ => (json(&head, &rows), "application/json"),
     };
     let day: String = head.made.chars().take(10).collect();

@@ -7,8 +7,8 @@ use model::*;
 use policy::Policies;
 use prost::Message as _;
 use proto::v1;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use store::plans::PlanState;
 use store::view::*;
 use tokio::sync::watch;
@@ -185,37 +185,6 @@ fn claim(
         knowledge: why.0.into(),
         source: why.1.into(),
         won,
-    }
-}
-
-/// Some findings have been taken up.
-fn life(number: usize) -> Life {
-    let waiver = |approved_by: Option<&str>| Waiver {
-        asked_by: HOSTILE.into(),
-        reason: format!("spare parts {HOSTILE}"),
-        until: "2027-06-30".into(),
-        class: ResultClass::NoNew,
-        approved_by: approved_by.map(str::to_owned),
-    };
-    let removal = Removal {
-        planned: "2028-03".into(),
-        replacement: format!("7750 SR-7s {HOSTILE}"),
-        owner: "Core team".into(),
-    };
-    match number % 13 {
-        6 => Life {
-            state: FindingState::Acknowledged,
-            asked: Some(waiver(None)),
-            ..Life::new()
-        },
-        0 => Life {
-            state: FindingState::Waived,
-            owner: Some(HOSTILE.into()),
-            waiver: Some(waiver(Some("Bo"))),
-            removal: Some(removal),
-            ..Life::new()
-        },
-        _ => Life::new(),
     }
 }
 
@@ -442,7 +411,7 @@ impl Fixture {
                     format!("time: must be gone by {}", deadline.unwrap_or("no date")),
                 ],
             },
-            life: life(number),
+            life: acts::life(number),
             opened: ago(3_600 * (1 + number as i64 * 7)),
             closed: None,
         }

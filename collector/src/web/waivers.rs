@@ -167,7 +167,11 @@ pub(super) async fn list(
         Some(visit.acts.waivers(&filter).await?)
     };
     desk.back = query.link(PATH);
-    let lines = |rows: &[WaiverRow]| rows.iter().map(|row| Line::new(row, &desk, now)).collect::<Vec<_>>();
+    let lines = |rows: &[WaiverRow]| {
+        rows.iter()
+            .map(|row| Line::new(row, &desk, now))
+            .collect::<Vec<_>>()
+    };
     let next = |key: Option<String>| key.map(|key| query.with("after", &key).link(PATH));
     let all_asked = || Query::of(&[("state", "asked")]).link(PATH);
     let (asked_lines, asked_total) = (lines(&asked.rows), asked.total);
@@ -253,7 +257,12 @@ async fn tiles(
         let count = visit.acts.waivers(&ending).await?.total;
         let link = Query::of(&[("state", "in_force"), ("until", &until)]).link(PATH);
         let tone = if count == 0 { "quiet" } else { tone };
-        tiles.push((show::number(count), format!("end within {warning} days"), link, tone));
+        tiles.push((
+            show::number(count),
+            format!("end within {warning} days"),
+            link,
+            tone,
+        ));
     }
     let returned = WaiverFilter {
         from: Some(day(-RETURNED_DAYS)),

@@ -104,8 +104,14 @@ async fn several_are_taken_up_by_one_form_and_the_list_says_so() {
     assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
     let to = done.headers[header::LOCATION].to_str().unwrap().to_owned();
     assert_eq!(to, "/findings?state=open&told=assigned.2");
-    assert_eq!(house.state(one), Some((FindingState::Assigned, Some("Ann".into()))));
-    assert_eq!(house.state(two), Some((FindingState::Assigned, Some("Ann".into()))));
+    assert_eq!(
+        house.state(one),
+        Some((FindingState::Assigned, Some("Ann".into())))
+    );
+    assert_eq!(
+        house.state(two),
+        Some((FindingState::Assigned, Some("Ann".into())))
+    );
     let list = house.get_as(&ann, &to).await.body;
     assert!(list.contains("Assigned: 2 findings."), "{list}");
     assert!(!list.contains("told="), "the word is no filter and in no link");
@@ -141,15 +147,28 @@ async fn the_second_of_two_at_once_is_told_and_nothing_is_done_by_halves() {
     ];
     let told = house.post_as(&operator("Ann"), "/findings/act", &second).await;
     assert_eq!(told.status, StatusCode::CONFLICT);
-    assert!(told.body.contains("Somebody changed these meanwhile; nothing was done"));
+    assert!(
+        told.body
+            .contains("Somebody changed these meanwhile; nothing was done")
+    );
     let row = |key: FindingId| {
-        let from = told.body.split(&format!("<tr data-key=\"{key}\"")).nth(1).unwrap();
+        let from = told
+            .body
+            .split(&format!("<tr data-key=\"{key}\""))
+            .nth(1)
+            .unwrap();
         from.split("</tr>").next().unwrap().to_owned()
     };
     assert!(row(one).contains("changed meanwhile") && row(one).contains(&token(one, 1)));
     assert!(!row(two).contains("changed meanwhile"));
-    assert!(row(one).contains(" checked") && row(two).contains(" checked"), "what was selected stays so");
-    assert!(told.body.contains("spare &#60;b&#62;ordered"), "what was typed comes back");
+    assert!(
+        row(one).contains(" checked") && row(two).contains(" checked"),
+        "what was selected stays so"
+    );
+    assert!(
+        told.body.contains("spare &#60;b&#62;ordered"),
+        "what was typed comes back"
+    );
     assert_eq!(house.state(two), None, "nothing was done to the other");
     assert_eq!(house.logged(), 1);
 }
@@ -184,7 +203,11 @@ async fn a_mistake_stands_beside_its_field() {
         fields.push(("finding", &key));
         let answer = house.post_as(&officer("Ann"), "/findings/act", &fields).await;
         assert_eq!(answer.status.as_u16(), status, "{deed} {field}");
-        assert!(answer.body.contains(words), "{deed} {field}={value}: {}", answer.body);
+        assert!(
+            answer.body.contains(words),
+            "{deed} {field}={value}: {}",
+            answer.body
+        );
         if words != "Choose what to do" {
             let wrong = format!("id=\"wrong-{field}\"");
             assert!(answer.body.contains(&wrong), "{deed} {field}");
@@ -194,7 +217,11 @@ async fn a_mistake_stands_beside_its_field() {
     let answer = house.post_as(&operator("Ann"), "/findings/act", &nothing).await;
     assert!(answer.body.contains("Nothing is selected") && answer.status == StatusCode::UNPROCESSABLE_ENTITY);
     let key = token(one, 0);
-    let away = [("do", "acknowledge"), ("back", "//evil.example/findings"), ("finding", &key)];
+    let away = [
+        ("do", "acknowledge"),
+        ("back", "//evil.example/findings"),
+        ("finding", &key),
+    ];
     let answer = house.post_as(&operator("Ann"), "/findings/act", &away).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND, "and it is not done either");
     assert_eq!((house.logged(), house.state(one)), (0, None));
@@ -214,12 +241,20 @@ async fn a_waiver_takes_two_people_of_whom_one_may_sign() {
         ("back", &here),
     ];
     let ann = officer("Ann");
-    assert_eq!(house.post_as(&ann, "/findings/act", &ask).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(
+        house.post_as(&ann, "/findings/act", &ask).await.status,
+        StatusCode::SEE_OTHER
+    );
     let key = token(one, 1);
     let approve = [("finding", key.as_str()), ("do", "approve"), ("back", "/waivers")];
     let own = house.post_as(&officer("ANN "), "/findings/sign", &approve).await;
     assert_eq!(own.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(own.body.contains("asked for this waiver: somebody else must approve it"), "{}", own.body);
+    assert!(
+        own.body
+            .contains("asked for this waiver: somebody else must approve it"),
+        "{}",
+        own.body
+    );
     let page = house.get_as(&ann, &here).await.body;
     assert!(page.contains("You asked for the waiver") && !page.contains("value=\"approve\""));
 
@@ -236,7 +271,10 @@ async fn a_waiver_takes_two_people_of_whom_one_may_sign() {
     assert_eq!(done.headers[header::LOCATION], "/waivers?told=waived.1");
     assert_eq!(house.state(one).unwrap().0, FindingState::Waived);
     let list = house.get_as(&cy, "/waivers").await.body;
-    assert!(list.contains("ends within 30 days") && list.contains("24 d left"), "{list}");
+    assert!(
+        list.contains("ends within 30 days") && list.contains("24 d left"),
+        "{list}"
+    );
 }
 
 #[tokio::test]
@@ -245,17 +283,39 @@ async fn what_a_role_may_not_is_neither_offered_nor_taken() {
     let (one, _) = two_open(&house).await;
     let viewer = person("Vi", AccessRole::Viewer, None);
     let key = token(one, 0);
-    let fields = [("finding", key.as_str()), ("do", "acknowledge"), ("back", "/findings")];
+    let fields = [
+        ("finding", key.as_str()),
+        ("do", "acknowledge"),
+        ("back", "/findings"),
+    ];
     for path in ["/findings/act", "/findings/sign"] {
-        assert_eq!(house.post_as(&viewer, path, &fields).await.status, StatusCode::FORBIDDEN);
+        assert_eq!(
+            house.post_as(&viewer, path, &fields).await.status,
+            StatusCode::FORBIDDEN
+        );
     }
-    for page in ["/findings".to_owned(), format!("/findings/{one}"), "/waivers".to_owned()] {
+    for page in [
+        "/findings".to_owned(),
+        format!("/findings/{one}"),
+        "/waivers".to_owned(),
+    ] {
         let body = house.get_as(&viewer, &page).await.body;
-        assert!(!body.contains("id=\"acts\"") && !body.contains("name=\"finding\""), "{page}");
+        assert!(
+            !body.contains("id=\"acts\"") && !body.contains("name=\"finding\""),
+            "{page}"
+        );
     }
     for path in ["/audit", "/audit/export?as=csv"] {
-        for who in [&viewer, &operator("Op"), &person("Li", AccessRole::Admin, Some("ber-1"))] {
-            assert_eq!(house.get_as(who, path).await.status, StatusCode::FORBIDDEN, "{path}");
+        for who in [
+            &viewer,
+            &operator("Op"),
+            &person("Li", AccessRole::Admin, Some("ber-1")),
+        ] {
+            assert_eq!(
+                house.get_as(who, path).await.status,
+                StatusCode::FORBIDDEN,
+                "{path}"
+            );
         }
     }
     // A finding of another site is as one that is not there.
@@ -269,7 +329,11 @@ async fn what_a_role_may_not_is_neither_offered_nor_taken() {
         .find(|row| row.finding == one)
         .unwrap()
         .site;
-    let other = if site.as_str() == "ber-1" { "lon-2" } else { "ber-1" };
+    let other = if site.as_str() == "ber-1" {
+        "lon-2"
+    } else {
+        "ber-1"
+    };
     let stranger = person("Li", AccessRole::Admin, Some(other));
     let answer = house.post_as(&stranger, "/findings/act", &fields).await;
     assert_eq!((answer.status, house.state(one)), (StatusCode::NOT_FOUND, None));
@@ -294,24 +358,53 @@ async fn the_audit_log_is_shown_filtered_and_exported_without_formulas() {
         assert_eq!(done.status, StatusCode::SEE_OTHER);
     }
     let page = house.get("/audit").await.body;
-    assert!(page.contains("<b>2</b> rows") && page.contains("holds on to the one before"), "{page}");
+    assert!(
+        page.contains("<b>2</b> rows") && page.contains("holds on to the one before"),
+        "{page}"
+    );
     assert!(!page.contains(SHARP) && page.contains("&#60;script&#62;"));
     let some = house.get("/audit?person=Bo").await.body;
     assert!(some.contains("<b>1</b> match") && !some.contains("=cmd"));
-    let about = house.get(&format!("/audit?subject={one}&action=finding_commented")).await.body;
+    let about = house
+        .get(&format!("/audit?subject={one}&action=finding_commented"))
+        .await
+        .body;
     assert!(about.contains("<b>1</b> match") && about.contains("=cmd"));
-    assert_eq!(house.get("/audit?from=yesterday").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        house.get("/audit?from=yesterday").await.status,
+        StatusCode::BAD_REQUEST
+    );
 
     let csv = house.get("/audit/export?as=csv&action=finding_commented").await;
-    assert!(csv.headers[header::CONTENT_DISPOSITION].to_str().unwrap().starts_with("attachment"));
-    assert!(csv.body.contains("\n2026-11-26T09:00:00") && csv.body.contains(",'=cmd|x,"), "{}", csv.body);
-    assert!(csv.body.contains("# policies,") && csv.body.contains("# filter,/audit?action=finding_commented"));
-    assert_eq!(csv.body.lines().filter(|line| line.starts_with("2026-")).count(), 2);
+    assert!(
+        csv.headers[header::CONTENT_DISPOSITION]
+            .to_str()
+            .unwrap()
+            .starts_with("attachment")
+    );
+    assert!(
+        csv.body.contains("\n2026-11-26T09:00:00") && csv.body.contains(",'=cmd|x,"),
+        "{}",
+        csv.body
+    );
+    assert!(
+        csv.body.contains("# policies,") && csv.body.contains("# filter,/audit?action=finding_commented")
+    );
+    assert_eq!(
+        csv.body.lines().filter(|line| line.starts_with("2026-")).count(),
+        2
+    );
     let json: Value = serde_json::from_str(&house.get("/audit/export?as=json").await.body).unwrap();
     let first = &json["rows"][0];
-    assert_eq!((&first["action"], json["rows"].as_array().unwrap().len()), (&"audit_exported".into(), 4));
+    assert_eq!(
+        (&first["action"], json["rows"].as_array().unwrap().len()),
+        (&"audit_exported".into(), 4)
+    );
 
     house.store.desk.lock().unwrap().log[1].previous = "0".repeat(64);
     let page = house.get("/audit").await.body;
-    assert!(page.contains("A row here was changed after it was written"), "{page}");
+    assert!(
+        page.contains("A row here was changed after it was written"),
+        "{page}"
+    );
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::acts::{Acted, Acts as _, AuditFilter, Doing};
 
 /// A house with one finding, opened.
-async fn with_finding() -> (House, ElementId, FindingId) {
+pub(super) async fn with_finding() -> (House, ElementId, FindingId) {
     let house = House::new().await;
     house.store.greet(&house.hello(1, 9), Instant(900)).await.unwrap();
     let walked = report(1, 10, Completeness::Complete, 1);
@@ -20,7 +20,7 @@ async fn with_finding() -> (House, ElementId, FindingId) {
     (house, element, page.rows[0].finding)
 }
 
-fn doing(act: Act, finding: FindingId, revision: u64, life: Life) -> Doing {
+pub(super) fn doing(act: Act, finding: FindingId, revision: u64, life: Life) -> Doing {
     Doing {
         person: "Ann".into(),
         account: "uid 1000".into(),

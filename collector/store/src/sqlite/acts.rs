@@ -5,7 +5,8 @@ use super::life::{self, Event};
 use super::{SqliteStore, conclude, log, row, waivers};
 use crate::StoreError;
 use crate::acts::{
-    Acts, AuditFilter, AuditRow, Chain, Doing, FindingLife, Note, Progress, ProgressDay, WaiverFilter, WaiverRow,
+    Acts, AuditFilter, AuditRow, Chain, Doing, FindingLife, Note, Progress, ProgressDay, WaiverFilter,
+    WaiverRow,
 };
 use crate::record::{Stage, Why};
 use crate::view::Page;
