@@ -108,6 +108,109 @@
     else say("live", age < 6 ? "live" : `live, ${age} s ago`);
   };
 
+  // ── what people do about rows ──
+  const ticks = (within) => [...within.querySelectorAll("td.tick input")];
+  let lost = 0; // rows that somebody else changed while they were ticked
+
+  // A row stays ticked while it is as it was when it was ticked; one that moved is to be looked at again.
+  const keepTicks = (here, node) => {
+    for (const old of ticks(here)) {
+      if (!old.checked) continue;
+      const row = node.querySelector(`[data-key="${old.closest("[data-key]").dataset.key}"]`);
+      const box = row?.querySelector("td.tick input");
+      if (box && box.value === old.value) box.checked = true;
+      else { lost++; row?.classList.add("moved"); }
+    }
+  };
+
+  const countTicks = () => {
+    const boxes = ticks(document);
+    const count = boxes.filter((box) => box.checked).length;
+    const all = document.getElementById("tick-all");
+    if (all) { all.checked = count > 0 && count === boxes.length; all.indeterminate = count > 0 && count < boxes.length; }
+    for (const box of boxes) box.closest("tr").classList.toggle("chosen", box.checked);
+    const line = document.querySelector("[data-chosen]");
+    if (!line) return;
+    const changed = lost ? ` · ${lost} changed meanwhile, no longer selected` : "";
+    line.textContent = (count === 0 ? "nothing selected, x selects" : `${count} selected`) + changed;
+    line.closest(".acts").classList.toggle("ready", count > 0);
+  };
+
+  const tick = (box) => { box.checked = !box.checked; lost = 0; countTicks(); };
+
+  // The row under the focus, and what is acted on: what is ticked, or that row.
+  const current = () => document.activeElement?.closest?.("[data-key]");
+  const aim = () => {
+    if (document.querySelector(".acts-one") || ticks(document).some((box) => box.checked)) return true;
+    const box = current()?.querySelector("td.tick input");
+    if (box) tick(box);
+    return Boolean(box);
+  };
+  const press = (act) => document.querySelector(`#acts button[value="${act}"]`)?.click();
+  const open = (id, field) => {
+    const part = document.getElementById(id);
+    if (!part) return;
+    part.open = true;
+    part.querySelector(field)?.focus();
+  };
+
+  const watchActs = () => {
+    document.addEventListener("change", (event) => {
+      if (event.target.id === "tick-all") for (const box of ticks(document)) box.checked = event.target.checked;
+      if (event.target.closest(".tick")) { lost = 0; countTicks(); }
+    });
+    // Enter in a field presses the button beside it, not the first one of the form.
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.isComposing || !event.target.matches(".acts input")) return;
+      event.preventDefault();
+      [...event.target.closest("fieldset").querySelectorAll("button")].at(-1)?.click();
+    });
+    // With a script the head's box ticks the rows; what is sent are the rows.
+    document.addEventListener("submit", (event) => {
+      const all = document.getElementById("tick-all");
+      if (all && event.target.id === "acts") all.disabled = true;
+    });
+    // What was told once is not told again by a copied link.
+    if (new URLSearchParams(location.search).has("told")) {
+      const here = new URL(location.href);
+      here.searchParams.delete("told");
+      history.replaceState(null, "", here);
+    }
+    countTicks();
+  };
+
+  // ── the keys ──
+  const places = {
+    n: "/", f: "/findings", e: "/elements", x: "/exposure", d: "/deadlines", p: "/policies", i: "/what-if", s: "/suppliers",
+    w: "/waivers", c: "/coverage", a: "/agents", m: "/map", r: "/reports", u: "/audit", t: "/admin",
+  };
+  const page = (letter) => places[letter] && document.querySelector(`.top nav a[href="${places[letter]}"]`);
+
+  const help = () => {
+    const dialog = document.getElementById("keys");
+    if (!dialog || dialog.open) return;
+    const goes = dialog.querySelector(".goes");
+    goes.replaceChildren("go: ", ...Object.keys(places).filter(page).flatMap((letter) => {
+      const key = document.createElement("kbd");
+      const item = document.createElement("span");
+      key.textContent = letter;
+      item.append(key, ` ${page(letter).textContent}`);
+      return [item, " "];
+    }));
+    dialog.showModal();
+  };
+
+  const watchHelp = () => {
+    document.addEventListener("click", (event) => {
+      if (event.target.closest?.('a[href="#keys"]')) { event.preventDefault(); help(); }
+      const dialog = document.getElementById("keys");
+      if (dialog?.open && (event.target === dialog || event.target.closest?.("#keys .close"))) {
+        event.preventDefault();
+        dialog.close();
+      }
+    });
+  };
+
   const busy = () => {
     const focus = document.activeElement;
     const typing = focus && focus !== document.body && focus.closest("[data-live]");
@@ -123,15 +226,19 @@
       const open = new Map([...here.querySelectorAll("details[id]")].map((part) => [part.id, part.open]));
       const scrolls = [...here.querySelectorAll(".scroll")].map((box) => [box.scrollLeft, box.scrollTop]);
       const top = here.scrollTop;
+      const focused = here.contains(document.activeElement) && document.activeElement.closest("[data-key]")?.dataset.key;
       const node = document.adoptNode(there);
+      keepTicks(here, node);
       for (const part of node.querySelectorAll("details[id]")) if (open.has(part.id)) part.open = open.get(part.id);
       if (marked) for (const row of node.querySelectorAll("[data-key]")) row.classList.toggle("fresh", !known.has(row.dataset.key));
       here.replaceWith(node);
+      if (focused) node.querySelector(`[data-key="${focused}"] .row-link`)?.focus({ preventScroll: true });
       node.scrollTop = top;
       [...node.querySelectorAll(".scroll")].forEach((box, i) => { if (scrolls[i]) [box.scrollLeft, box.scrollTop] = scrolls[i]; });
     }
     ages();
     reach();
+    countTicks();
   };
 
   const apply = () => {
@@ -190,7 +297,7 @@
   const rows = () => [...document.querySelectorAll("a.row-link")];
   const move = (step) => {
     const links = rows();
-    const at = links.indexOf(document.activeElement);
+    const at = links.indexOf(current()?.querySelector("a.row-link") ?? document.activeElement);
     const next = links[at < 0 ? (step > 0 ? 0 : links.length - 1) : Math.min(Math.max(at + step, 0), links.length - 1)];
     next?.focus();
   };
@@ -220,16 +327,25 @@
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Escape") {
       for (const pick of document.querySelectorAll(".pick[open]")) pick.open = false;
-      if (document.activeElement !== document.body) document.activeElement.blur();
+      if (document.activeElement !== document.body && !document.activeElement.closest("dialog")) document.activeElement.blur();
       return;
     }
-    if (event.target.closest?.("input, textarea, select")) return;
+    if (event.target.closest?.('input:not([type="checkbox"]), textarea, select, dialog')) return;
     const went = Date.now() - going < 1500;
     going = 0;
-    const places = { n: "/", f: "/findings", e: "/elements", r: "/reports" };
-    if (went && places[event.key]) location.href = places[event.key];
+    if (went && page(event.key)) page(event.key).click();
     else if (event.key === "g") going = Date.now();
     else if (event.key === ".") apply();
+    else if (event.key === "?") help();
+    else if (event.key === "x") { const box = current()?.querySelector("td.tick input"); if (box) tick(box); }
+    else if (event.key === "a") { if (aim()) press("acknowledge"); }
+    else if (event.key === "s") { if (aim()) { open("act-assign", "input"); event.preventDefault(); } }
+    else if (event.key === "w") { if (aim()) { open("act-waive", "textarea"); event.preventDefault(); } }
+    else if (event.key === "e") {
+      const link = current()?.querySelector("a.row-link");
+      if (link) location.href = `${link.href.split("#")[0]}#evidence`;
+      else if (document.getElementById("evidence")) location.hash = "evidence";
+    }
     else if (event.key === "j") move(1);
     else if (event.key === "k") move(-1);
     else if (event.key === "/") {
@@ -281,6 +397,8 @@
       if (pending && !busy()) apply();
     });
     document.addEventListener("keydown", key);
+    watchActs();
+    watchHelp();
     document.addEventListener("visibilitychange", () => {
       // A hidden page holds no connection: a browser has few for each site.
       if (document.hidden) { source?.close(); source = null; heard = 0; } else listen();

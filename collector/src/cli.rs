@@ -1,6 +1,7 @@
 //! The command line: `serve`, `check-config`, `identify`, `policy`, `finding` for what people do about findings,
-//! `account` for who may sign in, `agent` for which agents may come in, `authority` for who says so, `spool` for what comes by courier, `unit` for hardware
-//! over time, `knowledge` for who makes what.
+//! `audit` for whether the log of that is whole, `account` for which people may sign in, `agent` for which agents may
+//! come in, `authority` for who says so, `spool` for what comes by courier, `unit` for hardware over time, `knowledge`
+//! for who makes what.
 //!
 //! Invariant: whatever goes wrong is one line on standard error and an exit code
 //! of `sysexits.h` (64 usage, 65 facts that cannot be judged, 78 configuration, 1 anything else).
@@ -10,6 +11,7 @@ mod agents;
 mod authority;
 mod plans;
 mod finding;
+mod audit;
 mod policy;
 mod spool;
 mod units;
@@ -77,6 +79,9 @@ enum Command {
     /// Findings: look at them, take them up, waive them, plan what goes.
     #[command(subcommand)]
     Finding(finding::Command),
+    /// The log of who did what: go through its sums.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Let one authority take over from another: prepare, promote, forget.
     #[command(subcommand)]
     Authority(authority::Command),
@@ -145,6 +150,7 @@ pub fn run_by(args: impl IntoIterator<Item = OsString>, clock: fn() -> Instant) 
         Command::Plan(command) => block_on(plans::run(&command)),
         Command::Policy(command) => policy::run(&command),
         Command::Finding(command) => block_on(finding::run(&command, clock)),
+        Command::Audit(command) => block_on(audit::run(&command)),
         Command::Authority(command) => block_on(authority::run(&command)),
         Command::Spool(command) => block_on(spool::run(&command)),
         Command::Unit(command) => block_on(units::run(&command)),

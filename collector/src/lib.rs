@@ -32,6 +32,7 @@ pub mod population;
 pub mod preview;
 pub mod coverage;
 pub mod door;
+pub mod acts;
 pub mod api;
 pub mod web;
 pub mod admin;

@@ -1,6 +1,6 @@
 //! The pages people read: rendered here, kept fresh by a small script, never dependent on it.
 //!
-//! Invariants: pages only read the store; the URL is the filter; every text that
+//! Invariants: pages read the store and write what people do; the URL is the filter; every text that
 //! came from a device or a browser is cleaned, bounded and escaped; every
 //! response carries the content security policy; unknown is never shown as clear.
 
@@ -18,8 +18,11 @@ pub mod hand;
 pub mod now;
 pub mod evidence;
 pub mod claim;
+pub mod act;
 pub mod findings;
 pub mod finding;
+pub mod waivers;
+pub mod audit;
 pub mod elements;
 pub mod coverage;
 pub mod what_if;
@@ -60,7 +63,7 @@ use model::on_file::OnFile;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Briefing, Ledgers, Past, Store};
+use store::{Acts, Briefing, Ledgers, Past, Store};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -84,6 +87,8 @@ pub struct Web {
     pub assured: Assured,
     /// What waits and what changed.
     pub briefing: Arc<dyn Briefing>,
+    /// What people do goes through here.
+    pub acts: Arc<dyn Acts>,
     /// What the operator is called.
     pub operator: String,
     /// Who the operator is before the law.
@@ -127,6 +132,11 @@ pub fn router(web: Web) -> axum::Router {
         .route("/", get(now::now))
         .route("/findings", get(findings::findings))
         .route("/findings/{id}", get(finding::finding))
+        .route("/findings/act", post(act::act))
+        .route("/findings/sign", post(act::sign))
+        .route("/waivers", get(waivers::waivers))
+        .route("/audit", get(audit::audit))
+        .route("/audit/export", get(audit::export))
         .route("/elements", get(elements::elements))
         .route("/elements/{id}", get(element::element))
         .route("/coverage", get(coverage::coverage))

@@ -34,4 +34,5 @@ mod house {
     pub mod axe;
     pub mod who;
     pub mod wall;
+    pub mod acts;
 }

@@ -150,6 +150,26 @@ words!(
 );
 
 words!(
+    /// How a waiver stands: asked for, accepted, or over, and why.
+    WaiverState {
+        /// Waits for a second person.
+        Asked = "asked",
+        /// Accepted, and its last day is to come.
+        InForce = "in_force",
+        /// Its last day has passed: the finding returned.
+        Expired = "expired",
+        /// Nobody approved it.
+        Refused = "refused",
+        /// Accepted once, and taken back by a person.
+        TakenBack = "taken_back",
+        /// Another one took its place.
+        Replaced = "replaced",
+        /// Its finding closed.
+        Closed = "closed",
+    }
+);
+
+words!(
     /// How a finding ended, and so whether something was removed.
     Ending {
         /// Hardware evidence from a complete walk: another unit stands there.
@@ -257,6 +277,9 @@ mod tests {
         }
         for &ending in Ending::ALL {
             assert_eq!(ending.as_str().parse::<Ending>(), Ok(ending));
+        }
+        for &state in WaiverState::ALL {
+            assert_eq!(state.as_str().parse::<WaiverState>(), Ok(state));
         }
         for &state in FindingState::ALL {
             assert_eq!(

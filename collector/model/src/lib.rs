@@ -23,7 +23,7 @@ pub use claim::{
     Signal, Subject, UnitIdentity,
 };
 pub use evidence::{Completeness, Evidence, Observation, Outcome, Question, QuestionKind, Value, Varbind};
-pub use finding::{Cause, Ending, FindingState, ResultClass, RuleResult, Severity, Standing};
+pub use finding::{Cause, Ending, FindingState, ResultClass, RuleResult, Severity, Standing, WaiverState};
 pub use id::{AgentId, Digest, ElementId, FindingId, SiteName, UnitId};
 pub use instant::Instant;
 pub use life::{Act, Inputs, Life, Removal, Waiver};

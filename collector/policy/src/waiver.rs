@@ -186,7 +186,8 @@ pub fn is_worse(life: &Life, class: ResultClass) -> bool {
 }
 
 /// Names as people write them: case and blanks make no second person.
-fn same_person(a: &str, b: &str) -> bool {
+#[must_use]
+pub fn same_person(a: &str, b: &str) -> bool {
     let plain = |name: &str| {
         let words: Vec<String> = name.split_whitespace().map(str::to_lowercase).collect();
         words.join(" ")

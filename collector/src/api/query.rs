@@ -7,11 +7,12 @@
 
 use crate::api::Problem;
 use crate::coverage::{self, ALL_STATES, Coverage, DARK, RangeCoverage};
-use model::{FindingState, Instant, ResultClass, Role, Severity, SiteName, Standing};
+use model::{FindingState, Instant, ResultClass, Role, Severity, SiteName, Standing, WaiverState};
 use policy::PartialDate;
 use proto::v1::CoverageState as State;
 use std::fmt::Display;
 use std::str::FromStr;
+use store::acts::{AuditFilter, WaiverFilter};
 use store::view::{ElementFilter, FindingFilter};
 use time::format_description::well_known::{Iso8601, Rfc3339};
 use time::{Date, OffsetDateTime, Time};
@@ -52,12 +53,18 @@ pub const FINDINGS: &[&str] = &[
     "supplier",
     "rule",
     "role",
-    "text",
     "owner",
+    "text",
     "asked",
     "after",
     "limit",
 ];
+/// Parameters of lists of waivers.
+pub const WAIVERS: &[&str] = &[
+    "state", "rule", "site", "element", "person", "until", "after", "limit",
+];
+/// Parameters of the audit log.
+pub const AUDIT: &[&str] = &["person", "action", "subject", "from", "until", "after", "limit"];
 /// Parameters of lists of elements.
 pub const ELEMENTS: &[&str] = &["site", "role", "maker", "standing", "text", "after", "limit"];
 
@@ -247,15 +254,54 @@ impl Query {
                 text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase())
             })?,
             suppliers: self.keys("supplier", SUPPLIER_KEY, is_supplier_key)?,
-            rules: self.keys("rule", "the key of a rule, as in DE-CONTRACT-CORE", |text| {
-                text.bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-            })?,
+            rules: self.rules()?,
             elements: Vec::new(),
             roles: self.roles()?,
+            owners: self.names("owner")?,
             text: self.one("text").to_owned(),
-            owner: self.all("owner").next().map(str::to_owned),
             asked: self.flag("asked")?,
+            after: self.after()?,
+            limit: self.limit()?,
+        })
+    }
+
+    /// As a filter of waivers.
+    ///
+    /// # Errors
+    /// [`Problem::BadParameter`] naming the parameter and the words it knows.
+    pub fn waivers(&self) -> Result<WaiverFilter, Problem> {
+        let elements = self.all("element").map(|text| {
+            text.parse()
+                .map_err(|_| bad("element", text, "the key of an element".to_owned()))
+        });
+        Ok(WaiverFilter {
+            states: self.words("state", WaiverState::ALL)?,
+            rules: self.rules()?,
+            sites: self.sites()?,
+            elements: elements.collect::<Result<_, _>>()?,
+            people: self.names("person")?,
+            until: self.day("until")?.map(|day| day.to_string()),
+            from: None,
+            latest_first: false,
+            after: self.after()?,
+            limit: self.limit()?,
+        })
+    }
+
+    /// As a filter of the audit log; the last day is whole.
+    ///
+    /// # Errors
+    /// [`Problem::BadParameter`] naming the parameter and what it may say.
+    pub fn audit(&self) -> Result<AuditFilter, Problem> {
+        let word = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        let key = |text: &str| text.bytes().all(|b| b.is_ascii_graphic());
+        let first = |day: Date| Instant(day.midnight().assume_utc().unix_timestamp() * 1_000_000);
+        Ok(AuditFilter {
+            people: self.names("person")?,
+            actions: self.keys("action", "a word as the rows have it, as in finding_waived", word)?,
+            subjects: self.keys("subject", "the key of a finding, as its page has it", key)?,
+            from: self.day("from")?.map(first),
+            until: self.day("until")?.and_then(Date::next_day).map(first),
             after: self.after()?,
             limit: self.limit()?,
         })
@@ -401,6 +447,31 @@ impl Query {
         self.keys("role", &allowed, |text| {
             text == "unknown" || words.contains(&text)
         })
+    }
+
+    fn rules(&self) -> Result<Vec<String>, Problem> {
+        self.keys("rule", "the key of a rule, as in DE-CONTRACT-CORE", |text| {
+            text.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        })
+    }
+
+    fn names(&self, key: &str) -> Result<Vec<String>, Problem> {
+        self.keys(key, "the name of a person, as rows have it", |text| {
+            !text.chars().any(char::is_control)
+        })
+    }
+
+    /// A whole day; [`None`] when the key is not set.
+    fn day(&self, key: &str) -> Result<Option<Date>, Problem> {
+        let text = self.one(key);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let date = text.parse::<PartialDate>().ok();
+        date.filter(|date| date.first() == date.last())
+            .map(|date| Some(date.first()))
+            .ok_or_else(|| bad(key, text, "a day: YYYY-MM-DD".to_owned()))
     }
 
     fn after(&self) -> Result<Option<String>, Problem> {

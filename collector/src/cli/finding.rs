@@ -9,20 +9,18 @@ mod print;
 
 use super::agents::open;
 use super::{EX_DATAERR, Failure};
+use crate::acts::{self, Chosen, Refused, Unfit, name, text};
 use crate::packs;
 use choose::Choice;
 use clap::{Args, Subcommand};
 use model::{Act, FindingId, Instant, Removal};
 use policy::Policies;
-use policy::waiver::{self, Acting};
 use std::path::{Path, PathBuf};
-use store::acts::{Acted, Doing, FindingLife};
-use store::record::Stand;
-use store::{Acts as _, SqliteStore, Store as _};
+use store::acts::{Acted, AuditFilter};
+use store::{Acts as _, SqliteStore, Store as _, StoreError};
 
-/// Longest name of a person, and longest text, in characters.
-const NAME_CHARS: usize = 100;
-const TEXT_CHARS: usize = 2_000;
+/// Rows of the log read at a time.
+const PAGE: u32 = 500;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -46,7 +44,7 @@ pub(super) enum Command {
         #[command(flatten)]
         deed: Deed,
         /// To whom.
-        #[arg(long, value_name = "NAME", value_parser = person)]
+        #[arg(long, value_name = "NAME", value_parser = name)]
         to: String,
     },
     /// Say something about findings.
@@ -89,7 +87,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "TEXT", value_parser = text)]
         replacement: String,
         /// Who sees to it.
-        #[arg(long, value_name = "NAME", value_parser = person)]
+        #[arg(long, value_name = "NAME", value_parser = name)]
         owner: String,
     },
     /// Confirm that an element which no longer answers is gone.
@@ -143,7 +141,7 @@ pub(super) struct Deed {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// Who you are.
-    #[arg(long, value_name = "NAME", value_parser = person)]
+    #[arg(long, value_name = "NAME", value_parser = name)]
     by: String,
     /// Print one JSON object a finding.
     #[arg(long)]
@@ -153,29 +151,6 @@ pub(super) struct Deed {
     findings: Vec<String>,
     #[command(flatten)]
     choice: Choice,
-}
-
-/// A name: some characters, none of them a control character.
-fn person(text: &str) -> Result<String, String> {
-    bounded(text, NAME_CHARS)
-}
-
-fn text(text: &str) -> Result<String, String> {
-    bounded(text, TEXT_CHARS)
-}
-
-fn bounded(text: &str, most: usize) -> Result<String, String> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Err("is empty".to_owned());
-    }
-    if text.chars().any(char::is_control) {
-        return Err("holds a control character".to_owned());
-    }
-    if text.chars().count() > most {
-        return Err(format!("is longer than {most} characters"));
-    }
-    Ok(text.to_owned())
 }
 
 pub(super) async fn run(command: &Command, clock: fn() -> Instant) -> Result<(), Failure> {
@@ -235,7 +210,18 @@ pub(super) async fn run(command: &Command, clock: fn() -> Instant) -> Result<(),
         }
         Command::Log { config, json, limit } => {
             let (_, store) = house(config).await?;
-            let rows = store.audit_log(*limit).await.map_err(|e| Failure::other(&e))?;
+            let mut filter = AuditFilter {
+                limit: (*limit).clamp(1, PAGE),
+                ..AuditFilter::default()
+            };
+            let mut rows = Vec::new();
+            while rows.len() < *limit as usize {
+                let page = store.audit_log(&filter).await.map_err(|e| Failure::other(&e))?;
+                rows.extend(page.rows);
+                let Some(next) = page.next else { break };
+                filter.after = Some(next);
+            }
+            rows.truncate(*limit as usize);
             store.close().await;
             print::log(&rows, *json)
         }
@@ -271,108 +257,39 @@ impl Deed {
 
     async fn act_in(&self, store: &SqliteStore, act: Act, now: Instant) -> Result<Vec<Acted>, Failure> {
         let (keys, named) = choose::keys(store, &self.findings, &self.choice).await?;
-        let lives = store.lives(&keys).await.map_err(|e| Failure::other(&e))?;
-        if let Some(missing) = keys
-            .iter()
-            .find(|key| lives.iter().all(|life| life.finding != **key))
-        {
-            return Err(unknown(*missing));
-        }
-        let Some(today) = now.date() else {
-            return Err(wrong("the clock shows no day".to_owned()));
+        let chosen: Vec<Chosen> = keys.into_iter().map(Chosen::from).collect();
+        let account = format!("uid {}", rustix::process::getuid().as_raw());
+        let deed = acts::Deed {
+            by: &self.by,
+            account: &account,
+            act,
+            unfit: if named { Unfit::Refuse } else { Unfit::Skip },
         };
-        let mut on = Vec::with_capacity(lives.len());
-        let mut skipped = 0_usize;
-        for found in &lives {
-            let acting = Acting {
-                by: &self.by,
-                today,
-                class: found.result.class,
-                latest: found.latest,
-            };
-            match waiver::act(&found.life, &act, acting) {
-                Ok(life) => on.push(acted(found, life, &act)),
-                Err(refusal) if named => {
-                    let line = format!("finding {}: {refusal}; nothing was done", found.finding);
-                    return Err(wrong(line));
-                }
-                Err(_) => skipped += 1,
-            }
-        }
-        if skipped > 0 {
+        let done = acts::act(store, &chosen, deed, &|_| true, now)
+            .await
+            .map_err(refused)?;
+        if done.left_alone > 0 {
             eprintln!(
-                "marque-collector: {skipped} of {} left alone: it does not fit how they stand",
-                lives.len()
+                "marque-collector: {} of {} left alone: it does not fit how they stand",
+                done.left_alone,
+                chosen.len()
             );
         }
-        if on.is_empty() {
-            return Err(wrong(
-                "no finding was chosen that this fits; see finding list".to_owned(),
-            ));
-        }
-        let doing = Doing {
-            person: self.by.clone(),
-            account: format!("uid {}", rustix::process::getuid().as_raw()),
-            act,
-            on,
-        };
-        store.act(&doing, now).await.map_err(|e| Failure::other(&e))?;
-        Ok(doing.on)
+        Ok(done.on)
     }
 }
 
-fn acted(found: &FindingLife, life: model::Life, act: &Act) -> Acted {
-    Acted {
-        stand: Stand {
-            finding: found.finding,
-            revision: found.revision,
-            life,
+/// Why nothing was done, with what to do next.
+fn refused(why: Refused) -> Failure {
+    match why {
+        Refused::Unknown(finding) => unknown(finding),
+        Refused::Unfit { .. } => wrong(format!("{why}; nothing was done")),
+        Refused::Moved(moved) => match moved.first() {
+            Some(first) => Failure::other(&StoreError::Moved(first.finding)),
+            None => Failure::other(&Refused::Moved(moved)),
         },
-        text: said(found, act),
-    }
-}
-
-/// An act in words; who did it stands beside it.
-fn said(found: &FindingLife, act: &Act) -> String {
-    match act {
-        Act::Acknowledge => "seen".to_owned(),
-        Act::Assign { to } => format!("to {to}"),
-        Act::Comment { text } => text.clone(),
-        Act::Waive { reason, until } => format!("until {until}: {reason}"),
-        Act::Approve => match &found.life.asked {
-            Some(asked) => format!(
-                "until {}, asked for by {}: {}",
-                asked.until, asked.asked_by, asked.reason
-            ),
-            None => "approved".to_owned(),
-        },
-        Act::EndWaiver { reason } if found.life.asked.is_some() => format!("refused: {reason}"),
-        Act::EndWaiver { reason } => format!("taken back: {reason}"),
-        Act::PlanRemoval(removal) => {
-            format!(
-                "{} by {}: {}",
-                removal.planned, removal.owner, removal.replacement
-            )
-        }
-        Act::ConfirmRemoval { reason } => format!("removed: confirmed while the element is silent: {reason}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_and_texts_are_bounded() {
-        assert_eq!(person("  Ann Lee "), Ok("Ann Lee".to_owned()));
-        for (bad, words) in [
-            ("", "is empty"),
-            (" ", "is empty"),
-            ("a\u{1b}[1m", "control"),
-            (&"x".repeat(101), "longer than 100"),
-        ] {
-            assert!(person(bad).unwrap_err().contains(words), "{bad:?}");
-        }
-        assert!(text(&"x".repeat(2_000)).is_ok());
+        Refused::Nothing => wrong(format!("{why}; see finding list")),
+        Refused::NoDay => wrong(why.to_string()),
+        Refused::Store(error) => Failure::other(&error),
     }
 }

@@ -4,6 +4,7 @@
 
 use super::Web;
 use super::access::Visit;
+use super::act::{self, Desk};
 use super::claim::ClaimLine;
 use super::evidence::Raw;
 use super::findings::Line;
@@ -11,10 +12,11 @@ use super::page::{Frame, answer};
 use super::show::{self, Moment};
 use crate::api::Problem;
 use askama::Template;
-use axum::extract::Path;
+use axum::extract::{Path, Query as Pairs};
 use axum::response::Response;
 use model::{Cause, Ending, FindingId, Instant, Subject, Waiver};
 use policy::Rule;
+use policy::waiver::same_person;
 use store::view::{ElementView, FindingEvent, FindingView, SightingRow};
 
 const MOST_CLAIMS: usize = 40;
@@ -23,6 +25,9 @@ const MOST_CLAIMS: usize = 40;
 #[template(path = "finding.html")]
 struct FindingPage {
     frame: Frame,
+    desk: Desk,
+    /// Whether whoever looks asked for the waiver that waits.
+    own: bool,
     line: Line,
     ending: &'static str,
     waiver: Option<Waived>,
@@ -218,19 +223,32 @@ fn ended(ending: Ending) -> &'static str {
 }
 
 /// `/findings/{id}`
-pub async fn finding(visit: Visit, Path(id): Path<String>) -> Response {
-    answer(&visit, show_finding(&visit, &id).await)
+pub async fn finding(
+    visit: Visit,
+    Path(id): Path<String>,
+    Pairs(mut pairs): Pairs<Vec<(String, String)>>,
+) -> Response {
+    let desk = Desk::new(&visit, act::told(&mut pairs));
+    answer(&visit, show_finding(&visit, &id, desk).await)
 }
 
-async fn show_finding(visit: &Visit, id: &str) -> Result<FindingPage, Problem> {
+/// The page, with what is on the desk of whoever acts.
+pub(super) async fn show_finding(
+    visit: &Visit,
+    id: &str,
+    mut desk: Desk,
+) -> Result<impl Template + use<>, Problem> {
     let id: FindingId = id.parse().map_err(|_| Problem::NotFound("finding"))?;
     let frame = Frame::new(visit, "findings");
     let view = visit
         .store
         .finding(id)
         .await?
+        .filter(|view| visit.person.sees(&view.row.site))
         .ok_or(Problem::NotFound("finding"))?;
-    visit.sees(&view.row.site, "finding")?;
+    desk.back = format!("/findings/{id}");
+    let asked = view.row.life.asked.as_ref();
+    let own = asked.is_some_and(|asked| same_person(&asked.asked_by, &visit.person.name));
     let element = visit.store.element(view.row.element).await?;
     let raw = match view.digest {
         Some(digest) => Raw::fetch(visit, digest).await.inspect_err(Problem::log).ok(),
@@ -242,6 +260,8 @@ async fn show_finding(visit: &Visit, id: &str) -> Result<FindingPage, Problem> {
     let sighting = seen.and_then(|(element, digest)| element.sightings.iter().find(|s| s.digest == digest));
     Ok(FindingPage {
         frame,
+        desk,
+        own,
         line: Line::new(&view.row, now),
         ending: view.row.life.ending.map_or("", ended),
         waiver: view.row.life.waiver.as_ref().map(Waived::new),

@@ -1,6 +1,7 @@
 //! The queue of findings: most urgent first, filtered by the URL.
 
 use super::access::Visit;
+use super::act::{self, Desk};
 use super::form::Form;
 use super::glance::{Glances, STALE};
 use super::page::{Frame, answer};
@@ -21,6 +22,8 @@ const PATH: &str = "/findings";
 struct FindingsPage {
     frame: Frame,
     form: Form,
+    desk: Desk,
+    mine: String,
     rows: Vec<Line>,
     total: String,
     next: Option<String>,
@@ -32,6 +35,12 @@ struct FindingsPage {
 pub struct Line {
     /// Key.
     pub id: String,
+    /// Revision of its life, as shown.
+    pub revision: u64,
+    /// Whether it is selected.
+    pub chosen: bool,
+    /// Whether somebody changed it after whoever acts had looked.
+    pub moved: bool,
     /// Severity.
     pub severity: Severity,
     /// Class in words.
@@ -109,6 +118,9 @@ impl Line {
             .and_then(|(deadline, today)| Left::until(deadline, today));
         Self {
             id: row.finding.to_string(),
+            revision: row.revision,
+            chosen: false,
+            moved: false,
             severity: *severity,
             class: show::words(class.as_str()),
             possible: *confidence < RuleResult::CERTAIN,
@@ -161,16 +173,20 @@ impl Line {
 pub async fn findings(
     visit: Visit,
     Extension(glances): Extension<Glances>,
-    Pairs(pairs): Pairs<Vec<(String, String)>>,
+    Pairs(mut pairs): Pairs<Vec<(String, String)>>,
 ) -> Response {
-    answer(&visit, list(&visit, &glances, pairs).await)
+    let told = act::told(&mut pairs);
+    let desk = Desk::new(&visit, told);
+    answer(&visit, list(&visit, &glances, pairs, desk).await)
 }
 
-async fn list(
+/// The page, with what is on the desk of whoever acts.
+pub(super) async fn list(
     visit: &Visit,
     glances: &Glances,
     pairs: Vec<(String, String)>,
-) -> Result<FindingsPage, Problem> {
+    mut desk: Desk,
+) -> Result<impl Template + use<>, Problem> {
     let query = Query::read(pairs, query::FINDINGS)?;
     let frame = Frame::new(visit, "findings");
     let mut filter = query.findings()?;
@@ -232,10 +248,18 @@ async fn list(
         )
         .entry(&query, "supplier", "Supplier", suppliers)
         .entry(&query, "rule", "Rule", rules);
+    desk.back = query.link(PATH);
+    let line = |row| {
+        let mut line = Line::new(row, now);
+        desk.mark(row.finding, &mut line);
+        line
+    };
     Ok(FindingsPage {
         frame,
         form,
-        rows: page.rows.iter().map(|row| Line::new(row, now)).collect(),
+        mine: Query::of(&[("owner", &visit.person.name)]).link(PATH),
+        rows: page.rows.iter().map(line).collect(),
+        desk,
         total: show::number(page.total),
         next: page.next.map(|key| query.with("after", &key).link(PATH)),
         first: (!query.one("after").is_empty())

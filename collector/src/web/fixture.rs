@@ -1,5 +1,6 @@
 //! A small network held in memory, for looking at pages: what a store would say, hostile texts included.
 
+mod acts;
 mod answers;
 mod people;
 mod ledger;
@@ -82,6 +83,8 @@ pub struct Fixture {
     evidence: Vec<(Digest, Vec<u8>)>,
     agents: Vec<AgentRow>,
     people: Mutex<HashMap<String, (usize, Person)>>,
+    /// What people did.
+    pub desk: Mutex<acts::Done>,
 }
 
 fn id(kind: u128, number: usize) -> Uuid {
@@ -194,37 +197,6 @@ fn claim(
     }
 }
 
-/// Some findings have been taken up.
-fn life(number: usize) -> Life {
-    let waiver = |approved_by: Option<&str>| Waiver {
-        asked_by: HOSTILE.into(),
-        reason: format!("spare parts {HOSTILE}"),
-        until: "2027-06-30".into(),
-        class: ResultClass::NoNew,
-        approved_by: approved_by.map(str::to_owned),
-    };
-    let removal = Removal {
-        planned: "2028-03".into(),
-        replacement: format!("7750 SR-7s {HOSTILE}"),
-        owner: "Core team".into(),
-    };
-    match number % 13 {
-        6 => Life {
-            state: FindingState::Acknowledged,
-            asked: Some(waiver(None)),
-            ..Life::new()
-        },
-        0 => Life {
-            state: FindingState::Waived,
-            owner: Some(HOSTILE.into()),
-            waiver: Some(waiver(Some("Bo"))),
-            removal: Some(removal),
-            ..Life::new()
-        },
-        _ => Life::new(),
-    }
-}
-
 fn parts(count: usize) -> Vec<ComponentIdentity> {
     let part = |n: usize| {
         let (class, parent, name) = match n {
@@ -282,6 +254,7 @@ impl Fixture {
             evidence: Vec::new(),
             agents: Vec::new(),
             people: Mutex::default(),
+            desk: Mutex::default(),
         };
         for number in 0..elements {
             made.add(number, if number == 0 { first_parts } else { 5 });
@@ -419,6 +392,7 @@ impl Fixture {
         let maker = supplier(number).unwrap();
         FindingRow {
             finding: finding_id(self.findings.len() + rule % 2 * 10_000),
+            revision: 0,
             element: element_id(number),
             element_name: name.to_owned(),
             address: format!("10.{}.4.{}", number % 4, number % 250),
@@ -454,7 +428,7 @@ impl Fixture {
                     format!("time: must be gone by {}", deadline.unwrap_or("no date")),
                 ],
             },
-            life: life(number),
+            life: acts::life(number),
             opened: ago(3_600 * (1 + number as i64 * 7)),
             closed: None,
         }

@@ -44,8 +44,10 @@ pub const PAGES: &[(&str, &str, &str, Right)] = &[
     ("policies", "/policies", "Policies", Right::See),
     ("what-if", "/what-if", "What if", Right::See),
     ("suppliers", "/suppliers", "Suppliers", Right::See),
+    ("waivers", "/waivers", "Waivers", Right::See),
     ("coverage", "/coverage", "Coverage", Right::See),
     ("reports", "/reports", "Reports", Right::See),
+    ("audit", "/audit", "Audit", Right::Sign),
     ("admin", "/admin", "Admin", Right::Administer),
 ];
 
@@ -101,8 +103,13 @@ struct Refusal<'a> {
 
 /// A page, or the page that says why there is none.
 pub fn answer<T: Template>(visit: &Visit, made: Result<T, Problem>) -> Response {
+    answer_as(StatusCode::OK, visit, made)
+}
+
+/// The same for a page that shows again what was not taken.
+pub fn answer_as<T: Template>(status: StatusCode, visit: &Visit, made: Result<T, Problem>) -> Response {
     match made {
-        Ok(template) => render(StatusCode::OK, &template),
+        Ok(template) => render(status, &template),
         Err(problem) => refuse(visit, Some(visit.person.clone()), &problem),
     }
 }

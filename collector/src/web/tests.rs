@@ -1,5 +1,6 @@
 //! The router from the outside, over a store in memory.
 
+mod acts;
 mod coverage;
 mod door;
 mod law;
@@ -116,6 +117,7 @@ impl House {
             knowledge: identify::Knowledge::built_in().unwrap(),
             assured: crate::packs::Assured::default(),
             briefing: store.clone(),
+            acts: store.clone(),
             operator: "Lab Telecom".into(),
             operator_tags: ["eu_network_operator".to_owned()].into(),
             policies,
@@ -174,6 +176,9 @@ impl House {
             format!("/findings/{}", finding_id(0)),
             "/elements".into(),
             "/elements?polling=not_polled".into(),
+            "/waivers".into(),
+            "/waivers?state=expired".into(),
+            "/audit".into(),
             "/coverage".into(),
             "/reports".into(),
             "/reports/board".into(),

@@ -2,11 +2,16 @@
 //!
 //! Invariants: what was done stands for ever, in the finding's events and in the
 //! audit log; acts of one command are taken all or none, and none on a finding
-//! that moved since it was looked at.
+//! that moved since it was looked at. Each row of the audit log bears the sum of
+//! the one before it.
 
 use crate::StoreError;
 use crate::record::Stand;
-use model::{Act, Completeness, FindingId, Instant, Life, RuleResult};
+use crate::view::Page;
+use model::{
+    Act, Completeness, ElementId, FindingId, FindingState, Instant, Life, RuleResult, SiteName, Waiver,
+    WaiverState,
+};
 use serde::Serialize;
 
 /// A finding as an act finds it.
@@ -16,6 +21,8 @@ pub struct FindingLife {
     pub finding: FindingId,
     /// Name of its element.
     pub element_name: String,
+    /// Where that stands.
+    pub site: SiteName,
     /// Goes up with each change of its life.
     pub revision: u64,
     /// How it stands.
@@ -48,9 +55,51 @@ pub struct Doing {
     pub on: Vec<Acted>,
 }
 
+/// A line of the audit log that is no act on a finding: an export, say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// Who.
+    pub person: String,
+    /// From which account.
+    pub account: String,
+    /// What, as a word.
+    pub action: String,
+    /// On what: keys.
+    pub subjects: Vec<String>,
+    /// Everything said with it, as JSON.
+    pub detail: String,
+}
+
+/// Which rows of the audit log to show. Empty fields do not filter; several values of one are alternatives.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Who acted.
+    pub people: Vec<String>,
+    /// What was done.
+    pub actions: Vec<String>,
+    /// On what: whole keys.
+    pub subjects: Vec<String>,
+    /// Recorded then or later.
+    pub from: Option<Instant>,
+    /// Recorded before.
+    pub until: Option<Instant>,
+    /// Key of the page, from [`Page::next`].
+    pub after: Option<String>,
+    /// Rows a page, at most 500; 0 means 100.
+    pub limit: u32,
+}
+
 /// One row of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AuditRow {
+    /// Its place in the chain, from 1; none before it is sealed.
+    pub place: Option<u64>,
+    /// The sum of the row before, in hexadecimal; empty for the first one.
+    pub previous: String,
+    /// SHA-256 over [`AuditRow::previous`] and all that it says.
+    pub sum: String,
+    /// Whether the row still has the sum it bears.
+    pub intact: bool,
     /// When.
     pub at: Instant,
     /// Who.
@@ -63,6 +112,77 @@ pub struct AuditRow {
     pub subjects: Vec<String>,
     /// Everything said with it, as JSON.
     pub detail: String,
+}
+
+/// The audit log gone through from its first row to its last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Chain {
+    /// Rows that hold on to each other.
+    pub rows: u64,
+    /// Rows that have no sum yet.
+    pub unsealed: u64,
+    /// The sum of the last row that holds: who notes it down elsewhere can show that nothing was cut off.
+    pub head: String,
+    /// The place of the first row that was changed, or before which one is missing.
+    pub broken: Option<u64>,
+    /// Whether the sum asked for was met.
+    pub met: bool,
+}
+
+/// Which waivers to show. Empty fields do not filter; several values of one are alternatives.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WaiverFilter {
+    /// States.
+    pub states: Vec<WaiverState>,
+    /// Rules.
+    pub rules: Vec<String>,
+    /// Sites.
+    pub sites: Vec<String>,
+    /// Elements.
+    pub elements: Vec<ElementId>,
+    /// Who asked for or approved it.
+    pub people: Vec<String>,
+    /// Ends this day or earlier, `YYYY-MM-DD`.
+    pub until: Option<String>,
+    /// Ends this day or later.
+    pub from: Option<String>,
+    /// The last to end first.
+    pub latest_first: bool,
+    /// Key of the page, from [`Page::next`].
+    pub after: Option<String>,
+    /// Rows a page, at most 500; 0 means 100.
+    pub limit: u32,
+}
+
+/// One waiver in a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WaiverRow {
+    /// How it stands.
+    pub state: WaiverState,
+    /// Who, why, until when.
+    pub waiver: Waiver,
+    /// When it was asked for.
+    pub asked: Instant,
+    /// When it was approved.
+    pub approved: Option<Instant>,
+    /// Who ended it.
+    pub ended_by: Option<String>,
+    /// When it ended.
+    pub ended: Option<Instant>,
+    /// For which finding.
+    pub finding: FindingId,
+    /// Which goes up with each change of that.
+    pub revision: u64,
+    /// How that stands.
+    pub finding_state: FindingState,
+    /// What its rule says today.
+    pub result: RuleResult,
+    /// At which element.
+    pub element: ElementId,
+    /// Its name.
+    pub element_name: String,
+    /// Where.
+    pub site: SiteName,
 }
 
 /// Removal under one rule, as proven so far.
@@ -113,6 +233,15 @@ pub trait Acts: Send + Sync + 'static {
     /// Removal under each rule that ever had a finding.
     async fn progress(&self) -> Result<Vec<Progress>, StoreError>;
 
-    /// The last acts, latest first.
-    async fn audit_log(&self, limit: u32) -> Result<Vec<AuditRow>, StoreError>;
+    /// Waivers, the first to end first unless asked otherwise.
+    async fn waivers(&self, filter: &WaiverFilter) -> Result<Page<WaiverRow>, StoreError>;
+
+    /// Writes a line into the audit log.
+    async fn note(&self, note: &Note, now: Instant) -> Result<(), StoreError>;
+
+    /// Who did what, latest first.
+    async fn audit_log(&self, filter: &AuditFilter) -> Result<Page<AuditRow>, StoreError>;
+
+    /// Goes through the whole log; `sum` is one that was noted down elsewhere.
+    async fn chain(&self, sum: Option<&str>) -> Result<Chain, StoreError>;
 }

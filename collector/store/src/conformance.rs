@@ -10,6 +10,7 @@ mod evidence;
 mod queues;
 mod lists;
 mod life;
+mod acts;
 mod past;
 mod ledger;
 mod briefing;
@@ -73,6 +74,15 @@ impl House {
         self.store
             .commit_reports(self.agent, EPOCH, reports, Instant(1_000))
             .await
+    }
+
+    /// Writes past the store, as somebody with the file in hand would.
+    async fn sql(&self, statement: &'static str) {
+        let options =
+            sqlx::sqlite::SqliteConnectOptions::new().filename(self.folder.path().join("collector.db"));
+        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        sqlx::query(statement).execute(&pool).await.unwrap();
+        pool.close().await;
     }
 
     async fn only_element(&self) -> ElementId {

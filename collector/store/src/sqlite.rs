@@ -18,6 +18,8 @@ mod acts;
 mod accounts;
 mod sessions;
 mod briefing;
+mod waivers;
+mod log;
 mod row;
 mod overview;
 mod findings;

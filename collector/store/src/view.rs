@@ -239,10 +239,10 @@ pub struct FindingFilter {
     pub elements: Vec<ElementId>,
     /// Roles.
     pub roles: Vec<String>,
+    /// To whom they are assigned.
+    pub owners: Vec<String>,
     /// Part of element name, address or component name.
     pub text: String,
-    /// Only those assigned to them.
-    pub owner: Option<String>,
     /// Only those with a waiver that waits for a second person.
     pub asked: bool,
     /// Key of the page, from [`Page::next`].
@@ -256,6 +256,8 @@ pub struct FindingFilter {
 pub struct FindingRow {
     /// Its key.
     pub finding: FindingId,
+    /// Goes up with each change of its life: whoever acts says which they saw.
+    pub revision: u64,
     /// About which element.
     pub element: ElementId,
     /// Its name.

@@ -2,15 +2,18 @@
 
 use super::judge::change;
 use super::life::{self, Event};
-use super::{SqliteStore, conclude, row};
+use super::{SqliteStore, conclude, log, row, waivers};
 use crate::StoreError;
-use crate::acts::{Acts, AuditRow, Doing, FindingLife, Progress, ProgressDay};
+use crate::acts::{
+    Acts, AuditFilter, AuditRow, Chain, Doing, FindingLife, Note, Progress, ProgressDay, WaiverFilter,
+    WaiverRow,
+};
 use crate::record::{Stage, Why};
+use crate::view::Page;
 use model::{Cause, FindingId, Instant};
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Row as _, SqliteConnection};
 use std::collections::HashMap;
-use uuid::Uuid;
 
 #[async_trait::async_trait]
 impl Acts for SqliteStore {
@@ -18,7 +21,7 @@ impl Acts for SqliteStore {
         let mut lives = Vec::with_capacity(findings.len());
         for finding in findings {
             let found = sqlx::query(
-                "SELECT f.*, e.name AS element_name, e.latest_completeness FROM finding f \
+                "SELECT f.*, e.name AS element_name, e.site, e.latest_completeness FROM finding f \
                  JOIN element e ON e.element_id = f.element_id WHERE f.finding_id = $1",
             )
             .bind(finding.to_string())
@@ -29,6 +32,7 @@ impl Acts for SqliteStore {
             lives.push(FindingLife {
                 finding: *finding,
                 element_name: found.try_get("element_name")?,
+                site: row::site(found.try_get("site")?)?,
                 revision: row::count(found.try_get("revision")?),
                 life: life::life(&found)?,
                 result: row::from_json(found.try_get("result")?, "finding")?,
@@ -48,23 +52,22 @@ impl Acts for SqliteStore {
         progress(&self.readers).await
     }
 
-    async fn audit_log(&self, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM audit ORDER BY audit_id DESC LIMIT $1")
-            .bind(i64::from(limit))
-            .fetch_all(&self.readers)
-            .await?;
-        rows.iter()
-            .map(|r| {
-                Ok(AuditRow {
-                    at: Instant(r.try_get("recorded_at")?),
-                    person: r.try_get("person")?,
-                    account: r.try_get("account")?,
-                    action: r.try_get("action")?,
-                    subjects: row::from_json(r.try_get("subjects")?, "audit")?,
-                    detail: r.try_get("detail")?,
-                })
-            })
-            .collect()
+    async fn waivers(&self, filter: &WaiverFilter) -> Result<Page<WaiverRow>, StoreError> {
+        waivers::list(&self.readers, filter).await
+    }
+
+    async fn note(&self, note: &Note, now: Instant) -> Result<(), StoreError> {
+        let mut write = self.begin().await?;
+        log::write(write.sql()?, note, now).await?;
+        self.commit(write).await
+    }
+
+    async fn audit_log(&self, filter: &AuditFilter) -> Result<Page<AuditRow>, StoreError> {
+        log::list(&self.readers, filter).await
+    }
+
+    async fn chain(&self, sum: Option<&str>) -> Result<Chain, StoreError> {
+        log::chain(&self.readers, sum).await
     }
 }
 
@@ -128,7 +131,7 @@ async fn take(tx: &mut SqliteConnection, doing: &Doing, now: Instant) -> Result<
     };
     for one in &doing.on {
         let finding = one.stand.finding;
-        if !life::stand(tx, &one.stand, now).await? {
+        if !life::stand(tx, &one.stand, Some(&doing.person), now).await? {
             return Err(StoreError::Moved(finding));
         }
         let (element, rule): (String, String) =
@@ -149,19 +152,12 @@ async fn take(tx: &mut SqliteConnection, doing: &Doing, now: Instant) -> Result<
         // Judged anew, so that its standing and open pages follow.
         conclude::queue(tx, Stage::Evaluate, &element, now).await?;
     }
-    let subjects: Vec<String> = doing.on.iter().map(|one| one.stand.finding.to_string()).collect();
-    sqlx::query(
-        "INSERT INTO audit (audit_id, person, account, action, subjects, detail, recorded_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(Uuid::now_v7().to_string())
-    .bind(&doing.person)
-    .bind(&doing.account)
-    .bind(format!("finding_{}", doing.act.kind()))
-    .bind(row::json(&subjects, "audit")?)
-    .bind(row::json(&doing.act, "audit")?)
-    .bind(now.0)
-    .execute(&mut *tx)
-    .await?;
-    Ok(())
+    let note = Note {
+        person: doing.person.clone(),
+        account: doing.account.clone(),
+        action: format!("finding_{}", doing.act.kind()),
+        subjects: doing.on.iter().map(|one| one.stand.finding.to_string()).collect(),
+        detail: row::json(&doing.act, "audit")?,
+    };
+    log::write(tx, &note, now).await
 }

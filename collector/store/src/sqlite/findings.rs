@@ -78,10 +78,8 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &FindingFilter) {
     any_of(query, "f.rule", &filter.rules);
     let elements: Vec<String> = filter.elements.iter().map(ToString::to_string).collect();
     any_of(query, "f.element_id", &elements);
+    any_of(query, "f.owner", &filter.owners);
     any_of(query, "COALESCE(d.role, 'unknown')", &filter.roles);
-    if let Some(owner) = &filter.owner {
-        query.push(" AND f.owner = ").push_bind(owner.clone());
-    }
     if filter.asked {
         query.push(" AND f.asked IS NOT NULL");
     }
@@ -227,6 +225,7 @@ fn read(r: &SqliteRow) -> Result<FindingRow, StoreError> {
     };
     Ok(FindingRow {
         finding: row::word(r.try_get("finding_id")?, "finding")?,
+        revision: row::count(r.try_get("revision")?),
         element: row::word::<ElementId>(r.try_get("element_id")?, "element")?,
         element_name: r.try_get("element_name")?,
         address: r.try_get("address")?,

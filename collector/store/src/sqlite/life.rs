@@ -4,7 +4,7 @@
 //! finding move only in the transaction that writes the event.
 
 use super::judge::{cause, change};
-use super::row;
+use super::{row, waivers};
 use crate::StoreError;
 use crate::record::{FindingMove, FindingStep, JudgedElement, KnownFinding, Met, Stand, Why};
 use model::{Act, Ending, FindingId, FindingState, Inputs, Instant, Life, ResultClass, RuleResult, Severity};
@@ -94,7 +94,7 @@ pub async fn step(
             change(tx, "finding_opened", element, &text, cause(why), now).await
         }
         FindingStep::Reopen(stood, met) => {
-            if !stand(tx, stood, now).await? {
+            if !stand(tx, stood, None, now).await? {
                 return Ok(());
             }
             update(tx, one, stood.finding, met, now).await?;
@@ -112,7 +112,7 @@ pub async fn step(
         }
         FindingStep::Refresh(finding, met) => update(tx, one, *finding, met, now).await,
         FindingStep::Lapse(stood, text) => {
-            if !stand(tx, stood, now).await? {
+            if !stand(tx, stood, None, now).await? {
                 return Ok(());
             }
             Event::of(stood.finding, "reopened", text, why)
@@ -122,7 +122,7 @@ pub async fn step(
             change(tx, "finding_opened", element, &text, cause(why), now).await
         }
         FindingStep::Close(stood, text) => {
-            if !stand(tx, stood, now).await? {
+            if !stand(tx, stood, None, now).await? {
                 return Ok(());
             }
             let event = Event {
@@ -221,11 +221,28 @@ async fn update(
 }
 
 /// Writes down how a finding stands from now on, unless it moved since it was looked at; tells whether it did.
-pub async fn stand(tx: &mut Tx, stood: &Stand, now: Instant) -> Result<bool, StoreError> {
+/// `person` is nobody where evaluation moves it.
+pub async fn stand(
+    tx: &mut Tx,
+    stood: &Stand,
+    person: Option<&str>,
+    now: Instant,
+) -> Result<bool, StoreError> {
     let life = &stood.life;
+    let before: Option<(Option<String>, Option<String>)> =
+        sqlx::query_as("SELECT waiver, asked FROM finding WHERE finding_id = $1 AND revision = $2")
+            .bind(stood.finding.to_string())
+            .bind(row::signed(stood.revision)?)
+            .fetch_optional(&mut *tx)
+            .await?;
+    let Some((held, asked)) = before else {
+        return Ok(false);
+    };
+    let read = |text: Option<String>| text.map(|text| row::from_json(&text, "waiver")).transpose();
+    let (held, asked): (Option<model::Waiver>, Option<model::Waiver>) = (read(held)?, read(asked)?);
     let waiver = |waiver: &Option<model::Waiver>| waiver.as_ref().map(|w| row::json(w, "waiver")).transpose();
     let removal = life.removal.as_ref();
-    let done = sqlx::query(
+    sqlx::query(
         "UPDATE finding SET state = $2, owner = $3, waiver = $4, asked = $5, removal = $6, ending = $7, \
          closed_at = CASE WHEN $8 THEN COALESCE(closed_at, $9) ELSE NULL END, recorded_at = $9, \
          revision = revision + 1, gone_walk = CASE WHEN $10 THEN COALESCE(gone_walk, COALESCE((SELECT e.last_walk_at \
@@ -245,7 +262,16 @@ pub async fn stand(tx: &mut Tx, stood: &Stand, now: Instant) -> Result<bool, Sto
     .bind(row::signed(stood.revision)?)
     .execute(&mut *tx)
     .await?;
-    Ok(done.rows_affected() > 0)
+    waivers::follow(
+        tx,
+        stood.finding,
+        (held.as_ref(), asked.as_ref()),
+        life,
+        person,
+        now,
+    )
+    .await?;
+    Ok(true)
 }
 
 /// Position in [`Severity::ALL`]: 0 is most urgent.

@@ -1,0 +1,304 @@
+//! Who did what: the audit log as a list and as a file.
+//!
+//! Invariants: rows are shown as they were written, and each is held against its
+//! sum; an export is itself a row; a cell of a file is never a formula. The log
+//! speaks of all sites, so whoever is limited to some does not read it.
+
+use super::access::Visit;
+use super::page::{Frame, answer, refuse};
+use super::show::{self, Moment};
+use crate::api::Problem;
+use crate::api::query::{self, Query};
+use askama::Template;
+use axum::extract::Query as Pairs;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use model::{FindingId, Instant};
+use serde_json::{Value, json};
+use store::acts::{AuditFilter, AuditRow, Note};
+
+const PATH: &str = "/audit";
+/// Rows of one file; what is more is said in its head.
+const MOST: usize = 50_000;
+/// Rows read at a time.
+const PAGE: u32 = 500;
+/// Subjects a row shows.
+const SHOWN: usize = 3;
+
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct AuditPage {
+    frame: Frame,
+    person: String,
+    action: String,
+    subject: String,
+    from: String,
+    until: String,
+    filtered: bool,
+    rows: Vec<Line>,
+    total: String,
+    /// Whether every row shown has the sum it bears, and holds on to the one before.
+    whole: bool,
+    csv: String,
+    json: String,
+    next: Option<String>,
+    first: Option<String>,
+}
+
+struct Line {
+    at: Moment,
+    person: String,
+    by_person: String,
+    account: String,
+    action: String,
+    by_action: String,
+    /// Key, short key, and whether it is a finding's.
+    subjects: Vec<(String, String, bool)>,
+    more: usize,
+    by_subject: String,
+    said: String,
+    place: String,
+    sum: String,
+    short: String,
+    intact: bool,
+}
+
+impl Line {
+    fn new(row: &AuditRow, now: Instant) -> Self {
+        let link = |key, value: &str| Query::of(&[(key, value)]).link(PATH);
+        let subject = |key: &String| {
+            let is_finding = key.parse::<FindingId>().is_ok() && row.action.starts_with("finding_");
+            (show::clean(key, 80), show::clean(key, 13), is_finding)
+        };
+        Self {
+            at: Moment::new(row.at, now),
+            person: show::clean(&row.person, 100),
+            by_person: link("person", &row.person),
+            account: show::clean(&row.account, 60),
+            action: show::words(&row.action),
+            by_action: link("action", &row.action),
+            subjects: row.subjects.iter().take(SHOWN).map(subject).collect(),
+            more: row.subjects.len().saturating_sub(SHOWN),
+            by_subject: row
+                .subjects
+                .first()
+                .map(|key| link("subject", key))
+                .unwrap_or_default(),
+            said: said(&row.detail),
+            place: row.place.map(show::number).unwrap_or_default(),
+            sum: row.sum.clone(),
+            short: row.sum.chars().take(10).collect(),
+            intact: row.intact,
+        }
+    }
+}
+
+/// What was said with an act, without the word for it.
+fn said(detail: &str) -> String {
+    let Ok(Value::Object(fields)) = serde_json::from_str(detail) else {
+        return show::clean(detail, 600);
+    };
+    let shown = |(key, value): (&String, &Value)| match value {
+        _ if key == "act" => None,
+        Value::String(text) => Some(format!("{}: {text}", show::words(key))),
+        other => Some(format!("{}: {other}", show::words(key))),
+    };
+    let words: Vec<String> = fields.iter().filter_map(shown).collect();
+    show::clean(&words.join("; "), 600)
+}
+
+/// `/audit`
+pub async fn audit(visit: Visit, Pairs(pairs): Pairs<Vec<(String, String)>>) -> Response {
+    answer(&visit, list(&visit, pairs).await)
+}
+
+fn allowed(visit: &Visit) -> Result<(), Problem> {
+    match visit.person.sites {
+        None => Ok(()),
+        Some(_) => Err(Problem::NotAllowed),
+    }
+}
+
+async fn list(visit: &Visit, pairs: Vec<(String, String)>) -> Result<AuditPage, Problem> {
+    allowed(visit)?;
+    let query = Query::read(pairs, query::AUDIT)?;
+    let frame = Frame::new(visit, "audit");
+    let page = visit.acts.audit_log(&query.audit()?).await?;
+    let now = (visit.clock)();
+    let typed = |key| show::clean(query.one(key), 100);
+    let file = |kind| query.with("as", kind).link("/audit/export");
+    Ok(AuditPage {
+        frame,
+        person: typed("person"),
+        action: typed("action"),
+        subject: typed("subject"),
+        from: typed("from"),
+        until: typed("until"),
+        filtered: query.count() > 0,
+        whole: whole(&page.rows),
+        rows: page.rows.iter().map(|row| Line::new(row, now)).collect(),
+        total: show::number(page.total),
+        csv: file("csv"),
+        json: file("json"),
+        next: page.next.map(|key| query.with("after", &key).link(PATH)),
+        first: (!query.one("after").is_empty())
+            .then(|| query.without("after", query.one("after")).link(PATH)),
+    })
+}
+
+/// Whether each row has its sum, and neighbours in the chain hold on to each other.
+fn whole(rows: &[AuditRow]) -> bool {
+    let holds = |pair: &[AuditRow]| match pair {
+        [later, earlier] => match (later.place, earlier.place) {
+            (Some(l), Some(e)) if e.checked_add(1) == Some(l) => later.previous == earlier.sum,
+            _ => true,
+        },
+        _ => true,
+    };
+    rows.iter().all(|row| row.intact) && rows.windows(2).all(holds)
+}
+
+/// `/audit/export`
+pub async fn export(visit: Visit, Pairs(pairs): Pairs<Vec<(String, String)>>) -> Response {
+    match file(&visit, pairs).await {
+        Ok(response) => response,
+        Err(problem) => refuse(&visit, Some(visit.person.clone()), &problem),
+    }
+}
+
+async fn file(visit: &Visit, pairs: Vec<(String, String)>) -> Result<Response, Problem> {
+    allowed(visit)?;
+    let keys: Vec<&str> = query::AUDIT.iter().copied().chain(["as"]).collect();
+    let query = Query::read(pairs, &keys)?;
+    let kind = query.one("as").to_owned();
+    if !matches!(kind.as_str(), "csv" | "json") {
+        return Err(query::bad("as", &kind, "csv, json".to_owned()));
+    }
+    let mut filter = AuditFilter {
+        limit: PAGE,
+        after: None,
+        ..query.audit()?
+    };
+    let now = (visit.clock)();
+    let asked = query.without("as", &kind).link(PATH);
+    let note = Note {
+        person: visit.person.name.clone(),
+        account: "page".to_owned(),
+        action: "audit_exported".to_owned(),
+        subjects: Vec::new(),
+        detail: json!({"as": kind, "filter": asked}).to_string(),
+    };
+    visit.acts.note(&note, now).await?;
+    let mut rows = Vec::new();
+    let more = loop {
+        let page = visit.acts.audit_log(&filter).await?;
+        rows.extend(page.rows);
+        filter.after = page.next;
+        if filter.after.is_none() || rows.len() >= MOST {
+            break filter.after.is_some();
+        }
+    };
+    let head = Head {
+        made: now.to_string(),
+        by: visit.person.name.clone(),
+        filter: asked,
+        rows: rows.len(),
+        more,
+        policies: visit.policies.version().to_owned(),
+        knowledge: visit.knowledge_version.clone(),
+    };
+    let (body, mime) = match kind.as_str() {
+        "csv" => (
+            csv(&head, &rows).ok_or(Problem::Unreadable("audit log"))?,
+            "text/csv",
+        ),
+        _ => (json(&head, &rows), "application/json"),
+    };
+    let day: String = head.made.chars().take(10).collect();
+    let about = [
+        (header::CONTENT_TYPE, format!("{mime}; charset=utf-8")),
+        (
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"marque-audit-{day}.{kind}\""),
+        ),
+    ];
+    Ok((StatusCode::OK, about, body).into_response())
+}
+
+/// What a file says of itself.
+struct Head {
+    made: String,
+    by: String,
+    filter: String,
+    rows: usize,
+    more: bool,
+    policies: String,
+    knowledge: String,
+}
+
+const COLUMNS: [&str; 9] = [
+    "at", "person", "account", "action", "subjects", "detail", "place", "previous", "sum",
+];
+
+/// A cell that a spreadsheet would take for a formula is a text.
+fn cell(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
+fn csv(head: &Head, rows: &[AuditRow]) -> Option<Vec<u8>> {
+    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+    let more = if head.more { "; there are more" } else { "" };
+    for (key, value) in [
+        ("# audit log of Marque, made", head.made.as_str()),
+        ("# by", &head.by),
+        ("# filter", &head.filter),
+        ("# rows, latest first", &format!("{}{more}", head.rows)),
+        ("# policies", &head.policies),
+        ("# knowledge", &head.knowledge),
+    ] {
+        writer.write_record([key, &cell(value)]).ok()?;
+    }
+    writer.write_record(COLUMNS).ok()?;
+    for row in rows {
+        let place = row.place.map(|place| place.to_string()).unwrap_or_default();
+        let cells = [
+            &row.at.to_string(),
+            &row.person,
+            &row.account,
+            &row.action,
+            &row.subjects.join(" "),
+            &row.detail,
+            &place,
+            &row.previous,
+            &row.sum,
+        ];
+        writer.write_record(cells.map(|text| cell(text))).ok()?;
+    }
+    writer.into_inner().ok()
+}
+
+fn json(head: &Head, rows: &[AuditRow]) -> Vec<u8> {
+    json!({
+        "what": "audit log of Marque", "made": head.made, "by": head.by, "filter": head.filter,
+        "policies": head.policies, "knowledge": head.knowledge, "more": head.more, "rows": rows,
+    })
+    .to_string()
+    .into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for bad in ["=1+1", "+1", "-1", "@x", "\tx", "\rx"] {
+            assert!(cell(bad).starts_with('\''), "{bad:?}");
+        }
+        assert_eq!(cell("Ann"), "Ann");
+    }
+}

@@ -1,0 +1,410 @@
+//! What people do from the pages: who may, all or nothing, two at once, and what stays of it.
+
+use super::*;
+use model::{AccessRole, FindingId, FindingState, Person};
+use store::Store as _;
+use store::view::FindingFilter;
+
+/// A form as a browser sends it.
+fn body(fields: &[(&str, &str)]) -> String {
+    let encoded = |text: &str| {
+        let Ok(safe) = askama::filters::urlencode_strict(text);
+        safe.to_string()
+    };
+    let pair = |(key, value): &(&str, &str)| format!("{}={}", encoded(key), encoded(value));
+    fields.iter().map(pair).collect::<Vec<_>>().join("&")
+}
+
+fn person(name: &str, role: AccessRole, sites: Option<&str>) -> Arc<Person> {
+    Arc::new(Person {
+        name: name.into(),
+        role,
+        sites: sites.map(|site| [site.parse().unwrap()].into()),
+    })
+}
+
+fn operator(name: &str) -> Arc<Person> {
+    person(name, AccessRole::Operator, None)
+}
+
+fn officer(name: &str) -> Arc<Person> {
+    person(name, AccessRole::Compliance, None)
+}
+
+impl House {
+    async fn post_as(&self, who: &Arc<Person>, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let mut request = Request::post(path)
+            .header(header::HOST, "localhost")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(body(fields)))
+            .unwrap();
+        request.extensions_mut().insert(who.clone());
+        self.whole(request).await
+    }
+
+    async fn get_as(&self, who: &Arc<Person>, path: &str) -> Answer {
+        let mut request = Request::get(path)
+            .header(header::HOST, "localhost")
+            .body(Body::empty())
+            .unwrap();
+        request.extensions_mut().insert(who.clone());
+        self.whole(request).await
+    }
+
+    async fn whole(&self, request: Request<Body>) -> Answer {
+        let response = self.ask(request).await;
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, 64 << 20).await.unwrap();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8(bytes.to_vec()).unwrap(),
+        }
+    }
+
+    fn state(&self, finding: FindingId) -> Option<(FindingState, Option<String>)> {
+        let desk = self.store.desk.lock().unwrap();
+        let (_, life) = desk.lives.get(&finding)?;
+        Some((life.state, life.owner.clone()))
+    }
+
+    fn logged(&self) -> usize {
+        self.store.desk.lock().unwrap().log.len()
+    }
+}
+
+fn token(finding: FindingId, revision: u64) -> String {
+    format!("{finding}.{revision}")
+}
+
+/// Two findings of the list that are open.
+async fn two_open(house: &House) -> (FindingId, FindingId) {
+    let list = house.get("/findings?state=open").await.body;
+    let mut keys = list
+        .split("<tr data-key=\"")
+        .skip(1)
+        .map(|row| row[..36].parse().unwrap());
+    (keys.next().unwrap(), keys.next().unwrap())
+}
+
+#[tokio::test]
+async fn several_are_taken_up_by_one_form_and_the_list_says_so() {
+    let house = House::new();
+    let (one, two) = two_open(&house).await;
+    let both = format!("{} {}", token(one, 0), token(two, 0));
+    let ann = operator("Ann");
+    // The box at the head of the list names every row; one that is ticked as well counts once.
+    let fields = [
+        ("finding", both.as_str()),
+        ("finding", &token(one, 0)),
+        ("do", "assign_to_me"),
+        ("back", "/findings?state=open"),
+    ];
+    let done = house.post_as(&ann, "/findings/act", &fields).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
+    let to = done.headers[header::LOCATION].to_str().unwrap().to_owned();
+    assert_eq!(to, "/findings?state=open&told=assigned.2");
+    assert_eq!(
+        house.state(one),
+        Some((FindingState::Assigned, Some("Ann".into())))
+    );
+    assert_eq!(
+        house.state(two),
+        Some((FindingState::Assigned, Some("Ann".into())))
+    );
+    let list = house.get_as(&ann, &to).await.body;
+    assert!(list.contains("Assigned: 2 findings."), "{list}");
+    assert!(!list.contains("told="), "the word is no filter and in no link");
+    let mine = house.get_as(&ann, "/findings?owner=Ann").await.body;
+    assert!(mine.contains("<b>2</b> match") && mine.contains("href=\"/findings?owner=Ann\">assigned to me"));
+    assert_eq!(house.logged(), 1, "one command, one row");
+}
+
+#[tokio::test]
+async fn the_second_of_two_at_once_is_told_and_nothing_is_done_by_halves() {
+    let house = House::new();
+    let (one, two) = two_open(&house).await;
+    let fields = |deed: &'static str| {
+        let both = format!("{} {}", token(one, 0), token(two, 0));
+        [("finding".to_owned(), both), ("do".to_owned(), deed.to_owned())]
+    };
+    let first = [
+        ("finding", token(one, 0)),
+        ("do", "assign".to_owned()),
+        ("to", "Bo".to_owned()),
+        ("back", "/findings".to_owned()),
+    ];
+    let first: Vec<_> = first.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    let done = house.post_as(&operator("Bo"), "/findings/act", &first).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER);
+
+    let [finding, deed] = fields("comment");
+    let second = [
+        ("finding", finding.1.as_str()),
+        ("do", deed.1.as_str()),
+        ("text", "spare <b>ordered</b>"),
+        ("back", "/findings?state=open&state=assigned"),
+    ];
+    let told = house.post_as(&operator("Ann"), "/findings/act", &second).await;
+    assert_eq!(told.status, StatusCode::CONFLICT);
+    assert!(
+        told.body
+            .contains("Somebody changed these meanwhile; nothing was done")
+    );
+    let row = |key: FindingId| {
+        let from = told
+            .body
+            .split(&format!("<tr data-key=\"{key}\""))
+            .nth(1)
+            .unwrap();
+        from.split("</tr>").next().unwrap().to_owned()
+    };
+    assert!(row(one).contains("changed meanwhile") && row(one).contains(&token(one, 1)));
+    assert!(!row(two).contains("changed meanwhile"));
+    assert!(
+        row(one).contains(" checked") && row(two).contains(" checked"),
+        "what was selected stays so"
+    );
+    assert!(
+        told.body.contains("spare &#60;b&#62;ordered"),
+        "what was typed comes back"
+    );
+    assert_eq!(house.state(two), None, "nothing was done to the other");
+    assert_eq!(house.logged(), 1);
+}
+
+#[tokio::test]
+async fn a_mistake_stands_beside_its_field() {
+    let house = House::new();
+    let (one, _) = two_open(&house).await;
+    let here = format!("/findings/{one}");
+    for (deed, field, value, words, status) in [
+        ("waive", "until", "2020-01-01", "2020-01-01 has passed", 422),
+        ("waive", "until", "soon", "is not YYYY-MM-DD", 422),
+        ("waive", "reason", "", "is empty", 422),
+        ("assign", "to", "", "is empty", 422),
+        ("comment", "text", "a\u{7}b", "control character", 422),
+        ("plan_removal", "planned", "when it rains", "is not a date", 422),
+        ("approve", "reason", "x", "Choose what to do", 422),
+        ("sudo", "reason", "x", "Choose what to do", 422),
+    ] {
+        let mut fields = vec![
+            ("do", deed),
+            ("back", here.as_str()),
+            ("reason", "no spare"),
+            ("until", "2027-01-01"),
+            ("planned", "2027"),
+            ("replacement", "R"),
+            ("owner", "Cy"),
+        ];
+        fields.retain(|(key, _)| *key != field);
+        fields.push((field, value));
+        let key = token(one, 0);
+        fields.push(("finding", &key));
+        let answer = house.post_as(&officer("Ann"), "/findings/act", &fields).await;
+        assert_eq!(answer.status.as_u16(), status, "{deed} {field}");
+        assert!(
+            answer.body.contains(words),
+            "{deed} {field}={value}: {}",
+            answer.body
+        );
+        if words != "Choose what to do" {
+            let wrong = format!("id=\"wrong-{field}\"");
+            assert!(answer.body.contains(&wrong), "{deed} {field}");
+        }
+    }
+    let nothing = [("do", "acknowledge"), ("back", "/findings")];
+    let answer = house.post_as(&operator("Ann"), "/findings/act", &nothing).await;
+    assert!(answer.body.contains("Nothing is selected") && answer.status == StatusCode::UNPROCESSABLE_ENTITY);
+    let key = token(one, 0);
+    let away = [
+        ("do", "acknowledge"),
+        ("back", "//evil.example/findings"),
+        ("finding", &key),
+    ];
+    let answer = house.post_as(&operator("Ann"), "/findings/act", &away).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND, "and it is not done either");
+    assert_eq!((house.logged(), house.state(one)), (0, None));
+}
+
+#[tokio::test]
+async fn a_waiver_takes_two_people_of_whom_one_may_sign() {
+    let house = House::new();
+    let (one, _) = two_open(&house).await;
+    let here = format!("/findings/{one}");
+    let key = token(one, 0);
+    let ask = [
+        ("finding", key.as_str()),
+        ("do", "waive"),
+        ("reason", "no spare"),
+        ("until", "2026-12-20"),
+        ("back", &here),
+    ];
+    let ann = officer("Ann");
+    assert_eq!(
+        house.post_as(&ann, "/findings/act", &ask).await.status,
+        StatusCode::SEE_OTHER
+    );
+    let key = token(one, 1);
+    let approve = [("finding", key.as_str()), ("do", "approve"), ("back", "/waivers")];
+    let own = house.post_as(&officer("ANN "), "/findings/sign", &approve).await;
+    assert_eq!(own.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        own.body
+            .contains("asked for this waiver: somebody else must approve it"),
+        "{}",
+        own.body
+    );
+    let page = house.get_as(&ann, &here).await.body;
+    assert!(page.contains("You asked for the waiver") && !page.contains("value=\"approve\""));
+
+    let bo = operator("Bo");
+    let not_his = house.post_as(&bo, "/findings/sign", &approve).await;
+    assert_eq!(not_his.status, StatusCode::FORBIDDEN);
+    let page = house.get_as(&bo, "/waivers").await.body;
+    assert!(!page.contains("name=\"finding\"") && !page.contains("/findings/sign"));
+
+    let cy = officer("Cy");
+    let list = house.get_as(&cy, "/waivers").await.body;
+    assert!(list.contains("no spare") && list.contains(&key), "{list}");
+    let done = house.post_as(&cy, "/findings/sign", &approve).await;
+    assert_eq!(done.headers[header::LOCATION], "/waivers?told=waived.1");
+    assert_eq!(house.state(one).unwrap().0, FindingState::Waived);
+    let list = house.get_as(&cy, "/waivers").await.body;
+    assert!(
+        list.contains("ends within 30 days") && list.contains("24 d left"),
+        "{list}"
+    );
+}
+
+#[tokio::test]
+async fn what_a_role_may_not_is_neither_offered_nor_taken() {
+    let house = House::new();
+    let (one, _) = two_open(&house).await;
+    let viewer = person("Vi", AccessRole::Viewer, None);
+    let key = token(one, 0);
+    let fields = [
+        ("finding", key.as_str()),
+        ("do", "acknowledge"),
+        ("back", "/findings"),
+    ];
+    for path in ["/findings/act", "/findings/sign"] {
+        assert_eq!(
+            house.post_as(&viewer, path, &fields).await.status,
+            StatusCode::FORBIDDEN
+        );
+    }
+    for page in [
+        "/findings".to_owned(),
+        format!("/findings/{one}"),
+        "/waivers".to_owned(),
+    ] {
+        let body = house.get_as(&viewer, &page).await.body;
+        assert!(
+            !body.contains("id=\"acts\"") && !body.contains("name=\"finding\""),
+            "{page}"
+        );
+    }
+    for path in ["/audit", "/audit/export?as=csv"] {
+        for who in [
+            &viewer,
+            &operator("Op"),
+            &person("Li", AccessRole::Admin, Some("ber-1")),
+        ] {
+            assert_eq!(
+                house.get_as(who, path).await.status,
+                StatusCode::FORBIDDEN,
+                "{path}"
+            );
+        }
+    }
+    // A finding of another site is as one that is not there.
+    let site = house
+        .store
+        .findings(&FindingFilter::default())
+        .await
+        .unwrap()
+        .rows
+        .into_iter()
+        .find(|row| row.finding == one)
+        .unwrap()
+        .site;
+    let other = if site.as_str() == "ber-1" {
+        "lon-2"
+    } else {
+        "ber-1"
+    };
+    let stranger = person("Li", AccessRole::Admin, Some(other));
+    let answer = house.post_as(&stranger, "/findings/act", &fields).await;
+    assert_eq!((answer.status, house.state(one)), (StatusCode::NOT_FOUND, None));
+    let page = house.get_as(&stranger, &format!("/findings/{one}")).await;
+    assert_eq!(page.status, StatusCode::NOT_FOUND);
+    assert_eq!(house.logged(), 0);
+}
+
+#[tokio::test]
+async fn the_audit_log_is_shown_filtered_and_exported_without_formulas() {
+    let house = House::new();
+    let (one, two) = two_open(&house).await;
+    for (who, key) in [("=cmd|x", one), ("Bo", two)] {
+        let key = token(key, 0);
+        let fields = [
+            ("finding", key.as_str()),
+            ("do", "comment"),
+            ("text", SHARP),
+            ("back", "/findings"),
+        ];
+        let done = house.post_as(&operator(who), "/findings/act", &fields).await;
+        assert_eq!(done.status, StatusCode::SEE_OTHER);
+    }
+    let page = house.get("/audit").await.body;
+    assert!(
+        page.contains("<b>2</b> rows") && page.contains("holds on to the one before"),
+        "{page}"
+    );
+    assert!(!page.contains(SHARP) && page.contains("&#60;script&#62;"));
+    let some = house.get("/audit?person=Bo").await.body;
+    assert!(some.contains("<b>1</b> match") && !some.contains("=cmd"));
+    let about = house
+        .get(&format!("/audit?subject={one}&action=finding_commented"))
+        .await
+        .body;
+    assert!(about.contains("<b>1</b> match") && about.contains("=cmd"));
+    assert_eq!(
+        house.get("/audit?from=yesterday").await.status,
+        StatusCode::BAD_REQUEST
+    );
+
+    let csv = house.get("/audit/export?as=csv&action=finding_commented").await;
+    assert!(
+        csv.headers[header::CONTENT_DISPOSITION]
+            .to_str()
+            .unwrap()
+            .starts_with("attachment")
+    );
+    assert!(
+        csv.body.contains("\n2026-11-26T09:00:00") && csv.body.contains(",'=cmd|x,"),
+        "{}",
+        csv.body
+    );
+    assert!(
+        csv.body.contains("# policies,") && csv.body.contains("# filter,/audit?action=finding_commented")
+    );
+    assert_eq!(
+        csv.body.lines().filter(|line| line.starts_with("2026-")).count(),
+        2
+    );
+    let json: Value = serde_json::from_str(&house.get("/audit/export?as=json").await.body).unwrap();
+    let first = &json["rows"][0];
+    assert_eq!(
+        (&first["action"], json["rows"].as_array().unwrap().len()),
+        (&"audit_exported".into(), 4)
+    );
+
+    house.store.desk.lock().unwrap().log[1].previous = "0".repeat(64);
+    let page = house.get("/audit").await.body;
+    assert!(
+        page.contains("A row here was changed after it was written"),
+        "{page}"
+    );
+}
