@@ -48,6 +48,15 @@ pub struct Doing {
     pub on: Vec<Acted>,
 }
 
+/// Whoever does something that goes into the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signer {
+    /// Who, as they named themselves.
+    pub person: String,
+    /// The account it is done from.
+    pub account: String,
+}
+
 /// One row of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AuditRow {

@@ -20,6 +20,7 @@ mod overview;
 mod findings;
 mod elements;
 mod past;
+mod field;
 
 use crate::coverage::{CoverageView, ToldCoverage};
 use crate::record::{

@@ -4,9 +4,10 @@ use super::judge::change;
 use super::life::{self, Event};
 use super::{SqliteStore, conclude, row};
 use crate::StoreError;
-use crate::acts::{Acts, AuditRow, Doing, FindingLife, Progress, ProgressDay};
+use crate::acts::{Acts, AuditRow, Doing, FindingLife, Progress, ProgressDay, Signer};
 use crate::record::{Stage, Why};
 use model::{Cause, FindingId, Instant};
+use serde::Serialize;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Row as _, SqliteConnection};
 use std::collections::HashMap;
@@ -150,16 +151,33 @@ async fn take(tx: &mut SqliteConnection, doing: &Doing, now: Instant) -> Result<
         conclude::queue(tx, Stage::Evaluate, &element, now).await?;
     }
     let subjects: Vec<String> = doing.on.iter().map(|one| one.stand.finding.to_string()).collect();
+    let by = Signer {
+        person: doing.person.clone(),
+        account: doing.account.clone(),
+    };
+    let action = format!("finding_{}", doing.act.kind());
+    audit(tx, &by, &action, &subjects, &doing.act, now).await
+}
+
+/// Writes into the audit log.
+pub async fn audit(
+    tx: &mut SqliteConnection,
+    by: &Signer,
+    action: &str,
+    subjects: &[String],
+    detail: &impl Serialize,
+    now: Instant,
+) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO audit (audit_id, person, account, action, subjects, detail, recorded_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(Uuid::now_v7().to_string())
-    .bind(&doing.person)
-    .bind(&doing.account)
-    .bind(format!("finding_{}", doing.act.kind()))
+    .bind(&by.person)
+    .bind(&by.account)
+    .bind(action)
     .bind(row::json(&subjects, "audit")?)
-    .bind(row::json(&doing.act, "audit")?)
+    .bind(row::json(detail, "audit")?)
     .bind(now.0)
     .execute(&mut *tx)
     .await?;
