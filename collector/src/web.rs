@@ -20,8 +20,17 @@ pub mod findings;
 pub mod finding;
 pub mod elements;
 pub mod coverage;
+pub mod agents;
+pub mod projection;
+pub mod map;
+pub mod layout;
+pub mod topology;
 pub mod what_if;
 pub mod tree;
+pub mod verdicts;
+pub mod history;
+pub mod against;
+pub mod around;
 pub mod element;
 
 #[cfg(test)]
@@ -30,12 +39,13 @@ pub mod fixture;
 mod tests;
 
 use crate::api::{self, Api};
+use crate::evaluate::Operator;
 use crate::ingest::Uncommitted;
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use glance::Glances;
 use metrics_exporter_prometheus::PrometheusHandle;
 use model::on_file::OnFile;
@@ -43,7 +53,7 @@ use model::{Instant, Person};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Past, Store};
+use store::{Admission, Field, Past, Store};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -58,6 +68,12 @@ pub struct Web {
     pub store: Arc<dyn Store>,
     /// The network as it was on a day.
     pub past: Arc<dyn Past>,
+    /// What stands in the field: neighbours, losses, days of change.
+    pub field: Arc<dyn Field>,
+    /// Who may come in.
+    pub admission: Arc<dyn Admission>,
+    /// Fingerprint of the authority that agents are invited to trust.
+    pub authority: [u8; 32],
     /// What the operator is called.
     pub operator: String,
     /// Who the operator is before the law.
@@ -78,6 +94,18 @@ pub struct Web {
     pub metrics: Option<PrometheusHandle>,
     /// Ends the live streams.
     pub shutdown: CancellationToken,
+}
+
+impl Web {
+    /// Who the operator is, and what it has on file.
+    #[must_use]
+    pub fn operator(&self) -> Operator<'_> {
+        Operator {
+            tags: &self.operator_tags,
+            name: &self.operator,
+            on_file: &self.on_file,
+        }
+    }
 }
 
 /// What handlers share.
@@ -101,6 +129,12 @@ pub fn router(web: Web) -> axum::Router {
         .route("/elements/{id}", get(element::element))
         .route("/coverage", get(coverage::coverage))
         .route("/what-if", get(what_if::what_if))
+        .route("/agents", get(agents::agents))
+        .route("/agents/invite", post(agents::invite))
+        .route("/agents/{id}", get(agents::agent))
+        .route("/agents/{id}/revoke", post(agents::revoke))
+        .route("/map", get(map::map))
+        .route("/map/{site}", get(topology::topology))
         .route("/evidence/{digest}", get(evidence::evidence))
         .route("/evidence/{digest}/walk", get(evidence::walk))
         .route("/assets/{name}", get(assets::asset))
@@ -111,6 +145,7 @@ pub fn router(web: Web) -> axum::Router {
         .route_layer(middleware::from_fn_with_state(web.clone(), access::gate))
         .layer(Extension(Glances::default()))
         .layer(Extension(what_if::Turn::default()))
+        .layer(Extension(map::Standings::default()))
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -1,6 +1,5 @@
 //! The elements by name: who made what is there, and what follows from it.
 
-use super::Web;
 use super::access::Visit;
 use super::coverage::SeenLine;
 use super::form::Form;
@@ -123,12 +122,12 @@ pub async fn elements(
 
 /// Those whom neighbours tell of and nobody polls, by the filters that can be asked of them; of another role or
 /// standing than unknown there are none.
-async fn seen(web: &Web, filter: &ElementFilter) -> Result<Vec<coverage::Seen>, Problem> {
+async fn seen(visit: &Visit, filter: &ElementFilter) -> Result<Vec<coverage::Seen>, Problem> {
     let unknown = |words: &[String]| words.is_empty() || words.iter().any(|word| word == "unknown");
     if !unknown(&filter.roles) || !unknown(&filter.standings) {
         return Ok(Vec::new());
     }
-    let mut seen = coverage::read(&*web.store).await?.seen;
+    let mut seen = coverage::read_for(&*visit.store, &visit.person).await?.seen;
     seen.retain(|one| one.fits(&filter.sites, &filter.makers, &filter.text));
     Ok(seen)
 }

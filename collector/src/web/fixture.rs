@@ -1,13 +1,16 @@
 //! A small network held in memory, for looking at pages: what a store would say, hostile texts included.
 
 mod answers;
+mod field;
 
 use model::*;
 use policy::Policies;
 use prost::Message as _;
 use proto::v1;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::AtomicBool;
+use store::acts::Signer;
+use store::admission::Invitation;
 use store::plans::PlanState;
 use store::view::*;
 use tokio::sync::watch;
@@ -73,6 +76,10 @@ pub struct Fixture {
     findings: Vec<FindingRow>,
     evidence: Vec<(Digest, Vec<u8>)>,
     agents: Vec<AgentRow>,
+    /// Who was invited, and by whom.
+    pub invited: Mutex<Vec<(Invitation, Signer)>>,
+    /// Who was shut out, why and by whom.
+    pub shut: Mutex<Vec<(AgentId, String, Signer)>>,
 }
 
 fn id(kind: u128, number: usize) -> Uuid {
@@ -82,6 +89,11 @@ fn id(kind: u128, number: usize) -> Uuid {
 /// Key of the element of this number.
 pub fn element_id(number: usize) -> ElementId {
     ElementId(id(1, number))
+}
+
+/// Key of the agent of this number.
+pub fn agent_id(number: usize) -> AgentId {
+    AgentId(id(3, number))
 }
 
 /// Key of the finding of this number.
@@ -271,6 +283,8 @@ impl Fixture {
             findings: Vec::new(),
             evidence: Vec::new(),
             agents: Vec::new(),
+            invited: Mutex::default(),
+            shut: Mutex::default(),
         };
         for number in 0..elements {
             made.add(number, if number == 0 { first_parts } else { 5 });

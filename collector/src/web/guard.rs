@@ -27,11 +27,14 @@ const HEADERS: [(&str, &str); 5] = [
 
 /// Refuses strange hosts and adds the headers.
 pub async fn guard(State(web): Shared, mut request: Request, next: Next) -> Response {
-    request.extensions_mut().insert(Arc::new(Person {
-        name: "local".to_owned(),
-        role: AccessRole::Admin,
-        sites: None,
-    }));
+    // Nothing from outside can set an extension: whoever is there was put there by us.
+    request.extensions_mut().get_or_insert_with(|| {
+        Arc::new(Person {
+            name: "local".to_owned(),
+            role: AccessRole::Admin,
+            sites: None,
+        })
+    });
     let mut response = if web.loopback_only && !is_loopback(request.uri(), request.headers()) {
         let words =
             "this collector listens on loopback only and answers only to localhost, 127.0.0.1 and [::1]\n";

@@ -241,7 +241,7 @@ fn tiles(overview: &Overview, pressing: &Pressing, now: Instant) -> Vec<Tile> {
             label: "agents that need a look",
             value: show::number(ill),
             tone: tone(ill, "major"),
-            link: "#agents".to_owned(),
+            link: "/agents".to_owned(),
             detail: format!(
                 "of {}; {} reports lost, {} declared lost",
                 show::number(agents),

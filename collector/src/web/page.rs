@@ -41,8 +41,10 @@ pub const PAGES: &[(&str, &str, &str, Right)] = &[
     ("now", "/", "Now", Right::See),
     ("findings", "/findings", "Findings", Right::See),
     ("elements", "/elements", "Elements", Right::See),
-    ("coverage", "/coverage", "Coverage", Right::See),
     ("what-if", "/what-if", "What if", Right::See),
+    ("coverage", "/coverage", "Coverage", Right::See),
+    ("agents", "/agents", "Agents", Right::See),
+    ("map", "/map", "Map", Right::See),
 ];
 
 impl Frame {

@@ -1,10 +1,11 @@
 //! The router from the outside, over a store in memory.
 
 mod coverage;
+mod field;
 mod life;
 mod what_if;
 
-use super::fixture::{Fixture, NOW, element_id, finding_id};
+use super::fixture::{Fixture, NOW, agent_id, element_id, finding_id};
 use super::guard::CONTENT_SECURITY_POLICY;
 use super::{Web, router};
 use axum::body::{Body, to_bytes};
@@ -54,6 +55,9 @@ impl House {
         let router = router(Web {
             store: store.clone(),
             past: store.clone(),
+            field: store.clone(),
+            admission: store.clone(),
+            authority: [7; 32],
             operator: "Lab Telecom".into(),
             operator_tags: ["eu_network_operator".to_owned()].into(),
             policies,
@@ -109,6 +113,11 @@ impl House {
             format!("/elements/{}", element_id(0)),
             format!("/elements/{}", element_id(3)),
             format!("/evidence/{digest}"),
+            format!("/elements/{}?asof=2026-10-27", element_id(3)),
+            "/agents".into(),
+            format!("/agents/{}", agent_id(1)),
+            "/map".into(),
+            "/map/ber-1".into(),
         ]
     }
 }

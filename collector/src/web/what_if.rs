@@ -9,7 +9,6 @@ use super::page::{Frame, answer};
 use super::show;
 use crate::api::Problem;
 use crate::api::query::{self, Query};
-use crate::evaluate::Operator;
 use crate::population::{Days, compare};
 use askama::Template;
 use axum::extract::{Extension, Query as Pairs};
@@ -202,12 +201,7 @@ async fn judge(web: &Web, asked: &Asked, today: Date) -> Result<Difference, Stor
         Recall::new(&web.policies, question).only(Some(&only))
     };
     let comparison = Comparison::new(side(&nothing), side(&assumed), EXAMPLES);
-    let operator = Operator {
-        tags: &web.operator_tags,
-        name: &web.operator,
-        on_file: &web.on_file,
-    };
-    let compared = compare(&*web.past, [days, days], operator, comparison).await?;
+    let compared = compare(&*web.past, [days, days], web.operator(), comparison).await?;
     Ok(compared.finish())
 }
 
