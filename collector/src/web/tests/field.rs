@@ -181,7 +181,7 @@ async fn an_element_says_what_each_law_says_by_date_and_why_it_is_not_another_ma
         "<b>EU</b>",
         "Why not the other verdict",
         "hardware address 40 %",
-        "Huawei: sysObjectID 95 %, sysDescr 95 %",
+        "Huawei: sysDescr 95 %, sysObjectID 95 %",
         "may be that of a network card",
         "is named by",
         "seen, not polled",
