@@ -20,7 +20,7 @@ use askama::Template;
 use axum::extract::{Extension, Query as Pairs};
 use axum::response::Response;
 use lines::Line;
-use model::{AgentId, Right, SiteName};
+use model::{AgentId, Right};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -93,13 +93,9 @@ async fn page(visit: &Visit, glances: &Glances, form: InviteForm) -> Result<Agen
     shown.sort_by_key(|line| (line.revoked, line.agent.complaints.is_empty() && line.late.is_empty()));
     let spoken: BTreeSet<AgentId> = rows.iter().map(|row| row.agent).collect();
     let admitted = visit.admission.admitted().await?;
-    let sees = |site: Option<&SiteName>| match site {
-        Some(site) => visit.person.sees(site),
-        None => visit.person.sites.is_none(),
-    };
     let strangers = admitted
         .iter()
-        .filter(|one| one.last_seen.is_none() && !spoken.contains(&one.agent) && sees(one.site.as_ref()))
+        .filter(|one| one.last_seen.is_none() && !spoken.contains(&one.agent) && one::may_see(visit, one.site.as_ref()))
         .map(|one| Stranger {
             id: one.agent.to_string(),
             site: one.site.as_ref().map(ToString::to_string).unwrap_or_default(),

@@ -20,7 +20,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use model::SiteName;
 use std::time::Duration;
-use store::StoreError;
 use store::acts::Signer;
 
 /// Minutes a token opens at most: a week.
@@ -120,7 +119,7 @@ pub async fn revoke(
         let now = (visit.clock)();
         match visit.admission.revoke(agent, reason, &signer(&visit), now).await? {
             true => Ok(Ok(agent)),
-            false => Err(Problem::Store(StoreError::Damaged("agent"))),
+            false => Err(Problem::NotFound("agent")),
         }
     };
     match made.await {

@@ -96,11 +96,17 @@ pub(super) async fn find(visit: &Visit, id: &str) -> Result<(AgentId, Option<Sit
     };
     let admitted = visit.admission.admitted().await?;
     let found = admitted.into_iter().find(|one| one.agent == agent);
-    match found {
-        Some(one) if one.site.as_ref().is_none_or(|site| visit.person.sees(site)) => {
-            Ok((agent, one.site, one.not_after))
-        }
-        _ => Err(nobody),
+    found
+        .filter(|one| may_see(visit, one.site.as_ref()))
+        .map(|one| (agent, one.site, one.not_after))
+        .ok_or(nobody)
+}
+
+/// Who stands nobody knows where is for those who see all sites.
+pub(super) fn may_see(visit: &Visit, site: Option<&SiteName>) -> bool {
+    match site {
+        Some(site) => visit.person.sees(site),
+        None => visit.person.sites.is_none(),
     }
 }
 
