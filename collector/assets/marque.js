@@ -234,6 +234,7 @@
       here.replaceWith(node);
       if (focused) node.querySelector(`[data-key="${focused}"] .row-link`)?.focus({ preventScroll: true });
       node.scrollTop = top;
+      place();
       [...node.querySelectorAll(".scroll")].forEach((box, i) => { if (scrolls[i]) [box.scrollLeft, box.scrollTop] = scrolls[i]; });
     }
     ages();
@@ -354,7 +355,47 @@
     }
   };
 
+  // ── an element's history: the slider over the days on which something changed ──
+  root.classList.add("scripted");
+  let asked = 0; // counts the days asked for: an answer to an older one is not shown
+  const days = (form) => (form.dataset.days ?? "").split(" ").filter(Boolean);
+  const slide = (range) => {
+    const form = range.form, day = days(form)[Number(range.value)];
+    if (!day) return;
+    form.elements.asof.value = day;
+    range.setAttribute("aria-valuetext", day);
+    return day;
+  };
+  const place = () => {
+    for (const range of document.querySelectorAll(".asof input[type=range]")) {
+      const all = days(range.form), day = range.form.elements.asof.value;
+      if (day && range !== document.activeElement) range.value = Math.max(all.findLastIndex((one) => one <= day), 0);
+      range.setAttribute("aria-valuetext", all[Number(range.value)] ?? "");
+    }
+  };
+  const recall = async (range) => {
+    const day = slide(range), mine = ++asked;
+    if (!day) return;
+    const link = new URL(location.href);
+    link.searchParams.set("asof", day);
+    try {
+      const answer = await fetch(link, { credentials: "same-origin", signal: AbortSignal.timeout(STALE_MS) });
+      if (!answer.ok || mine !== asked) return;
+      const next = new DOMParser().parseFromString(await answer.text(), "text/html");
+      for (const part of ["#as-it-was", ".days"]) {
+        const [here, there] = [document.querySelector(part), next.querySelector(part)];
+        if (here && there) here.replaceWith(document.adoptNode(there));
+      }
+      history.replaceState(null, "", link);
+    } catch {
+      // The form beside it asks the same without a script.
+    }
+  };
+
   const ready = () => {
+    place();
+    document.addEventListener("input", (event) => { if (event.target.matches?.(".asof input[type=range]")) slide(event.target); });
+    document.addEventListener("change", (event) => { if (event.target.matches?.(".asof input[type=range]")) recall(event.target); });
     const button = document.getElementById("theme");
     if (button) {
       const label = () => { button.textContent = `theme: ${stored() ?? "system"}`; };

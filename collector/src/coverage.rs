@@ -9,6 +9,7 @@ mod seen;
 
 pub use seen::Seen;
 
+use crate::evaluate::KNOWN;
 use ipnet::IpNet;
 use model::{Instant, Person, SiteName};
 use proto::plan::Range;
@@ -58,12 +59,14 @@ pub struct Funnel {
     pub polled: u64,
     /// The maker is named.
     pub identified: u64,
+    /// It is named well enough to clear an element.
+    pub confident: u64,
     /// The standing is another than unknown.
     pub judged: u64,
 }
 
 impl Funnel {
-    /// Counts an address that reached so many steps, 0 to 5.
+    /// Counts an address that reached so many steps, 0 to 6.
     fn count(&mut self, steps: u8) {
         self.in_scope += 1;
         let counts = [
@@ -71,6 +74,7 @@ impl Funnel {
             &mut self.answered,
             &mut self.polled,
             &mut self.identified,
+            &mut self.confident,
             &mut self.judged,
         ];
         for count in counts.into_iter().take(usize::from(steps)) {
@@ -78,12 +82,14 @@ impl Funnel {
         }
     }
 
-    fn add(&mut self, other: &Self) {
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, other: &Self) {
         self.in_scope += other.in_scope;
         self.asked += other.asked;
         self.answered += other.answered;
         self.polled += other.polled;
         self.identified += other.identified;
+        self.confident += other.confident;
         self.judged += other.judged;
     }
 }
@@ -234,13 +240,14 @@ fn word_of(why: Unreached) -> &'static str {
     }
 }
 
-/// How far an element is: 0 to 5 steps.
+/// How far an element is: 0 to 6 steps.
 fn steps_of(place: &PlaceRow) -> u8 {
     let steps = [
         place.asked || place.answered,
         place.answered,
         place.answered,
         place.identified,
+        place.confidence >= KNOWN,
         place.judged,
     ];
     let reached = steps.iter().take_while(|reached| **reached).count();
@@ -259,6 +266,14 @@ pub async fn read(store: &dyn Store, person: &Person) -> Result<Coverage, StoreE
     view.ranges.retain(|row| person.sees(&row.site));
     view.places.retain(|row| person.sees(&row.site));
     view.neighbours.retain(|row| person.sees(&row.site));
+    draw(view).await
+}
+
+/// [`coverage`] beside the threads that serve agents.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be drawn.
+pub async fn draw(view: CoverageView) -> Result<Coverage, StoreError> {
     tokio::task::spawn_blocking(move || coverage(&view))
         .await
         .map_err(|_| StoreError::Damaged("coverage"))

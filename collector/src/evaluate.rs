@@ -26,7 +26,7 @@ const NAME_CHARS: usize = 100;
 const STALE_DAYS: i64 = 7;
 
 /// A maker named with less than this is not known well enough to clear an element.
-const KNOWN: f64 = 0.5;
+pub(crate) const KNOWN: f64 = 0.5;
 
 /// Who the operator is, and what it has on file.
 #[derive(Clone, Copy)]

@@ -36,7 +36,9 @@ impl Days {
         self.as_known.unwrap_or(self.today)
     }
 
-    fn moment(&self) -> Moment {
+    /// The moment at which the day and the day of knowledge end.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
         Moment {
             valid: end_of(self.as_of),
             recorded: self.as_known.map(end_of),
@@ -185,7 +187,8 @@ impl<'p> Pages<'p> {
 }
 
 /// An element as it is judged for the day.
-fn asset(past: PastSubject, days: Days, operator: Operator<'_>) -> Asset {
+#[must_use]
+pub fn asset(past: PastSubject, days: Days, operator: Operator<'_>) -> Asset {
     let PastSubject { mut subject, by_then } = past;
     subject.place.tags.extend(operator.tags.iter().cloned());
     let declared = subject.place.acquired.as_deref();

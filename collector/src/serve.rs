@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Accounts, Acts, Admission, Briefing, Ledgers, Past, Plans, SqliteStore, Store, StoreError};
+use store::{Accounts, Acts, Admission, Briefing, Field, Ledgers, Past, Plans, SqliteStore, Store, StoreError};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tonic::service::interceptor::InterceptedService;
@@ -253,6 +253,9 @@ pub async fn serve(
         assured: packs::Assured::of(&config.policy),
         briefing: Arc::clone(&store) as Arc<dyn Briefing>,
         acts: Arc::clone(&store) as Arc<dyn Acts>,
+        field: Arc::clone(&store) as Arc<dyn Field>,
+        admission: Arc::clone(&store) as Arc<dyn Admission>,
+        authority: authority.fingerprint(),
         operator: config.operator.name.clone(),
         operator_tags: config.operator.tags.clone(),
         policies,

@@ -25,6 +25,11 @@ pub mod waivers;
 pub mod audit;
 pub mod elements;
 pub mod coverage;
+pub mod agents;
+pub mod projection;
+pub mod map;
+pub mod layout;
+pub mod topology;
 pub mod what_if;
 pub mod books;
 pub mod chart;
@@ -35,6 +40,10 @@ pub mod rule;
 pub mod suppliers;
 pub mod supplier;
 pub mod tree;
+pub mod verdicts;
+pub mod history;
+pub mod against;
+pub mod around;
 pub mod element;
 pub mod fields;
 pub mod sign_in;
@@ -49,6 +58,7 @@ mod tests;
 
 use crate::api::{self, Api};
 use crate::door::{Arrival, Door};
+use crate::evaluate::Operator;
 use crate::ingest::Uncommitted;
 use crate::packs::Assured;
 use axum::extract::{Extension, State};
@@ -63,7 +73,7 @@ use model::on_file::OnFile;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Acts, Briefing, Ledgers, Past, Store};
+use store::{Acts, Admission, Briefing, Field, Ledgers, Past, Store};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -89,6 +99,12 @@ pub struct Web {
     pub briefing: Arc<dyn Briefing>,
     /// What people do goes through here.
     pub acts: Arc<dyn Acts>,
+    /// What stands in the field: neighbours, losses, days of change.
+    pub field: Arc<dyn Field>,
+    /// Who may come in.
+    pub admission: Arc<dyn Admission>,
+    /// Fingerprint of the authority that agents are invited to trust.
+    pub authority: [u8; 32],
     /// What the operator is called.
     pub operator: String,
     /// Who the operator is before the law.
@@ -113,6 +129,18 @@ pub struct Web {
     pub metrics: Option<PrometheusHandle>,
     /// Ends the live streams.
     pub shutdown: CancellationToken,
+}
+
+impl Web {
+    /// Who the operator is, and what it has on file.
+    #[must_use]
+    pub fn operator(&self) -> Operator<'_> {
+        Operator {
+            tags: &self.operator_tags,
+            name: &self.operator,
+            on_file: &self.on_file,
+        }
+    }
 }
 
 /// What handlers share.
@@ -150,6 +178,12 @@ pub fn router(web: Web) -> axum::Router {
         .route("/suppliers/{id}", get(supplier::supplier))
         .route("/reports", get(reports::index))
         .route("/reports/{report}", get(reports::report))
+        .route("/agents", get(agents::agents))
+        .route("/agents/invite", post(agents::invite))
+        .route("/agents/{id}", get(agents::agent))
+        .route("/agents/{id}/revoke", post(agents::revoke))
+        .route("/map", get(map::map))
+        .route("/map/{site}", get(topology::topology))
         .route("/evidence/{digest}", get(evidence::evidence))
         .route("/evidence/{digest}/walk", get(evidence::walk))
         .route("/assets/{name}", get(assets::asset))
@@ -179,6 +213,7 @@ pub fn router(web: Web) -> axum::Router {
         .layer(Extension(hand::Hands::default()))
         .layer(Extension(what_if::Turn::default()))
         .layer(Extension(books::Books::default()))
+        .layer(Extension(map::Standings::default()))
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -35,4 +35,5 @@ mod house {
     pub mod who;
     pub mod wall;
     pub mod acts;
+    pub mod field;
 }

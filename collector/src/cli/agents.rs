@@ -11,6 +11,7 @@ use model::{AgentId, Instant, SiteName};
 use proto::secret_file::SecretFile;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use store::acts::Signer;
 use store::admission::Admitted;
 use store::{Admission as _, SqliteStore};
 use time::OffsetDateTime;
@@ -42,6 +43,9 @@ pub(super) enum Command {
         config: PathBuf,
         /// Its key, as `agent list` shows it.
         agent: AgentId,
+        /// Why, for the audit log.
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
     },
     /// Make key and certificate for a new agent that cannot reach the collector to enrol.
     Certificate {
@@ -65,7 +69,11 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
             valid_minutes,
         } => print_invitation(config, site, *valid_minutes).await,
         Command::List { config } => list(config).await,
-        Command::Revoke { config, agent } => revoke(config, *agent).await,
+        Command::Revoke {
+            config,
+            agent,
+            reason,
+        } => revoke(config, *agent, reason).await,
         Command::Certificate { config, site, out } => certificate(config, site, out).await,
     }
 }
@@ -95,7 +103,7 @@ async fn print_invitation(path: &Path, site: &SiteName, minutes: u32) -> Result<
     let (config, store) = open(path).await?;
     let authority = authority(&config).map_err(|e| Failure::other(&e))?;
     let valid = Duration::from_secs(u64::from(minutes) * 60);
-    let (token, expires) = invite(&store, &authority, site, valid, clock())
+    let (token, expires) = invite(&store, authority.fingerprint(), site, valid, &signer(), clock())
         .await
         .map_err(|e| Failure::other(&e))?;
     super::print(&format_args!("{}", token.text()));
@@ -135,10 +143,19 @@ fn line(agent: &Admitted, now: Instant) -> String {
     )
 }
 
-async fn revoke(path: &Path, agent: AgentId) -> Result<(), Failure> {
+/// Whoever runs this: the account of the machine is all that is known.
+fn signer() -> Signer {
+    let account = format!("uid {}", rustix::process::getuid().as_raw());
+    Signer {
+        person: account.clone(),
+        account,
+    }
+}
+
+async fn revoke(path: &Path, agent: AgentId, reason: &str) -> Result<(), Failure> {
     let (_, store) = open(path).await?;
     let known = store
-        .revoke(agent, clock())
+        .revoke(agent, reason, &signer(), clock())
         .await
         .map_err(|e| Failure::other(&e))?;
     store.close().await;

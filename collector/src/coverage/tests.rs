@@ -30,7 +30,8 @@ fn place(site: &str, address: &str, steps: u8) -> PlaceRow {
         asked: steps >= 1,
         answered: steps >= 3,
         identified: steps >= 4,
-        judged: steps >= 5,
+        confidence: if steps >= 5 { 0.5 } else { 0.49 },
+        judged: steps >= 6,
     }
 }
 
@@ -49,13 +50,14 @@ fn neighbour(site: &str, address: &str) -> NeighbourRow {
     }
 }
 
-fn shown(funnel: &Funnel) -> [u64; 6] {
+fn shown(funnel: &Funnel) -> [u64; 7] {
     [
         funnel.in_scope,
         funnel.asked,
         funnel.answered,
         funnel.polled,
         funnel.identified,
+        funnel.confident,
         funnel.judged,
     ]
 }
@@ -76,14 +78,14 @@ fn every_address_counts_once_at_the_furthest_step_it_reached() {
     let view = CoverageView {
         ranges: vec![range("berlin", "192.0.2.0/29", 10, &FIRST)],
         places: vec![
-            place("berlin", "192.0.2.1", 5),
+            place("berlin", "192.0.2.1", 6),
             place("berlin", "192.0.2.2", 1),
             // A round was answered though the sweep met silence.
             place("berlin", "192.0.2.3", 3),
-            // Named, and left alone by the sweep.
+            // Named, and left alone by the sweep; its maker is told too weakly.
             place("berlin", "192.0.2.7", 4),
             // In no range; declared and never asked; of another site.
-            place("berlin", "198.51.100.1", 4),
+            place("berlin", "198.51.100.1", 5),
             place("berlin", "198.51.100.2", 0),
             place("lyon", "192.0.2.1", 3),
         ],
@@ -93,11 +95,11 @@ fn every_address_counts_once_at_the_furthest_step_it_reached() {
     let [berlin, lyon] = &all.sites[..] else {
         panic!("{all:?}")
     };
-    assert_eq!(shown(&berlin.ranges[0].funnel), [7, 7, 5, 3, 2, 1]);
-    assert_eq!(shown(&berlin.named), [2, 1, 1, 1, 1, 0]);
-    assert_eq!(shown(&berlin.funnel), [9, 8, 6, 4, 3, 1]);
-    assert_eq!(shown(&lyon.funnel), [1, 1, 1, 1, 0, 0]);
-    assert_eq!(shown(&all.funnel), [10, 9, 7, 5, 3, 1]);
+    assert_eq!(shown(&berlin.ranges[0].funnel), [7, 7, 5, 3, 2, 1, 1]);
+    assert_eq!(shown(&berlin.named), [2, 1, 1, 1, 1, 1, 0]);
+    assert_eq!(shown(&berlin.funnel), [9, 8, 6, 4, 3, 2, 1]);
+    assert_eq!(shown(&lyon.funnel), [1, 1, 1, 1, 0, 0, 0]);
+    assert_eq!(shown(&all.funnel), [10, 9, 7, 5, 3, 2, 1]);
     let states = &berlin.ranges[0].states;
     assert_eq!(
         (states["silent"], states["excluded"], states["ignored"]),
@@ -110,6 +112,7 @@ fn a_step_counts_only_with_all_before_it() {
     let odd = PlaceRow {
         answered: false,
         identified: true,
+        confidence: 0.9,
         judged: true,
         ..place("berlin", "192.0.2.1", 1)
     };
@@ -117,7 +120,7 @@ fn a_step_counts_only_with_all_before_it() {
         places: vec![odd],
         ..CoverageView::default()
     };
-    assert_eq!(shown(&coverage(&view).funnel), [1, 1, 0, 0, 0, 0]);
+    assert_eq!(shown(&coverage(&view).funnel), [1, 1, 0, 0, 0, 0, 0]);
 }
 
 #[test]
@@ -139,9 +142,9 @@ fn the_best_word_of_all_agents_of_a_site_counts() {
     assert_eq!((all.sites.len(), all.sites[0].ranges.len()), (2, 1));
     assert_eq!(
         (shown(&berlin.funnel), berlin.told),
-        ([6, 6, 4, 0, 0, 0], Instant(30))
+        ([6, 6, 4, 0, 0, 0, 0], Instant(30))
     );
-    assert_eq!(shown(&all.sites[1].ranges[0].funnel), [6, 5, 3, 0, 0, 0]);
+    assert_eq!(shown(&all.sites[1].ranges[0].funnel), [6, 5, 3, 0, 0, 0, 0]);
 }
 
 #[test]
@@ -154,7 +157,7 @@ fn what_an_agent_does_not_say_or_says_strangely_was_not_asked() {
     };
     let all = coverage(&view);
     assert_eq!(all.sites[0].ranges.len(), 1);
-    assert_eq!(shown(&all.funnel), [3, 0, 0, 0, 0, 0]);
+    assert_eq!(shown(&all.funnel), [3, 0, 0, 0, 0, 0, 0]);
 }
 
 #[test]
@@ -299,7 +302,7 @@ fn where_only_named_addresses_are_asked_they_alone_are_in_scope() {
             ),
         ],
         places: vec![
-            place("berlin", "2001:db8::1", 5),
+            place("berlin", "2001:db8::1", 6),
             place("berlin", "2001:db8::77", 3),
         ],
         neighbours: vec![
@@ -315,8 +318,8 @@ fn where_only_named_addresses_are_asked_they_alone_are_in_scope() {
     };
     let range = &berlin.ranges[0];
     assert!(range.named_only && range.swept.is_none() && berlin.ranges.len() == 1);
-    assert_eq!(shown(&range.funnel), [4, 4, 2, 1, 1, 1]);
-    assert_eq!(shown(&berlin.named), [1, 1, 1, 1, 0, 0]);
+    assert_eq!(shown(&range.funnel), [4, 4, 2, 1, 1, 1, 1]);
+    assert_eq!(shown(&berlin.named), [1, 1, 1, 1, 0, 0, 0]);
     assert_eq!((range.states["silent"], range.states["excluded"]), (2, 1));
     // Addresses are one run only where they lie next to each other.
     let runs = range.runs(&[State::Silent, State::Object]);
@@ -345,6 +348,6 @@ fn a_range_that_one_agent_sweeps_and_another_does_not_is_one() {
         ..CoverageView::default()
     };
     let all = coverage(&view);
-    assert_eq!(shown(&all.sites[0].ranges[0].funnel), [2, 2, 1, 0, 0, 0]);
+    assert_eq!(shown(&all.sites[0].ranges[0].funnel), [2, 2, 1, 0, 0, 0, 0]);
     assert!(!all.sites[0].ranges[0].named_only && all.sites[0].ranges.len() == 1);
 }

@@ -153,6 +153,7 @@ impl Gate {
 mod tests {
     use super::*;
     use store::SqliteStore;
+    use store::acts::Signer;
     use store::admission::Issued;
 
     async fn gate(folder: &std::path::Path) -> (Gate, Arc<SqliteStore>) {
@@ -207,7 +208,11 @@ mod tests {
         });
         // As the command does it: another process, another connection.
         let other = SqliteStore::open(&folder.path().join("c.db")).await.unwrap();
-        assert!(other.revoke(goes.agent, Instant(2)).await.unwrap());
+        let by = Signer {
+            person: "Ann".into(),
+            account: "uid 1".into(),
+        };
+        assert!(other.revoke(goes.agent, "stolen", &by, Instant(2)).await.unwrap());
         let status = tokio::time::timeout(Duration::from_secs(10), waiting)
             .await
             .unwrap()

@@ -5,11 +5,12 @@ use super::page::{Frame, answer};
 use super::show::{self, Moment};
 use crate::api::Problem;
 use crate::api::query::{self, Query};
-use crate::coverage::{self, Coverage, DARK, Funnel, RangeCoverage, Run};
+use crate::coverage::{self, Coverage, DARK, Funnel, RangeCoverage, Run, SiteCoverage};
 use askama::Template;
 use axum::extract::Query as Pairs;
 use axum::response::Response;
-use model::Instant;
+use model::{Instant, SiteName};
+use std::collections::{BTreeMap, BTreeSet};
 
 const PATH: &str = "/coverage";
 /// Runs and proposals of one page.
@@ -21,8 +22,11 @@ const SOME: usize = 50;
 #[template(path = "coverage.html")]
 struct CoveragePage {
     frame: Frame,
+    /// The sites of this page, where it is not all.
+    only: String,
     steps: Vec<Step>,
-    rows: Vec<Row>,
+    dark: Vec<Dark>,
+    rows: Vec<RangeLine>,
     chosen: Option<Chosen>,
     proposed: Vec<coverage::Proposed>,
     proposed_total: String,
@@ -99,18 +103,36 @@ struct Step {
     share: Option<u64>,
 }
 
-/// A site's named addresses, or one range.
-struct Row {
-    key: String,
-    name: String,
-    site: String,
+/// Why so many got no further.
+struct Dark {
+    stops: &'static str,
+    reason: String,
+    why: &'static str,
+    count: String,
+    sites: String,
     link: Option<String>,
-    counts: [String; 6],
-    dark: Vec<String>,
+}
+
+/// A site's named addresses, or one range.
+pub struct RangeLine {
+    /// Key of the row.
+    pub key: String,
+    /// What it is called.
+    pub name: String,
+    /// Its site.
+    pub site: String,
+    /// The page with what is dark in it.
+    pub link: Option<String>,
+    /// How many reached each step.
+    pub counts: [String; 7],
+    /// What is dark in it, in words.
+    pub dark: Vec<String>,
     /// Whether there is a sweep to wait for.
-    sweeps: bool,
-    swept: Option<Moment>,
-    told: Option<Moment>,
+    pub sweeps: bool,
+    /// End of the last sweep.
+    pub swept: Option<Moment>,
+    /// When it was told.
+    pub told: Option<Moment>,
 }
 
 struct Chosen {
@@ -132,36 +154,48 @@ async fn page(visit: &Visit, pairs: Vec<(String, String)>) -> Result<CoveragePag
     let states = query.states()?;
     let chosen = query.range(&all)?;
     let mut proposed = all.proposed.clone();
+    proposed.retain(|one| query.one("site").is_empty() || query.has("site", one.site.as_str()));
+    let proposed_total = show::number(proposed.len() as u64);
     proposed.truncate(MOST);
     for one in &mut proposed {
         one.name = show::clean(&one.name, 64);
     }
+    let wanted = |site: &SiteName| query.one("site").is_empty() || query.has("site", site.as_str());
+    let mut funnel = Funnel::default();
+    let sites: Vec<&SiteCoverage> = all.sites.iter().filter(|site| wanted(&site.site)).collect();
+    sites.iter().for_each(|site| funnel.add(&site.funnel));
+    let seen: Vec<&coverage::Seen> = all.seen.iter().filter(|one| wanted(&one.site)).collect();
+    let only: Vec<&str> = query.all("site").collect();
     Ok(CoveragePage {
         frame,
-        steps: steps(&all.funnel),
+        only: only.join(", "),
+        steps: steps(&funnel),
+        dark: dark(&sites, &seen),
         rows: rows(&all, &query, (visit.clock)()),
         chosen: chosen.map(|(_, range)| Chosen::new(range, &states)),
-        proposed_total: show::number(all.proposed.len() as u64),
+        proposed_total,
         proposed,
-        seen_total: show::number(all.seen.len() as u64),
-        seen: all.seen.iter().take(SOME).map(SeenLine::new).collect(),
+        seen_total: show::number(seen.len() as u64),
+        seen: seen.iter().take(SOME).map(|one| SeenLine::new(one)).collect(),
         seen_link: Query::of(&[("polling", "not_polled")]).link("/elements"),
     })
 }
 
-fn counts(funnel: &Funnel) -> [u64; 6] {
+fn counts(funnel: &Funnel) -> [u64; 7] {
     [
         funnel.in_scope,
         funnel.asked,
         funnel.answered,
         funnel.polled,
         funnel.identified,
+        funnel.confident,
         funnel.judged,
     ]
 }
 
 fn steps(funnel: &Funnel) -> Vec<Step> {
-    ["in scope", "asked", "answered", "polled", "identified", "judged"]
+    let names = ["in scope", "asked", "answered", "polled", "identified", "confident", "judged"];
+    names
         .into_iter()
         .zip(counts(funnel))
         .map(|(name, count)| Step {
@@ -172,12 +206,90 @@ fn steps(funnel: &Funnel) -> Vec<Step> {
         .collect()
 }
 
-fn rows(all: &Coverage, query: &Query, now: Instant) -> Vec<Row> {
+/// Everything that got no further than a step, by why, most first within each step.
+fn dark(sites: &[&SiteCoverage], seen: &[&coverage::Seen]) -> Vec<Dark> {
+    let mut found: BTreeMap<(usize, &str), (u64, BTreeSet<&str>)> = BTreeMap::new();
+    let mut note = |stops, reason, count: u64, site| {
+        if count > 0 {
+            let one = found.entry((stops, reason)).or_default();
+            one.0 += count;
+            one.1.insert(site);
+        }
+    };
+    for site in sites {
+        let name = site.site.as_str();
+        note(0, QUIET, site.named.in_scope - site.named.answered, name);
+        for range in &site.ranges {
+            note(0, QUIET, unanswered(range), name);
+            for state in DARK {
+                let word = coverage::word(state);
+                let stops = usize::from(THERE.contains(&word)) * 2;
+                note(stops, word, range.states.get(word).copied().unwrap_or(0), name);
+            }
+        }
+        let all = &site.funnel;
+        note(3, "no maker named", all.polled - all.identified, name);
+        note(4, "maker told too weakly", all.identified - all.confident, name);
+        note(5, "not judged", all.confident - all.judged, name);
+    }
+    for one in seen {
+        note(6, SEEN, 1, one.site.as_str());
+    }
+    let stops = [
+        "not answering",
+        "not answering",
+        "not polled",
+        "not identified",
+        "not confident",
+        "not judged",
+        "not in scope",
+    ];
+    let line = |((at, reason), (count, sites)): ((usize, &str), (u64, BTreeSet<&str>))| Dark {
+        stops: stops.get(at).copied().unwrap_or_default(),
+        reason: show::words(reason),
+        why: why(reason),
+        count: show::number(count),
+        sites: some_of(&sites),
+        link: match reason {
+            "no maker named" => Some(Query::of(&[("maker", "unknown")]).link("/elements")),
+            "not judged" => Some(Query::of(&[("standing", "unknown")]).link("/elements")),
+            SEEN => Some(Query::of(&[("polling", "not_polled")]).link("/elements")),
+            _ => None,
+        },
+    };
+    let mut lines: Vec<_> = found.into_iter().collect();
+    lines.sort_by_key(|((at, _), (count, _))| (*at, std::cmp::Reverse(*count)));
+    lines.into_iter().map(line).collect()
+}
+
+/// The first of them and how many more.
+fn some_of(sites: &BTreeSet<&str>) -> String {
+    let first: Vec<&str> = sites.iter().take(4).copied().collect();
+    match sites.len() - first.len() {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
+/// Those who told an engine are there, and dark all the same.
+const THERE: [&str; 3] = ["credential_refused", "ignored", "no_credential"];
+const QUIET: &str = "named and never answered";
+const SEEN: &str = "seen only as a neighbour";
+
+/// Addresses of a range that are known by name alone and never answered: its own states tell the others.
+fn unanswered(range: &RangeCoverage) -> u64 {
+    let told = DARK.iter().map(|state| coverage::word(*state));
+    let absent = told.filter(|word| !THERE.contains(word));
+    let absent = absent.filter_map(|word| range.states.get(word)).sum();
+    (range.funnel.in_scope - range.funnel.answered).saturating_sub(absent)
+}
+
+fn rows(all: &Coverage, query: &Query, now: Instant) -> Vec<RangeLine> {
     let mut rows = Vec::new();
     let wanted = |site: &str| query.one("site").is_empty() || query.has("site", site);
     for site in all.sites.iter().filter(|site| wanted(site.site.as_str())) {
         if site.named.in_scope > 0 {
-            rows.push(Row {
+            rows.push(RangeLine {
                 key: format!("{}-named", site.site),
                 name: "named, in no range".to_owned(),
                 site: site.site.to_string(),
@@ -189,43 +301,46 @@ fn rows(all: &Coverage, query: &Query, now: Instant) -> Vec<Row> {
                 told: None,
             });
         }
-        for range in &site.ranges {
-            let name = title(range);
-            let port = range.port.to_string();
-            let link = Query::of(&[
-                ("site", site.site.as_str()),
-                ("range", &range.prefix),
-                ("port", &port),
-            ]);
-            let told = DARK.iter().filter_map(|state| {
-                let word = coverage::word(*state);
-                Some((word, *range.states.get(word)?))
-            });
-            // Those who told an engine are there, and dark all the same; the rest of who is not there is listed.
-            let there = ["credential_refused", "ignored", "no_credential"];
-            let absent = told.clone().filter(|(word, _)| !there.contains(word));
-            let unanswered = (range.funnel.in_scope - range.funnel.answered)
-                .saturating_sub(absent.map(|(_, count)| count).sum());
-            let told = told.map(|(word, count)| format!("{} {}", show::number(count), show::words(word)));
-            let passed = range
-                .unreached
-                .iter()
-                .map(|(why, count)| format!("{} {}", show::number(*count), passed_over(why)));
-            let dark = told.chain(quiet(unanswered)).chain(passed);
-            rows.push(Row {
-                key: format!("{}-{name}", site.site),
-                link: Some(link.link(PATH)),
-                name,
-                site: site.site.to_string(),
-                counts: counts(&range.funnel).map(show::number),
-                dark: dark.collect(),
-                sweeps: !range.named_only,
-                swept: range.swept.map(|at| Moment::new(at, now)),
-                told: Some(Moment::new(range.told, now)),
-            });
-        }
+        rows.extend(site.ranges.iter().map(|range| range_line(&site.site, range, now)));
     }
     rows
+}
+
+/// The ranges of all sites, as an agent's page shows its own.
+#[must_use]
+pub fn ranges(all: &Coverage, now: Instant) -> Vec<RangeLine> {
+    let of = |site: &SiteCoverage| -> Vec<RangeLine> {
+        let ranges = site.ranges.iter();
+        ranges.map(|range| range_line(&site.site, range, now)).collect()
+    };
+    all.sites.iter().flat_map(of).collect()
+}
+
+fn range_line(site: &SiteName, range: &RangeCoverage, now: Instant) -> RangeLine {
+    let name = title(range);
+    let port = range.port.to_string();
+    let link = Query::of(&[("site", site.as_str()), ("range", &range.prefix), ("port", &port)]);
+    let told = DARK.iter().filter_map(|state| {
+        let word = coverage::word(*state);
+        Some((word, *range.states.get(word)?))
+    });
+    let told = told.map(|(word, count)| format!("{} {}", show::number(count), show::words(word)));
+    let passed = range
+        .unreached
+        .iter()
+        .map(|(why, count)| format!("{} {}", show::number(*count), passed_over(why)));
+    let dark = told.chain(quiet(unanswered(range))).chain(passed);
+    RangeLine {
+        key: format!("{site}-{name}"),
+        link: Some(link.link(PATH)),
+        site: site.to_string(),
+        counts: counts(&range.funnel).map(show::number),
+        dark: dark.collect(),
+        sweeps: !range.named_only,
+        swept: range.swept.map(|at| Moment::new(at, now)),
+        told: Some(Moment::new(range.told, now)),
+        name,
+    }
 }
 
 /// Named addresses that never answered, in words.
@@ -286,6 +401,11 @@ pub fn why(state: &str) -> &'static str {
         "object" => "it took the credential",
         "excluded" => "left alone by the plan",
         "listed" => "a target by name",
+        QUIET => "a target or element that no round was answered from: no route, no credential or switched off",
+        "no maker named" => "it answered, and nothing in it names who made it",
+        "maker told too weakly" => "a maker is named, too weakly to clear anything",
+        "not judged" => "waiting, incomplete, too old, or of a place whose law nobody declared: unknown, never clear",
+        SEEN => "elements tell of it by LLDP, CDP, ARP or bridge; nobody polls it",
         _ => "unknown",
     }
 }

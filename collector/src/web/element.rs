@@ -5,14 +5,18 @@
 
 use super::Web;
 use super::access::Visit;
+use super::against::{self, Other};
+use super::around::{self, Neighbour};
 use super::claim::{ClaimLine, DoubtLine};
 use super::elements;
 use super::evidence::Raw;
 use super::finding::Report;
 use super::findings;
+use super::history::{self, History, Told};
 use super::page::{Frame, answer};
 use super::show::{self, Left, Moment};
 use super::tree::{self, Row};
+use super::verdicts::{self, Matrix};
 use crate::api::Problem;
 use crate::api::query::Query;
 use askama::Template;
@@ -21,6 +25,7 @@ use axum::response::Response;
 use model::{Completeness, ElementId, FindingState, Instant, Outcome, ResultClass, RuleResult, Severity};
 use std::collections::HashMap;
 use store::view::{ElementView, KinRow, TenureRow, UnitDoubtRow};
+use time::Date;
 
 const PARTS: usize = 500;
 const CLAIMS: usize = 100;
@@ -48,6 +53,11 @@ struct ElementPage {
     claims: Vec<ClaimLine>,
     more_claims: usize,
     doubts: Vec<DoubtLine>,
+    /// Who else was named, and why they were not taken.
+    others: Vec<Other>,
+    neighbours: Vec<Neighbour>,
+    matrix: Option<Matrix>,
+    history: Option<History>,
     verdicts: Vec<Verdicts>,
     sightings: Vec<Report>,
     /// Why the last round brought less than everything.
@@ -124,13 +134,18 @@ pub async fn element(
 }
 
 async fn show_element(visit: &Visit, id: &str, pairs: Vec<(String, String)>) -> Result<ElementPage, Problem> {
-    let all = Query::read(pairs, &["all"])?.flag("all")?;
+    let query = Query::read(pairs, &["all", "asof"])?;
+    let all = query.flag("all")?;
+    let now = (visit.clock)();
+    let today = now.date().unwrap_or(Date::MIN);
+    let asof = history::asked(query.one("asof"), today)?;
     let id: ElementId = id.parse().map_err(|_| Problem::NotFound("element"))?;
     let frame = Frame::new(visit, "elements");
     let mut view = visit
         .store
         .element(id)
         .await?
+        .filter(|view| visit.person.sees(&view.row.site))
         .ok_or(Problem::NotFound("element"))?;
     visit.sees(&view.row.site, "element")?;
     // Where the same hardware stands elsewhere is for those who see that place; that there is a doubt is for all.
@@ -146,9 +161,12 @@ async fn show_element(visit: &Visit, id: &str, pairs: Vec<(String, String)>) -> 
         Some(digest) => Raw::fetch(visit, digest).await.inspect_err(Problem::log).ok(),
         None => None,
     };
-    let shown = page(frame, &view, raw.as_ref(), (visit.clock)(), all);
+    let shown = page(frame, &view, raw.as_ref(), now, all);
     Ok(ElementPage {
         gap_reason: gap_reason(visit, &view).await,
+        neighbours: around::neighbours(visit, id).await?,
+        matrix: verdicts::matrix(visit, id, today).await?,
+        history: Some(history::history(visit, id, asof, now).await?),
         ..shown
     })
 }
@@ -227,7 +245,11 @@ fn page(frame: Frame, view: &ElementView, raw: Option<&Raw>, now: Instant, all: 
             .take(bound(CLAIMS))
             .map(|doubt| DoubtLine::new(doubt, raw))
             .collect(),
-        verdicts: verdicts(&view.results, now, bound(RESULTS)),
+        others: against::others(&view.claims),
+        neighbours: Vec::new(),
+        matrix: None,
+        history: None,
+        verdicts: by_class(&view.results, now, bound(RESULTS)),
         sightings: view.sightings.iter().map(|row| Report::new(row, now)).collect(),
         gap_reason: None,
         digest: view.digest.map(|digest| digest.to_string()),
@@ -333,7 +355,7 @@ fn unit_doubt(row: &UnitDoubtRow) -> UnitDoubt {
     }
 }
 
-fn verdicts(results: &[RuleResult], now: Instant, most: usize) -> Vec<Verdicts> {
+fn by_class(results: &[RuleResult], now: Instant, most: usize) -> Vec<Verdicts> {
     let group = |&class: &ResultClass| {
         let of_class: Vec<_> = results.iter().filter(|result| result.class == class).collect();
         (!of_class.is_empty()).then(|| Verdicts {

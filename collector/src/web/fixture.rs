@@ -5,6 +5,7 @@ mod answers;
 mod people;
 mod ledger;
 mod briefing;
+mod field;
 
 pub use people::TIMES;
 
@@ -15,6 +16,8 @@ use proto::v1;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
+use store::acts::Signer;
+use store::admission::Invitation;
 use store::plans::PlanState;
 use store::view::*;
 use tokio::sync::watch;
@@ -73,8 +76,6 @@ const RULES: [(&str, Severity, ResultClass, Option<&str>, f64); 5] = [
 pub struct Fixture {
     /// While set, the store does not answer.
     pub fails: AtomicBool,
-    /// Reports that were made.
-    pub made: Mutex<Vec<store::briefing::Made>>,
     /// Raise it and open pages look again.
     pub revision: watch::Sender<u64>,
     policies: Policies,
@@ -85,6 +86,10 @@ pub struct Fixture {
     people: Mutex<HashMap<String, (usize, Person)>>,
     /// What people did.
     pub desk: Mutex<acts::Done>,
+    /// Who was invited, and by whom.
+    pub invited: Mutex<Vec<(Invitation, Signer)>>,
+    /// Who was shut out, why and by whom.
+    pub shut: Mutex<Vec<(AgentId, String, Signer)>>,
 }
 
 fn id(kind: u128, number: usize) -> Uuid {
@@ -94,6 +99,11 @@ fn id(kind: u128, number: usize) -> Uuid {
 /// Key of the element of this number.
 pub fn element_id(number: usize) -> ElementId {
     ElementId(id(1, number))
+}
+
+/// Key of the agent of this number.
+pub fn agent_id(number: usize) -> AgentId {
+    AgentId(id(3, number))
 }
 
 /// Key of the finding of this number.
@@ -246,7 +256,6 @@ impl Fixture {
         let policies = Policies::built_in().unwrap();
         let mut made = Self {
             fails: AtomicBool::new(false),
-            made: Mutex::default(),
             revision: watch::Sender::new(7),
             policies,
             elements: Vec::new(),
@@ -255,6 +264,8 @@ impl Fixture {
             agents: Vec::new(),
             people: Mutex::default(),
             desk: Mutex::default(),
+            invited: Mutex::default(),
+            shut: Mutex::default(),
         };
         for number in 0..elements {
             made.add(number, if number == 0 { first_parts } else { 5 });

@@ -263,7 +263,7 @@ fn tiles(overview: &Overview, pressing: &Pressing, reading: &Reading, now: Insta
             label: "agents that need a look",
             value: show::number(ill),
             tone: tone(ill, "major"),
-            link: "#agents".to_owned(),
+            link: "/agents".to_owned(),
             detail: format!(
                 "of {}; {} reports lost, {} declared lost",
                 show::number(agents),

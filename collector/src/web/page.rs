@@ -46,6 +46,8 @@ pub const PAGES: &[(&str, &str, &str, Right)] = &[
     ("suppliers", "/suppliers", "Suppliers", Right::See),
     ("waivers", "/waivers", "Waivers", Right::See),
     ("coverage", "/coverage", "Coverage", Right::See),
+    ("agents", "/agents", "Agents", Right::See),
+    ("map", "/map", "Map", Right::See),
     ("reports", "/reports", "Reports", Right::See),
     ("audit", "/audit", "Audit", Right::Sign),
     ("admin", "/admin", "Admin", Right::Administer),

@@ -24,7 +24,7 @@ use axum::response::{IntoResponse, Response};
 use content::Content;
 use serde::Serialize;
 use serde_json::json;
-use store::briefing::Made;
+use store::acts::Note;
 use time::Date;
 
 /// Word, name, and what it is for.
@@ -230,13 +230,14 @@ async fn note(
         "form": form,
         "sha256": digest,
     });
-    let made = Made {
+    let note = Note {
         person: visit.person.name.clone(),
-        account: "pages".to_owned(),
-        report: report.to_owned(),
+        account: "page".to_owned(),
+        action: "report_made".to_owned(),
+        subjects: vec![report.to_owned()],
         detail: detail.to_string(),
     };
-    visit.briefing.note(&made, (visit.clock)()).await?;
+    visit.acts.note(&note, (visit.clock)()).await?;
     Ok(())
 }
 

@@ -5,13 +5,14 @@ mod coverage;
 mod door;
 mod law;
 mod golden;
+mod field;
 mod life;
 mod rights;
 mod sites;
 mod reports;
 mod what_if;
 
-use super::fixture::{Fixture, NOW, TIMES, element_id, finding_id};
+use super::fixture::{Fixture, NOW, TIMES, agent_id, element_id, finding_id};
 use super::guard::CONTENT_SECURITY_POLICY;
 use super::{Web, router};
 use crate::door::Door;
@@ -118,6 +119,9 @@ impl House {
             assured: crate::packs::Assured::default(),
             briefing: store.clone(),
             acts: store.clone(),
+            field: store.clone(),
+            admission: store.clone(),
+            authority: [7; 32],
             operator: "Lab Telecom".into(),
             operator_tags: ["eu_network_operator".to_owned()].into(),
             policies,
@@ -201,6 +205,11 @@ impl House {
             "/sign-in".into(),
             "/account".into(),
             "/admin".into(),
+            format!("/elements/{}?asof=2026-10-27", element_id(3)),
+            "/agents".into(),
+            format!("/agents/{}", agent_id(1)),
+            "/map".into(),
+            "/map/ber-1".into(),
         ]
     }
 }

@@ -9,7 +9,6 @@ use super::page::{Frame, answer};
 use super::show;
 use crate::api::Problem;
 use crate::api::query::{self, Query};
-use crate::evaluate::Operator;
 use crate::population::{Days, compare};
 use askama::Template;
 use axum::extract::{Extension, Query as Pairs};
@@ -214,16 +213,11 @@ async fn judge(web: &Visit, asked: &Asked, today: Date) -> Result<Difference, St
         Recall::new(&web.policies, question).only(Some(&only))
     };
     let comparison = Comparison::new(side(&nothing), side(&assumed), EXAMPLES);
-    let operator = Operator {
-        tags: &web.operator_tags,
-        name: &web.operator,
-        on_file: &web.on_file,
-    };
     let past = Within {
         past: Arc::clone(&web.past),
         person: Arc::clone(&web.person),
     };
-    let compared = compare(&past, [days, days], operator, comparison).await?;
+    let compared = compare(&past, [days, days], web.operator(), comparison).await?;
     Ok(compared.finish())
 }
 

@@ -55,6 +55,15 @@ pub struct Doing {
     pub on: Vec<Acted>,
 }
 
+/// Whoever does something that goes into the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signer {
+    /// Who, as they named themselves.
+    pub person: String,
+    /// The account it is done from.
+    pub account: String,
+}
+
 /// A line of the audit log that is no act on a finding: an export, say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {

@@ -4,6 +4,7 @@
 //! share it; every attempt leaves a row; a revocation is for good.
 
 use crate::StoreError;
+use crate::acts::Signer;
 use model::{AgentId, Instant, SiteName};
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -110,8 +111,8 @@ pub enum Lack {
 /// What enrolment asks of durable state.
 #[async_trait::async_trait]
 pub trait Admission: Send + Sync + 'static {
-    /// Notes an invitation.
-    async fn invite(&self, invitation: &Invitation, now: Instant) -> Result<(), StoreError>;
+    /// Notes an invitation, and in the audit log who made it.
+    async fn invite(&self, invitation: &Invitation, by: &Signer, now: Instant) -> Result<(), StoreError>;
 
     /// Uses a token up and returns its site, or says why not; either way the attempt is recorded.
     async fn consume(
@@ -129,8 +130,15 @@ pub trait Admission: Send + Sync + 'static {
     /// Records a certificate; those of the agent that have run out are forgotten.
     async fn certify(&self, issued: &Issued, now: Instant) -> Result<(), StoreError>;
 
-    /// Shuts an agent out for good; `false` when nobody knows it, and nothing changes then.
-    async fn revoke(&self, agent: AgentId, now: Instant) -> Result<bool, StoreError>;
+    /// Shuts an agent out for good, and notes in the audit log who did and why; `false` when nobody knows it.
+    /// The first time counts: once it is shut out nothing changes any more.
+    async fn revoke(
+        &self,
+        agent: AgentId,
+        reason: &str,
+        by: &Signer,
+        now: Instant,
+    ) -> Result<bool, StoreError>;
 
     /// Whether an agent is shut out.
     async fn is_revoked(&self, agent: AgentId) -> Result<bool, StoreError>;

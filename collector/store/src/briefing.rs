@@ -1,8 +1,7 @@
 //! What pages tell of a stretch of time: what waits for a person, what changed and why, how much
-//! of it on which day; and that somebody made a report of it.
+//! of it on which day.
 //!
-//! Invariants: whoever is limited to sites is told of nothing else; a report that was made stands
-//! in the audit log for ever.
+//! Invariant: whoever is limited to sites is told of nothing else.
 
 use crate::StoreError;
 use crate::view::{ChangeRow, Page};
@@ -65,19 +64,6 @@ pub struct PlacedChange {
     pub site: SiteName,
 }
 
-/// A report that somebody makes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Made {
-    /// Who.
-    pub person: String,
-    /// Where they sit: how they came in.
-    pub account: String,
-    /// Which report.
-    pub report: String,
-    /// What was asked, the digest of what was told and the form it left in, as JSON.
-    pub detail: String,
-}
-
 /// What is asked about a stretch of time.
 #[async_trait::async_trait]
 pub trait Briefing: Send + Sync + 'static {
@@ -94,7 +80,4 @@ pub trait Briefing: Send + Sync + 'static {
 
     /// Changes, latest first.
     async fn changes(&self, filter: &ChangeFilter) -> Result<Page<PlacedChange>, StoreError>;
-
-    /// Notes in the audit log that a report was made, before it leaves.
-    async fn note(&self, made: &Made, now: Instant) -> Result<(), StoreError>;
 }

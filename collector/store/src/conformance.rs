@@ -14,7 +14,9 @@ mod acts;
 mod past;
 mod ledger;
 mod briefing;
+mod field;
 
+use crate::acts::Signer;
 use crate::record::{
     AgentHello, Declaration, DeclaredGap, FindingStep, GapReason, IdentifiedEvidence, IncomingReport, Judged,
     JudgedElement, Met, ReadReport, ReportBody, SpoolStatus, Stage, StageVersion, Stand, Thing, Undone,
@@ -165,6 +167,13 @@ impl House {
             why: why(),
         };
         self.store.save_judged(vec![done], Instant(3_000)).await.unwrap();
+    }
+}
+
+fn ann() -> Signer {
+    Signer {
+        person: "Ann".into(),
+        account: "uid 1".into(),
     }
 }
 

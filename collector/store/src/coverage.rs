@@ -54,7 +54,7 @@ pub struct RangeRow {
 }
 
 /// How far one element is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PlaceRow {
     /// Site.
     pub site: SiteName,
@@ -68,6 +68,8 @@ pub struct PlaceRow {
     pub answered: bool,
     /// Its maker is named.
     pub identified: bool,
+    /// How surely, 0 to 1.
+    pub confidence: f64,
     /// Its standing is another than unknown.
     pub judged: bool,
 }

@@ -6,6 +6,7 @@
 use crate::StoreError;
 use crate::record::Subject;
 use model::{ElementId, Ending, FindingId, Instant};
+use uuid::Uuid;
 
 /// A moment of the network, and one of our knowledge of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,18 @@ pub trait Past: Send + Sync + 'static {
         after: Option<ElementId>,
         limit: u32,
     ) -> Result<Vec<PastSubject>, StoreError>;
+
+    /// One element as it was; `None` where nobody knew of it by then.
+    async fn subject_at(
+        &self,
+        moment: Moment,
+        element: ElementId,
+    ) -> Result<Option<PastSubject>, StoreError> {
+        // Its page is the one that begins after the key before it, and is one long.
+        let before = ElementId(Uuid::from_u128(element.0.as_u128().saturating_sub(1)));
+        let page = self.subjects(moment, Some(before), 1).await?;
+        Ok(page.into_iter().find(|one| one.subject.place.element == element))
+    }
 
     /// Findings that have a date, in order of their keys after `after`, at most `limit`.
     async fn finding_spans(

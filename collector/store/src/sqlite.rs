@@ -26,6 +26,7 @@ mod findings;
 mod elements;
 mod past;
 mod ledger;
+mod field;
 
 use crate::coverage::{CoverageView, ToldCoverage};
 use crate::record::{

@@ -181,7 +181,11 @@ async fn an_invited_agent_reports_and_its_token_opens_nothing_more() {
         secret_hash: late.secret_hash(),
         expires: Instant::from_datetime(OffsetDateTime::now_utc()),
     };
-    store.invite(&invitation, invitation.expires).await.unwrap();
+    let by = store::acts::Signer {
+        person: "Ann".into(),
+        account: "uid 1".into(),
+    };
+    store.invite(&invitation, &by, invitation.expires).await.unwrap();
     let parts = |token: &JoinToken| token.text().split('.').map(str::to_owned).collect::<Vec<_>>();
     let (mut guessed, mut expired, mut unknown) = (parts(&token), parts(&late), parts(&late));
     guessed[2] = parts(&late)[2].clone();

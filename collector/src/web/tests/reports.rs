@@ -25,18 +25,18 @@ async fn page_csv_and_json_say_the_same_and_each_is_noted_with_its_digest() {
         // What a reader does with `jq -cj .content`: the order of members is that of the file.
         let content = json.body.split_once("\"content\":").unwrap().1;
         assert_eq!(digest(&content[..content.len() - 1]), sha, "{report}");
-        let notes: Vec<_> = std::mem::take(&mut *house.store.made.lock().unwrap());
+        let notes: Vec<_> = std::mem::take(&mut house.store.desk.lock().unwrap().log);
         assert_eq!(notes.len(), 3, "{report}");
         for (note, form) in notes.iter().zip(["page", "json", "csv"]) {
             let detail: Value = serde_json::from_str(&note.detail).unwrap();
             assert_eq!((&detail["sha256"], &detail["form"]), (&sha.into(), &form.into()));
-            assert_eq!(note.person, "local");
+            assert_eq!(note.person, admin().name);
             assert_eq!(detail["as_of"], "2026-11-26");
         }
         for body in [&page.body, &csv.body] {
             assert!(body.contains(sha), "{report}: {body}");
             assert!(
-                body.contains("made by local") || body.contains("Made by local"),
+                body.contains("ade by Ada"),
                 "{report}"
             );
         }
@@ -170,7 +170,10 @@ async fn questions_that_cannot_be_meant_say_what_can() {
         assert_eq!(answer.status.as_u16(), status, "{path}");
         assert!(answer.body.contains(words), "{path}: {}", answer.body);
     }
-    assert!(house.store.made.lock().unwrap().is_empty(), "nothing was made");
+    assert!(
+        house.store.desk.lock().unwrap().log.is_empty(),
+        "nothing was made"
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Who may come in: once, in time, with the right secret, and not after a revocation.
 
-use super::House;
+use super::{House, ann};
 use crate::admission::{Candidate, Invitation, Issued, Lack, Outcome};
 use crate::{Admission as _, Store as _};
 use model::{AgentId, Instant};
@@ -29,7 +29,7 @@ async fn a_token_opens_once_in_time_and_with_its_secret() {
     let house = House::new().await;
     let (good, late) = (invitation(), invitation());
     for invitation in [&good, &late] {
-        house.store.invite(invitation, Instant(1)).await.unwrap();
+        house.store.invite(invitation, &ann(), Instant(1)).await.unwrap();
     }
     let shows =
         async |candidate: &Candidate, now| house.store.consume(candidate, Instant(now)).await.unwrap();
@@ -67,7 +67,7 @@ async fn of_two_racers_one_gets_in() {
         .unwrap();
     for _ in 0..20 {
         let invitation = invitation();
-        house.store.invite(&invitation, Instant(1)).await.unwrap();
+        house.store.invite(&invitation, &ann(), Instant(1)).await.unwrap();
         let (one, two) = (candidate(&invitation), candidate(&invitation));
         let (one, two) = tokio::join!(
             house.store.consume(&one, Instant(2)),
@@ -86,7 +86,7 @@ async fn a_revocation_is_for_known_agents_and_for_good() {
     let house = House::new().await;
     let agent = house.agent;
     assert!(
-        !house.store.revoke(agent, Instant(5)).await.unwrap(),
+        !house.store.revoke(agent, "stolen", &ann(), Instant(5)).await.unwrap(),
         "nobody knows it yet"
     );
     assert!(!house.store.is_revoked(agent).await.unwrap());
@@ -101,8 +101,8 @@ async fn a_revocation_is_for_known_agents_and_for_good() {
     house.store.certify(&issued, Instant(6)).await.unwrap();
     (issued.serial, issued.not_after) = ("02".into(), Instant(90));
     house.store.certify(&issued, Instant(7)).await.unwrap();
-    assert!(house.store.revoke(agent, Instant(8)).await.unwrap());
-    assert!(house.store.revoke(agent, Instant(9)).await.unwrap());
+    assert!(house.store.revoke(agent, "stolen", &ann(), Instant(8)).await.unwrap());
+    assert!(house.store.revoke(agent, "stolen", &ann(), Instant(9)).await.unwrap());
     assert!(house.store.is_revoked(agent).await.unwrap());
     assert_eq!(
         house
@@ -159,7 +159,7 @@ async fn what_certificates_lack_is_known_for_those_that_hold() {
     ] {
         house.store.certify(&certificate, Instant(1)).await.unwrap();
     }
-    house.store.revoke(out, Instant(2)).await.unwrap();
+    house.store.revoke(out, "stolen", &ann(), Instant(2)).await.unwrap();
     for lack in [Lack::Trust("new".into()), Lack::Signature("new".into())] {
         let lacking = async |since, now| {
             let (since, now) = (Instant(since), Instant(now));

@@ -138,28 +138,3 @@ async fn days_tell_what_opened_and_what_closed() {
         []
     );
 }
-
-#[tokio::test]
-async fn a_report_that_was_made_stands_in_the_audit_log_and_wakes_no_page() {
-    let (house, _) = moved().await;
-    let before = *house.store.revision().borrow();
-    let made = Made {
-        person: "Ann".into(),
-        account: "pages".into(),
-        report: "board".into(),
-        detail: "{\"sha256\":\"00\"}".into(),
-    };
-    house.store.note(&made, Instant(5)).await.unwrap();
-    assert_eq!(*house.store.revision().borrow(), before);
-    let log = house.store.audit_log(1).await.unwrap();
-    assert_eq!(
-        (
-            log[0].person.as_str(),
-            log[0].action.as_str(),
-            &log[0].subjects,
-            log[0].at
-        ),
-        ("Ann", "report_made", &vec!["board".to_owned()], Instant(5))
-    );
-    assert!(log[0].detail.contains("sha256"));
-}

@@ -1,7 +1,8 @@
 //! Accounts and one-time links in rows, and what is done with them in the audit log.
 
-use super::{SqliteStore, row, sessions};
+use super::{SqliteStore, log, row, sessions};
 use crate::StoreError;
+use crate::acts::Note;
 use crate::accounts::{
     AccountChange, AccountRow, Accounts, By, Changed, Deed, Link, LinkKind, LinkUse, NewAccount, NewSession,
     SessionRow, Sites, TokenRow,
@@ -558,18 +559,12 @@ async fn append(
         Value::Null => json!({}),
         other => other.clone(),
     };
-    sqlx::query(
-        "INSERT INTO audit (audit_id, person, account, action, subjects, detail, recorded_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(Uuid::now_v7().to_string())
-    .bind(&by.person)
-    .bind(&by.from)
-    .bind(action)
-    .bind(row::json(&subjects, "audit")?)
-    .bind(row::json(&detail, "audit")?)
-    .bind(at.0)
-    .execute(tx)
-    .await?;
-    Ok(())
+    let note = Note {
+        person: by.person.clone(),
+        account: by.from.clone(),
+        action: action.to_owned(),
+        subjects: subjects.to_vec(),
+        detail: row::json(&detail, "audit")?,
+    };
+    log::write(tx, &note, at).await
 }

@@ -5,12 +5,13 @@ use super::life::{self, Event};
 use super::{SqliteStore, conclude, log, row, waivers};
 use crate::StoreError;
 use crate::acts::{
-    Acts, AuditFilter, AuditRow, Chain, Doing, FindingLife, Note, Progress, ProgressDay, WaiverFilter,
+    Acts, AuditFilter, AuditRow, Chain, Doing, FindingLife, Note, Progress, ProgressDay, Signer, WaiverFilter,
     WaiverRow,
 };
 use crate::record::{Stage, Why};
 use crate::view::Page;
 use model::{Cause, FindingId, Instant};
+use serde::Serialize;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Row as _, SqliteConnection};
 use std::collections::HashMap;
@@ -152,12 +153,30 @@ async fn take(tx: &mut SqliteConnection, doing: &Doing, now: Instant) -> Result<
         // Judged anew, so that its standing and open pages follow.
         conclude::queue(tx, Stage::Evaluate, &element, now).await?;
     }
-    let note = Note {
+    let subjects = doing.on.iter().map(|one| one.stand.finding.to_string()).collect();
+    let by = Signer {
         person: doing.person.clone(),
         account: doing.account.clone(),
-        action: format!("finding_{}", doing.act.kind()),
-        subjects: doing.on.iter().map(|one| one.stand.finding.to_string()).collect(),
-        detail: row::json(&doing.act, "audit")?,
+    };
+    let action = format!("finding_{}", doing.act.kind());
+    audit(tx, &by, &action, subjects, &doing.act, now).await
+}
+
+/// Writes into the audit log.
+pub async fn audit(
+    tx: &mut SqliteConnection,
+    by: &Signer,
+    action: &str,
+    subjects: Vec<String>,
+    detail: &impl Serialize,
+    now: Instant,
+) -> Result<(), StoreError> {
+    let note = Note {
+        person: by.person.clone(),
+        account: by.account.clone(),
+        action: action.to_owned(),
+        subjects,
+        detail: row::json(detail, "audit")?,
     };
     log::write(tx, &note, now).await
 }

@@ -1,9 +1,12 @@
 //! Invitations, certificates and revocations in rows.
 
+use super::acts::audit;
 use super::{SqliteStore, row};
 use crate::StoreError;
+use crate::acts::Signer;
 use crate::admission::{Admission, Admitted, Candidate, Invitation, Issued, Lack, Outcome};
 use model::{AgentId, Instant, SiteName};
+use serde_json::json;
 use sqlx::{Row as _, SqliteConnection};
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -15,7 +18,7 @@ const ATTEMPTS_KEPT: i64 = 100_000;
 
 #[async_trait::async_trait]
 impl Admission for SqliteStore {
-    async fn invite(&self, invitation: &Invitation, now: Instant) -> Result<(), StoreError> {
+    async fn invite(&self, invitation: &Invitation, by: &Signer, now: Instant) -> Result<(), StoreError> {
         let mut write = self.begin().await?;
         sqlx::query(
             "INSERT INTO join_token (token_id, site, secret_hash, expires_at, recorded_at) VALUES ($1, $2, $3, $4, $5)",
@@ -27,6 +30,9 @@ impl Admission for SqliteStore {
         .bind(now.0)
         .execute(write.sql()?)
         .await?;
+        let token = vec![invitation.token.to_string()];
+        let detail = json!({"site": invitation.site, "expires": invitation.expires.to_string()});
+        audit(write.sql()?, by, "agent_invited", token, &detail, now).await?;
         self.commit(write).await
     }
 
@@ -103,7 +109,13 @@ impl Admission for SqliteStore {
         self.commit(write).await
     }
 
-    async fn revoke(&self, agent: AgentId, now: Instant) -> Result<bool, StoreError> {
+    async fn revoke(
+        &self,
+        agent: AgentId,
+        reason: &str,
+        by: &Signer,
+        now: Instant,
+    ) -> Result<bool, StoreError> {
         let mut write = self.begin().await?;
         let known: i64 = sqlx::query_scalar(
             "SELECT (SELECT COUNT(*) FROM agent WHERE agent_id = $1) \
@@ -112,17 +124,25 @@ impl Admission for SqliteStore {
         .bind(agent.to_string())
         .fetch_one(write.sql()?)
         .await?;
-        if known == 0 {
+        let before: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM agent_revocation WHERE agent_id = $1")
+            .bind(agent.to_string())
+            .fetch_one(write.sql()?)
+            .await?;
+        if known == 0 || before > 0 {
             self.release(write).await?;
-            return Ok(false);
+            return Ok(before > 0);
         }
         sqlx::query(
-            "INSERT INTO agent_revocation (agent_id, recorded_at) VALUES ($1, $2) ON CONFLICT (agent_id) DO NOTHING",
+            "INSERT INTO agent_revocation (agent_id, recorded_at, person, reason) VALUES ($1, $2, $3, $4)",
         )
         .bind(agent.to_string())
         .bind(now.0)
+        .bind(&by.person)
+        .bind(reason)
         .execute(write.sql()?)
         .await?;
+        let detail = json!({"reason": reason});
+        audit(write.sql()?, by, "agent_revoked", vec![agent.to_string()], &detail, now).await?;
         self.commit(write).await?;
         Ok(true)
     }

@@ -3,7 +3,7 @@
 use super::findings::{any_of, page_size};
 use super::{SqliteStore, row};
 use crate::StoreError;
-use crate::briefing::{AtHand, Briefing, ChangeFilter, Day, Made, PlacedChange};
+use crate::briefing::{AtHand, Briefing, ChangeFilter, Day, PlacedChange};
 use crate::view::{ChangeRow, Page};
 use model::{ElementId, Instant, SiteName};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
@@ -28,23 +28,6 @@ impl Briefing for SqliteStore {
 
     async fn changes(&self, filter: &ChangeFilter) -> Result<Page<PlacedChange>, StoreError> {
         changes(&self.readers, filter).await
-    }
-
-    async fn note(&self, made: &Made, now: Instant) -> Result<(), StoreError> {
-        // One row: no page shows it anew, so none is woken.
-        sqlx::query(
-            "INSERT INTO audit (audit_id, person, account, action, subjects, detail, recorded_at) \
-             VALUES ($1, $2, $3, 'report_made', $4, $5, $6)",
-        )
-        .bind(Uuid::now_v7().to_string())
-        .bind(&made.person)
-        .bind(&made.account)
-        .bind(row::json(&[&made.report], "audit")?)
-        .bind(&made.detail)
-        .bind(now.0)
-        .execute(&self.writer)
-        .await?;
-        Ok(())
     }
 }
 

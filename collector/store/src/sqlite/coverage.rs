@@ -106,26 +106,48 @@ pub async fn save_neighbours(
     Ok(())
 }
 
+/// What agents told of their ranges.
+const RANGES: &str = "SELECT c.*, a.site, g.plan, g.swept_at, g.recorded_at FROM coverage c \
+     JOIN agent a ON a.agent_id = c.agent_id JOIN agent_coverage g ON g.agent_id = c.agent_id ";
+/// How far elements are.
+const PLACES: &str = "SELECT e.site, e.address, e.port, e.last_report_at IS NOT NULL AS asked, \
+     e.last_answer_at IS NOT NULL AS answered, i.maker_id IS NOT NULL AS identified, \
+     COALESCE(i.maker_confidence, 0.0) AS confidence, \
+     COALESCE(j.standing, 'unknown') <> 'unknown' AS judged FROM element e \
+     LEFT JOIN judgement j ON j.element_id = e.element_id \
+     LEFT JOIN identification i ON i.digest = j.digest AND i.knowledge = j.knowledge ";
+
+/// See [`crate::Field::agent_coverage`].
+pub async fn of_agent(pool: &SqlitePool, agent: AgentId) -> Result<CoverageView, StoreError> {
+    let mut tx = pool.begin().await?;
+    let text = format!("{RANGES}WHERE c.agent_id = $1 ORDER BY a.site, c.prefix, c.port");
+    let ranges = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(agent.to_string())
+        .fetch_all(&mut *tx)
+        .await?;
+    let text = format!("{PLACES}WHERE e.site = (SELECT site FROM agent WHERE agent_id = $1)");
+    let places = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(agent.to_string())
+        .fetch_all(&mut *tx)
+        .await?;
+    Ok(CoverageView {
+        ranges: ranges.iter().map(range).collect::<Result<_, _>>()?,
+        places: places.iter().map(place).collect::<Result<_, _>>()?,
+        neighbours: Vec::new(),
+    })
+}
+
 /// See [`crate::Store::coverage`].
 pub async fn view(pool: &SqlitePool) -> Result<CoverageView, StoreError> {
     let mut tx = pool.begin().await?;
-    let ranges = sqlx::query(
-        "SELECT c.*, a.site, g.plan, g.swept_at, g.recorded_at FROM coverage c \
-         JOIN agent a ON a.agent_id = c.agent_id JOIN agent_coverage g ON g.agent_id = c.agent_id \
-         WHERE NOT EXISTS (SELECT 1 FROM agent_revocation r WHERE r.agent_id = c.agent_id) \
-         ORDER BY a.site, c.prefix, c.port, c.agent_id",
-    )
-    .fetch_all(&mut *tx)
-    .await?;
-    let places = sqlx::query(
-        "SELECT e.site, e.address, e.port, e.last_report_at IS NOT NULL AS asked, \
-         e.last_answer_at IS NOT NULL AS answered, i.maker_id IS NOT NULL AS identified, \
-         COALESCE(j.standing, 'unknown') <> 'unknown' AS judged FROM element e \
-         LEFT JOIN judgement j ON j.element_id = e.element_id \
-         LEFT JOIN identification i ON i.digest = j.digest AND i.knowledge = j.knowledge",
-    )
-    .fetch_all(&mut *tx)
-    .await?;
+    let text = format!(
+        "{RANGES}WHERE NOT EXISTS (SELECT 1 FROM agent_revocation r WHERE r.agent_id = c.agent_id) \
+         ORDER BY a.site, c.prefix, c.port, c.agent_id"
+    );
+    let ranges = sqlx::query(sqlx::AssertSqlSafe(text))
+        .fetch_all(&mut *tx)
+        .await?;
+    let places = sqlx::query(PLACES).fetch_all(&mut *tx).await?;
     let neighbours = sqlx::query(
         "SELECT e.site, n.address, n.mac, n.protocol, n.name AS told_name, n.description, n.maker_id, n.maker_name, \
          n.maker_confidence, MIN(e.element_id) AS element_id, MIN(e.name) AS name, \
@@ -193,6 +215,7 @@ fn place(r: &SqliteRow) -> Result<PlaceRow, StoreError> {
         asked: r.try_get("asked")?,
         answered: r.try_get("answered")?,
         identified: r.try_get("identified")?,
+        confidence: r.try_get("confidence")?,
         judged: r.try_get("judged")?,
     })
 }

@@ -1,0 +1,278 @@
+//! Agents, map, topology, and what an element's page says of law, past and neighbours.
+
+use super::*;
+use model::{AccessRole, Person};
+use std::collections::BTreeSet;
+
+impl House {
+    async fn post(&self, path: &str, body: &str) -> Answer {
+        self.post_as(None, path, body).await
+    }
+
+    async fn post_as(&self, person: Option<Person>, path: &str, body: &str) -> Answer {
+        let request = Request::post(path)
+            .header(header::HOST, "localhost:8080")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.as_person(person, request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    async fn as_person(&self, person: Option<Person>, mut request: Request<Body>) -> Answer {
+        if let Some(person) = person {
+            request.extensions_mut().insert(Arc::new(person));
+        }
+        let (parts, body) = self.ask(request).await.into_parts();
+        let bytes = to_bytes(body, 64 << 20).await.unwrap();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8(bytes.to_vec()).unwrap(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn agents_are_told_with_their_complaints_first() {
+    let house = House::new();
+    let page = house.get("/agents").await.body;
+    for words in [
+        "3 of 4 need a look",
+        "silent",
+        "clock off",
+        "plan refused",
+        "reports wait",
+        "Enrolled, and never heard of",
+        "marque-agent enrol",
+        "Tokens that still open",
+        "&#60;script&#62;",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let at = |agent| page.find(&format!("data-key=\"{}\"", agent_id(agent))).unwrap();
+    assert!(at(1) < at(0) && at(2) < at(0) && at(3) < at(0), "who is well comes last");
+    let one = house.get(&format!("/agents/{}", agent_id(1))).await.body;
+    for words in [
+        "It goes on with the plan before",
+        "400 – 1606",
+        "1\u{202f}207",
+        "spool full",
+        "2026-11-24 01:25:00 UTC",
+        "9f2c11d0a4b7e833",
+        "Shut out for good",
+    ] {
+        assert!(one.contains(words), "{words}: {one}");
+    }
+    let covered = house.get(&format!("/agents/{}", agent_id(0))).await.body;
+    assert!(covered.contains("192.0.2.248/29 port 1161"), "{covered}");
+    let silent = house.get(&format!("/agents/{}", agent_id(99))).await.body;
+    assert!(silent.contains("It enrolled and never spoke"), "{silent}");
+    assert_eq!(house.get(&format!("/agents/{}", agent_id(77))).await.status, StatusCode::NOT_FOUND);
+    let now = house.get("/").await.body;
+    assert!(now.contains(&format!("href=\"/agents/{}\"", agent_id(1))), "the first page leads there");
+}
+
+#[tokio::test]
+async fn an_invitation_shows_its_token_once_and_signs_for_it() {
+    let house = House::new();
+    for (typed, wrong) in [
+        ("site=nowhere&minutes=5", "Choose one of the declared sites."),
+        ("site=ber-1&minutes=0", "A whole number from 1 to 10080"),
+        ("site=ber-1&minutes=10081", "A whole number from 1 to 10080"),
+        ("minutes=5", "Choose one of the declared sites."),
+    ] {
+        let answer = house.post("/agents/invite", typed).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{typed}");
+        assert!(answer.body.contains(wrong), "{typed}: {}", answer.body);
+    }
+    assert!(house.store.invited.lock().unwrap().is_empty());
+    let kept = house.post("/agents/invite", "site=ber-1&minutes=%3Cb%3E").await;
+    assert!(kept.body.contains("value=\"&#60;b&#62;\""), "what was typed is shown again");
+
+    let answer = house.post("/agents/invite", "site=ber-1&minutes=30").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store");
+    let (_, rest) = answer.body.split_once("id=\"token\">").unwrap();
+    let token = rest.split('<').next().unwrap();
+    let token: proto::token::JoinToken = token.parse().unwrap();
+    assert_eq!(token.authority, [7; 32], "it is for our authority");
+    let (invitation, by) = house.store.invited.lock().unwrap()[0].clone();
+    assert_eq!((invitation.token, invitation.secret_hash), (token.id, token.secret_hash()));
+    assert_eq!(invitation.expires.0, NOW.0 + 30 * 60_000_000);
+    assert_eq!((by.person.as_str(), by.account.as_str()), ("local", "page"));
+    let page = house.get("/agents").await.body;
+    assert!(!page.contains(&token.text()), "it is shown once");
+}
+
+#[tokio::test]
+async fn an_agent_is_shut_out_with_a_reason_and_by_whoever_is_sure() {
+    let house = House::new();
+    let path = format!("/agents/{}/revoke", agent_id(2));
+    for (typed, wrong) in [
+        ("reason=&sure=1", "Say why"),
+        ("reason=stolen", "nobody can undo it"),
+    ] {
+        let answer = house.post(&path, typed).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(answer.body.contains(wrong), "{wrong}: {}", answer.body);
+    }
+    assert!(house.store.shut.lock().unwrap().is_empty());
+    let nobody = format!("/agents/{}/revoke", agent_id(77));
+    assert_eq!(house.post(&nobody, "reason=x&sure=1").await.status, StatusCode::NOT_FOUND);
+    let answer = house.post(&path, "reason=stolen+%3Cscript%3E&sure=1").await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    let to = answer.headers[header::LOCATION].to_str().unwrap().to_owned();
+    let page = house.get(&to).await.body;
+    for words in ["It is shut out from now on", "by <b>local</b>: stolen &#60;script&#62;"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(!page.contains("id=\"revoke\""), "it cannot be shut out twice");
+    assert_eq!(house.store.shut.lock().unwrap()[0].0, agent_id(2));
+}
+
+#[tokio::test]
+async fn the_map_shows_sites_by_the_worst_there_and_the_table_says_the_same() {
+    let house = House::new();
+    let page = house.get("/map").await.body;
+    for words in [
+        "<svg class=\"map\"",
+        "href=\"/map/ber-1\" class=\"mark mark-",
+        "Without coordinates",
+        "52.52° N 13.40° E",
+        "not declared",
+        "° N</text>",
+        "<b>4</b> sites",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let (_, below) = page.split_once("Without coordinates").unwrap();
+    assert!(below.contains("href=\"/map/nyc-1\""));
+    let (map, _) = page.split_once("Without coordinates").unwrap();
+    assert!(!map.contains("href=\"/map/nyc-1\""), "nobody knows where it is");
+}
+
+#[tokio::test]
+async fn a_site_is_drawn_with_whom_nobody_polls_hollow() {
+    let house = House::new();
+    let page = house.get("/map/ber-1").await.body;
+    for words in [
+        "<svg class=\"graph\"",
+        "seen, not polled; perhaps restricted",
+        "class=\"dot maker-",
+        "class=\"ring\"",
+        " hollow\"",
+        "possibly Huawei",
+        "not polled",
+        "lon-2-r001",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    // Four elements of the site, one of another they name, and one stranger whom all name.
+    assert_eq!(page.matches("<title>").count() - 1, 4 + 1 + 1, "{page}");
+    assert_eq!(house.get("/map/nowhere").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn an_element_says_what_each_law_says_by_date_and_why_it_is_not_another_maker() {
+    let house = House::new();
+    let page = house.get(&format!("/elements/{}", element_id(0))).await.body;
+    for words in [
+        "Verdicts by law and date",
+        "end of the year",
+        "<b>DE</b>",
+        "<b>EU</b>",
+        "Why not the other verdict",
+        "hardware address 40 %",
+        "Huawei: sysDescr 95 %, sysObjectID 95 %",
+        "may be that of a network card",
+        "is named by",
+        "seen, not polled",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let (_, law) = page.split_once("id=\"law\"").unwrap();
+    let (law, _) = law.split_once("</section>").unwrap();
+    assert!(law.contains("std-"), "{law}");
+}
+
+#[tokio::test]
+async fn an_element_is_shown_as_known_then_and_as_known_now() {
+    let house = House::new();
+    let path = format!("/elements/{}", element_id(0));
+    let page = house.get(&path).await.body;
+    assert!(page.contains("data-days=\"2026-07-09 2026-10-27 2026-11-24 2026-11-26\""), "{page}");
+    assert!(page.contains("Something changed on 4 days"));
+    let page = house.get(&format!("{path}?asof=2026-10-27")).await.body;
+    let (_, then) = page.split_once("id=\"as-it-was\"").unwrap();
+    let (then, _) = then.split_once("</div>\n").unwrap();
+    for words in ["as known then", "as known now", "Huawei (97 %)", "known otherwise now"] {
+        assert!(then.contains(words), "{words}: {then}");
+    }
+    let row = then.split("<tr").find(|row| row.contains(">maker<")).unwrap();
+    assert!(row.contains("class=\"unknown\"") && row.contains("Huawei"), "{row}");
+    for bad in ["2026-11-27", "2026-13-01", "soon", "2026"] {
+        let answer = house.get(&format!("{path}?asof={bad}")).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn coverage_tells_every_step_and_everything_dark_with_its_reason() {
+    let house = House::new();
+    let page = house.get("/coverage").await.body;
+    for words in [
+        ">confident<",
+        "Dark, and why",
+        "named and never answered",
+        "seen only as a neighbour",
+        "no maker named",
+        "it told its engine and was silent to the credential, twice",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let only = house.get("/coverage?site=lon-2").await.body;
+    assert!(only.contains("of lon-2 alone") && !only.contains("192.0.2.248/29"), "{only}");
+}
+
+/// Pages as somebody of one site sees them.
+async fn as_viewer(path: &str) -> Answer {
+    let house = House::new();
+    let person = Person {
+        name: "Ann".into(),
+        role: AccessRole::Viewer,
+        sites: Some(BTreeSet::from(["ber-1".parse().unwrap()])),
+    };
+    let request = Request::get(path).header(header::HOST, "localhost:8080");
+    house.as_person(Some(person), request.body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn whoever_is_limited_to_sites_sees_nothing_of_others() {
+    let agents = as_viewer("/agents").await.body;
+    assert!(agents.contains(&agent_id(0).to_string()) && !agents.contains(&agent_id(1).to_string()));
+    assert!(!agents.contains("lon-2") && !agents.contains("action=\"/agents/invite\""), "{agents}");
+    let map = as_viewer("/map").await.body;
+    assert!(map.contains("/map/ber-1") && !map.contains("/map/lon-2") && !map.contains("nyc-1"), "{map}");
+    let site = as_viewer("/map/ber-1").await.body;
+    assert!(!site.contains("lon-2-r001"), "{site}");
+    let coverage = as_viewer("/coverage").await.body;
+    assert!(!coverage.contains("waw-1"), "{coverage}");
+    let own = as_viewer(&format!("/elements/{}", element_id(0))).await;
+    assert!(own.status == StatusCode::OK && !own.body.contains("lon-2-r001"));
+    for path in [
+        format!("/agents/{}", agent_id(1)),
+        "/map/lon-2".to_owned(),
+        format!("/elements/{}", element_id(1)),
+    ] {
+        assert_eq!(as_viewer(&path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let house = House::new();
+    let viewer = Person {
+        name: "Ann".into(),
+        role: AccessRole::Compliance,
+        sites: None,
+    };
+    for path in ["/agents/invite".to_owned(), format!("/agents/{}/revoke", agent_id(0))] {
+        let answer = house.post_as(Some(viewer.clone()), &path, "site=ber-1&reason=x&sure=1").await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
+    }
+    assert!(house.store.invited.lock().unwrap().is_empty() && house.store.shut.lock().unwrap().is_empty());
+}
