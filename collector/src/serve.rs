@@ -15,7 +15,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Accounts, Acts, Admission, Briefing, Field, Ledgers, Past, Plans, SqliteStore, Store, StoreError};
+use store::{
+    Accounts, Acts, Admission, Briefing, Field, Ledgers, Past, Plans, SqliteStore, Store, StoreError,
+};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tonic::service::interceptor::InterceptedService;

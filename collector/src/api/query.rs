@@ -462,18 +462,6 @@ impl Query {
         })
     }
 
-    /// A whole day; [`None`] when the key is not set.
-    fn day(&self, key: &str) -> Result<Option<Date>, Problem> {
-        let text = self.one(key);
-        if text.is_empty() {
-            return Ok(None);
-        }
-        let date = text.parse::<PartialDate>().ok();
-        date.filter(|date| date.first() == date.last())
-            .map(|date| Some(date.first()))
-            .ok_or_else(|| bad(key, text, "a day: YYYY-MM-DD".to_owned()))
-    }
-
     fn after(&self) -> Result<Option<String>, Problem> {
         let fits = |text: &str| text.bytes().all(|b| b.is_ascii_graphic());
         let keys = self.keys("after", "the key of a next page, as its link has it", fits)?;

@@ -31,9 +31,15 @@ pub struct Other {
 pub fn others(claims: &[Claim]) -> Vec<Other> {
     let mut about: BTreeMap<(&Subject, Aspect), Vec<&Claim>> = BTreeMap::new();
     for claim in claims {
-        about.entry((&claim.subject, claim.aspect)).or_default().push(claim);
+        about
+            .entry((&claim.subject, claim.aspect))
+            .or_default()
+            .push(claim);
     }
-    about.into_iter().flat_map(|((subject, aspect), claims)| of(subject, aspect, &claims)).collect()
+    about
+        .into_iter()
+        .flat_map(|((subject, aspect), claims)| of(subject, aspect, &claims))
+        .collect()
 }
 
 fn of(subject: &Subject, aspect: Aspect, claims: &[&Claim]) -> Vec<Other> {
@@ -42,7 +48,9 @@ fn of(subject: &Subject, aspect: Aspect, claims: &[&Claim]) -> Vec<Other> {
     for claim in &lost {
         rivals.entry(&claim.supplier.id).or_default().push(claim);
     }
-    let told = won.first().map(|first| format!("{}: {}", show::clean(&first.supplier.name, 48), signals(&won)));
+    let told = won
+        .first()
+        .map(|first| format!("{}: {}", show::clean(&first.supplier.name, 48), signals(&won)));
     let other = |(_, lost): (&str, Vec<&Claim>)| Other {
         about: match subject {
             Subject::Unit => String::new(),
@@ -52,7 +60,10 @@ fn of(subject: &Subject, aspect: Aspect, claims: &[&Claim]) -> Vec<Other> {
             Aspect::Maker => "maker",
             Aspect::Brand => "brand",
         },
-        supplier: lost.first().map(|claim| show::clean(&claim.supplier.name, 48)).unwrap_or_default(),
+        supplier: lost
+            .first()
+            .map(|claim| show::clean(&claim.supplier.name, 48))
+            .unwrap_or_default(),
         signals: signals(&lost),
         taken: told.clone().unwrap_or_default(),
         why: why(&lost, &won),
@@ -69,7 +80,9 @@ fn signals(claims: &[&Claim]) -> String {
     }
     let mut best: Vec<_> = best.into_iter().collect();
     best.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let words = best.iter().map(|(signal, weight)| format!("{signal} {}", show::confidence(*weight)));
+    let words = best
+        .iter()
+        .map(|(signal, weight)| format!("{signal} {}", show::confidence(*weight)));
     words.collect::<Vec<_>>().join(", ")
 }
 
@@ -126,7 +139,10 @@ mod tests {
         for (lost, why) in [
             (vec![claim("Nokia", Signal::Oui, 0.4, false)], "network card"),
             (vec![claim("Nokia", Signal::EngineId, 0.4, false)], "snmpEngineID"),
-            (vec![claim("Nokia", Signal::SysDescr, 0.6, false)], "an operator can write it"),
+            (
+                vec![claim("Nokia", Signal::SysDescr, 0.6, false)],
+                "an operator can write it",
+            ),
             (vec![claim("Nokia", Signal::MfgName, 0.3, false)], "too little"),
             (vec![claim("Nokia", Signal::MfgName, 0.8, false)], "weighs more"),
             (vec![claim("Nokia", Signal::MfgName, 0.95, false)], "more kinds"),
@@ -138,7 +154,10 @@ mod tests {
             assert_eq!(told[0].taken, "Huawei: sysObjectID 90 %");
         }
         assert!(others(&[won()]).is_empty());
-        let nobody = others(&[claim("A", Signal::MfgName, 0.6, false), claim("B", Signal::MfgName, 0.6, false)]);
+        let nobody = others(&[
+            claim("A", Signal::MfgName, 0.6, false),
+            claim("B", Signal::MfgName, 0.6, false),
+        ]);
         assert_eq!((nobody.len(), nobody[0].taken.as_str()), (2, ""));
         assert!(nobody[0].why.contains("none of those"));
     }

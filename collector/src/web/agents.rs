@@ -90,12 +90,19 @@ async fn page(visit: &Visit, glances: &Glances, form: InviteForm) -> Result<Agen
         .map(|row| Line::new(row, usual.as_deref(), now))
         .collect();
     // Whoever needs a look comes first, whoever was shut out last.
-    shown.sort_by_key(|line| (line.revoked, line.agent.complaints.is_empty() && line.late.is_empty()));
+    shown.sort_by_key(|line| {
+        (
+            line.revoked,
+            line.agent.complaints.is_empty() && line.late.is_empty(),
+        )
+    });
     let spoken: BTreeSet<AgentId> = rows.iter().map(|row| row.agent).collect();
     let admitted = visit.admission.admitted().await?;
     let strangers = admitted
         .iter()
-        .filter(|one| one.last_seen.is_none() && !spoken.contains(&one.agent) && one::may_see(visit, one.site.as_ref()))
+        .filter(|one| {
+            one.last_seen.is_none() && !spoken.contains(&one.agent) && one::may_see(visit, one.site.as_ref())
+        })
         .map(|one| Stranger {
             id: one.agent.to_string(),
             site: one.site.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -109,7 +116,9 @@ async fn page(visit: &Visit, glances: &Glances, form: InviteForm) -> Result<Agen
         ..Frame::new(visit, "agents")
     };
     let sites = glance.overview.sites.iter().map(|row| &row.site.name);
-    let sites = sites.filter(|site| visit.person.sees(site)).map(ToString::to_string);
+    let sites = sites
+        .filter(|site| visit.person.sees(site))
+        .map(ToString::to_string);
     Ok(AgentsPage {
         ill: shown.iter().filter(|line| line.is_ill()).count(),
         revoked: shown.iter().filter(|line| line.revoked).count(),

@@ -52,7 +52,11 @@ pub async fn neighbours(visit: &Visit, element: ElementId) -> Result<Vec<Neighbo
 
 fn named(visit: &Visit, link: &LinkRow) -> Neighbour {
     let other = link.other.as_ref().filter(|other| visit.person.sees(&other.site));
-    let address = link.address.as_deref().or(link.mac.as_deref()).unwrap_or_default();
+    let address = link
+        .address
+        .as_deref()
+        .or(link.mac.as_deref())
+        .unwrap_or_default();
     let name = other.map_or(link.told_name.as_str(), |other| &other.name);
     Neighbour {
         way: "names",
@@ -60,7 +64,10 @@ fn named(visit: &Visit, link: &LinkRow) -> Neighbour {
         name: show::clean(if name.is_empty() { address } else { name }, 64),
         address: show::clean(address, 64),
         protocol: show::clean(&link.protocol, 8),
-        maker: link.maker.as_ref().map(|maker| show::clean(&maker.supplier.name, 48)),
+        maker: link
+            .maker
+            .as_ref()
+            .map(|maker| show::clean(&maker.supplier.name, 48)),
         confidence: show::confidence(link.maker.as_ref().map_or(0.0, |maker| maker.confidence)),
     }
 }

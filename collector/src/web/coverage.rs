@@ -194,7 +194,15 @@ fn counts(funnel: &Funnel) -> [u64; 7] {
 }
 
 fn steps(funnel: &Funnel) -> Vec<Step> {
-    let names = ["in scope", "asked", "answered", "polled", "identified", "confident", "judged"];
+    let names = [
+        "in scope",
+        "asked",
+        "answered",
+        "polled",
+        "identified",
+        "confident",
+        "judged",
+    ];
     names
         .into_iter()
         .zip(counts(funnel))
@@ -401,10 +409,14 @@ pub fn why(state: &str) -> &'static str {
         "object" => "it took the credential",
         "excluded" => "left alone by the plan",
         "listed" => "a target by name",
-        QUIET => "a target or element that no round was answered from: no route, no credential or switched off",
+        QUIET => {
+            "a target or element that no round was answered from: no route, no credential or switched off"
+        }
         "no maker named" => "it answered, and nothing in it names who made it",
         "maker told too weakly" => "a maker is named, too weakly to clear anything",
-        "not judged" => "waiting, incomplete, too old, or of a place whose law nobody declared: unknown, never clear",
+        "not judged" => {
+            "waiting, incomplete, too old, or of a place whose law nobody declared: unknown, never clear"
+        }
         SEEN => "elements tell of it by LLDP, CDP, ARP or bridge; nobody polls it",
         _ => "unknown",
     }

@@ -165,12 +165,20 @@ fn facts(past: &PastSubject, asset: &Asset, judged: Judged, now: Instant) -> [To
     let maker = identified.and_then(|one| one.maker.as_ref());
     let brand = identified.and_then(|one| one.brand.as_ref());
     let named = |of: &model::Attribution| {
-        format!("{} ({})", show::clean(&of.supplier.name, 48), show::confidence(of.confidence))
+        format!(
+            "{} ({})",
+            show::clean(&of.supplier.name, 48),
+            show::confidence(of.confidence)
+        )
     };
     let text = |text: Option<&String>| known(text.map(|text| show::clean(text, 100)));
     let open = judged.results.iter().find(|result| result.class.opens_finding());
     let rule = open.map(|result| {
-        let date = result.deadline.as_deref().map(|date| format!(", {date}")).unwrap_or_default();
+        let date = result
+            .deadline
+            .as_deref()
+            .map(|date| format!(", {date}"))
+            .unwrap_or_default();
         format!("{}: {}{date}", result.rule, show::words(result.class.as_str()))
     });
     let law: Vec<&str> = subject.place.jurisdictions.iter().map(String::as_str).collect();
@@ -198,7 +206,8 @@ fn facts(past: &PastSubject, asset: &Asset, judged: Judged, now: Instant) -> [To
 }
 
 fn known(text: Option<String>) -> Told {
-    text.filter(|text| !text.is_empty()).map_or(Told::Unknown, Told::Text)
+    text.filter(|text| !text.is_empty())
+        .map_or(Told::Unknown, Told::Text)
 }
 
 #[cfg(test)]

@@ -84,10 +84,15 @@ fn step(spots: &mut [Spot], links: &[(usize, usize)], heat: f64) {
 fn fitted(spots: Vec<Spot>) -> Vec<Spot> {
     let bounds = |of: fn(&Spot) -> f64| {
         let all = spots.iter().map(of).filter(|value| value.is_finite());
-        all.fold((f64::MAX, f64::MIN), |(least, most), value| (least.min(value), most.max(value)))
+        all.fold((f64::MAX, f64::MIN), |(least, most), value| {
+            (least.min(value), most.max(value))
+        })
     };
     let (across, down) = (bounds(|spot| spot.0), bounds(|spot| spot.1));
-    spots.iter().map(|&(x, y)| (share(x, across), share(y, down))).collect()
+    spots
+        .iter()
+        .map(|&(x, y)| (share(x, across), share(y, down)))
+        .collect()
 }
 
 /// How far along it is, in the middle where there is no length.
@@ -123,7 +128,10 @@ mod tests {
             let spots = lay_out(count, &links);
             assert_eq!(spots.len(), count);
             for (at, spot) in spots.iter().enumerate() {
-                assert!((0.0..=1.0).contains(&spot.0) && (0.0..=1.0).contains(&spot.1), "{spot:?}");
+                assert!(
+                    (0.0..=1.0).contains(&spot.0) && (0.0..=1.0).contains(&spot.1),
+                    "{spot:?}"
+                );
                 for other in 0..at {
                     assert!(far(&spots, at, other) > 0.01, "{at} {other}");
                 }

@@ -164,8 +164,13 @@ async fn page(visit: &Visit, glances: &Glances, standings: &Standings) -> Result
 
 /// The one word for a site. Where nothing is known to stand nothing is clear.
 fn worst(counts: &BTreeMap<Standing, u64>) -> Standing {
-    let there = counts.iter().filter(|(_, count)| **count > 0).map(|(standing, _)| *standing);
-    there.min_by_key(|standing| urgency(*standing)).unwrap_or(Standing::Unknown)
+    let there = counts
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(standing, _)| *standing);
+    there
+        .min_by_key(|standing| urgency(*standing))
+        .unwrap_or(Standing::Unknown)
 }
 
 /// The order of standings by what they ask of somebody: unknown comes before clear.
@@ -204,7 +209,9 @@ fn drawn(frame: Frame, sites: &[Site<'_>], total: usize) -> MapPage {
         .collect();
     part(&mut spots, &sizes, projection.height);
     let of = |at: usize| sites.get(at).zip(sizes.get(at));
-    let marks = spots.iter().filter_map(|&(at, x, y)| of(at).map(|(site, &size)| mark(site, x, y, size)));
+    let marks = spots
+        .iter()
+        .filter_map(|&(at, x, y)| of(at).map(|(site, &size)| mark(site, x, y, size)));
     let unplaced = places.iter().enumerate().filter(|(_, place)| place.is_none());
     let unplaced = unplaced.filter_map(|(at, _)| of(at).map(|(site, &size)| mark(site, 0.0, 0.0, size)));
     let legend = Standing::ALL.iter().filter_map(|&standing| {
@@ -247,10 +254,18 @@ fn mark(site: &Site<'_>, x: f64, y: f64, size: f64) -> Mark {
     };
     Mark {
         name: site.row.site.name.to_string(),
-        title: if title.is_empty() { site.row.site.name.to_string() } else { title },
+        title: if title.is_empty() {
+            site.row.site.name.to_string()
+        } else {
+            title
+        },
         standing: site.worst,
         symbol: symbol(site.worst),
-        words: format!("{} of {}{unknown}", show::number(count(site.worst)), show::number(site.row.elements)),
+        words: format!(
+            "{} of {}{unknown}",
+            show::number(count(site.worst)),
+            show::number(site.row.elements)
+        ),
         x: format!("{x:.1}"),
         left: format!("{:.1}", x - size),
         top: format!("{:.1}", y - size),
@@ -267,14 +282,21 @@ fn row(site: &Site<'_>) -> Row {
         title: show::clean(&site.row.site.title, 48),
         law: law.iter().map(String::as_str).collect::<Vec<_>>().join(" "),
         place: place(site).map_or(String::new(), |(latitude, longitude)| {
-            let (ns, ew) = (if latitude < 0.0 { 'S' } else { 'N' }, if longitude < 0.0 { 'W' } else { 'E' });
+            let (ns, ew) = (
+                if latitude < 0.0 { 'S' } else { 'N' },
+                if longitude < 0.0 { 'W' } else { 'E' },
+            );
             format!("{:.2}° {ns} {:.2}° {ew}", latitude.abs(), longitude.abs())
         }),
         standing: site.worst,
         elements: show::number(site.row.elements),
         answered: show::percent(site.row.reached, site.row.elements)
             .map_or_else(|| "–".to_owned(), |share| format!("{share} %")),
-        counts: site.counts.iter().map(|(standing, count)| (*standing, show::number(*count))).collect(),
+        counts: site
+            .counts
+            .iter()
+            .map(|(standing, count)| (*standing, show::number(*count)))
+            .collect(),
     }
 }
 
@@ -323,7 +345,10 @@ mod tests {
         let of = |counts: &[(Standing, u64)]| worst(&counts.iter().copied().collect());
         assert_eq!(of(&[]), Standing::Unknown);
         assert_eq!(of(&[(Standing::Clear, 9)]), Standing::Clear);
-        assert_eq!(of(&[(Standing::Clear, 9), (Standing::Unknown, 1)]), Standing::Unknown);
+        assert_eq!(
+            of(&[(Standing::Clear, 9), (Standing::Unknown, 1)]),
+            Standing::Unknown
+        );
         assert_eq!(of(&[(Standing::Unknown, 9), (Standing::Due, 1)]), Standing::Due);
         assert_eq!(of(&[(Standing::Due, 0), (Standing::Clear, 1)]), Standing::Clear);
     }

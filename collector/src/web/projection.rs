@@ -91,7 +91,10 @@ impl Projection {
     pub fn graticule(&self) -> Vec<Graticule> {
         let step = |length: f64| {
             let steps = [0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0];
-            steps.into_iter().find(|step| length / step <= 7.0).unwrap_or(60.0)
+            steps
+                .into_iter()
+                .find(|step| length / step <= 7.0)
+                .unwrap_or(60.0)
         };
         let every = |least: f64, most: f64, step: f64| {
             let (first, last) = ((least / step).ceil(), (most / step).floor());
@@ -145,10 +148,16 @@ mod tests {
         let points: Vec<_> = places.iter().map(|&place| fit.point(place)).collect();
         for &(x, y) in &points {
             assert!((MARGIN..=WIDTH - MARGIN).contains(&x.round()), "{points:?}");
-            assert!((MARGIN - 1.0..=fit.height).contains(&y) && fit.height <= HEIGHTS.1, "{points:?}");
+            assert!(
+                (MARGIN - 1.0..=fit.height).contains(&y) && fit.height <= HEIGHTS.1,
+                "{points:?}"
+            );
         }
         assert!(points[0].0 > points[1].0 && points[0].1 < points[3].1);
-        for alone in [Projection::fit([(52.5, 13.4)].into_iter()), Projection::fit(std::iter::empty())] {
+        for alone in [
+            Projection::fit([(52.5, 13.4)].into_iter()),
+            Projection::fit(std::iter::empty()),
+        ] {
             assert!(alone.height.is_finite() && alone.graticule().len() > 2);
         }
     }

@@ -90,7 +90,10 @@ impl House {
         loopback_only: bool,
         secure: bool,
     ) -> Self {
-        Self::of(store.clone(), Self::web_over(door, store, policies, loopback_only, secure))
+        Self::of(
+            store.clone(),
+            Self::web_over(door, store, policies, loopback_only, secure),
+        )
     }
 
     fn of(store: Arc<Fixture>, web: Web) -> Self {

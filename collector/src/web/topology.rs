@@ -179,7 +179,12 @@ impl Drawing {
         let high = if linked == 0 { 0.0 } else { HEIGHT };
         let mut places: Vec<(f64, f64)> = spots
             .into_iter()
-            .map(|(x, y)| (MARGIN + x * (WIDTH - 2.0 * MARGIN), MARGIN + y * (HEIGHT - 2.0 * MARGIN - 14.0)))
+            .map(|(x, y)| {
+                (
+                    MARGIN + x * (WIDTH - 2.0 * MARGIN),
+                    MARGIN + y * (HEIGHT - 2.0 * MARGIN - 14.0),
+                )
+            })
             .collect();
         let mut place = (MARGIN, high + MARGIN);
         for _ in linked..graph.nodes.len() {
@@ -189,7 +194,11 @@ impl Drawing {
             places.push(place);
             place.0 += SPACING;
         }
-        let height = if graph.nodes.len() > linked { place.1 + MARGIN } else { high.max(MARGIN) };
+        let height = if graph.nodes.len() > linked {
+            place.1 + MARGIN
+        } else {
+            high.max(MARGIN)
+        };
         let lines = graph.links.iter().filter_map(|&(a, b)| {
             let (&(ax, ay), &(bx, by)) = (places.get(a)?, places.get(b)?);
             Some(format!("M{ax:.1} {ay:.1}L{bx:.1} {by:.1}"))
@@ -201,7 +210,9 @@ impl Drawing {
         Self {
             height,
             lines: lines.collect(),
-            dots: dots.map(|(node, &at)| dot(node, at, makers, least, visit)).collect(),
+            dots: dots
+                .map(|(node, &at)| dot(node, at, makers, least, visit))
+                .collect(),
         }
     }
 }
@@ -213,7 +224,11 @@ fn dot(
     least: usize,
     visit: &Visit,
 ) -> Dot {
-    let rank = node.maker.as_ref().and_then(|maker| makers.get(&maker.id)).copied();
+    let rank = node
+        .maker
+        .as_ref()
+        .and_then(|maker| makers.get(&maker.id))
+        .copied();
     let size = 7.0 + 5.0 * (f64::from(u32::try_from(node.degree.min(16)).unwrap_or(0)) / 16.0);
     let name = show::clean(&node.name, 24);
     let maker = node.maker.as_ref().map(|maker| show::clean(&maker.name, 40));
@@ -227,7 +242,11 @@ fn dot(
             ),
         ),
         // Hearsay of a supplier some rule names is shown, as what it is.
-        None => match node.maker.as_ref().filter(|maker| visit.policies.is_of_concern(&maker.id)) {
+        None => match node
+            .maker
+            .as_ref()
+            .filter(|maker| visit.policies.is_of_concern(&maker.id))
+        {
             Some(_) => ("seen, not polled; perhaps restricted".to_owned(), true),
             None => ("seen, not polled".to_owned(), false),
         },
@@ -238,7 +257,11 @@ fn dot(
         link: node.element.map(|element| format!("/elements/{element}")),
         title: format!("{}: {maker}, {state}", show::clean(&node.name, 64)),
         d: shape(rank, x, y, size),
-        ring: if restricted { shape(Some(0), x, y, size + 5.0) } else { String::new() },
+        ring: if restricted {
+            shape(Some(0), x, y, size + 5.0)
+        } else {
+            String::new()
+        },
         class: format!("{fill}{hollow}"),
         name: if node.degree >= least { name } else { String::new() },
         x: format!("{x:.1}"),
@@ -297,7 +320,11 @@ fn legend(graph: &Graph, makers: &BTreeMap<String, usize>, site: &SiteName) -> V
         };
         let mut one = match rank {
             MAKERS => entry(Some(rank), "other makers".to_owned(), None),
-            _ => entry(Some(rank), show::clean(&maker.name, 40), Some(elements(&maker.id))),
+            _ => entry(
+                Some(rank),
+                show::clean(&maker.name, 40),
+                Some(elements(&maker.id)),
+            ),
         };
         one.count = nodes.len();
         rows.push(one);
@@ -312,7 +339,11 @@ fn legend(graph: &Graph, makers: &BTreeMap<String, usize>, site: &SiteName) -> V
 }
 
 fn adjacent(link: &LinkRow) -> Row {
-    let address = link.address.as_deref().or(link.mac.as_deref()).unwrap_or_default();
+    let address = link
+        .address
+        .as_deref()
+        .or(link.mac.as_deref())
+        .unwrap_or_default();
     let told = match &link.other {
         Some(other) => &other.name,
         None => &link.told_name,
@@ -327,7 +358,10 @@ fn adjacent(link: &LinkRow) -> Row {
             told => told,
         },
         address: show::clean(address, 64),
-        maker: link.maker.as_ref().map(|maker| show::clean(&maker.supplier.name, 48)),
+        maker: link
+            .maker
+            .as_ref()
+            .map(|maker| show::clean(&maker.supplier.name, 48)),
         confidence: show::confidence(link.maker.as_ref().map_or(0.0, |maker| maker.confidence)),
     }
 }
@@ -338,7 +372,9 @@ mod tests {
 
     #[test]
     fn every_rank_has_a_shape_of_its_own() {
-        let mut shapes: Vec<String> = (0..=MAKERS).map(|rank| shape(Some(rank), 0.0, 0.0, 5.0)).collect();
+        let mut shapes: Vec<String> = (0..=MAKERS)
+            .map(|rank| shape(Some(rank), 0.0, 0.0, 5.0))
+            .collect();
         shapes.sort();
         shapes.dedup();
         assert_eq!(shapes.len(), MAKERS + 1);

@@ -92,7 +92,11 @@ pub fn judge(web: &Web, asset: &Asset, day: Date, known: Date, only: Option<&str
 ///
 /// # Errors
 /// [`StoreError`] when the store does not answer.
-pub async fn taken(web: &Web, element: ElementId, days: Days) -> Result<Option<(PastSubject, Asset)>, StoreError> {
+pub async fn taken(
+    web: &Web,
+    element: ElementId,
+    days: Days,
+) -> Result<Option<(PastSubject, Asset)>, StoreError> {
     let found = web.past.subject_at(days.moment(), element).await?;
     Ok(found.map(|past| (past.clone(), asset(past, days, web.operator()))))
 }
@@ -162,7 +166,10 @@ fn columns(web: &Web, asset: &Asset, today: Date) -> Vec<(String, Date)> {
 
 /// Classes that say nothing of what holds for this element.
 fn quiet(class: ResultClass) -> bool {
-    matches!(class, ResultClass::NotBound | ResultClass::NoRuleKnown | ResultClass::WhatIf)
+    matches!(
+        class,
+        ResultClass::NotBound | ResultClass::NoRuleKnown | ResultClass::WhatIf
+    )
 }
 
 fn cell(judged: Judged, before: Option<Standing>) -> Cell {
@@ -171,8 +178,13 @@ fn cell(judged: Judged, before: Option<Standing>) -> Cell {
     let date = first.as_ref().and_then(|result| result.deadline.clone());
     Cell {
         standing: judged.standing,
-        rule: first.as_ref().map(|result| result.rule.clone()).unwrap_or_default(),
-        title: first.map(|result| show::clean(&result.title, 160)).unwrap_or_default(),
+        rule: first
+            .as_ref()
+            .map(|result| result.rule.clone())
+            .unwrap_or_default(),
+        title: first
+            .map(|result| show::clean(&result.title, 160))
+            .unwrap_or_default(),
         date: date.unwrap_or_default(),
         more: told.count(),
         moved: before.is_some_and(|before| before != judged.standing),

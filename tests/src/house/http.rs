@@ -64,7 +64,11 @@ impl Asker {
             Ok::<_, Box<dyn Error + Send + Sync>>(sender)
         };
         let sender = connect.await.map_err(|error| error.to_string())?;
-        Ok(Self { address, token, sender })
+        Ok(Self {
+            address,
+            token,
+            sender,
+        })
     }
 
     /// Octets of an answer as sent, compressed if the collector can; it must be 200.

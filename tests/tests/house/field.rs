@@ -88,7 +88,10 @@ async fn past(folder: &std::path::Path, now: OffsetDateTime) {
                 refreshed: false,
             })),
         };
-        store.commit_reports(agent, "e", vec![report], ago(days)).await.unwrap();
+        store
+            .commit_reports(agent, "e", vec![report], ago(days))
+            .await
+            .unwrap();
     }
     store.close().await;
 }
@@ -108,7 +111,10 @@ async fn the_slider_goes_through_the_days_and_the_pages_of_the_field_fit() {
     let browser = Browser::open(420, 900).await;
     browser.client.goto(&format!("{url}/elements")).await.unwrap();
     browser
-        .until("the element is identified", "return document.body.innerText.includes('Nokia');")
+        .until(
+            "the element is identified",
+            "return document.body.innerText.includes('Nokia');",
+        )
         .await;
     let href = browser
         .script("return document.querySelector('a.row-link').getAttribute('href');")
@@ -117,8 +123,15 @@ async fn the_slider_goes_through_the_days_and_the_pages_of_the_field_fit() {
 
     browser.client.goto(&element).await.unwrap();
     let first = (now - Duration::days(40)).date().to_string();
-    let range = browser.client.find(Locator::Css(".asof input[type=range]")).await.unwrap();
-    assert!(range.is_displayed().await.unwrap(), "with a script there is a slider");
+    let range = browser
+        .client
+        .find(Locator::Css(".asof input[type=range]"))
+        .await
+        .unwrap();
+    assert!(
+        range.is_displayed().await.unwrap(),
+        "with a script there is a slider"
+    );
     // As a person at the keyboard: Home is the first day, and the focus stays.
     range.send_keys("\u{e011}").await.unwrap();
     browser
@@ -134,7 +147,9 @@ async fn the_slider_goes_through_the_days_and_the_pages_of_the_field_fit() {
         )
         .await;
     assert_eq!(at, serde_json::json!([first, first, "range", first]));
-    let then = browser.script("return document.querySelector('#as-it-was').innerText;").await;
+    let then = browser
+        .script("return document.querySelector('#as-it-was').innerText;")
+        .await;
     assert!(!then.as_str().unwrap().contains("Nokia"), "{then}");
     range.send_keys("\u{e010}").await.unwrap();
     browser
@@ -144,13 +159,23 @@ async fn the_slider_goes_through_the_days_and_the_pages_of_the_field_fit() {
         )
         .await;
     // The address is the state: another reader of it sees the same, with the slider at its day.
-    browser.client.goto(&format!("{element}?asof={first}#history")).await.unwrap();
+    browser
+        .client
+        .goto(&format!("{element}?asof={first}#history"))
+        .await
+        .unwrap();
     let shown = browser
         .script("return [document.querySelector('.asof input[type=range]').value, document.querySelector('#as-it-was').innerText.includes('Huawei')];")
         .await;
     assert_eq!(shown, serde_json::json!(["0", true]));
 
-    for path in ["/agents", "/map", "/map/berlin", "/coverage", href.as_str().unwrap()] {
+    for path in [
+        "/agents",
+        "/map",
+        "/map/berlin",
+        "/coverage",
+        href.as_str().unwrap(),
+    ] {
         browser.client.goto(&format!("{url}{path}")).await.unwrap();
         let told = browser
             .script(
@@ -158,7 +183,11 @@ async fn the_slider_goes_through_the_days_and_the_pages_of_the_field_fit() {
                  [...document.querySelectorAll('input:not([type=hidden]),select')].every(i => i.labels && i.labels.length > 0)];",
             )
             .await;
-        assert_eq!(told, serde_json::json!([true, 1, true]), "{path}: fits, one heading, every field labelled");
+        assert_eq!(
+            told,
+            serde_json::json!([true, 1, true]),
+            "{path}: fits, one heading, every field labelled"
+        );
     }
     browser.client.clone().close().await.unwrap();
 }

@@ -15,8 +15,8 @@ use crate::enrol;
 use askama::Template;
 use axum::Form;
 use axum::extract::{Extension, Path};
-use axum::http::header::{self, HeaderValue};
 use axum::http::StatusCode;
+use axum::http::header::{self, HeaderValue};
 use axum::response::{IntoResponse, Redirect, Response};
 use model::SiteName;
 use std::time::Duration;
@@ -74,7 +74,9 @@ async fn make(
             sites: Vec::new(),
             site: typed.one("site").to_owned(),
             minutes: typed.one("minutes").to_owned(),
-            wrong_site: site.is_none().then(|| "Choose one of the declared sites.".to_owned()),
+            wrong_site: site
+                .is_none()
+                .then(|| "Choose one of the declared sites.".to_owned()),
             wrong_minutes: minutes
                 .is_none()
                 .then(|| format!("A whole number from 1 to {MOST_MINUTES}, which is a week.")),
@@ -82,7 +84,15 @@ async fn make(
     };
     let valid = Duration::from_secs(u64::from(minutes) * 60);
     let now = (visit.clock)();
-    let made = enrol::invite(&*visit.admission, visit.authority, site, valid, &signer(visit), now).await;
+    let made = enrol::invite(
+        &*visit.admission,
+        visit.authority,
+        site,
+        valid,
+        &signer(visit),
+        now,
+    )
+    .await;
     let (token, expires) = match made {
         Ok(made) => made,
         Err(enrol::InviteError::Store(error)) => return Err(Problem::Store(error)),
@@ -117,7 +127,11 @@ pub async fn revoke(
             return Ok(Err(one::page(&visit, &glances, &id, form).await?));
         }
         let now = (visit.clock)();
-        match visit.admission.revoke(agent, reason, &signer(&visit), now).await? {
+        match visit
+            .admission
+            .revoke(agent, reason, &signer(&visit), now)
+            .await?
+        {
             true => Ok(Ok(agent)),
             false => Err(Problem::NotFound("agent")),
         }

@@ -86,14 +86,26 @@ pub(super) fn versions(rows: &[&AgentRow]) -> Vec<(String, usize)> {
 #[must_use]
 pub(super) fn advice(complaint: &str) -> &'static str {
     match complaint {
-        "revoked" => "It was shut out for good. What it reported stays; its machine is enrolled as a new agent.",
-        "silent" => "No message for ten minutes. Look at its machine and at the link; what it polls is kept in its spool.",
-        "clock off" => "Its clock is more than 30 s from ours: times of its sightings are as wrong. Set up NTP there.",
-        "lost reports" => "Sequences were acknowledged without a report and without a gap. This must never be: keep its spool and this store, and tell us.",
+        "revoked" => {
+            "It was shut out for good. What it reported stays; its machine is enrolled as a new agent."
+        }
+        "silent" => {
+            "No message for ten minutes. Look at its machine and at the link; what it polls is kept in its spool."
+        }
+        "clock off" => {
+            "Its clock is more than 30 s from ours: times of its sightings are as wrong. Set up NTP there."
+        }
+        "lost reports" => {
+            "Sequences were acknowledged without a report and without a gap. This must never be: keep its spool and this store, and tell us."
+        }
         "certificate run out" => "It can still renew within the grace; then it must be enrolled anew.",
-        "reports wait" => "The oldest report waits for more than ten minutes: the link is slow or down, or this collector is.",
+        "reports wait" => {
+            "The oldest report waits for more than ten minutes: the link is slow or down, or this collector is."
+        }
         "its disk is full" => "Polling waits for room. Free some on its disk.",
-        "gap in the last day" => "Its spool reached its quota and the oldest reports went. See the gaps below.",
+        "gap in the last day" => {
+            "Its spool reached its quota and the oldest reports went. See the gaps below."
+        }
         "plan refused" => "It goes on with the plan before. Correct the plan and put it again.",
         _ => "",
     }

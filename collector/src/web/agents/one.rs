@@ -89,7 +89,10 @@ pub async fn agent(
 }
 
 /// Which agent, and where it stands; only if whoever asks may see that.
-pub(super) async fn find(visit: &Visit, id: &str) -> Result<(AgentId, Option<SiteName>, Option<Instant>), Problem> {
+pub(super) async fn find(
+    visit: &Visit,
+    id: &str,
+) -> Result<(AgentId, Option<SiteName>, Option<Instant>), Problem> {
     let nobody = Problem::NotFound("agent");
     let Ok(agent) = id.parse::<AgentId>() else {
         return Err(nobody);
@@ -134,8 +137,18 @@ pub(super) async fn page(
         site: site.map(|site| site.to_string()).unwrap_or_default(),
         advice,
         certificate: not_after.map(|at| Moment::new(at, now)),
-        gaps: field.gaps(agent, GAPS).await?.iter().map(|row| gap(row, now)).collect(),
-        spools: field.lines(agent).await?.iter().map(|row| spool(row, now)).collect(),
+        gaps: field
+            .gaps(agent, GAPS)
+            .await?
+            .iter()
+            .map(|row| gap(row, now))
+            .collect(),
+        spools: field
+            .lines(agent)
+            .await?
+            .iter()
+            .map(|row| spool(row, now))
+            .collect(),
         ranges: pages::ranges(&covered, now),
         form: (frame.may(Right::Administer) && revocation.is_none()).then_some(form),
         revocation: revocation.map(|row| revoked(&row, now)),

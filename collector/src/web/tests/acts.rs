@@ -32,22 +32,26 @@ fn officer(name: &str) -> Arc<Person> {
 }
 
 impl House {
+    fn cookie_of(&self, who: &Arc<Person>) -> String {
+        format!("marque={}", self.store.let_in((**who).clone()))
+    }
+
     async fn post_as(&self, who: &Arc<Person>, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let mut request = Request::post(path)
+        let request = Request::post(path)
             .header(header::HOST, "localhost")
+            .header(header::COOKIE, self.cookie_of(who))
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Body::from(body(fields)))
             .unwrap();
-        request.extensions_mut().insert(who.clone());
         self.whole(request).await
     }
 
     async fn get_as(&self, who: &Arc<Person>, path: &str) -> Answer {
-        let mut request = Request::get(path)
+        let request = Request::get(path)
             .header(header::HOST, "localhost")
+            .header(header::COOKIE, self.cookie_of(who))
             .body(Body::empty())
             .unwrap();
-        request.extensions_mut().insert(who.clone());
         self.whole(request).await
     }
 

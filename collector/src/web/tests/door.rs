@@ -5,6 +5,7 @@ use super::*;
 use model::Instant;
 use std::cell::Cell;
 use store::accounts::By;
+use store::acts::AuditFilter;
 use store::{Accounts, Acts, SqliteStore};
 
 const PASSWORD: &str = "a long enough word";
@@ -82,8 +83,9 @@ impl Behind {
         let stop = CancellationToken::new();
         stop.cancel();
         self.door.diary.keep(stop).await;
-        let rows = self.store.audit_log(100).await.unwrap();
-        rows.iter()
+        let rows = self.store.audit_log(&AuditFilter::default()).await.unwrap();
+        rows.rows
+            .iter()
             .map(|row| format!("{} {} {}", row.person, row.action, row.subjects.join(",")))
             .collect()
     }

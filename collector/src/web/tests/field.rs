@@ -5,20 +5,24 @@ use model::{AccessRole, Person};
 use std::collections::BTreeSet;
 
 impl House {
-    async fn post(&self, path: &str, body: &str) -> Answer {
-        self.post_as(None, path, body).await
+    async fn form(&self, path: &str, body: &str) -> Answer {
+        self.form_as(None, path, body).await
     }
 
-    async fn post_as(&self, person: Option<Person>, path: &str, body: &str) -> Answer {
+    async fn form_as(&self, person: Option<Person>, path: &str, body: &str) -> Answer {
         let request = Request::post(path)
             .header(header::HOST, "localhost:8080")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        self.as_person(person, request.body(Body::from(body.to_owned())).unwrap()).await
+        self.as_person(person, request.body(Body::from(body.to_owned())).unwrap())
+            .await
     }
 
     async fn as_person(&self, person: Option<Person>, mut request: Request<Body>) -> Answer {
         if let Some(person) = person {
-            request.extensions_mut().insert(Arc::new(person));
+            let cookie = format!("marque={}", self.store.let_in(person));
+            request
+                .headers_mut()
+                .insert(header::COOKIE, cookie.parse().unwrap());
         }
         let (parts, body) = self.ask(request).await.into_parts();
         let bytes = to_bytes(body, 64 << 20).await.unwrap();
@@ -48,7 +52,10 @@ async fn agents_are_told_with_their_complaints_first() {
         assert!(page.contains(words), "{words}: {page}");
     }
     let at = |agent| page.find(&format!("data-key=\"{}\"", agent_id(agent))).unwrap();
-    assert!(at(1) < at(0) && at(2) < at(0) && at(3) < at(0), "who is well comes last");
+    assert!(
+        at(1) < at(0) && at(2) < at(0) && at(3) < at(0),
+        "who is well comes last"
+    );
     let one = house.get(&format!("/agents/{}", agent_id(1))).await.body;
     for words in [
         "It goes on with the plan before",
@@ -65,9 +72,15 @@ async fn agents_are_told_with_their_complaints_first() {
     assert!(covered.contains("192.0.2.248/29 port 1161"), "{covered}");
     let silent = house.get(&format!("/agents/{}", agent_id(99))).await.body;
     assert!(silent.contains("It enrolled and never spoke"), "{silent}");
-    assert_eq!(house.get(&format!("/agents/{}", agent_id(77))).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        house.get(&format!("/agents/{}", agent_id(77))).await.status,
+        StatusCode::NOT_FOUND
+    );
     let now = house.get("/").await.body;
-    assert!(now.contains(&format!("href=\"/agents/{}\"", agent_id(1))), "the first page leads there");
+    assert!(
+        now.contains(&format!("href=\"/agents/{}\"", agent_id(1))),
+        "the first page leads there"
+    );
 }
 
 #[tokio::test]
@@ -79,15 +92,18 @@ async fn an_invitation_shows_its_token_once_and_signs_for_it() {
         ("site=ber-1&minutes=10081", "A whole number from 1 to 10080"),
         ("minutes=5", "Choose one of the declared sites."),
     ] {
-        let answer = house.post("/agents/invite", typed).await;
+        let answer = house.form("/agents/invite", typed).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{typed}");
         assert!(answer.body.contains(wrong), "{typed}: {}", answer.body);
     }
     assert!(house.store.invited.lock().unwrap().is_empty());
-    let kept = house.post("/agents/invite", "site=ber-1&minutes=%3Cb%3E").await;
-    assert!(kept.body.contains("value=\"&#60;b&#62;\""), "what was typed is shown again");
+    let kept = house.form("/agents/invite", "site=ber-1&minutes=%3Cb%3E").await;
+    assert!(
+        kept.body.contains("value=\"&#60;b&#62;\""),
+        "what was typed is shown again"
+    );
 
-    let answer = house.post("/agents/invite", "site=ber-1&minutes=30").await;
+    let answer = house.form("/agents/invite", "site=ber-1&minutes=30").await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store");
     let (_, rest) = answer.body.split_once("id=\"token\">").unwrap();
@@ -95,7 +111,10 @@ async fn an_invitation_shows_its_token_once_and_signs_for_it() {
     let token: proto::token::JoinToken = token.parse().unwrap();
     assert_eq!(token.authority, [7; 32], "it is for our authority");
     let (invitation, by) = house.store.invited.lock().unwrap()[0].clone();
-    assert_eq!((invitation.token, invitation.secret_hash), (token.id, token.secret_hash()));
+    assert_eq!(
+        (invitation.token, invitation.secret_hash),
+        (token.id, token.secret_hash())
+    );
     assert_eq!(invitation.expires.0, NOW.0 + 30 * 60_000_000);
     assert_eq!((by.person.as_str(), by.account.as_str()), ("local", "page"));
     let page = house.get("/agents").await.body;
@@ -110,18 +129,24 @@ async fn an_agent_is_shut_out_with_a_reason_and_by_whoever_is_sure() {
         ("reason=&sure=1", "Say why"),
         ("reason=stolen", "nobody can undo it"),
     ] {
-        let answer = house.post(&path, typed).await;
+        let answer = house.form(&path, typed).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(answer.body.contains(wrong), "{wrong}: {}", answer.body);
     }
     assert!(house.store.shut.lock().unwrap().is_empty());
     let nobody = format!("/agents/{}/revoke", agent_id(77));
-    assert_eq!(house.post(&nobody, "reason=x&sure=1").await.status, StatusCode::NOT_FOUND);
-    let answer = house.post(&path, "reason=stolen+%3Cscript%3E&sure=1").await;
+    assert_eq!(
+        house.form(&nobody, "reason=x&sure=1").await.status,
+        StatusCode::NOT_FOUND
+    );
+    let answer = house.form(&path, "reason=stolen+%3Cscript%3E&sure=1").await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER);
     let to = answer.headers[header::LOCATION].to_str().unwrap().to_owned();
     let page = house.get(&to).await.body;
-    for words in ["It is shut out from now on", "by <b>local</b>: stolen &#60;script&#62;"] {
+    for words in [
+        "It is shut out from now on",
+        "by <b>local</b>: stolen &#60;script&#62;",
+    ] {
         assert!(page.contains(words), "{words}: {page}");
     }
     assert!(!page.contains("id=\"revoke\""), "it cannot be shut out twice");
@@ -198,16 +223,27 @@ async fn an_element_is_shown_as_known_then_and_as_known_now() {
     let house = House::new();
     let path = format!("/elements/{}", element_id(0));
     let page = house.get(&path).await.body;
-    assert!(page.contains("data-days=\"2026-07-09 2026-10-27 2026-11-24 2026-11-26\""), "{page}");
+    assert!(
+        page.contains("data-days=\"2026-07-09 2026-10-27 2026-11-24 2026-11-26\""),
+        "{page}"
+    );
     assert!(page.contains("Something changed on 4 days"));
     let page = house.get(&format!("{path}?asof=2026-10-27")).await.body;
     let (_, then) = page.split_once("id=\"as-it-was\"").unwrap();
     let (then, _) = then.split_once("</div>\n").unwrap();
-    for words in ["as known then", "as known now", "Huawei (97 %)", "known otherwise now"] {
+    for words in [
+        "as known then",
+        "as known now",
+        "Huawei (97 %)",
+        "known otherwise now",
+    ] {
         assert!(then.contains(words), "{words}: {then}");
     }
     let row = then.split("<tr").find(|row| row.contains(">maker<")).unwrap();
-    assert!(row.contains("class=\"unknown\"") && row.contains("Huawei"), "{row}");
+    assert!(
+        row.contains("class=\"unknown\"") && row.contains("Huawei"),
+        "{row}"
+    );
     for bad in ["2026-11-27", "2026-13-01", "soon", "2026"] {
         let answer = house.get(&format!("{path}?asof={bad}")).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{bad}");
@@ -229,7 +265,10 @@ async fn coverage_tells_every_step_and_everything_dark_with_its_reason() {
         assert!(page.contains(words), "{words}: {page}");
     }
     let only = house.get("/coverage?site=lon-2").await.body;
-    assert!(only.contains("of lon-2 alone") && !only.contains("192.0.2.248/29"), "{only}");
+    assert!(
+        only.contains("of lon-2 alone") && !only.contains("192.0.2.248/29"),
+        "{only}"
+    );
 }
 
 /// Pages as somebody of one site sees them.
@@ -241,16 +280,24 @@ async fn as_viewer(path: &str) -> Answer {
         sites: Some(BTreeSet::from(["ber-1".parse().unwrap()])),
     };
     let request = Request::get(path).header(header::HOST, "localhost:8080");
-    house.as_person(Some(person), request.body(Body::empty()).unwrap()).await
+    house
+        .as_person(Some(person), request.body(Body::empty()).unwrap())
+        .await
 }
 
 #[tokio::test]
 async fn whoever_is_limited_to_sites_sees_nothing_of_others() {
     let agents = as_viewer("/agents").await.body;
     assert!(agents.contains(&agent_id(0).to_string()) && !agents.contains(&agent_id(1).to_string()));
-    assert!(!agents.contains("lon-2") && !agents.contains("action=\"/agents/invite\""), "{agents}");
+    assert!(
+        !agents.contains("lon-2") && !agents.contains("action=\"/agents/invite\""),
+        "{agents}"
+    );
     let map = as_viewer("/map").await.body;
-    assert!(map.contains("/map/ber-1") && !map.contains("/map/lon-2") && !map.contains("nyc-1"), "{map}");
+    assert!(
+        map.contains("/map/ber-1") && !map.contains("/map/lon-2") && !map.contains("nyc-1"),
+        "{map}"
+    );
     let site = as_viewer("/map/ber-1").await.body;
     assert!(!site.contains("lon-2-r001"), "{site}");
     let coverage = as_viewer("/coverage").await.body;
@@ -270,8 +317,13 @@ async fn whoever_is_limited_to_sites_sees_nothing_of_others() {
         role: AccessRole::Compliance,
         sites: None,
     };
-    for path in ["/agents/invite".to_owned(), format!("/agents/{}/revoke", agent_id(0))] {
-        let answer = house.post_as(Some(viewer.clone()), &path, "site=ber-1&reason=x&sure=1").await;
+    for path in [
+        "/agents/invite".to_owned(),
+        format!("/agents/{}/revoke", agent_id(0)),
+    ] {
+        let answer = house
+            .form_as(Some(viewer.clone()), &path, "site=ber-1&reason=x&sure=1")
+            .await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
     }
     assert!(house.store.invited.lock().unwrap().is_empty() && house.store.shut.lock().unwrap().is_empty());

@@ -43,13 +43,36 @@ async fn exposure_tells_findings_beside_what_is_unknown() {
     assert_eq!(tile("elements of unknown maker"), unknown.to_string());
     let matrix = between(&page, "law-matrix", "</table>");
     let line = between(matrix, "/policies/DE\"", "</tr>");
-    assert!(line.contains("cell-critical") && line.contains("unknown</a>"), "{line}");
-    assert!(line.contains("jurisdiction=DE&#38;role=") || line.contains("jurisdiction=DE&amp;role="), "{line}");
-    assert!(matrix.contains("maker unknown"), "hatched beside every law: {matrix}");
-    assert!(matrix.contains("nought-open"), "a nought beside unknown makers is not clear");
+    assert!(
+        line.contains("cell-critical") && line.contains("unknown</a>"),
+        "{line}"
+    );
+    assert!(
+        line.contains("jurisdiction=DE&#38;role=") || line.contains("jurisdiction=DE&amp;role="),
+        "{line}"
+    );
+    assert!(
+        matrix.contains("maker unknown"),
+        "hatched beside every law: {matrix}"
+    );
+    assert!(
+        matrix.contains("nought-open"),
+        "a nought beside unknown makers is not clear"
+    );
     let laws = ["DE", "EU", "GB", "PL", "US"];
-    assert!(laws.iter().all(|law| matrix.contains(&format!("/policies/{law}\""))), "{matrix}");
-    for words in ["law changed", "Huawei", "NetEngine 8000 M8", "EUR", "Not legal advice", "have a named maker"] {
+    assert!(
+        laws.iter()
+            .all(|law| matrix.contains(&format!("/policies/{law}\""))),
+        "{matrix}"
+    );
+    for words in [
+        "law changed",
+        "Huawei",
+        "NetEngine 8000 M8",
+        "EUR",
+        "Not legal advice",
+        "have a named maker",
+    ] {
         assert!(page.contains(words), "{words}: {page}");
     }
 }

@@ -1,13 +1,7 @@
 //! Reports, and what waits for whoever looks.
 
 use super::*;
-use crate::web::glance::Glances;
-use crate::web::hand::Hands;
 use crate::web::reports::content::digest;
-use crate::web::what_if::Turn;
-use crate::web::{now, reports};
-use axum::extract::Extension;
-use axum::routing::get;
 use model::{AccessRole, Person};
 
 #[tokio::test]
@@ -35,10 +29,7 @@ async fn page_csv_and_json_say_the_same_and_each_is_noted_with_its_digest() {
         }
         for body in [&page.body, &csv.body] {
             assert!(body.contains(sha), "{report}: {body}");
-            assert!(
-                body.contains("ade by Ada"),
-                "{report}"
-            );
+            assert!(body.contains("ade by Ada"), "{report}");
         }
         let rows = told["content"]["tables"][0]["rows"].as_array().unwrap();
         assert!(!rows.is_empty(), "{report}");

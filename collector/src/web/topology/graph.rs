@@ -59,13 +59,21 @@ impl Graph {
                 node.degree += 1;
             }
         }
-        let mut order: Vec<usize> = (0..all.len()).filter(|&at| all.get(at).is_some_and(|node| node.degree > 0)).collect();
-        order.sort_by_key(|&at| all.get(at).map(|node| (std::cmp::Reverse(node.degree), node.element.is_none())));
+        let mut order: Vec<usize> = (0..all.len())
+            .filter(|&at| all.get(at).is_some_and(|node| node.degree > 0))
+            .collect();
+        order.sort_by_key(|&at| {
+            all.get(at)
+                .map(|node| (std::cmp::Reverse(node.degree), node.element.is_none()))
+        });
         let hidden = order.iter().skip(MOST).filter_map(|&at| all.get(at));
-        let left_out = u64::try_from(hidden.filter(|node| node.element.is_none()).count()).unwrap_or(u64::MAX);
+        let left_out =
+            u64::try_from(hidden.filter(|node| node.element.is_none()).count()).unwrap_or(u64::MAX);
         order.truncate(MOST);
         let place: BTreeMap<usize, usize> = order.iter().enumerate().map(|(new, &old)| (old, new)).collect();
-        let links = pairs.iter().filter_map(|(a, b)| Some((*place.get(a)?, *place.get(b)?)));
+        let links = pairs
+            .iter()
+            .filter_map(|(a, b)| Some((*place.get(a)?, *place.get(b)?)));
         Self {
             links: links.collect(),
             nodes: order.iter().filter_map(|&at| all.get(at).cloned()).collect(),
@@ -133,7 +141,10 @@ fn hollow(all: &mut Vec<Node>, known: &mut HashMap<String, usize>, row: &LinkRow
         (None, None) => vec![format!("name {}", row.told_name)],
         (mac, address) => mac.into_iter().chain(address).collect(),
     };
-    let at = keys.iter().find_map(|key| known.get(key).copied()).unwrap_or(all.len());
+    let at = keys
+        .iter()
+        .find_map(|key| known.get(key).copied())
+        .unwrap_or(all.len());
     for key in keys {
         known.entry(key).or_insert(at);
     }
@@ -220,11 +231,23 @@ mod tests {
                 standing: "clear".into(),
             },
         ]);
-        let one = graph.nodes.iter().find(|node| node.element == Some(id(1))).unwrap();
+        let one = graph
+            .nodes
+            .iter()
+            .find(|node| node.element == Some(id(1)))
+            .unwrap();
         assert_eq!(one.standing, Some(Standing::Due));
         assert_eq!((graph.nodes.len(), graph.linked()), (4, 3));
-        let two = graph.nodes.iter().find(|node| node.element == Some(id(2))).unwrap();
-        assert_eq!(two.standing, Some(Standing::Unknown), "nothing told is never clear");
+        let two = graph
+            .nodes
+            .iter()
+            .find(|node| node.element == Some(id(2)))
+            .unwrap();
+        assert_eq!(
+            two.standing,
+            Some(Standing::Unknown),
+            "nothing told is never clear"
+        );
     }
 
     #[test]
@@ -235,6 +258,9 @@ mod tests {
             .collect();
         let graph = Graph::of(&rows);
         assert_eq!((graph.nodes.len(), graph.left_out), (MOST, 102));
-        assert!(graph.links.contains(&(0, 1)), "the hub and the one with two links come first");
+        assert!(
+            graph.links.contains(&(0, 1)),
+            "the hub and the one with two links come first"
+        );
     }
 }

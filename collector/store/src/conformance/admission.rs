@@ -86,7 +86,11 @@ async fn a_revocation_is_for_known_agents_and_for_good() {
     let house = House::new().await;
     let agent = house.agent;
     assert!(
-        !house.store.revoke(agent, "stolen", &ann(), Instant(5)).await.unwrap(),
+        !house
+            .store
+            .revoke(agent, "stolen", &ann(), Instant(5))
+            .await
+            .unwrap(),
         "nobody knows it yet"
     );
     assert!(!house.store.is_revoked(agent).await.unwrap());
@@ -101,8 +105,20 @@ async fn a_revocation_is_for_known_agents_and_for_good() {
     house.store.certify(&issued, Instant(6)).await.unwrap();
     (issued.serial, issued.not_after) = ("02".into(), Instant(90));
     house.store.certify(&issued, Instant(7)).await.unwrap();
-    assert!(house.store.revoke(agent, "stolen", &ann(), Instant(8)).await.unwrap());
-    assert!(house.store.revoke(agent, "stolen", &ann(), Instant(9)).await.unwrap());
+    assert!(
+        house
+            .store
+            .revoke(agent, "stolen", &ann(), Instant(8))
+            .await
+            .unwrap()
+    );
+    assert!(
+        house
+            .store
+            .revoke(agent, "stolen", &ann(), Instant(9))
+            .await
+            .unwrap()
+    );
     assert!(house.store.is_revoked(agent).await.unwrap());
     assert_eq!(
         house
@@ -159,7 +175,11 @@ async fn what_certificates_lack_is_known_for_those_that_hold() {
     ] {
         house.store.certify(&certificate, Instant(1)).await.unwrap();
     }
-    house.store.revoke(out, "stolen", &ann(), Instant(2)).await.unwrap();
+    house
+        .store
+        .revoke(out, "stolen", &ann(), Instant(2))
+        .await
+        .unwrap();
     for lack in [Lack::Trust("new".into()), Lack::Signature("new".into())] {
         let lacking = async |since, now| {
             let (since, now) = (Instant(since), Instant(now));

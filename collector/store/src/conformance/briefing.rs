@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::acts::Acts as _;
-use crate::briefing::{AtHand, Briefing as _, ChangeFilter, Made};
+use crate::briefing::{AtHand, Briefing as _, ChangeFilter};
 use model::SiteName;
 
 const DAY: i64 = 86_400_000_000;

@@ -82,7 +82,11 @@ async fn the_last_word_of_each_agent_is_kept_whole_until_it_is_shut_out() {
     ranges.reverse();
     let kept: Vec<_> = ranges.into_iter().map(|row| row.range).collect();
     assert_eq!(kept, named.ranges);
-    house.store.revoke(house.agent, "stolen", &super::ann(), Instant(30)).await.unwrap();
+    house
+        .store
+        .revoke(house.agent, "stolen", &super::ann(), Instant(30))
+        .await
+        .unwrap();
     assert_eq!(house.store.coverage().await.unwrap().ranges, []);
 }
 

@@ -46,7 +46,10 @@ impl House {
             own_addresses: own.iter().map(|&mac| mac.to_owned()).collect(),
             sum: digest,
         };
-        self.store.save_identified(vec![done], Instant(2_000)).await.unwrap();
+        self.store
+            .save_identified(vec![done], Instant(2_000))
+            .await
+            .unwrap();
     }
 
     async fn element_at(&self, address: &str) -> ElementId {
@@ -78,7 +81,9 @@ async fn neighbours_are_told_both_ways_and_tied_by_address_then_by_hardware_addr
     ];
     house.names(1, told, &[]).await;
     house.names(3, Vec::new(), &["00:11:22:33:44:55"]).await;
-    house.names(2, vec![found("lldp", Some("192.0.2.1"), None, "back")], &[]).await;
+    house
+        .names(2, vec![found("lldp", Some("192.0.2.1"), None, "back")], &[])
+        .await;
     let (one, two, three) = (
         house.element_at("192.0.2.1").await,
         house.element_at("192.0.2.2").await,
@@ -88,7 +93,13 @@ async fn neighbours_are_told_both_ways_and_tied_by_address_then_by_hardware_addr
     let links = house.store.links(&berlin, 100).await.unwrap();
     let mut ends: Vec<_> = links
         .iter()
-        .map(|link| (link.told_name.as_str(), link.element, link.other.as_ref().map(|k| k.element)))
+        .map(|link| {
+            (
+                link.told_name.as_str(),
+                link.element,
+                link.other.as_ref().map(|k| k.element),
+            )
+        })
         .collect();
     ends.sort_unstable();
     assert_eq!(
@@ -103,7 +114,10 @@ async fn neighbours_are_told_both_ways_and_tied_by_address_then_by_hardware_addr
     let far = links.iter().find(|link| link.told_name == "far").unwrap();
     assert_eq!(far.maker.as_ref().unwrap().confidence, 0.3);
     assert_eq!(house.store.links(&berlin, 2).await.unwrap().len(), 2);
-    assert_eq!(house.store.links(&"lyon".parse().unwrap(), 100).await.unwrap(), []);
+    assert_eq!(
+        house.store.links(&"lyon".parse().unwrap(), 100).await.unwrap(),
+        []
+    );
 
     let around = house.store.neighbours(three, 10).await.unwrap();
     assert!(around.names.is_empty());
@@ -117,14 +131,21 @@ async fn neighbours_are_told_both_ways_and_tied_by_address_then_by_hardware_addr
     assert_eq!(keys, [three, one], "those wanted come first");
     assert_eq!(nodes[0].standing, "unknown");
     let counts = house.store.site_standings().await.unwrap();
-    assert_eq!((counts.len(), counts[0].standing.as_str(), counts[0].count), (1, "unknown", 3));
+    assert_eq!(
+        (counts.len(), counts[0].standing.as_str(), counts[0].count),
+        (1, "unknown", 3)
+    );
     let moment = Moment {
         valid: Instant(i64::MAX),
         recorded: None,
     };
     let was = house.store.subject_at(moment, two).await.unwrap().unwrap();
     assert_eq!(was.subject.address, "192.0.2.2");
-    let nobody = house.store.subject_at(moment, ElementId::generate()).await.unwrap();
+    let nobody = house
+        .store
+        .subject_at(moment, ElementId::generate())
+        .await
+        .unwrap();
     assert!(nobody.is_none());
 }
 
@@ -172,14 +193,21 @@ async fn what_an_agent_lost_and_who_shut_it_out_stay_on_record() {
         (gaps[0].from, gaps[0].to, gaps[0].reports, gaps[0].reason.as_str()),
         (2, 5, 4, "spool_full")
     );
-    assert_eq!((gaps[0].declared, gaps[0].recorded), (Instant(77), Instant(1_000)));
+    assert_eq!(
+        (gaps[0].declared, gaps[0].recorded),
+        (Instant(77), Instant(1_000))
+    );
     let lines = house.store.lines(house.agent).await.unwrap();
     assert_eq!((lines[0].first, lines[0].acked, lines[0].lost), (1, 5, 0));
 
     assert_eq!(house.store.revocation(house.agent).await.unwrap(), None);
     let shut = async |reason: &str, now| {
         let by = ann();
-        house.store.revoke(house.agent, reason, &by, Instant(now)).await.unwrap()
+        house
+            .store
+            .revoke(house.agent, reason, &by, Instant(now))
+            .await
+            .unwrap()
     };
     assert!(shut("stolen", 50).await && shut("again", 60).await);
     let told = house.store.revocation(house.agent).await.unwrap().unwrap();
@@ -193,7 +221,11 @@ async fn what_an_agent_lost_and_who_shut_it_out_stay_on_record() {
         secret_hash: "aa".into(),
         expires: Instant(1_000),
     };
-    house.store.invite(&invitation, &ann(), Instant(70)).await.unwrap();
+    house
+        .store
+        .invite(&invitation, &ann(), Instant(70))
+        .await
+        .unwrap();
     let open = async |now| house.store.invitations(Instant(now)).await.unwrap();
     assert_eq!((open(999).await.len(), open(1_000).await.len()), (1, 0));
     let log = house.store.audit_log(10).await.unwrap();

@@ -165,6 +165,12 @@ async fn how_an_agent_stands_follows_from_its_last_words() {
     assert_eq!(state().await, waiting(3, 3));
     say(Said::Applied(which(3, 3), Instant(9))).await;
     assert_eq!(state().await, PlanState::Applied { revision: 3 });
-    assert!(house.store.revoke(house.agent, "stolen", &super::ann(), Instant(10)).await.unwrap());
+    assert!(
+        house
+            .store
+            .revoke(house.agent, "stolen", &super::ann(), Instant(10))
+            .await
+            .unwrap()
+    );
     assert!(house.store.plan_states().await.unwrap().is_empty());
 }

@@ -2,11 +2,11 @@
 
 use super::{SqliteStore, log, row, sessions};
 use crate::StoreError;
-use crate::acts::Note;
 use crate::accounts::{
     AccountChange, AccountRow, Accounts, By, Changed, Deed, Link, LinkKind, LinkUse, NewAccount, NewSession,
     SessionRow, Sites, TokenRow,
 };
+use crate::acts::Note;
 use model::{AccessRole, Instant, Person, SiteName};
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqlitePool, SqliteRow};

@@ -5,8 +5,8 @@ use super::life::{self, Event};
 use super::{SqliteStore, conclude, log, row, waivers};
 use crate::StoreError;
 use crate::acts::{
-    Acts, AuditFilter, AuditRow, Chain, Doing, FindingLife, Note, Progress, ProgressDay, Signer, WaiverFilter,
-    WaiverRow,
+    Acts, AuditFilter, AuditRow, Chain, Doing, FindingLife, Note, Progress, ProgressDay, Signer,
+    WaiverFilter, WaiverRow,
 };
 use crate::record::{Stage, Why};
 use crate::view::Page;
@@ -60,7 +60,7 @@ impl Acts for SqliteStore {
     async fn note(&self, note: &Note, now: Instant) -> Result<(), StoreError> {
         let mut write = self.begin().await?;
         log::write(write.sql()?, note, now).await?;
-        self.commit(write).await
+        self.commit_quietly(write).await
     }
 
     async fn audit_log(&self, filter: &AuditFilter) -> Result<Page<AuditRow>, StoreError> {

@@ -142,7 +142,15 @@ impl Admission for SqliteStore {
         .execute(write.sql()?)
         .await?;
         let detail = json!({"reason": reason});
-        audit(write.sql()?, by, "agent_revoked", vec![agent.to_string()], &detail, now).await?;
+        audit(
+            write.sql()?,
+            by,
+            "agent_revoked",
+            vec![agent.to_string()],
+            &detail,
+            now,
+        )
+        .await?;
         self.commit(write).await?;
         Ok(true)
     }

@@ -144,9 +144,7 @@ pub async fn view(pool: &SqlitePool) -> Result<CoverageView, StoreError> {
         "{RANGES}WHERE NOT EXISTS (SELECT 1 FROM agent_revocation r WHERE r.agent_id = c.agent_id) \
          ORDER BY a.site, c.prefix, c.port, c.agent_id"
     );
-    let ranges = sqlx::query(sqlx::AssertSqlSafe(text))
-        .fetch_all(&mut *tx)
-        .await?;
+    let ranges = sqlx::query(sqlx::AssertSqlSafe(text)).fetch_all(&mut *tx).await?;
     let places = sqlx::query(PLACES).fetch_all(&mut *tx).await?;
     let neighbours = sqlx::query(
         "SELECT e.site, n.address, n.mac, n.protocol, n.name AS told_name, n.description, n.maker_id, n.maker_name, \

@@ -34,11 +34,13 @@ const OTHERS: &str = ") l LEFT JOIN element k ON k.element_id = l.other_id ";
 #[async_trait::async_trait]
 impl Field for SqliteStore {
     async fn gaps(&self, agent: AgentId, limit: u32) -> Result<Vec<GapRow>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM gap WHERE agent_id = $1 ORDER BY recorded_at DESC, from_sequence DESC LIMIT $2")
-            .bind(agent.to_string())
-            .bind(i64::from(limit))
-            .fetch_all(&self.readers)
-            .await?;
+        let rows = sqlx::query(
+            "SELECT * FROM gap WHERE agent_id = $1 ORDER BY recorded_at DESC, from_sequence DESC LIMIT $2",
+        )
+        .bind(agent.to_string())
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
         let read = |r: &SqliteRow| -> Result<GapRow, StoreError> {
             Ok(GapRow {
                 from: row::count(r.try_get("from_sequence")?),
@@ -189,7 +191,9 @@ impl Field for SqliteStore {
         };
         let (address, mac) = (
             by("n.address = m.address"),
-            by("n.mac IN (SELECT o.mac FROM own_address o WHERE o.digest IN (m.complete_digest, m.partial_digest))"),
+            by(
+                "n.mac IN (SELECT o.mac FROM own_address o WHERE o.digest IN (m.complete_digest, m.partial_digest))",
+            ),
         );
         let named_by = format!(
             "SELECT * FROM ({LINK}{address} AND e.site = m.site LIMIT $2{OTHERS}UNION {LINK}{mac} LIMIT $2{OTHERS}) b \
@@ -224,7 +228,10 @@ impl Field for SqliteStore {
         .fetch_all(&self.readers)
         .await?;
         days.reverse();
-        Ok(days.into_iter().map(|day| Instant(day.saturating_mul(DAY))).collect())
+        Ok(days
+            .into_iter()
+            .map(|day| Instant(day.saturating_mul(DAY)))
+            .collect())
     }
 }
 
