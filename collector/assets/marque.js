@@ -116,7 +116,7 @@
   const keepTicks = (here, node) => {
     for (const old of ticks(here)) {
       if (!old.checked) continue;
-      const row = node.querySelector(`[data-key="${old.closest("[data-key]").dataset.key}"]`);
+      const row = node.querySelector(`[data-key="${CSS.escape(old.closest("[data-key]").dataset.key)}"]`);
       const box = row?.querySelector("td.tick input");
       if (box && box.value === old.value) box.checked = true;
       else { lost++; row?.classList.add("moved"); }
@@ -146,10 +146,13 @@
     if (box) tick(box);
     return Boolean(box);
   };
-  const press = (act) => document.querySelector(`#acts button[value="${act}"]`)?.click();
+  const press = (act) => {
+    const button = document.querySelector(`#acts button[value="${act}"]`);
+    if (button && aim()) button.click();
+  };
   const open = (id, field) => {
     const part = document.getElementById(id);
-    if (!part) return;
+    if (!part || !aim()) return;
     part.open = true;
     part.querySelector(field)?.focus();
   };
@@ -232,7 +235,7 @@
       for (const part of node.querySelectorAll("details[id]")) if (open.has(part.id)) part.open = open.get(part.id);
       if (marked) for (const row of node.querySelectorAll("[data-key]")) row.classList.toggle("fresh", !known.has(row.dataset.key));
       here.replaceWith(node);
-      if (focused) node.querySelector(`[data-key="${focused}"] .row-link`)?.focus({ preventScroll: true });
+      if (focused) node.querySelector(`[data-key="${CSS.escape(focused)}"] .row-link`)?.focus({ preventScroll: true });
       node.scrollTop = top;
       place();
       [...node.querySelectorAll(".scroll")].forEach((box, i) => { if (scrolls[i]) [box.scrollLeft, box.scrollTop] = scrolls[i]; });
@@ -331,7 +334,7 @@
       if (document.activeElement !== document.body && !document.activeElement.closest("dialog")) document.activeElement.blur();
       return;
     }
-    if (event.target.closest?.('input:not([type="checkbox"]), textarea, select, dialog')) return;
+    if (event.target.closest?.('input:not([type="checkbox"]), textarea, select, dialog, .acts fieldset')) return;
     const went = Date.now() - going < 1500;
     going = 0;
     if (went && page(event.key)) page(event.key).click();
@@ -339,9 +342,9 @@
     else if (event.key === ".") apply();
     else if (event.key === "?") help();
     else if (event.key === "x") { const box = current()?.querySelector("td.tick input"); if (box) tick(box); }
-    else if (event.key === "a") { if (aim()) press("acknowledge"); }
-    else if (event.key === "s") { if (aim()) { open("act-assign", "input"); event.preventDefault(); } }
-    else if (event.key === "w") { if (aim()) { open("act-waive", "textarea"); event.preventDefault(); } }
+    else if (event.key === "a") press("acknowledge");
+    else if (event.key === "s") { open("act-assign", "input"); event.preventDefault(); }
+    else if (event.key === "w") { open("act-waive", "textarea"); event.preventDefault(); }
     else if (event.key === "e") {
       const link = current()?.querySelector("a.row-link");
       if (link) location.href = `${link.href.split("#")[0]}#evidence`;

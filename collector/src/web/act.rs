@@ -291,7 +291,8 @@ enum Back {
 impl Back {
     /// The page behind a path of ours; nothing else is gone to.
     fn read(uri: &Uri) -> Option<Self> {
-        if uri.authority().is_some() {
+        let plain = uri.to_string().bytes().all(|b| b.is_ascii_graphic());
+        if uri.authority().is_some() || !plain {
             return None;
         }
         match uri.path() {
@@ -445,6 +446,7 @@ mod tests {
             "/findings/act",
             "/findings/../admin",
             "/\\evil.example",
+            "/findings?text=é",
             "/admin",
             "javascript:alert(1)",
         ] {

@@ -3,6 +3,7 @@
 use super::page::Browser;
 use super::programs::{LAB, PATIENCE, complaint};
 use fantoccini::Locator;
+use fantoccini::actions::{InputSource as _, KeyAction, KeyActions};
 use lab::element::Behaviour;
 use lab::house::{House, HouseSpec};
 use lab::network::Plan;
@@ -26,8 +27,13 @@ fn command(house: &House, words: &[&str]) -> String {
 impl Browser {
     /// Keys as a person hits them: they go where the focus is.
     async fn keys(&self, keys: &str) {
-        let focus = self.client.active_element().await.unwrap();
-        focus.send_keys(keys).await.unwrap();
+        let hit = |actions: KeyActions, value| {
+            actions
+                .then(KeyAction::Down { value })
+                .then(KeyAction::Up { value })
+        };
+        let actions = keys.chars().fold(KeyActions::new("keyboard".to_owned()), hit);
+        self.client.perform_actions(actions).await.unwrap();
     }
 
     /// Waits for words on the page.
