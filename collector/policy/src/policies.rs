@@ -320,7 +320,10 @@ impl Policies {
         let rules = position.and_then(|p| self.packs.get(p)).map(|pack| &pack.rules);
         let index = position.and_then(|p| self.index.get(p));
         let named = index.and_then(|index| index.by_supplier.get(supplier));
-        named.into_iter().flatten().filter_map(move |&rule| rules?.get(rule))
+        named
+            .into_iter()
+            .flatten()
+            .filter_map(move |&rule| rules?.get(rule))
     }
 
     fn check(&mut self, text: &Text, pack: &Pack) -> Result<(), PackError> {

@@ -270,7 +270,11 @@ impl Query {
     /// [`Problem::BadParameter`] for what is no day.
     pub fn day(&self, key: &str) -> Result<Option<Date>, Problem> {
         let text = self.one(key);
-        let date = |text: &str| text.parse().ok().filter(|day: &PartialDate| day.first() == day.last());
+        let date = |text: &str| {
+            text.parse()
+                .ok()
+                .filter(|day: &PartialDate| day.first() == day.last())
+        };
         match text {
             "" => Ok(None),
             text => match date(text) {

@@ -71,6 +71,8 @@ struct Row {
     tone: &'static str,
     pace: Option<Speed>,
     chart: Option<String>,
+    /// Whether the date lies within the drawing.
+    date_drawn: bool,
     points: Vec<(String, String)>,
 }
 
@@ -103,11 +105,7 @@ pub async fn deadlines(
     answer(&visit, page(&visit, &books, pairs).await)
 }
 
-async fn page(
-    visit: &Visit,
-    books: &Books,
-    pairs: Vec<(String, String)>,
-) -> Result<DeadlinesPage, Problem> {
+async fn page(visit: &Visit, books: &Books, pairs: Vec<(String, String)>) -> Result<DeadlinesPage, Problem> {
     let query = Query::read(pairs, query::DEADLINES)?;
     let filter = query.findings()?;
     let now = (visit.clock)();
@@ -150,7 +148,7 @@ async fn page(
         asof: asked.map(|day| day.to_string()).unwrap_or_default(),
         jurisdiction: query.one("jurisdiction").to_owned(),
         rule: query.one("rule").to_owned(),
-        counted: Moment::new(kept.at, now),
+        counted: Moment::new(kept.at.min(now), now),
         rows,
         cut,
         strip,
@@ -216,6 +214,7 @@ fn rows(visit: &Visit, dates: &Dates, dated: &[&Dated], as_of: Date, is_today: b
             outlook,
             tone,
             pace: one.forecast.as_ref().map(Speed::new),
+            date_drawn: points.first().is_some_and(|(first, _)| *first <= date.last()),
             chart,
             points: points
                 .iter()
@@ -231,7 +230,9 @@ fn rows(visit: &Visit, dates: &Dates, dated: &[&Dated], as_of: Date, is_today: b
 /// of removal is left out from the beginning, as it is for the speed.
 fn course(lives: &[(&Dated, Life)], as_of: Date) -> Vec<(Date, u64)> {
     let told = || {
-        let counted = lives.iter().filter(|(_, life)| life.ended != Some(End::Otherwise));
+        let counted = lives
+            .iter()
+            .filter(|(_, life)| life.ended != Some(End::Otherwise));
         counted.filter(|(_, life)| life.opened <= as_of)
     };
     let Some(first) = told().map(|(_, life)| life.opened).min() else {
@@ -249,7 +250,9 @@ fn course(lives: &[(&Dated, Life)], as_of: Date) -> Vec<(Date, u64)> {
             .map(|(one, _)| one.findings)
             .sum()
     };
-    let steps = (0..=days / step).rev().map(|back| as_of - Duration::days(back * step));
+    let steps = (0..=days / step)
+        .rev()
+        .map(|back| as_of - Duration::days(back * step));
     steps.map(|day| (day, left_on(day))).collect()
 }
 
@@ -259,7 +262,10 @@ fn outlook(outlook: Outlook) -> (&'static str, &'static str) {
         Outlook::Missed => ("the date has passed", "late"),
         Outlook::InTime => ("in time, even at the least speed measured", "done"),
         Outlook::Late => ("late, even at the greatest speed measured", "late"),
-        Outlook::Open => ("open: the speed measured reaches to both sides of the date", "open"),
+        Outlook::Open => (
+            "open: the speed measured reaches to both sides of the date",
+            "open",
+        ),
         Outlook::TooFewPoints => ("too few removals to tell", "unknown"),
     }
 }
@@ -285,7 +291,11 @@ fn ending_soon<'a>(accepted: impl Iterator<Item = &'a Accepted>, today: Date) ->
     let line = |one: &Accepted| {
         let left = Left::until(&one.waiver.until, today).filter(|left| left.days <= SOON_DAYS)?;
         let approved = one.waiver.approved_by.as_deref().unwrap_or("nobody");
-        let pairs = [("rule", one.rule.as_str()), ("site", one.site.as_str()), ("state", "waived")];
+        let pairs = [
+            ("rule", one.rule.as_str()),
+            ("site", one.site.as_str()),
+            ("state", "waived"),
+        ];
         Some(Ending {
             left,
             site: one.site.to_string(),

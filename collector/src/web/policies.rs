@@ -179,7 +179,11 @@ impl RuleLine {
             .flat_map(|entry| &entry.suppliers)
             .chain(&rule.matching.suppliers)
             .collect();
-        let binding = rule.time.deadlines.iter().filter(|one| one.kind == DeadlineKind::Binding);
+        let binding = rule
+            .time
+            .deadlines
+            .iter()
+            .filter(|one| one.kind == DeadlineKind::Binding);
         let mut dates: Vec<_> = binding.filter_map(|one| date_of(rule, one, &question)).collect();
         dates.sort_by_key(|date| date.last());
         let next = dates.iter().find(|date| date.last() >= day).or(dates.last());
@@ -253,11 +257,7 @@ pub async fn policies(
     answer(&visit, list(&visit, &books, pairs).await)
 }
 
-async fn list(
-    visit: &Visit,
-    books: &Books,
-    pairs: Vec<(String, String)>,
-) -> Result<PoliciesPage, Problem> {
+async fn list(visit: &Visit, books: &Books, pairs: Vec<(String, String)>) -> Result<PoliciesPage, Problem> {
     let query = Query::read(pairs, query::RULES)?;
     let filter = query.findings()?;
     let today = (visit.clock)().date().unwrap_or(Date::MIN);
@@ -270,7 +270,10 @@ async fn list(
     let kept = books.ledger(visit).await?;
     let found = burdens(&kept.told, visit);
     let meant: Option<BTreeSet<&str>> = (!filter.suppliers.is_empty()).then(|| {
-        let named = filter.suppliers.iter().flat_map(|id| visit.policies.naming(id, day));
+        let named = filter
+            .suppliers
+            .iter()
+            .flat_map(|id| visit.policies.naming(id, day));
         named.map(|one| one.rule.id.as_str()).collect()
     });
     let text = filter.text.to_lowercase();
@@ -278,7 +281,9 @@ async fn list(
         let says = |words: &str| words.to_lowercase().contains(&text);
         (filter.jurisdictions.is_empty() || filter.jurisdictions.contains(&rule.jurisdiction))
             && (query.one("status").is_empty() || query.has("status", rule.status.as_str()))
-            && meant.as_ref().is_none_or(|meant| meant.contains(rule.id.as_str()))
+            && meant
+                .as_ref()
+                .is_none_or(|meant| meant.contains(rule.id.as_str()))
             && (in_force.is_none() || force(rule, &Question::on(day)) == Force::Holds)
             && (text.is_empty() || says(&rule.id) || says(&rule.title) || says(&rule.instrument))
     };
@@ -291,18 +296,27 @@ async fn list(
     let suppliers = visit.policies.affiliations().suppliers.iter();
     let packs = visit.policies.packs();
     let form = Form::new(PATH, &query, "key, title or instrument")
-        .pick(&query, "status", "Status", Status::WORDS.iter().map(|&word| word.to_owned()))
+        .pick(
+            &query,
+            "status",
+            "Status",
+            Status::WORDS.iter().map(|&word| word.to_owned()),
+        )
         .entry(
             &query,
             "jurisdiction",
             "Law of",
             packs.iter().map(|pack| pack.code.as_str().to_owned()).collect(),
         )
-        .entry(&query, "supplier", "Supplier", suppliers.map(|one| one.id.clone()).collect())
+        .entry(
+            &query,
+            "supplier",
+            "Supplier",
+            suppliers.map(|one| one.id.clone()).collect(),
+        )
         .entry(&query, "in_force", "In force on", vec![today.to_string()]);
     let shown = |pack: &&Pack| {
-        filter.jurisdictions.is_empty()
-            || filter.jurisdictions.iter().any(|code| code == pack.code.as_str())
+        filter.jurisdictions.is_empty() || filter.jurisdictions.iter().any(|code| code == pack.code.as_str())
     };
     Ok(PoliciesPage {
         form,
@@ -336,11 +350,7 @@ fn origin(web: &Web) -> String {
 }
 
 /// `/policies/{jurisdiction}`
-pub async fn pack(
-    visit: Visit,
-    Extension(books): Extension<Books>,
-    Path(code): Path<String>,
-) -> Response {
+pub async fn pack(visit: Visit, Extension(books): Extension<Books>, Path(code): Path<String>) -> Response {
     answer(&visit, one(&visit, &books, &code).await)
 }
 
@@ -368,7 +378,11 @@ async fn one(visit: &Visit, books: &Books, code: &str) -> Result<PackPage, Probl
             .iter()
             .map(|list| ListLine {
                 name: list.name.clone(),
-                entries: list.entries.iter().map(|entry| EntryLine::new(visit, entry)).collect(),
+                entries: list
+                    .entries
+                    .iter()
+                    .map(|entry| EntryLine::new(visit, entry))
+                    .collect(),
             })
             .collect(),
         tags: tags.into_iter().map(|tag| (tag.clone(), declared(tag))).collect(),

@@ -102,25 +102,33 @@ async fn page(visit: &Visit, books: &Books, id: &str) -> Result<RulePage, Proble
     let frame = Frame::new(visit, "policies");
     let kept = books.ledger(visit).await?;
     let burdened = burdens(&kept.told, visit).remove(id).unwrap_or_default();
-    let unknown = kept.told.stock.iter().filter(|one| {
-        one.maker.is_none() && visit.person.sees(&one.site)
-    });
+    let unknown = kept
+        .told
+        .stock
+        .iter()
+        .filter(|one| one.maker.is_none() && visit.person.sees(&one.site));
     let held = force(rule, &question);
     let (force, tone) = holds(held);
     let policies = &visit.policies;
     let listed = policies.list(rule).into_iter().flat_map(|list| &list.entries);
-    let named = listed.flat_map(|entry| &entry.suppliers).chain(&rule.matching.suppliers);
+    let named = listed
+        .flat_map(|entry| &entry.suppliers)
+        .chain(&rule.matching.suppliers);
     let counted = rule.time.deadlines.iter().any(|one| one.plus.is_some());
     let asks = matches!(held, Force::Draft | Force::StartUnknown | Force::Future(_))
         || rule.status == Status::Proposed
         || counted
         || policies.names_nobody(rule);
-    let supersedes = policies.rules().filter(|other| other.superseded_by.iter().any(|by| by == id));
+    let supersedes = policies
+        .rules()
+        .filter(|other| other.superseded_by.iter().any(|by| by == id));
     Ok(RulePage {
         id: rule.id.clone(),
         title: rule.title.clone(),
         jurisdiction: rule.jurisdiction.clone(),
-        horizon: policies.pack(&rule.jurisdiction).map_or_else(String::new, |pack| pack.horizon.to_string()),
+        horizon: policies
+            .pack(&rule.jurisdiction)
+            .map_or_else(String::new, |pack| pack.horizon.to_string()),
         detail: rule.detail.clone(),
         status: show::words(rule.status.as_str()),
         confidence: rule.confidence.as_str(),
@@ -129,7 +137,12 @@ async fn page(visit: &Visit, books: &Books, id: &str) -> Result<RulePage, Proble
         tone,
         facts: cited(rule),
         bound: rule.bound.words.clone(),
-        tags: rule.bound.tags.iter().map(|tag| (tag.clone(), declared(visit, tag))).collect(),
+        tags: rule
+            .bound
+            .tags
+            .iter()
+            .map(|tag| (tag.clone(), declared(visit, tag)))
+            .collect(),
         who: who(visit, rule),
         named: named
             .map(|id| (id.clone(), policies.affiliations().name(id).to_owned()))
@@ -149,11 +162,14 @@ async fn page(visit: &Visit, books: &Books, id: &str) -> Result<RulePage, Proble
                     date: one.relative.clone().unwrap_or_else(|| "not told".to_owned()),
                     kind: kind(one.kind),
                     what: one.what.clone(),
-                    only: [one.generations.join(", "), words(one.segments.iter().map(|s| s.as_str()))]
-                        .into_iter()
-                        .filter(|words| !words.is_empty())
-                        .collect::<Vec<_>>()
-                        .join("; "),
+                    only: [
+                        one.generations.join(", "),
+                        words(one.segments.iter().map(|s| s.as_str())),
+                    ]
+                    .into_iter()
+                    .filter(|words| !words.is_empty())
+                    .collect::<Vec<_>>()
+                    .join("; "),
                     verified: one.verified,
                 }
             })
@@ -163,7 +179,9 @@ async fn page(visit: &Visit, books: &Books, id: &str) -> Result<RulePage, Proble
             .exempt
             .iter()
             .map(|one| {
-                let until = one.until.map_or_else(String::new, |until| format!(" (until {until})"));
+                let until = one
+                    .until
+                    .map_or_else(String::new, |until| format!(" (until {until})"));
                 (one.tag.clone(), format!("{}{until}", one.words))
             })
             .collect(),
@@ -208,7 +226,11 @@ fn who(visit: &Visit, rule: &Rule) -> Vec<(&'static str, String)> {
     let matching = &rule.matching;
     let country = |country: &policy::pack::Country| country.as_str().to_owned();
     let fact = matching.fact.as_ref().map(|test| {
-        let name = visit.policies.countries().fact(&test.id).map_or(test.id.as_str(), |fact| &fact.name);
+        let name = visit
+            .policies
+            .countries()
+            .fact(&test.id)
+            .map_or(test.id.as_str(), |fact| &fact.name);
         let holds = if test.holds { "holds" } else { "does not hold" };
         format!("{name}: where it {holds}")
     });
@@ -225,8 +247,19 @@ fn who(visit: &Visit, rule: &Rule) -> Vec<(&'static str, String)> {
         ("affiliates", show::words(matching.affiliates.as_str())),
         ("list", matching.list.clone().unwrap_or_default()),
         ("criteria", matching.criteria.join("; ")),
-        ("country", matching.country.as_ref().map(country).unwrap_or_default()),
-        ("outside of", matching.outside.iter().map(country).collect::<Vec<_>>().join(", ")),
+        (
+            "country",
+            matching.country.as_ref().map(country).unwrap_or_default(),
+        ),
+        (
+            "outside of",
+            matching
+                .outside
+                .iter()
+                .map(country)
+                .collect::<Vec<_>>()
+                .join(", "),
+        ),
         ("fact about a country", fact.unwrap_or_default()),
         ("note", matching.note.clone().unwrap_or_default()),
     ])
@@ -236,20 +269,40 @@ fn thing(rule: &Rule) -> Vec<(&'static str, String)> {
     let thing = &rule.thing;
     let any = |text: String| if text.is_empty() { "any".to_owned() } else { text };
     let acts = rule.actions.iter().map(|action| action.words());
-    let cap = rule.cap.as_ref().map(|cap| format!("at most {} per cent: {}", cap.percent, cap.metric));
+    let cap = rule
+        .cap
+        .as_ref()
+        .map(|cap| format!("at most {} per cent: {}", cap.percent, cap.metric));
     told(vec![
         ("act", acts.collect::<Vec<_>>().join(", ")),
         ("effect", show::words(rule.effect.as_str())),
         (
             "effect on what was there before",
-            rule.effect_installed.map(|effect| show::words(effect.as_str())).unwrap_or_default(),
+            rule.effect_installed
+                .map(|effect| show::words(effect.as_str()))
+                .unwrap_or_default(),
         ),
         ("cap", cap.unwrap_or_default()),
-        ("parts of the network", any(words(thing.segments.iter().map(|one| one.as_str())))),
+        (
+            "parts of the network",
+            any(words(thing.segments.iter().map(|one| one.as_str()))),
+        ),
         ("generations", any(thing.generations.join(", "))),
-        ("level", thing.level.map(|level| show::words(level.as_str())).unwrap_or_default()),
-        ("a whole unit is presumed so in", words(thing.presumed_in.iter().map(|one| one.as_str()))),
-        ("networks managed", words(thing.manages.iter().map(|one| one.as_str()))),
+        (
+            "level",
+            thing
+                .level
+                .map(|level| show::words(level.as_str()))
+                .unwrap_or_default(),
+        ),
+        (
+            "a whole unit is presumed so in",
+            words(thing.presumed_in.iter().map(|one| one.as_str())),
+        ),
+        (
+            "networks managed",
+            words(thing.manages.iter().map(|one| one.as_str())),
+        ),
         ("kind", thing.kind.as_deref().map(show::words).unwrap_or_default()),
         ("products", words(thing.products.iter().map(String::as_str))),
         ("new or installed", thing.state.as_str().to_owned()),
@@ -262,13 +315,19 @@ fn thing(rule: &Rule) -> Vec<(&'static str, String)> {
 fn dates(rule: &Rule) -> Vec<(&'static str, String)> {
     let time = &rule.time;
     let day = |day: Option<policy::PartialDate>| day.map(|day| day.to_string()).unwrap_or_default();
-    let pause = time.suspended.as_ref().map(|pause| format!("{} to {}", pause.from, pause.to));
+    let pause = time
+        .suspended
+        .as_ref()
+        .map(|pause| format!("{} to {}", pause.from, pause.to));
     told(vec![
         ("announced", day(time.announced)),
         ("effective", day(time.effective)),
         ("ends", day(time.ends)),
         ("paused", pause.unwrap_or_default()),
-        ("succeeded on", rule.succeeded_on.map(|day| day.to_string()).unwrap_or_default()),
+        (
+            "succeeded on",
+            rule.succeeded_on.map(|day| day.to_string()).unwrap_or_default(),
+        ),
         ("open", time.unknown.clone().unwrap_or_default()),
     ])
 }
@@ -284,7 +343,10 @@ fn kind(kind: DeadlineKind) -> &'static str {
 }
 
 fn case(case: &policy::case::Case) -> Case {
-    let class = case.class.0.map_or_else(|| "nothing".to_owned(), |class| show::words(class.as_str()));
+    let class = case
+        .class
+        .0
+        .map_or_else(|| "nothing".to_owned(), |class| show::words(class.as_str()));
     let date = case.date.map_or_else(String::new, |date| format!(" {date}"));
     Case {
         name: case.name.clone(),
@@ -295,12 +357,17 @@ fn case(case: &policy::case::Case) -> Case {
 }
 
 fn source(source: &Source) -> SourceLine {
-    let sure = source.confidence.map_or_else(String::new, |sure| format!(", {} confidence", sure.as_str()));
+    let sure = source
+        .confidence
+        .map_or_else(String::new, |sure| format!(", {} confidence", sure.as_str()));
     SourceLine {
         claim: source.claim.clone(),
         grade: format!("{}{sure}", show::words(source.grade.as_str())),
         title: source.title.clone().unwrap_or_default(),
-        url: source.url.clone().filter(|url| url.starts_with("https://") || url.starts_with("http://")),
+        url: source
+            .url
+            .clone()
+            .filter(|url| url.starts_with("https://") || url.starts_with("http://")),
     }
 }
 

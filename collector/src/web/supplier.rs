@@ -96,11 +96,7 @@ struct Place {
 }
 
 /// `/suppliers/{id}`
-pub async fn supplier(
-    visit: Visit,
-    Extension(books): Extension<Books>,
-    Path(id): Path<String>,
-) -> Response {
+pub async fn supplier(visit: Visit, Extension(books): Extension<Books>, Path(id): Path<String>) -> Response {
     answer(&visit, page(&visit, &books, id).await)
 }
 
@@ -128,9 +124,10 @@ async fn page(visit: &Visit, books: &Books, id: String) -> Result<SupplierPage, 
     let within = visit.ledgers.within(&id, MOST_PARTS).await?;
     let looked: u64 = within.iter().map(|one| one.parts).sum();
     let within = within.iter().filter(|one| visit.person.sees(&one.site));
-    let stock = kept.told.stock.iter().filter(|one| {
-        visit.person.sees(&one.site) && one.maker.as_ref().is_some_and(|maker| maker.id == id)
-    });
+    let stock =
+        kept.told.stock.iter().filter(|one| {
+            visit.person.sees(&one.site) && one.maker.as_ref().is_some_and(|maker| maker.id == id)
+        });
     let mut places = places(&id, stock, within.clone());
     let more_places = places.len().saturating_sub(ROWS);
     places.truncate(ROWS);
@@ -197,7 +194,9 @@ async fn page(visit: &Visit, books: &Books, id: String) -> Result<SupplierPage, 
 /// Rules are the only thing that restricts.
 fn lead(speaking: &[&Naming<'_>]) -> String {
     let of = |by: Meant| {
-        let meant = speaking.iter().filter(|one| one.by == by && one.force == Force::Holds);
+        let meant = speaking
+            .iter()
+            .filter(|one| one.by == by && one.force == Force::Holds);
         meant.count()
     };
     let (name, affiliation, country) = (of(Meant::Name), of(Meant::Affiliation), of(Meant::Country));
@@ -229,7 +228,10 @@ fn why(one: &Naming<'_>) -> String {
         Meant::Country => "by a fact about a country, which is not about this supplier",
     };
     let open = if one.link.sure { "" } else { " Possible only." };
-    let from = one.link.from.map_or_else(String::new, |from| format!(" Counts from {from}."));
+    let from = one
+        .link
+        .from
+        .map_or_else(String::new, |from| format!(" Counts from {from}."));
     format!("{by}: {}.{from}{open}", one.link.words)
 }
 
@@ -265,7 +267,10 @@ fn countries(visit: &Visit, id: &str, today: Date) -> Vec<Fact> {
     let Some(company) = visit.policies.affiliations().company(id) else {
         return Vec::new();
     };
-    let own = [Some(&company.hq), company.control.as_ref().filter(|control| **control != company.hq)];
+    let own = [
+        Some(&company.hq),
+        company.control.as_ref().filter(|control| **control != company.hq),
+    ];
     let mut facts = Vec::new();
     for country in own.into_iter().flatten() {
         for fact in &visit.policies.countries().facts {
@@ -282,7 +287,10 @@ fn countries(visit: &Visit, id: &str, today: Date) -> Vec<Fact> {
                 name: format!("{}: {}", country.as_str(), fact.name),
                 stands,
                 since: span(told.from, told.to),
-                source: told.title.clone().unwrap_or_else(|| grade(told.grade, told.confidence)),
+                source: told
+                    .title
+                    .clone()
+                    .unwrap_or_else(|| grade(told.grade, told.confidence)),
                 url: link(told.url.as_deref()),
             });
         }

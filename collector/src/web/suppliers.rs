@@ -87,11 +87,7 @@ pub async fn suppliers(
     answer(&visit, list(&visit, &books, pairs).await)
 }
 
-async fn list(
-    visit: &Visit,
-    books: &Books,
-    pairs: Vec<(String, String)>,
-) -> Result<SuppliersPage, Problem> {
+async fn list(visit: &Visit, books: &Books, pairs: Vec<(String, String)>) -> Result<SuppliersPage, Problem> {
     let query = Query::read(pairs, query::SUPPLIERS)?;
     let which = match query.one("show") {
         "" if query.one("text").is_empty() => "either",
@@ -109,12 +105,15 @@ async fn list(
         all.insert(company.id.clone(), (company.name.clone(), false, true));
     }
     for known in visit.knowledge.suppliers() {
-        let entry = all.entry(known.id).or_insert_with(|| (known.name.clone(), false, false));
+        let entry = all
+            .entry(known.id)
+            .or_insert_with(|| (known.name.clone(), false, false));
         (entry.0, entry.1) = (known.name, true);
     }
     for (id, one) in &here {
         let name = if one.name.is_empty() { id } else { &one.name };
-        all.entry(id.clone()).or_insert_with(|| (name.clone(), false, false));
+        all.entry(id.clone())
+            .or_insert_with(|| (name.clone(), false, false));
     }
     let mut rows: Vec<Row> = all
         .into_iter()
@@ -132,11 +131,25 @@ async fn list(
             _ => true,
         })
         .collect();
-    rows.sort_by_key(|row| (Reverse((row.rules > 0 && row.elements > 0, row.elements)), row.name.to_lowercase()));
+    rows.sort_by_key(|row| {
+        (
+            Reverse((row.rules > 0 && row.elements > 0, row.elements)),
+            row.name.to_lowercase(),
+        )
+    });
     let total = rows.len();
     rows.truncate(ROWS);
-    let unknown = kept.told.stock.iter().filter(|one| one.maker.is_none() && visit.person.sees(&one.site));
-    let names = ["in the network", "meant by a rule", "either", "all that are known"];
+    let unknown = kept
+        .told
+        .stock
+        .iter()
+        .filter(|one| one.maker.is_none() && visit.person.sees(&one.site));
+    let names = [
+        "in the network",
+        "meant by a rule",
+        "either",
+        "all that are known",
+    ];
     let mut shown = [("", "", false); 4];
     for (slot, (word, name)) in shown.iter_mut().zip(SHOWN.into_iter().zip(names)) {
         *slot = (word, name, word == which);
@@ -164,7 +177,9 @@ fn row(
     let company = visit.policies.affiliations().company(&id);
     let findings: Vec<_> = [("supplier", id.as_str())].into_iter().chain(OPEN).collect();
     Row {
-        country: company.map(|company| company.hq.as_str().to_owned()).unwrap_or_default(),
+        country: company
+            .map(|company| company.hq.as_str().to_owned())
+            .unwrap_or_default(),
         rules: count(&|force| force == Force::Holds),
         rules_to_come: count(&|force| !matches!(force, Force::Holds | Force::Silent)),
         elements: one.elements,

@@ -77,10 +77,7 @@ impl Knowledge {
             .by_id
             .get(id)
             .and_then(|&at| Some((at, self.suppliers.get(at)?)));
-        let numbers: Vec<Number> = numbers
-            .iter()
-            .filter_map(|&number| self.number(number))
-            .collect();
+        let numbers: Vec<Number> = numbers.iter().filter_map(|&number| self.number(number)).collect();
         let prefixes: Vec<(String, Vec<String>)> = organisations
             .iter()
             .filter_map(|&at| self.address_registry.organisation(at))
@@ -94,7 +91,9 @@ impl Knowledge {
             None => self.named(registered?)?.supplier,
         };
         let of = |list: fn(&Supplier) -> &Vec<String>| {
-            curated.map(|(_, supplier)| list(supplier).clone()).unwrap_or_default()
+            curated
+                .map(|(_, supplier)| list(supplier).clone())
+                .unwrap_or_default()
         };
         Some(Profile {
             supplier,
@@ -143,7 +142,11 @@ impl Knowledge {
 
     fn objects(&self, at: usize) -> Vec<Object> {
         let rows = self.enterprises.values().filter(|row| {
-            let labelled = || row.labels.iter().any(|label| label.name == at || label.brand == at);
+            let labelled = || {
+                row.labels
+                    .iter()
+                    .any(|label| label.name == at || label.brand == at)
+            };
             row.supplier == Some(at) || labelled()
         });
         let name = |at: usize| self.suppliers.get(at).map(|supplier| supplier.name.clone());

@@ -48,7 +48,8 @@ impl Strip {
         let first = dates.iter().map(|(date, _)| *date).min()?.min(as_of) - Duration::days(30);
         let last = dates.iter().map(|(date, _)| *date).max()?.max(as_of) + Duration::days(60);
         // Days of some decades at most.
-        let place = |date: Date| (date - first).whole_days() as f64 / (last - first).whole_days() as f64 * LENGTH;
+        let place =
+            |date: Date| (date - first).whole_days() as f64 / (last - first).whole_days() as f64 * LENGTH;
         let shown = |x: f64| format!("{x:.1}");
         let mut by_law: BTreeMap<&str, Vec<Mark>> = BTreeMap::new();
         for (date, row) in &dates {
@@ -59,7 +60,10 @@ impl Strip {
                 from: shown(a),
                 length: shown(b - a),
                 tone: row.tone,
-                words: format!("{} {}: {} findings left, {}", row.rule, row.date, row.findings, row.outlook),
+                words: format!(
+                    "{} {}: {} findings left, {}",
+                    row.rule, row.date, row.findings, row.outlook
+                ),
             });
         }
         let lines: Vec<Line> = by_law

@@ -68,10 +68,14 @@ async fn judge(visit: &Visit, days: Days, mut tally: Tally) -> Result<(Tally, Ve
         }
         sees
     };
-    let told = survey(&*visit.past, days, operator, counted, heeded).await?.finish();
+    let told = survey(&*visit.past, days, operator, counted, heeded)
+        .await?
+        .finish();
     findings(&mut tally, &told);
     tally.currency = currency(visit);
-    Ok((tally, told.caps.iter().map(cap).collect()))
+    // Of a part of the network nothing can be said about a share of the whole.
+    let caps = told.caps.iter().filter(|_| visit.person.sites.is_none());
+    Ok((tally, caps.map(cap).collect()))
 }
 
 fn stands(tally: &mut Tally, asset: &Asset) {
@@ -83,9 +87,17 @@ fn stands(tally: &mut Tally, asset: &Asset) {
     };
     tally.stand(asset.place.site.as_str(), asset.place.role, &one);
     let unit = asset.parts.iter().find(|part| part.component.is_none());
-    if let Some(maker) = unit.and_then(|unit| unit.maker.as_ref()).filter(|_| asset.maker_known) {
+    if let Some(maker) = unit
+        .and_then(|unit| unit.maker.as_ref())
+        .filter(|_| asset.maker_known)
+    {
         let (id, name) = (maker.supplier.id.clone(), maker.supplier.name.clone());
-        tally.makers.entry(id).or_insert_with(|| (name, Sums::default())).1.add(&one);
+        tally
+            .makers
+            .entry(id)
+            .or_insert_with(|| (name, Sums::default()))
+            .1
+            .add(&one);
     }
 }
 

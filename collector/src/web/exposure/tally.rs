@@ -35,7 +35,10 @@ pub(super) struct Sums {
 impl Sums {
     fn of(stock: &Stock, on_file: &OnFile) -> Self {
         let model = stock.model.as_deref().unwrap_or_default();
-        let price = stock.maker.as_ref().and_then(|maker| on_file.price(&maker.id, model));
+        let price = stock
+            .maker
+            .as_ref()
+            .and_then(|maker| on_file.price(&maker.id, model));
         Self {
             elements: stock.elements,
             unknown: if stock.maker.is_none() { stock.elements } else { 0 },
@@ -72,9 +75,7 @@ impl Sums {
             (exposed, _) if exposed == self.unpriced => {
                 ("unknown".to_owned(), format!("{without} without a price"))
             }
-            (_, Some(currency)) if self.unpriced == 0 => {
-                (show::number(self.cost), currency.to_owned())
-            }
+            (_, Some(currency)) if self.unpriced == 0 => (show::number(self.cost), currency.to_owned()),
             (_, Some(currency)) => (
                 show::number(self.cost),
                 format!("{currency} and {without} without a price"),
@@ -173,7 +174,12 @@ impl Tally {
     }
 
     fn bear(&mut self, burden: &Burden) {
-        self.found(&burden.jurisdiction, show::role(burden.role), burden.open, burden.worst);
+        self.found(
+            &burden.jurisdiction,
+            show::role(burden.role),
+            burden.open,
+            burden.worst,
+        );
         let place = self.places.entry(burden.site.to_string()).or_default();
         place.find(burden.open, burden.worst);
     }
@@ -181,8 +187,14 @@ impl Tally {
     /// Adds findings of a law in a role.
     pub(super) fn found(&mut self, code: &str, role: &str, findings: u64, worst: Option<Severity>) {
         self.all.find(findings, worst);
-        self.roles.entry(role.to_owned()).or_default().find(findings, worst);
-        self.codes.entry(code.to_owned()).or_default().find(findings, worst);
+        self.roles
+            .entry(role.to_owned())
+            .or_default()
+            .find(findings, worst);
+        self.codes
+            .entry(code.to_owned())
+            .or_default()
+            .find(findings, worst);
         let cell = self.cells.entry((code.to_owned(), role.to_owned())).or_default();
         cell.find(findings, worst);
     }
@@ -200,7 +212,10 @@ impl Tally {
 
     /// The laws that hold at a site, in words.
     pub(super) fn law_of(&self, site: &str) -> String {
-        self.laws.get(site).map(|laws| laws.join(", ")).unwrap_or_default()
+        self.laws
+            .get(site)
+            .map(|laws| laws.join(", "))
+            .unwrap_or_default()
     }
 
     /// The sums of a law in a role, or in all.

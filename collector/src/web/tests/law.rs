@@ -12,8 +12,13 @@ use model::{AccessRole, Person};
 
 /// What stands between two texts, the first time.
 fn between<'a>(page: &'a str, from: &str, to: &str) -> &'a str {
-    let rest = page.split_once(from).unwrap_or_else(|| panic!("{from} in {page}")).1;
-    rest.split_once(to).unwrap_or_else(|| panic!("{to} after {from}")).0
+    let rest = page
+        .split_once(from)
+        .unwrap_or_else(|| panic!("{from} in {page}"))
+        .1;
+    rest.split_once(to)
+        .unwrap_or_else(|| panic!("{to} after {from}"))
+        .0
 }
 
 #[tokio::test]
@@ -22,7 +27,12 @@ async fn exposure_tells_findings_beside_what_is_unknown() {
     let page = house.get("/exposure").await.body;
     let ledger = store::Ledgers::ledger(&*house.store).await.unwrap();
     let open: u64 = ledger.burdens.iter().map(|one| one.open).sum();
-    let unknown: u64 = ledger.stock.iter().filter(|one| one.maker.is_none()).map(|one| one.elements).sum();
+    let unknown: u64 = ledger
+        .stock
+        .iter()
+        .filter(|one| one.maker.is_none())
+        .map(|one| one.elements)
+        .sum();
     assert!(open > 0 && unknown > 0, "the fixture has both");
     let tile = |label: &str| {
         let before = page.split(&format!("\"tile-label\">{label}")).next().unwrap();
@@ -33,13 +43,36 @@ async fn exposure_tells_findings_beside_what_is_unknown() {
     assert_eq!(tile("elements of unknown maker"), unknown.to_string());
     let matrix = between(&page, "law-matrix", "</table>");
     let line = between(matrix, "/policies/DE\"", "</tr>");
-    assert!(line.contains("cell-critical") && line.contains("unknown</a>"), "{line}");
-    assert!(line.contains("jurisdiction=DE&#38;role=") || line.contains("jurisdiction=DE&amp;role="), "{line}");
-    assert!(matrix.contains("maker unknown"), "hatched beside every law: {matrix}");
-    assert!(matrix.contains("nought-open"), "a nought beside unknown makers is not clear");
+    assert!(
+        line.contains("cell-critical") && line.contains("unknown</a>"),
+        "{line}"
+    );
+    assert!(
+        line.contains("jurisdiction=DE&#38;role=") || line.contains("jurisdiction=DE&amp;role="),
+        "{line}"
+    );
+    assert!(
+        matrix.contains("maker unknown"),
+        "hatched beside every law: {matrix}"
+    );
+    assert!(
+        matrix.contains("nought-open"),
+        "a nought beside unknown makers is not clear"
+    );
     let laws = ["DE", "EU", "GB", "PL", "US"];
-    assert!(laws.iter().all(|law| matrix.contains(&format!("/policies/{law}\""))), "{matrix}");
-    for words in ["law changed", "Huawei", "NetEngine 8000 M8", "EUR", "Not legal advice", "have a named maker"] {
+    assert!(
+        laws.iter()
+            .all(|law| matrix.contains(&format!("/policies/{law}\""))),
+        "{matrix}"
+    );
+    for words in [
+        "law changed",
+        "Huawei",
+        "NetEngine 8000 M8",
+        "EUR",
+        "Not legal advice",
+        "have a named maker",
+    ] {
         assert!(page.contains(words), "{words}: {page}");
     }
 }
@@ -50,10 +83,17 @@ async fn exposure_of_another_day_is_judged_for_it_one_at_a_time() {
     let ask = || house.get("/exposure?asof=2029-06-01");
     let page = ask().await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
-    for words in ["law of <b>2029-06-01</b>", "whatever was waived", "elements not seen by then"] {
+    for words in [
+        "law of <b>2029-06-01</b>",
+        "whatever was waived",
+        "elements not seen by then",
+    ] {
         assert!(page.body.contains(words), "{words}: {}", page.body);
     }
-    assert!(!page.body.contains("What changed"), "changes are told of today alone");
+    assert!(
+        !page.body.contains("What changed"),
+        "changes are told of today alone"
+    );
     let answers = join_all((0..4).map(|_| ask())).await;
     let of = |status| answers.iter().filter(|answer| answer.status == status).count();
     let (judged, busy) = (of(StatusCode::OK), of(StatusCode::SERVICE_UNAVAILABLE));
@@ -72,14 +112,24 @@ async fn a_speed_is_measured_or_absent() {
     assert!(measured.contains("19 <span class=\"dim\">of "), "{measured}");
     assert!(!measured.contains("not measured"), "{measured}");
     let slow = row("GB-DVD-5G-REMOVE");
-    assert!(slow.contains("not measured") && slow.contains("too few removals"), "{slow}");
-    let chart = between(&page, "id=\"DE-CONTRACT-CORE-2026-12-31\"", "</section>");
+    assert!(
+        slow.contains("not measured") && slow.contains("too few removals"),
+        "{slow}"
+    );
+    let chart = between(&page, "id=\"drawn-DE-CONTRACT-CORE-2026-12-31\"", "</section>");
     for words in ["<title>", "line-left-now", "fill-band", "As a table", "needed"] {
         assert!(chart.contains(words), "{words}: {chart}");
     }
-    let other = between(&page, "id=\"GB-DVD-5G-REMOVE-2027-12-31\"", "</section>");
-    assert!(!other.contains("fill-band"), "no forecast without a speed: {other}");
-    for words in ["class=\"chart strip\"", "2026-12-20", "Waivers that end within 90 days"] {
+    let other = between(&page, "id=\"drawn-GB-DVD-5G-REMOVE-2027-12-31\"", "</section>");
+    assert!(
+        !other.contains("fill-band"),
+        "no forecast without a speed: {other}"
+    );
+    for words in [
+        "class=\"chart strip\"",
+        "2026-12-20",
+        "Waivers that end within 90 days",
+    ] {
         assert!(page.contains(words), "{words}");
     }
 }
@@ -89,9 +139,15 @@ async fn deadlines_are_filtered_and_told_of_a_day() {
     let house = House::new();
     let page = house.get("/deadlines?jurisdiction=GB").await.body;
     assert!(page.contains("GB-DVD-CORE") && !page.contains("DE-CONTRACT-CORE"));
-    let page = house.get("/deadlines?rule=DE-CONTRACT-CORE&asof=2026-09-01").await.body;
+    let page = house
+        .get("/deadlines?rule=DE-CONTRACT-CORE&asof=2026-09-01")
+        .await
+        .body;
     let row = between(&page, "data-key=\"DE-CONTRACT-CORE-", "</tr>");
-    assert!(!row.contains("19 <span"), "what was removed later is not counted: {row}");
+    assert!(
+        !row.contains("19 <span"),
+        "what was removed later is not counted: {row}"
+    );
     for (path, words) in [
         ("/deadlines?asof=2031-01-01", "a day before"),
         ("/deadlines?asof=soon", "YYYY-MM-DD"),
@@ -120,10 +176,20 @@ async fn every_rule_and_pack_has_a_page_with_its_sources() {
         let page = house.get(&format!("/rules/{}", rule.id)).await;
         assert_eq!(page.status, StatusCode::OK, "{}", rule.id);
         for url in rule.sources.iter().filter_map(|source| source.url.as_deref()) {
-            assert!(page.body.contains(&format!("href=\"{}\"", url.replace('&', "&#38;"))), "{url}");
+            assert!(
+                page.body
+                    .contains(&format!("href=\"{}\"", url.replace('&', "&#38;"))),
+                "{url}"
+            );
         }
     }
-    for path in ["/policies/XX", "/policies/%3Cscript%3E", "/rules/NONE", "/suppliers/NONE", "/suppliers/nobody_at_all"] {
+    for path in [
+        "/policies/XX",
+        "/policies/%3Cscript%3E",
+        "/rules/NONE",
+        "/suppliers/NONE",
+        "/suppliers/nobody_at_all",
+    ] {
         assert_eq!(house.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
     }
 }
@@ -136,7 +202,10 @@ async fn a_rule_tells_what_it_meets_and_a_draft_leads_to_what_if() {
     assert!(found.contains("/findings?rule=DE-CONTRACT-CORE"), "{found}");
     assert!(!found.contains("<b>0</b> open"), "{found}");
     assert!(found.contains("elements of unknown maker"), "{found}");
-    assert!(!found.contains("/what-if"), "what holds needs no assumption: {found}");
+    assert!(
+        !found.contains("/what-if"),
+        "what holds needs no assumption: {found}"
+    );
     let draft = house.get("/rules/EU-CSA2-PROP").await.body;
     assert!(draft.contains("/what-if?rule=EU-CSA2-PROP"), "{draft}");
     assert!(draft.contains("No finding is no proof"), "{draft}");
@@ -159,7 +228,10 @@ async fn rules_are_filtered_by_law_status_supplier_and_day() {
         let some = rules(&page.body);
         assert!(some > 0 && some < all, "{query}: {some} of {all}");
     }
-    let then = house.get("/policies?in_force=2015-01-01&jurisdiction=DE").await.body;
+    let then = house
+        .get("/policies?in_force=2015-01-01&jurisdiction=DE")
+        .await
+        .body;
     assert!(!then.contains("/rules/DE-CONTRACT-CORE"), "not known then");
     for bad in ["status=new", "in_force=2020", "supplier=A", "colour=red"] {
         let page = house.get(&format!("/policies?{bad}")).await;
@@ -194,7 +266,10 @@ async fn a_supplier_is_restricted_by_rules_and_by_nothing_else() {
     assert!(here.contains("/suppliers/nokia") && !here.contains("/suppliers/hytera"));
     let found = house.get("/suppliers?text=hyte").await.body;
     assert!(found.contains("/suppliers/hytera"));
-    assert_eq!(house.get("/suppliers?show=x").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        house.get("/suppliers?show=x").await.status,
+        StatusCode::BAD_REQUEST
+    );
 }
 
 #[tokio::test]
@@ -212,7 +287,11 @@ async fn where_knowledge_and_packs_differ_is_said() {
         .affiliations()
         .suppliers
         .iter()
-        .find(|company| knowledge.supplier(&company.id).is_some_and(|known| known.name != company.name))
+        .find(|company| {
+            knowledge
+                .supplier(&company.id)
+                .is_some_and(|known| known.name != company.name)
+        })
         .unwrap();
     let page = house.get(&format!("/suppliers/{}", other.id)).await.body;
     assert!(page.contains("both mean the key"), "{page}");
@@ -222,7 +301,14 @@ async fn where_knowledge_and_packs_differ_is_said() {
 async fn a_store_that_does_not_answer_is_said() {
     let house = House::new();
     house.store.fails.store(true, Ordering::Relaxed);
-    for path in ["/exposure", "/deadlines", "/policies", "/rules/DE-CONTRACT-CORE", "/suppliers", "/suppliers/huawei"] {
+    for path in [
+        "/exposure",
+        "/deadlines",
+        "/policies",
+        "/rules/DE-CONTRACT-CORE",
+        "/suppliers",
+        "/suppliers/huawei",
+    ] {
         let answer = house.get(path).await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
         assert!(!answer.body.contains("secret_table"), "{path}");
