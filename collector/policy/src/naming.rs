@@ -69,16 +69,13 @@ impl Policies {
     }
 
     fn meant(&self, rule: &Rule, supplier: &str, link: &Link) -> Meant {
-        let listed = || {
-            let entries = self.list(rule).into_iter().flat_map(|list| &list.entries);
-            let mut named = entries
-                .flat_map(|entry| &entry.suppliers)
-                .chain(&rule.matching.suppliers);
-            named.any(|named| named == supplier)
-        };
+        let company = self.affiliations().company(supplier);
+        let control = company.and_then(|company| company.control.as_ref());
         match rule.matching.mode {
             Mode::CountryFact => Meant::Country,
-            Mode::CountryOfControl if link.listed == supplier && !listed() => Meant::Country,
+            Mode::CountryOfControl if control.is_some() && control == rule.matching.country.as_ref() => {
+                Meant::Country
+            }
             _ if link.listed == supplier => Meant::Name,
             _ => Meant::Affiliation,
         }
@@ -101,6 +98,11 @@ mod tests {
         assert_eq!(by("huawei", "DE-CONTRACT-CORE"), Some(Meant::Name));
         assert_eq!(by("hisilicon", "DE-CONTRACT-CORE"), Some(Meant::Affiliation));
         assert_eq!(by("nokia", "DE-CONTRACT-CORE"), None);
+        assert_eq!(
+            by("huawei", "DE-6G-2025"),
+            Some(Meant::Country),
+            "its test is who controls"
+        );
         assert!(policies.naming("nobody_at_all", day).is_empty());
     }
 

@@ -10,8 +10,9 @@ use time::{Date, Month};
 
 /// Size of the drawing, in units of its own.
 pub const SIZE: (u32, u32) = (720, 230);
-/// Labels of the axis of days at most.
+/// Labels of the axis of days, and of the axis of findings, at most.
 const LABELS: i64 = 9;
+const LEVELS: usize = 5;
 
 /// Stand-ins for what the style sheet colours, each with the class it becomes.
 const INKS: [(RGBColor, &str); 7] = [
@@ -113,7 +114,13 @@ fn draw(
             .light_line_style(TRANSPARENT)
             .label_style(words)
             .x_label_formatter(&|day| label(*day))
-            .y_labels(5)
+            // No more than there are whole numbers.
+            .y_labels(
+                usize::try_from(most)
+                    .unwrap_or(LEVELS)
+                    .saturating_add(1)
+                    .min(LEVELS),
+            )
             .y_label_formatter(&|left| format!("{left:.0}"))
             .draw()?;
         if let Some(forecast) = course.forecast {
@@ -230,6 +237,23 @@ mod tests {
         assert_eq!(burn_down(&one(&[])), None);
         let drawn = burn_down(&one(&LEFT_OVER)).unwrap();
         assert!(!drawn.contains("band"), "no forecast, no band");
+    }
+
+    #[test]
+    fn few_findings_are_counted_in_whole_ones() {
+        for most in 1..9 {
+            let left = [(date!(2026 - 01 - 01), most), (date!(2026 - 11 - 25), most)];
+            let drawn = burn_down(&Course {
+                left: &left,
+                deadline: date!(2026 - 12 - 31),
+                forecast: None,
+            });
+            let drawn = drawn.unwrap();
+            for level in 0..=most {
+                let label = format!("\n{level}\n</text>");
+                assert!(drawn.matches(&label).count() <= 1, "{level} of {most}: {drawn}");
+            }
+        }
     }
 
     #[test]

@@ -71,6 +71,8 @@ struct Row {
     tone: &'static str,
     pace: Option<Speed>,
     chart: Option<String>,
+    /// Whether the date lies within the drawing.
+    date_drawn: bool,
     points: Vec<(String, String)>,
 }
 
@@ -146,7 +148,7 @@ async fn page(visit: &Visit, books: &Books, pairs: Vec<(String, String)>) -> Res
         asof: asked.map(|day| day.to_string()).unwrap_or_default(),
         jurisdiction: query.one("jurisdiction").to_owned(),
         rule: query.one("rule").to_owned(),
-        counted: Moment::new(kept.at, now),
+        counted: Moment::new(kept.at.min(now), now),
         rows,
         cut,
         strip,
@@ -212,6 +214,7 @@ fn rows(visit: &Visit, dates: &Dates, dated: &[&Dated], as_of: Date, is_today: b
             outlook,
             tone,
             pace: one.forecast.as_ref().map(Speed::new),
+            date_drawn: points.first().is_some_and(|(first, _)| *first <= date.last()),
             chart,
             points: points
                 .iter()

@@ -50,6 +50,8 @@ struct Board {
     makers: Vec<Row>,
     models: Vec<Row>,
     sites: Vec<Row>,
+    /// Whether there are prices on file.
+    priced: bool,
     /// What caps say of the whole.
     caps: Vec<String>,
 }
@@ -106,7 +108,8 @@ struct Row {
     findings_link: String,
     /// What cannot be said of it, in words.
     open: String,
-    cost: String,
+    /// Nothing where there is nothing to replace.
+    cost: Option<String>,
     worst: Option<Severity>,
 }
 
@@ -179,7 +182,7 @@ async fn page(
         },
         None => {
             let kept = books.ledger(visit).await?;
-            made.counted = Moment::new(kept.at, now);
+            made.counted = Moment::new(kept.at.min(now), now);
             let mut tally = Tally::new(laws);
             tally.take_ledger(&kept.told, visit);
             made.board = Some(Board::new(visit, &tally, false));
@@ -210,6 +213,7 @@ impl Board {
             models: models(tally),
             sites: sites(tally),
             caps: Vec::new(),
+            priced: tally.currency.is_some(),
             roles,
         }
     }
@@ -243,7 +247,7 @@ fn tiles(tally: &Tally, judged: bool) -> Vec<Tile> {
             cover: known,
         },
         Tile {
-            label: "to replace what has an open finding",
+            label: "to replace the exposed",
             value: cost.0,
             tone: tone(all.cost, "minor"),
             link: "#models".to_owned(),
@@ -373,7 +377,10 @@ fn row(name: &str, sums: &Sums, most: u64, currency: Option<&str>) -> Row {
             }
             _ => String::new(),
         },
-        cost: format!("{} {}", cost.0, cost.1),
+        cost: (sums.exposed > 0).then(|| {
+            let joint = if sums.exposed == sums.unpriced { ": " } else { " " };
+            format!("{}{joint}{}", cost.0, cost.1)
+        }),
         worst: sums.worst.filter(|_| sums.findings > 0),
     }
 }
@@ -391,7 +398,7 @@ fn makers(tally: &Tally) -> Vec<Row> {
     let line = |(id, (name, sums)): &(&String, &(String, Sums))| Row {
         link: format!("/suppliers/{id}"),
         elements_link: Query::of(&[("maker", id.as_str())]).link("/elements"),
-        findings_link: open_of("supplier", id),
+        findings_link: open_of("supplier", id, sums),
         ..row(name, sums, most, tally.currency.as_deref())
     };
     let mut rows: Vec<Row> = all.iter().take(ROWS).map(line).collect();
@@ -446,13 +453,16 @@ fn sites(tally: &Tally) -> Vec<Row> {
     let line = |(site, sums): &(&String, &Sums)| Row {
         more: tally.law_of(site),
         elements_link: Query::of(&[("site", site.as_str())]).link("/elements"),
-        findings_link: open_of("site", site),
+        findings_link: open_of("site", site, sums),
         ..row(site, sums, most, tally.currency.as_deref())
     };
     all.iter().take(ROWS).map(line).collect()
 }
 
-fn open_of(key: &str, value: &str) -> String {
+fn open_of(key: &str, value: &str, sums: &Sums) -> String {
+    if sums.findings == 0 {
+        return String::new();
+    }
     let pairs: Vec<_> = [(key, value)].into_iter().chain(OPEN).collect();
     Query::of(&pairs).link("/findings")
 }

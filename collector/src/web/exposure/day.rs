@@ -73,7 +73,9 @@ async fn judge(visit: &Visit, days: Days, mut tally: Tally) -> Result<(Tally, Ve
         .finish();
     findings(&mut tally, &told);
     tally.currency = currency(visit);
-    Ok((tally, told.caps.iter().map(cap).collect()))
+    // Of a part of the network nothing can be said about a share of the whole.
+    let caps = told.caps.iter().filter(|_| visit.person.sites.is_none());
+    Ok((tally, caps.map(cap).collect()))
 }
 
 fn stands(tally: &mut Tally, asset: &Asset) {

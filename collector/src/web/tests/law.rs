@@ -116,11 +116,11 @@ async fn a_speed_is_measured_or_absent() {
         slow.contains("not measured") && slow.contains("too few removals"),
         "{slow}"
     );
-    let chart = between(&page, "id=\"DE-CONTRACT-CORE-2026-12-31\"", "</section>");
+    let chart = between(&page, "id=\"drawn-DE-CONTRACT-CORE-2026-12-31\"", "</section>");
     for words in ["<title>", "line-left-now", "fill-band", "As a table", "needed"] {
         assert!(chart.contains(words), "{words}: {chart}");
     }
-    let other = between(&page, "id=\"GB-DVD-5G-REMOVE-2027-12-31\"", "</section>");
+    let other = between(&page, "id=\"drawn-GB-DVD-5G-REMOVE-2027-12-31\"", "</section>");
     assert!(
         !other.contains("fill-band"),
         "no forecast without a speed: {other}"
