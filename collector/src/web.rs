@@ -1,7 +1,7 @@
 //! The pages people read: rendered here, kept fresh by a small script, never dependent on it.
 //!
-//! Invariants: pages only read the store; the URL is the filter; every text that
-//! came from a device or a browser is cleaned, bounded and escaped; every
+//! Invariants: pages only read the store, but for the note that a report was made; the URL
+//! is the filter; every text that came from a device or a browser is cleaned, bounded and escaped; every
 //! response carries the content security policy; unknown is never shown as clear.
 
 pub mod show;
@@ -41,8 +41,8 @@ use axum::routing::get;
 use glance::Glances;
 use metrics_exporter_prometheus::PrometheusHandle;
 use model::on_file::OnFile;
-use model::{Instant, Person};
-use std::collections::BTreeSet;
+use model::{Instant, Person, SiteName};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Briefing, Past, Store};
@@ -70,6 +70,8 @@ pub struct Web {
     pub policies: Arc<policy::Policies>,
     /// What the operator has on file: prices of what goes.
     pub on_file: Arc<OnFile>,
+    /// Time zones of sites, where they are declared.
+    pub zones: BTreeMap<SiteName, String>,
     /// Version of the knowledge in use, for the footer.
     pub knowledge_version: String,
     /// What was received and is not on disk yet.

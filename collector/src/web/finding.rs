@@ -240,7 +240,7 @@ async fn show_finding(visit: &Visit, id: &str) -> Result<FindingPage, Problem> {
     let seen = element.as_ref().zip(view.digest);
     let sighting = seen.and_then(|(element, digest)| element.sightings.iter().find(|s| s.digest == digest));
     Ok(FindingPage {
-        frame,
+        frame: frame.about(visit, &view.row.site),
         line: Line::new(&view.row, now),
         ending: view.row.life.ending.map_or("", ended),
         waiver: view.row.life.waiver.as_ref().map(Waived::new),

@@ -7,7 +7,7 @@ use crate::api::Problem;
 use askama::Template;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use model::{Person, Right};
+use model::{Person, Right, SiteName};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ pub struct Frame {
     pub loopback_only: bool,
     /// Whether the page hangs on a wall: no navigation, large type.
     pub wall: bool,
+    /// Time zone of the site the page is about, where it is declared.
+    pub zone: Option<String>,
     /// Who looks; [`None`] where nobody has signed in.
     pub person: Option<Arc<Person>>,
 }
@@ -53,6 +55,15 @@ impl Frame {
         Self::of(visit, Some(visit.person.clone()), section)
     }
 
+    /// The same about one site.
+    #[must_use]
+    pub fn about(self, web: &Web, site: &SiteName) -> Self {
+        Self {
+            zone: web.zones.get(site).cloned(),
+            ..self
+        }
+    }
+
     fn of(web: &Web, person: Option<Arc<Person>>, section: &'static str) -> Self {
         let now = (web.clock)();
         Self {
@@ -65,6 +76,7 @@ impl Frame {
             knowledge: web.knowledge_version.clone(),
             loopback_only: web.loopback_only,
             wall: false,
+            zone: None,
             person,
         }
     }
