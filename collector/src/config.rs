@@ -3,7 +3,7 @@
 //! Unknown keys are refused; a mistake is told with file, line and key.
 
 use crate::door::Times;
-use model::Site;
+use model::{Site, SiteName};
 use serde::{Deserialize, Deserializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -113,12 +113,33 @@ impl Default for GrpcConfig {
 pub struct HttpConfig {
     /// Address and port; port 0 is a free one.
     pub listen: SocketAddr,
+    /// Time zones of sites, by their names in the tz database (`Europe/Berlin`), for whoever wants times so.
+    #[serde(deserialize_with = "zones")]
+    pub zones: BTreeMap<SiteName, String>,
+}
+
+/// Names that can be such zones; which of them there are, the browser knows.
+fn zones<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<SiteName, String>, D::Error> {
+    let zones = BTreeMap::<SiteName, String>::deserialize(deserializer)?;
+    let named = |zone: &String| {
+        let mut bytes = zone.bytes();
+        zone.len() <= 64
+            && zone.starts_with(|first: char| first.is_ascii_alphabetic())
+            && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'+' | b'-'))
+    };
+    match zones.values().find(|zone| !named(zone)) {
+        Some(zone) => Err(serde::de::Error::custom(format!(
+            "{zone:?} is no name of a time zone, as in Europe/Berlin"
+        ))),
+        None => Ok(zones),
+    }
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            zones: BTreeMap::new(),
         }
     }
 }
@@ -447,6 +468,10 @@ mod tests {
             (
                 "[http]\nlisten = \"nowhere\"\n",
                 "c.toml:6: http.listen: invalid socket address syntax",
+            ),
+            (
+                "[http]\nzones = { a = \"Berlin \\\"\" }\n",
+                "c.toml:6: http.zones: \"Berlin \\\"\" is no name of a time zone",
             ),
             (
                 "[grpc]\nport = 1\n",

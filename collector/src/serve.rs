@@ -262,6 +262,7 @@ pub async fn serve(
         operator_tags: config.operator.tags.clone(),
         policies,
         on_file,
+        zones: config.http.zones.clone(),
         knowledge_version: knowledge.version().to_owned(),
         uncommitted: uncommitted.clone(),
         clock,

@@ -70,7 +70,8 @@ use glance::Glances;
 use metrics_exporter_prometheus::PrometheusHandle;
 use model::Instant;
 use model::on_file::OnFile;
-use std::collections::BTreeSet;
+use model::SiteName;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Acts, Admission, Briefing, Field, Ledgers, Past, Store};
@@ -113,6 +114,8 @@ pub struct Web {
     pub policies: Arc<policy::Policies>,
     /// What the operator has on file: prices of what goes.
     pub on_file: Arc<OnFile>,
+    /// Time zones of sites, where they are declared.
+    pub zones: BTreeMap<SiteName, String>,
     /// Version of the knowledge in use, for the footer.
     pub knowledge_version: String,
     /// What was received and is not on disk yet.

@@ -14,7 +14,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 use store::acts::{AuditFilter, WaiverFilter};
 use store::view::{ElementFilter, FindingFilter};
-use time::format_description::well_known::{Iso8601, Rfc3339};
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
 use time::{Date, OffsetDateTime, Time};
 
 /// Parameters of the first page.
@@ -399,7 +400,7 @@ impl Query {
     }
 
     fn date(&self, key: &str, text: &str, allowed: &str) -> Result<Date, Problem> {
-        let day = Date::parse(text, &Iso8601::DATE);
+        let day = Date::parse(text, format_description!("[year]-[month]-[day]"));
         day.map_err(|_| bad(key, text, allowed.to_owned()))
     }
 
@@ -553,6 +554,29 @@ mod tests {
                 other => panic!("{key}={value}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn moments_are_spans_days_or_times_with_a_zone() {
+        let now = Instant(1_795_683_600_000_000);
+        let since = |text: &str| {
+            let query = read(&[("since", text)], NOW).unwrap();
+            query.since("since", "8h", now).map(|at| at.to_string())
+        };
+        for (text, at) in [
+            ("", "2026-11-26T01:00:00Z"),
+            ("7d", "2026-11-19T09:00:00Z"),
+            ("2026-11-26", "2026-11-26T00:00:00Z"),
+            ("2026-11-26T06:00:00+01:00", "2026-11-26T05:00:00Z"),
+        ] {
+            assert_eq!(since(text).unwrap(), at, "{text}");
+        }
+        for text in ["yesterday", "-8h", "2026-13-01", "2026-11-26T06:00"] {
+            assert!(since(text).is_err(), "{text}");
+        }
+        let day = |text| read(&[("as_of", text)], REPORT).unwrap().day("as_of");
+        assert_eq!(day("").unwrap(), None);
+        assert!(day("2026-06-30").unwrap().is_some() && day("2026-06").is_err());
     }
 
     #[test]

@@ -317,12 +317,6 @@ impl Fixture {
         (Arc::new(self), policies)
     }
 
-    /// A finding at a site.
-    pub fn findings_of(&self, site: &str) -> Option<FindingId> {
-        let found = self.findings.iter().find(|row| row.site.as_str() == site);
-        found.map(|row| row.finding)
-    }
-
     /// Address of the evidence of an element.
     pub fn digest(&self, number: usize) -> Digest {
         self.evidence[number].0

@@ -7,7 +7,7 @@ use crate::api::Problem;
 use askama::Template;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use model::{Person, Right};
+use model::{Person, Right, SiteName};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ pub struct Frame {
     pub knowledge: String,
     /// Whether the page hangs on a wall: no navigation, large type.
     pub wall: bool,
+    /// Time zone of the site the page is about, where it is declared.
+    pub zone: Option<String>,
     /// Who looks; [`None`] where nobody has signed in.
     pub person: Option<Arc<Person>>,
 }
@@ -66,6 +68,15 @@ impl Frame {
         Self::of(web, None, "")
     }
 
+    /// The same about one site.
+    #[must_use]
+    pub fn about(self, web: &Web, site: &SiteName) -> Self {
+        Self {
+            zone: web.zones.get(site).cloned(),
+            ..self
+        }
+    }
+
     fn of(web: &Web, person: Option<Arc<Person>>, section: &'static str) -> Self {
         let now = (web.clock)();
         Self {
@@ -77,6 +88,7 @@ impl Frame {
             horizon: web.policies.horizon(),
             knowledge: web.knowledge_version.clone(),
             wall: false,
+            zone: None,
             person,
         }
     }

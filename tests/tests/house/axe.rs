@@ -87,7 +87,7 @@ async fn no_page_violates_wcag_in_either_theme_on_a_phone_or_a_desk() {
             }).then((found) => done({passed: found.passes.length, faults: found.violations.flatMap((rule) =>\
                 rule.nodes.map((node) => `${rule.id}: ${node.target.join(' ')}: ${node.failureSummary}`))}),\
                 (error) => done({passed: 0, faults: [String(error)]}));";
-    let mut house = house().await;
+    let house = house().await;
     let browser = Browser::open(1280, 900).await;
     let mut faults = Vec::new();
     for page in pages(&house).await {
@@ -124,7 +124,7 @@ async fn no_page_violates_wcag_in_either_theme_on_a_phone_or_a_desk() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_are_whole_on_paper_and_in_colours_somebody_else_chose() {
-    let mut house = house().await;
+    let house = house().await;
     let browser = Browser::open(1280, 900).await;
     for page in pages(&house).await {
         let open = async |width, medium, prefers: &[(&str, &str)]| {

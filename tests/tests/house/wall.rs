@@ -7,7 +7,7 @@ use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newcomer_finds_what_is_in_the_german_core_why_who_and_what_nobody_saw() {
-    let mut house = house().await;
+    let house = house().await;
     let browser = Browser::open(1400, 1000).await;
     let home = house.http_url();
     let follow = async |question: &str, link: &str| {

@@ -3,7 +3,7 @@
 //! Invariant: causes are counted of all rows or, where not all are read, of those shown, and the
 //! report says which.
 
-use super::content::{Content, Fact, Row, Table};
+use super::content::{Content, Fact, Row, Table, moment};
 use super::{Asked, heading, scope};
 use crate::api::Problem;
 use crate::web::access::Visit;
@@ -45,7 +45,7 @@ pub async fn content(visit: &Visit, asked: &Asked<'_>) -> Result<Content, Proble
     rows.truncate(MOST);
     let mut content = heading(visit, asked, "changes", "What changed, and why");
     content.facts = vec![
-        Fact::new("since", since.to_string()),
+        Fact::new("since", moment(since)),
         Fact::new("changes", show::number(total)),
     ];
     if rows.len() < usize::try_from(total).unwrap_or(usize::MAX) {
@@ -98,7 +98,7 @@ fn line(row: &PlacedChange) -> Row {
         vec![
             show::clean(&change.element_name, 64),
             row.site.to_string(),
-            change.at.to_string(),
+            moment(change.at),
             show::cause(&change.cause).to_owned(),
             show::words(&change.kind),
             show::clean(&change.text, 300),

@@ -5,6 +5,7 @@
 //! digest on every print; no cell of a CSV is a formula.
 
 use crate::api::Problem;
+use model::Instant;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -162,6 +163,13 @@ impl Content {
         let bytes = writer.into_inner().map_err(|_| Problem::Unreadable("report"))?;
         String::from_utf8(bytes).map_err(|_| Problem::Unreadable("report"))
     }
+}
+
+/// A moment in a cell: RFC 3339 in UTC, to the second.
+#[must_use]
+pub fn moment(at: Instant) -> String {
+    let whole = Instant(at.0.saturating_sub(at.0.rem_euclid(1_000_000)));
+    whole.to_string()
 }
 
 /// SHA-256 in hexadecimal.

@@ -3,7 +3,7 @@
 //! Invariants: a step that cannot be shown says so and none is left out; a pack that does not hold
 //! everything says how much it holds.
 
-use super::content::{Content, Fact, Row, Table};
+use super::content::{Content, Fact, Row, Table, moment};
 use super::{Asked, heading, register};
 use crate::api::Problem;
 use crate::api::query::bad;
@@ -149,7 +149,7 @@ async fn walk_back(visit: &Visit, finding: FindingId, tables: &mut [Vec<Row>; 3]
     life.extend(view.events.iter().map(|event| {
         Row::new(vec![
             key.clone(),
-            event.at.to_string(),
+            moment(event.at),
             show::words(&event.kind),
             show::cause(&event.cause).to_owned(),
             show::clean(event.person.as_deref().unwrap_or_default(), 100),
@@ -164,7 +164,7 @@ fn head(visit: &Visit, view: &FindingView, raw: Option<&Raw>, sighting: Option<&
     let result = &row.result;
     let missing = |what: &str| format!("{what} is not held any more");
     let at = |at: fn(&SightingRow) -> Instant| {
-        sighting.map_or_else(|| missing("the sighting"), |row| at(row).to_string())
+        sighting.map_or_else(|| missing("the sighting"), |row| moment(at(row)))
     };
     let sources = visit.policies.rule(&result.rule).map(|rule| {
         let named = rule.sources.iter().map(|source| {
@@ -195,13 +195,13 @@ fn head(visit: &Visit, view: &FindingView, raw: Option<&Raw>, sighting: Option<&
             show::confidence(result.confidence),
             row.life.state.to_string(),
             show::clean(row.life.owner.as_deref().unwrap_or("nobody"), 60),
-            row.opened.to_string(),
+            moment(row.opened),
             show::clean(&view.as_of, 32),
             show::clean(&view.policies, 80),
             show::clean(&view.knowledge, 80),
             view.digest
                 .map_or_else(|| missing("evidence"), |digest| digest.to_string()),
-            raw.map_or_else(|| missing("evidence"), |raw| raw.recorded.to_string()),
+            raw.map_or_else(|| missing("evidence"), |raw| moment(raw.recorded)),
             sighting.map_or_else(|| missing("the sighting"), |row| row.agent.to_string()),
             sighting.map_or_else(
                 || missing("the sighting"),

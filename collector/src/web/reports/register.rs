@@ -3,7 +3,7 @@
 //! Invariant: a register that does not name everything says how much it names; what has no known
 //! maker is told beside it, for it may belong here.
 
-use super::content::{Content, Fact, Row, Table};
+use super::content::{Content, Fact, Row, Table, moment};
 use super::{Asked, heading, scope};
 use crate::api::Problem;
 use crate::web::access::Visit;
@@ -158,7 +158,7 @@ fn entry(row: &FindingRow) -> Row {
             show::clean(life.owner.as_deref().unwrap_or_default(), 60),
             show::clean(planned.unwrap_or_default(), 32),
             show::clean(waived.unwrap_or_default(), 32),
-            row.opened.to_string(),
+            moment(row.opened),
             show::confidence(*confidence),
             row.finding.to_string(),
         ],

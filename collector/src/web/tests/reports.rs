@@ -199,3 +199,19 @@ async fn what_waits_leads_to_the_rows_it_counts() {
         assert!(now.contains(words), "{words}");
     }
 }
+
+#[tokio::test]
+async fn a_page_about_one_site_names_its_zone_where_it_is_declared() {
+    let house = House::new();
+    // ber-1 is declared, lon-2 is not.
+    for (element, zone) in [(0, true), (1, false)] {
+        let page = house
+            .get(&format!("/elements/{}", element_id(element)))
+            .await
+            .body;
+        assert_eq!(page.contains(" data-zone=\"Europe/Berlin\""), zone, "{element}");
+    }
+    let page = house.get(&format!("/findings/{}", finding_id(0))).await.body;
+    assert!(page.contains(" data-zone=\"Europe/Berlin\""));
+    assert!(!house.get("/").await.body.contains("data-zone"));
+}
