@@ -3,7 +3,7 @@
 //! Invariant: both sides are checked before they are compared; worked examples
 //! are no part of the law and are left out.
 
-use super::{Failure, load, pack_text, print, written};
+use super::{Failure, load, pack_text, written};
 use crate::packs::texts_of;
 use ::policy::Policies;
 use ::policy::policies::Text;
@@ -16,7 +16,7 @@ use toml::{Table, Value};
 type Keys = BTreeMap<String, String>;
 
 pub(super) fn diff(old: &Path, new: &Path) -> Result<(), Failure> {
-    let (old, new) = (rules(old)?, rules(new)?);
+    let ((old, _), (new, notice)) = (rules(old)?, rules(new)?);
     let mut out = String::new();
     let ids: BTreeSet<_> = old.keys().chain(new.keys()).collect();
     for id in ids {
@@ -36,7 +36,7 @@ pub(super) fn diff(old: &Path, new: &Path) -> Result<(), Failure> {
     if out.is_empty() {
         out.push_str("# no rule changes\n");
     }
-    out.push_str(&format!("# {}\n", print::DISCLAIMER));
+    out.push_str(&format!("# {notice}\n"));
     written(std::io::stdout().write_all(out.as_bytes()))
 }
 
@@ -44,17 +44,17 @@ fn title(rule: &Keys) -> &str {
     rule.get("title").map_or("", String::as_str)
 }
 
-/// Rules of a path by key.
-fn rules(path: &Path) -> Result<BTreeMap<String, Keys>, Failure> {
-    let only = |texts: Vec<Text>| texts.into_iter().map(|(_, text)| text).collect();
-    let texts: Vec<String> = if path == Path::new("built-in") {
-        only(Policies::built_in_texts())
+/// Rules of a path by key, and what stands beside whatever the packs say.
+fn rules(path: &Path) -> Result<(BTreeMap<String, Keys>, String), Failure> {
+    let only = |texts: Vec<Text>| -> Vec<String> { texts.into_iter().map(|(_, text)| text).collect() };
+    let (policies, texts) = if path == Path::new("built-in") {
+        let policies = Policies::built_in().map_err(|error| Failure::configuration(&error))?;
+        (policies, only(Policies::built_in_texts()))
     } else if path.is_dir() {
-        load(path)?;
-        only(texts_of(path).map_err(|error| Failure::configuration(&error))?)
+        let texts = texts_of(path).map_err(|error| Failure::configuration(&error))?;
+        (load(path)?, only(texts))
     } else {
-        load(path)?;
-        vec![pack_text(path)?]
+        (load(path)?, vec![pack_text(path)?])
     };
     let mut rules = BTreeMap::new();
     for text in texts {
@@ -70,7 +70,7 @@ fn rules(path: &Path) -> Result<BTreeMap<String, Keys>, Failure> {
             }
         }
     }
-    Ok(rules)
+    Ok((rules, policies.notice()))
 }
 
 fn flatten(key: &str, value: &Value, keys: &mut Keys) {
