@@ -7,6 +7,7 @@ use model::{AgentId, Instant as Micros};
 use prost::bytes::Bytes;
 use std::path::Path;
 use std::time::Instant;
+use store::past::Past;
 use store::record::{AgentHello, IncomingReport, Verdict};
 use store::{SqliteStore, Store};
 
@@ -51,6 +52,12 @@ impl Bare {
     /// The store itself.
     #[must_use]
     pub fn store(&self) -> &dyn Store {
+        &self.store
+    }
+
+    /// The same as it was on any day.
+    #[must_use]
+    pub fn past(&self) -> &dyn Past {
         &self.store
     }
 
