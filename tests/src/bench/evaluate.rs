@@ -68,6 +68,12 @@ pub async fn evaluate(elements: usize, note: impl Fn(&str)) -> Result<Figures, B
     let bare = stored(folder.path(), elements).await?;
     note("its identification");
     pass(bare.store(), Knowledge::built_in().map_err(broken)?, elements).await?;
+    let version = StageVersion {
+        stage: Stage::Unit,
+        version: ::identify::units::RULES.to_owned(),
+    };
+    bare.store().adopt_version(&version, NOW).await?;
+    while collector::units::step(bare.store(), bare.units(), NOW).await? > 0 {}
     bare.store()
         .declare(&[site()?], &declared(elements)?, NOW)
         .await?;

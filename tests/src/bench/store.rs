@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Instant;
 use store::past::Past;
 use store::record::{AgentHello, IncomingReport, Verdict};
-use store::{SqliteStore, Store};
+use store::{SqliteStore, Store, Units};
 
 /// Reports committed in one transaction: what an agent may send beyond the last acknowledgement.
 const GROUP: usize = 256;
@@ -52,6 +52,12 @@ impl Bare {
     /// The store itself.
     #[must_use]
     pub fn store(&self) -> &dyn Store {
+        &self.store
+    }
+
+    /// The same, for what concerns units.
+    #[must_use]
+    pub fn units(&self) -> &dyn Units {
         &self.store
     }
 
