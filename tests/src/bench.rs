@@ -12,6 +12,7 @@ mod store;
 mod line;
 mod unchanged;
 pub mod identify;
+pub mod evaluate;
 pub mod poll;
 pub mod view;
 

@@ -139,7 +139,7 @@ pub struct Rule {
     pub succeeded_on: Option<Date>,
 }
 
-/// An exception that holds where the operator declares its tag.
+/// An exception that holds where the operator declares its tag, or a day in the life of the thing shows it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exemption {
@@ -147,6 +147,9 @@ pub struct Exemption {
     pub tag: String,
     /// What it says.
     pub words: String,
+    /// The day that shows it, where it is told; what is not told shows nothing.
+    #[serde(default)]
+    pub shown_by: Option<DateTest>,
     /// Its last day, if it has one.
     #[serde(default)]
     pub until: Option<PartialDate>,

@@ -10,7 +10,7 @@ pub use text::{PackError, Text};
 
 use crate::affiliation::Affiliations;
 use crate::country::{Countries, Stands};
-use crate::pack::{Affiliates, Country, Effect, List, Mode, Pack, Rule, Whose};
+use crate::pack::{Affiliates, Country, Effect, List, Mode, Pack, Rule, Status, Whose};
 use crate::question::Question;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeSet, HashMap};
@@ -364,6 +364,26 @@ impl Policies {
                     &rule.id,
                     "this rule key is used twice; keys are unique over all packs",
                 ));
+            }
+            if !rule
+                .id
+                .strip_prefix(code)
+                .is_some_and(|rest| rest.starts_with('-'))
+            {
+                return wrong(
+                    &rule.id,
+                    "a rule key begins with the code of its pack, e.g. \"DE-…\"",
+                );
+            }
+            if rule.actions.is_empty() && rule.effect != Effect::None {
+                return wrong("actions", "name at least one act, e.g. [\"use\"]");
+            }
+            if rule.status == Status::Superseded && rule.superseded_by.is_empty() && rule.time.ends.is_none()
+            {
+                return wrong(
+                    "status",
+                    "say what replaced it in `superseded_by`, or when it ended in `time.ends`",
+                );
             }
             if rule.sources.is_empty() {
                 return wrong("sources", "name at least one source with its grade");

@@ -8,7 +8,7 @@ use crate::pack::{Effect, Rule};
 use crate::part::Part;
 use crate::policies::Policies;
 use crate::question::Question;
-use crate::recall::{OfPart, Recall};
+use crate::recall::{OfPart, Recall, Said};
 use crate::share::{Capped, Counts, Stand, capped, listed};
 use model::{ElementId, Place, ResultClass, RuleResult, Severity, Standing};
 use serde::Serialize;
@@ -212,12 +212,10 @@ pub struct Comparison<'a> {
 struct Caps(BTreeMap<String, Counts>);
 
 impl Caps {
-    fn take(&mut self, stands: &[Stand<'_>]) {
-        for stand in stands {
-            match self.0.get_mut(&stand.rule.id) {
-                Some(counts) => counts.take(stand),
-                None => self.0.entry(stand.rule.id.clone()).or_default().take(stand),
-            }
+    fn take(&mut self, stand: &Stand<'_>) {
+        match self.0.get_mut(&stand.rule.id) {
+            Some(counts) => counts.take(stand),
+            None => self.0.entry(stand.rule.id.clone()).or_default().take(stand),
         }
     }
 
@@ -257,20 +255,34 @@ fn is_open(policies: &Policies, rule: &Rule, class: ResultClass) -> bool {
     class.opens_finding() && (rule.effect != Effect::Cap || listed(rule, policies).is_none())
 }
 
-fn keys(asset: &Asset, one: &OfPart<'_, '_>) -> [(By, String); 7] {
-    let said = &one.1;
-    let role = asset.place.role.map_or("unknown", model::Role::as_str);
-    let date = said.deadline.map(|date| date.to_string());
-    let month = date.map(|date| date.get(..7).map_or_else(|| date.clone(), str::to_owned));
+/// What a finding is grouped by; what [`made`] made of it is told beside it.
+fn keys<'k>(asset: &'k Asset, said: &'k Said<'_>, [law_and_role, month]: &'k [String; 2]) -> [(By, &'k str); 7] {
     [
-        (By::Rule, said.rule.id.clone()),
-        (By::Class, said.class.as_str().to_owned()),
-        (By::Site, asset.place.site.as_str().to_owned()),
-        (By::Role, role.to_owned()),
-        (By::Supplier, said.supplier.to_string()),
-        (By::LawAndRole, format!("{} {role}", said.rule.jurisdiction)),
-        (By::Month, month.unwrap_or_else(|| "no date".to_owned())),
+        (By::Rule, &said.rule.id),
+        (By::Class, said.class.as_str()),
+        (By::Site, asset.place.site.as_str()),
+        (By::Role, asset.place.role.map_or("unknown", model::Role::as_str)),
+        (By::Supplier, &said.supplier),
+        (By::LawAndRole, law_and_role),
+        (By::Month, month),
     ]
+}
+
+/// The law and the role, and the month of the date.
+fn made(asset: &Asset, said: &Said<'_>) -> [String; 2] {
+    let role = asset.place.role.map_or("unknown", model::Role::as_str);
+    let mut month = said.deadline.map_or("no date".to_owned(), |date| date.to_string());
+    month.truncate(7);
+    [format!("{} {role}", said.rule.jurisdiction), month]
+}
+
+/// Tells the row of a key, made where there is none.
+fn note<T: Default>(groups: &mut Groups<T>, by: By, key: &str, tell: impl FnOnce(&mut T)) {
+    let rows = groups.entry(by).or_default();
+    match rows.get_mut(key) {
+        Some(row) => tell(row),
+        None => tell(rows.entry(key.to_owned()).or_default()),
+    }
 }
 
 /// The more urgent of two.
@@ -307,30 +319,30 @@ impl<'a> Survey<'a> {
             .recall
             .standing(&asset.place, &said, asset.maker_known, asset.complete);
         *exposure.standings.entry(standing).or_default() += 1;
-        let mut met = BTreeSet::new();
         let policies = self.recall.policies();
-        for one in said
+        let open = said
             .iter()
-            .filter(|(_, said)| is_open(policies, said.rule, said.class))
-        {
+            .filter(|(_, said)| is_open(policies, said.rule, said.class));
+        let open: Vec<(&Said<'_>, [String; 2])> = open.map(|(_, said)| (said, made(asset, said))).collect();
+        let mut met = BTreeSet::new();
+        for (said, made) in &open {
             exposure.findings += 1;
-            for (by, key) in keys(asset, one) {
-                let group = exposure
-                    .groups
-                    .entry(by)
-                    .or_default()
-                    .entry(key.clone())
-                    .or_default();
-                group.findings += 1;
-                group.possible += u64::from(one.1.confidence < RuleResult::CERTAIN);
-                group.worst = worse(group.worst, Some(one.1.severity));
-                if met.insert((by, key)) {
-                    price(asset, &mut group.elements, &mut group.cost, &mut group.unpriced);
-                }
+            for (by, key) in keys(asset, said, made) {
+                let once = met.insert((by, key));
+                note(&mut exposure.groups, by, key, |group| {
+                    group.findings += 1;
+                    group.possible += u64::from(said.confidence < RuleResult::CERTAIN);
+                    group.worst = worse(group.worst, Some(said.severity));
+                    if once {
+                        price(asset, &mut group.elements, &mut group.cost, &mut group.unpriced);
+                    }
+                });
             }
         }
-        let stands = self.recall.stands(&asset.place, &asset.parts, asset.maker_known);
-        self.caps.take(&stands);
+        let (recall, caps) = (&mut self.recall, &mut self.caps);
+        recall.stands(&asset.place, &asset.parts, asset.maker_known, |stand| {
+            caps.take(stand)
+        });
     }
 
     /// Takes over what another one counted of the rest of the population.
@@ -389,46 +401,33 @@ impl<'a> Comparison<'a> {
         };
         let was = was.map_or_else(BTreeMap::new, |(_, found)| found);
         let is = is.map_or_else(BTreeMap::new, |(_, found)| found);
-        let mut met = BTreeSet::new();
+        let mut moves = Vec::new();
         for (key, one) in &is {
-            match was.get(key) {
-                None => self.count(asset, one, &mut met, |change| change.opened += 1, true),
-                Some(old) if differ(old, one) => {
-                    self.count(asset, one, &mut met, |change| change.changed += 1, false);
-                }
+            let old = was.get(key);
+            let way = match old {
+                None => Way::Opens,
+                Some(old) if differ(old, one) => Way::Changes,
                 Some(_) => continue,
-            }
-            self.example(asset, was.get(key), Some(one));
+            };
+            self.example(asset, old, Some(one));
+            moves.push((way, asset, &one.1, made(asset, &one.1)));
         }
         for (_, one) in was.iter().filter(|(key, _)| !is.contains_key(*key)) {
-            self.count(other, one, &mut met, |change| change.closed += 1, false);
             self.example(other, Some(one), None);
+            moves.push((Way::Closes, other, &one.1, made(other, &one.1)));
         }
-    }
-
-    fn count(
-        &mut self,
-        asset: &Asset,
-        one: &OfPart<'_, '_>,
-        met: &mut BTreeSet<Option<(By, String)>>,
-        add: impl Fn(&mut Change),
-        opens: bool,
-    ) {
-        let mut note = |change: &mut Change, key: Option<(By, String)>| {
-            add(change);
-            if opens && met.insert(key) {
-                price(
-                    asset,
-                    &mut change.elements,
-                    &mut change.cost,
-                    &mut change.unpriced,
-                );
+        let mut met = BTreeSet::new();
+        for (way, asset, said, made) in &moves {
+            let opens = *way == Way::Opens;
+            let first = opens && met.insert(None);
+            self.difference.total.take(*way, first.then_some(asset));
+            for (by, key) in keys(asset, said, made) {
+                let first = opens && met.insert(Some((by, key)));
+                let groups = &mut self.difference.groups;
+                note(groups, by, key, |change| {
+                    change.take(*way, first.then_some(asset))
+                });
             }
-        };
-        note(&mut self.difference.total, None);
-        for (by, key) in keys(asset, one) {
-            let groups = self.difference.groups.entry(by).or_default();
-            note(groups.entry(key.clone()).or_default(), Some((by, key)));
         }
     }
 
@@ -483,7 +482,27 @@ impl<'a> Comparison<'a> {
     }
 }
 
+/// What becomes of a finding from the first answer to the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Opens,
+    Closes,
+    Changes,
+}
+
 impl Change {
+    /// Counts a finding, and its element where that was not counted yet.
+    fn take(&mut self, way: Way, element: Option<&Asset>) {
+        *match way {
+            Way::Opens => &mut self.opened,
+            Way::Closes => &mut self.closed,
+            Way::Changes => &mut self.changed,
+        } += 1;
+        if let Some(asset) = element {
+            price(asset, &mut self.elements, &mut self.cost, &mut self.unpriced);
+        }
+    }
+
     fn merge(&mut self, other: &Self) {
         self.opened += other.opened;
         self.closed += other.closed;
@@ -505,7 +524,9 @@ fn open<'p, 'a>(
 ) -> BTreeMap<Key<'p, 'a>, OfPart<'p, 'a>> {
     let said = recall.ask(&asset.place, &asset.parts);
     let policies = recall.policies();
-    caps.take(&recall.stands(&asset.place, &asset.parts, asset.maker_known));
+    recall.stands(&asset.place, &asset.parts, asset.maker_known, |stand| {
+        caps.take(stand)
+    });
     said.into_iter()
         .filter(|(_, said)| is_open(policies, said.rule, said.class))
         .map(|one| {

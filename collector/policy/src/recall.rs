@@ -6,7 +6,7 @@
 
 use crate::date::PartialDate;
 use crate::evaluate::{Adding, judge_part, nothing_known, unit_first};
-use crate::pack::Rule;
+use crate::pack::{Effect, Rule};
 use crate::part::{Part, Told};
 use crate::policies::Policies;
 use crate::question::Question;
@@ -48,12 +48,37 @@ pub struct Recall<'a> {
     only: Option<&'a BTreeSet<String>>,
     most: usize,
     hasher: RandomState,
+    numbers: HashMap<String, usize>,
+    laws: Vec<Law>,
+    voices: HashMap<String, Vec<Voice>>,
     places: Table<PlaceKey>,
     parts: Table<PartKey>,
     last: usize,
-    said: HashMap<(usize, usize), Arc<[Said<'a>]>>,
-    stands: HashMap<(usize, usize, bool), Arc<[Stand<'a>]>>,
+    undeclared: HashMap<(usize, usize), bool>,
+    said: HashMap<Key, Arc<[Said<'a>]>>,
+    stands: HashMap<(Key, bool), Arc<[Stand<'a>]>>,
     nothing: Arc<[Said<'a>]>,
+}
+
+/// Numbers of a jurisdiction, a place and a part. No rule asks for the law of another jurisdiction, so
+/// that places and parts are alike under each by themselves.
+type Key = (usize, usize, usize);
+
+/// What is known of the law of one jurisdiction.
+#[derive(Debug)]
+struct Law {
+    code: String,
+    /// No rule at all is known there, so that nothing is clear.
+    silent: bool,
+    /// A cap is heard there.
+    caps: bool,
+}
+
+/// Whether a rule of one jurisdiction could speak of a supplier: as that of a unit, of a component.
+#[derive(Debug, Clone, Default)]
+struct Voice {
+    unit: Option<bool>,
+    component: Option<bool>,
 }
 
 impl<'a> Recall<'a> {
@@ -66,9 +91,13 @@ impl<'a> Recall<'a> {
             only: None,
             most: MOST,
             hasher: RandomState::new(),
+            numbers: HashMap::new(),
+            laws: Vec::new(),
+            voices: HashMap::new(),
             places: Table::default(),
             parts: Table::default(),
             last: 0,
+            undeclared: HashMap::new(),
             said: HashMap::new(),
             stands: HashMap::new(),
             nothing: Arc::from([]),
@@ -103,21 +132,28 @@ impl<'a> Recall<'a> {
     /// What every rule says of the parts at the place; in no order that means anything.
     pub fn ask<'p>(&mut self, place: &Place, parts: &'p [Part]) -> Vec<OfPart<'p, 'a>> {
         self.forget();
+        let laws = self.laws(place);
         let mut found: Vec<(&Part, Arc<[Said<'a>]>)> = Vec::new();
+        let mut at = None;
         for part in unit_first(parts) {
-            // Most parts are of makers that no rule here speaks of: that is found out sooner than remembered.
-            if !self.spoken_of(place, part) {
-                continue;
-            }
-            let at = self.place(place);
-            let said = self.part(at, place, part);
-            if !said.is_empty() {
-                found.push((part, said));
+            let mut of = None;
+            for &law in &laws {
+                // Most parts are of makers that no rule here speaks of: that is found out sooner than remembered.
+                if !self.spoken_of(law, part) {
+                    continue;
+                }
+                let at = *at.get_or_insert_with(|| self.place(place));
+                let of = *of.get_or_insert_with(|| self.of(part));
+                let said = self.part((law, at, of), place, part);
+                if !said.is_empty() {
+                    found.push((part, said));
+                }
             }
         }
         let mut adding = Adding::default();
         let mut kept = Vec::new();
         for (part, said) in &found {
+            // A rule is of one jurisdiction, so that what another said of the part need not be kept.
             adding.next_part();
             for one in said.iter() {
                 if adding.adds(part, &one.rule.id, &one.supplier, one.class) {
@@ -136,60 +172,135 @@ impl<'a> Recall<'a> {
         maker_known: bool,
         complete: bool,
     ) -> Standing {
-        let at = self.place(place);
-        let Some(place) = self.places.get(at) else {
-            return Standing::Unknown;
-        };
+        let laws = self.laws(place);
+        let silent = laws.is_empty()
+            || laws
+                .iter()
+                .any(|&law| self.laws.get(law).is_none_or(|law| law.silent));
+        let mut undeclared: Vec<&String> = Vec::new();
+        if said.iter().any(|(_, one)| one.class == ResultClass::NotBound) {
+            let at = self.place(place);
+            let codes = place.jurisdictions.iter().zip(&laws);
+            undeclared.extend(
+                codes
+                    .filter(|(code, law)| self.undeclared(at, **law, place, code))
+                    .map(|(code, _)| code),
+            );
+        }
         let heard = said.iter().map(|(_, one)| Heard {
             class: one.class,
             confidence: one.confidence,
             jurisdiction: &one.rule.jurisdiction,
         });
-        of_all(&place.undeclared, heard, maker_known && !place.silent, complete)
+        let asks_in_vain = |code: &str| undeclared.iter().any(|undeclared| *undeclared == code);
+        of_all(asks_in_vain, heard, maker_known && !silent, complete)
     }
 
-    /// How the place stands to every cap that could count it.
-    pub(crate) fn stands(&mut self, place: &Place, parts: &[Part], maker_known: bool) -> Arc<[Stand<'a>]> {
-        let at = self.place(place);
+    /// Tells how the place stands to every cap that could count it.
+    pub(crate) fn stands(
+        &mut self,
+        place: &Place,
+        parts: &[Part],
+        maker_known: bool,
+        mut tell: impl FnMut(&Stand<'a>),
+    ) {
         let nobody = Part::nobody();
         let unit = parts
             .iter()
             .find(|part| part.component.is_none())
             .unwrap_or(&nobody);
-        let key = (at, self.of(unit), maker_known);
-        let (policies, question) = (self.policies, self.question);
-        let worked_out = || stand(policies, &question, place, unit, maker_known);
-        Arc::clone(self.stands.entry(key).or_insert_with(|| worked_out().into()))
+        for (code, law) in place.jurisdictions.iter().zip(self.laws(place)) {
+            if !self.laws.get(law).is_some_and(|law| law.caps) {
+                continue;
+            }
+            let key = ((law, self.place(place), self.of(unit)), maker_known);
+            let (policies, question) = (self.policies, self.question);
+            let worked_out = || stand(policies, &question, code, place, unit, maker_known);
+            let stands = self.stands.entry(key).or_insert_with(|| worked_out().into());
+            stands.iter().for_each(&mut tell);
+        }
     }
 
-    /// Whether some rule could speak of the part at all.
-    fn spoken_of(&self, place: &Place, part: &Part) -> bool {
-        let any_maker = part.component.is_none();
-        let named = |who: &Option<Attribution>, any_maker: bool| {
-            who.as_ref().is_some_and(|who| {
-                place.jurisdictions.iter().any(|code| {
-                    let mut rules =
-                        self.policies
-                            .candidates(code, &who.supplier.id, any_maker, &self.question);
-                    rules.any(|rule| self.hears(&rule.id))
-                })
-            })
+    /// The numbers of the jurisdictions of a place.
+    fn laws(&mut self, place: &Place) -> Vec<usize> {
+        let number = |code: &String| match self.numbers.get(code) {
+            Some(&number) => number,
+            None => self.law(code),
         };
-        named(&part.maker, any_maker) || named(&part.brand, false)
+        place.jurisdictions.iter().map(number).collect()
     }
 
-    fn part(&mut self, at: usize, place: &Place, part: &Part) -> Arc<[Said<'a>]> {
-        let key = (at, self.of(part));
+    fn law(&mut self, code: &str) -> usize {
+        let mut place = Place::nowhere();
+        place.jurisdictions.insert(code.to_owned());
+        let rules = self.policies.pack(code).into_iter().flat_map(|pack| &pack.rules);
+        let mut caps = rules.filter(|rule| rule.effect == Effect::Cap);
+        let law = Law {
+            code: code.to_owned(),
+            silent: !nothing_known(&place, self.policies).is_empty(),
+            caps: caps.any(|rule| self.hears(&rule.id)),
+        };
+        let number = self.laws.len();
+        self.laws.push(law);
+        self.numbers.insert(code.to_owned(), number);
+        number
+    }
+
+    /// Whether the operator declares nothing about a jurisdiction that asks.
+    fn undeclared(&mut self, at: usize, law: usize, place: &Place, code: &str) -> bool {
+        let policies = self.policies;
+        let asked = || policies.undeclared(&place.tags, &BTreeSet::from([code.to_owned()]));
+        *self
+            .undeclared
+            .entry((at, law))
+            .or_insert_with(|| !asked().is_empty())
+    }
+
+    /// Whether some rule of a jurisdiction could speak of the part at all.
+    fn spoken_of(&mut self, law: usize, part: &Part) -> bool {
+        let unit = part.component.is_none();
+        let mut speaks = |who: &Option<Attribution>, unit: bool| {
+            who.as_ref()
+                .is_some_and(|who| self.speaks(law, &who.supplier.id, unit))
+        };
+        speaks(&part.maker, unit) || speaks(&part.brand, false)
+    }
+
+    fn speaks(&mut self, law: usize, supplier: &str, unit: bool) -> bool {
+        let of = |voice: &Voice| if unit { voice.unit } else { voice.component };
+        let known = self.voices.get(supplier).and_then(|voices| voices.get(law));
+        if let Some(known) = known.and_then(of) {
+            return known;
+        }
+        let Some(code) = self.laws.get(law).map(|law| &law.code) else {
+            return false;
+        };
+        let mut rules = self.policies.candidates(code, supplier, unit, &self.question);
+        let speaks = rules.any(|rule| self.hears(&rule.id));
+        let voices = self.voices.entry(supplier.to_owned()).or_default();
+        if voices.len() <= law {
+            voices.resize(law + 1, Voice::default());
+        }
+        if let Some(voice) = voices.get_mut(law) {
+            let known = if unit {
+                &mut voice.unit
+            } else {
+                &mut voice.component
+            };
+            *known = Some(speaks);
+        }
+        speaks
+    }
+
+    fn part(&mut self, key: Key, place: &Place, part: &Part) -> Arc<[Said<'a>]> {
         if let Some(known) = self.said.get(&key) {
             return Arc::clone(known);
         }
-        let codes = place.jurisdictions.iter();
-        let results = codes.flat_map(|code| {
-            judge_part(code, place, part, self.policies, &self.question, |rule| {
-                self.hears(&rule.id)
-            })
+        let code = self.laws.get(key.0).map_or("", |law| &law.code);
+        let results = judge_part(code, place, part, self.policies, &self.question, |rule| {
+            self.hears(&rule.id)
         });
-        let said: Vec<Said<'a>> = results.filter_map(|result| self.brief(&result)).collect();
+        let said: Vec<Said<'a>> = results.iter().filter_map(|result| self.brief(result)).collect();
         let said = if said.is_empty() {
             Arc::clone(&self.nothing)
         } else {
@@ -216,10 +327,9 @@ impl<'a> Recall<'a> {
             return self.last;
         }
         let hash = self.hasher.hash_one(PlaceFacts(place));
-        let policies = self.policies;
         self.last = self
             .places
-            .find(hash, |key| key.is(place), || PlaceKey::of(place, policies));
+            .find(hash, |key| key.is(place), || PlaceKey::of(place));
         self.last
     }
 
@@ -229,9 +339,12 @@ impl<'a> Recall<'a> {
     }
 
     fn forget(&mut self) {
-        if self.said.len() + self.stands.len() + self.places.len() + self.parts.len() > self.most {
+        let keys = self.places.len() + self.parts.len() + self.voices.len() + self.undeclared.len();
+        if self.said.len() + self.stands.len() + keys > self.most {
             self.places = Table::default();
             self.parts = Table::default();
+            self.voices.clear();
+            self.undeclared.clear();
             self.said.clear();
             self.stands.clear();
         }
@@ -276,36 +389,25 @@ impl<K> Table<K> {
     }
 }
 
-/// What of a place a rule can ask for, and what holds there whatever stands there.
+/// What of a place a rule can ask for.
 #[derive(Debug)]
 struct PlaceKey {
-    jurisdictions: BTreeSet<String>,
     role: Option<Role>,
     generations: BTreeSet<String>,
     tags: BTreeSet<String>,
-    /// Jurisdictions about which the operator declares nothing.
-    undeclared: Vec<String>,
-    /// Whether no rule at all is known somewhere, so that nothing is clear.
-    silent: bool,
 }
 
 impl PlaceKey {
-    fn of(place: &Place, policies: &Policies) -> Self {
+    fn of(place: &Place) -> Self {
         Self {
-            jurisdictions: place.jurisdictions.clone(),
             role: place.role,
             generations: place.generations.clone(),
             tags: place.tags.clone(),
-            undeclared: policies.undeclared(&place.tags, &place.jurisdictions),
-            silent: !nothing_known(place, policies).is_empty(),
         }
     }
 
     fn is(&self, place: &Place) -> bool {
-        self.role == place.role
-            && self.tags == place.tags
-            && self.generations == place.generations
-            && self.jurisdictions == place.jurisdictions
+        self.role == place.role && self.generations == place.generations && self.tags == place.tags
     }
 }
 
@@ -314,7 +416,7 @@ struct PlaceFacts<'p>(&'p Place);
 impl Hash for PlaceFacts<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let place = self.0;
-        (&place.jurisdictions, place.role, &place.generations, &place.tags).hash(state);
+        (place.role, &place.generations, &place.tags).hash(state);
     }
 }
 

@@ -190,11 +190,11 @@ impl Matter<'_> {
             .map_or_else(|| "told as new".to_owned(), |day| format!("acquired {day}"))
     }
 
-    /// The class where the day of acquisition would settle it: a part may have come after the
-    /// unit did, so nothing can be presumed of its day.
+    /// The class where the day of acquisition would settle it. Nothing can be presumed of it where it is
+    /// told and not exact enough, nor of that of a part, which may have come after the unit did.
     fn undated(&self, class: ResultClass) -> ResultClass {
         let untold = self.part.told.presence == Some(Presence::Untold);
-        if self.part.component.is_none() && !untold {
+        if self.part.component.is_none() && self.part.acquired.is_none() && !untold {
             class
         } else {
             ResultClass::ConditionUnknown

@@ -65,15 +65,16 @@ pub struct Capped {
     pub why: String,
 }
 
-/// How a unit at a place stands to every cap that binds there.
+/// How a unit at a place stands to every cap of a jurisdiction that binds there.
 pub(crate) fn stand<'a>(
     policies: &'a Policies,
     question: &Question<'_>,
+    code: &str,
     place: &Place,
     unit: &Part,
     maker_known: bool,
 ) -> Vec<Stand<'a>> {
-    let packs = place.jurisdictions.iter().filter_map(|code| policies.pack(code));
+    let packs = policies.pack(code).into_iter();
     let caps = packs
         .flat_map(|pack| &pack.rules)
         .filter(|rule| rule.effect == Effect::Cap && bound(rule, place).holds != Holds::No);

@@ -25,7 +25,8 @@ pub fn standing(
         confidence: result.confidence,
         jurisdiction: &result.jurisdiction,
     });
-    of_all(&undeclared, said, maker_known, complete)
+    let asks_in_vain = |code: &str| undeclared.iter().any(|undeclared| undeclared == code);
+    of_all(asks_in_vain, said, maker_known, complete)
 }
 
 /// As much of a result as its element's standing depends on.
@@ -36,9 +37,9 @@ pub(crate) struct Heard<'a> {
     pub(crate) jurisdiction: &'a str,
 }
 
-/// [`standing`], given the jurisdictions about which the operator declares nothing.
+/// [`standing`], given whether the operator declares nothing about a jurisdiction that asks.
 pub(crate) fn of_all<'a>(
-    undeclared: &[String],
+    asks_in_vain: impl Fn(&str) -> bool,
     said: impl Iterator<Item = Heard<'a>>,
     maker_known: bool,
     complete: bool,
@@ -52,7 +53,7 @@ pub(crate) fn of_all<'a>(
     for one in said {
         let silent = match one.class {
             ResultClass::NoRuleKnown => true,
-            ResultClass::NotBound => undeclared.iter().any(|code| code == one.jurisdiction),
+            ResultClass::NotBound => asks_in_vain(one.jurisdiction),
             _ => false,
         };
         if silent {

@@ -5,7 +5,7 @@
 
 use crate::date::PartialDate;
 use crate::facts::Band;
-use crate::pack::{DateOf, Level, Rule, Segment, State};
+use crate::pack::{DateOf, DateTest, Level, Rule, Segment, State};
 use crate::part::{Depth, Part, Presence};
 use crate::question::Question;
 use crate::scope::{Answer, Holds, declared};
@@ -63,13 +63,28 @@ pub fn thing(
         thing.purpose(&mut answer);
     }
     thing.dates(question, &mut answer);
-    for exemption in rule
-        .exempt
-        .iter()
-        .filter(|exemption| place.tags.contains(&exemption.tag))
-    {
+    for exemption in &rule.exempt {
+        let shown = exemption.shown_by.as_ref().and_then(|test| {
+            let told = part.told.day(test.of, part.acquired)?;
+            Some(within(test, Some(told)))
+        });
+        let declared = place.tags.contains(&exemption.tag);
+        if !declared && shown == Some(Holds::Unknown) {
+            let words = format!(
+                "Thing: whether an exception holds turns on a more exact day ({})",
+                exemption.words
+            );
+            answer.and(Holds::Unknown, words);
+        }
+        let claimed = if declared {
+            format!("you declared {}", exemption.tag)
+        } else if shown == Some(Holds::Yes) {
+            "the day that is told shows an exception".to_owned()
+        } else {
+            continue;
+        };
         let over = exemption.until.is_some_and(|until| until.last() < question.as_of);
-        let words = format!("Thing: you declared {} ({})", exemption.tag, exemption.words);
+        let words = format!("Thing: {claimed} ({})", exemption.words);
         match exemption.until {
             Some(until) if over => answer.and(Holds::Yes, format!("{words}, which ended on {until}")),
             _ => answer.and(Holds::No, words),
@@ -423,22 +438,10 @@ impl Thing<'_> {
                 || format!("its own day of being {of} is not declared"),
                 |day| format!("{of} {day}"),
             );
-            let limits = [(test.until, true), (test.after, false)];
-            for (limit, until) in limits
-                .into_iter()
-                .filter_map(|(limit, until)| Some((limit?, until)))
-            {
-                let holds = day.map_or(Holds::Unknown, |day: PartialDate| {
-                    let (before, past) = (day.last() <= limit.last(), day.first() > limit.last());
-                    if until {
-                        compare(before, past)
-                    } else {
-                        compare(past, before)
-                    }
-                });
+            for (limit, until) in limits(test) {
                 let which = if until { "on or before" } else { "after" };
                 answer.and(
-                    holds,
+                    within_limit(day, limit, until),
                     format!("Thing: only what was {of} {which} {limit} ({shown})"),
                 );
             }
@@ -459,6 +462,32 @@ impl Thing<'_> {
             _ => of_place,
         }
     }
+}
+
+/// The ends of a test, each with whether it is the last day.
+fn limits(test: &DateTest) -> impl Iterator<Item = (PartialDate, bool)> {
+    let ends = [(test.until, true), (test.after, false)].into_iter();
+    ends.filter_map(|(limit, until)| Some((limit?, until)))
+}
+
+fn within_limit(day: Option<PartialDate>, limit: PartialDate, until: bool) -> Holds {
+    day.map_or(Holds::Unknown, |day| {
+        let (before, past) = (day.last() <= limit.last(), day.first() > limit.last());
+        if until {
+            compare(before, past)
+        } else {
+            compare(past, before)
+        }
+    })
+}
+
+/// Whether a day meets every end of a test.
+fn within(test: &DateTest, day: Option<PartialDate>) -> Holds {
+    let mut answer = Answer::new();
+    for (limit, until) in limits(test) {
+        answer.and(within_limit(day, limit, until), String::new());
+    }
+    answer.holds
 }
 
 fn compare(yes: bool, no: bool) -> Holds {

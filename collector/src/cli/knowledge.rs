@@ -167,7 +167,10 @@ async fn foresee(config: &Path, json: bool, places: &[PathBuf]) -> Result<(), Fa
         .map_err(|e| Failure::other(&e))?;
     store.close().await;
     if json {
-        super::print(&serde_json::json!({ "knowledge": knowledge.version(), "counts": counts }));
+        super::print(&serde_json::json!({
+            "knowledge": knowledge.version(), "counts": counts,
+            "notice": policies.notice(), "horizon": policies.horizon(),
+        }));
         return Ok(());
     }
     let Counts {
@@ -180,7 +183,8 @@ async fn foresee(config: &Path, json: bool, places: &[PathBuf]) -> Result<(), Fa
     } = counts;
     super::print(&format_args!(
         "{changed} of {elements} elements change: {attributions} makers and brands, {opens} findings open, {closes} \
-         close; {unread} elements are not identified yet"
+         close; {unread} elements are not identified yet\n# {}",
+        policies.notice()
     ));
     Ok(())
 }

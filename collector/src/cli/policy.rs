@@ -14,7 +14,7 @@ use ::policy::case::Day;
 use ::policy::policies::Text;
 use ::policy::{Facts, PartialDate, Policies, Question, case};
 use clap::{Args, Subcommand};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use time::Date;
@@ -193,10 +193,9 @@ impl Judge {
             note(&format!("operator tag {tag:?} binds nobody: no rule asks for it"));
         }
         let code = facts.jurisdiction.as_ref().map_or("", |code| code.as_str());
-        let horizon = policies
-            .pack(code)
-            .map(|pack| format!("; nothing after {} was seen", pack.horizon));
-        note(&format!("{}{}", print::DISCLAIMER, horizon.unwrap_or_default()));
+        let pack = policies.pack(code).map(|pack| pack.horizon.to_string());
+        let horizon = pack.unwrap_or_else(|| policies.horizon());
+        note(&format!("{}; nothing after {horizon} was seen", print::DISCLAIMER));
         Ok(())
     }
 }
@@ -325,8 +324,9 @@ fn check(files: &[PathBuf]) -> Result<(), Failure> {
 }
 
 fn test(files: &[PathBuf]) -> Result<(), Failure> {
-    let (mut count, mut broken) = (0, Vec::new());
+    let (mut count, mut broken, mut notices) = (0, Vec::new(), BTreeSet::new());
     let mut run = |policies: &Policies, codes: &[String]| {
+        notices.insert(policies.notice());
         for pack in codes.iter().filter_map(|code| policies.pack(code)) {
             let (ran, failed) = case::run(pack, policies);
             count += ran;
@@ -350,7 +350,8 @@ fn test(files: &[PathBuf]) -> Result<(), Failure> {
         written(writeln!(std::io::stdout(), "{failed}"))?;
     }
     let line = format!("{} of {count} worked examples hold", count - broken.len());
-    written(writeln!(std::io::stdout(), "{line}\n{}", print::DISCLAIMER))?;
+    let notices: Vec<String> = notices.into_iter().map(|notice| format!("# {notice}")).collect();
+    written(writeln!(std::io::stdout(), "{line}\n{}", notices.join("\n")))?;
     if broken.is_empty() {
         return Ok(());
     }

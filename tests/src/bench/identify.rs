@@ -14,12 +14,15 @@ use ::store::Store;
 use ::store::record::{Stage, StageVersion};
 use model::Instant as Micros;
 use serde::Serialize;
-use std::time::Instant;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// A supplier that made nothing in the fleet: new knowledge that changes little.
 const OTHER: &str = "own_works\tOwn Works\tmaker\town works*\tOwnWorks\t\t\tour purchase files\n";
 /// Reports committed at once while the store is filled.
 const GROUP: usize = 2_000;
+/// After every report.
+pub(super) const NOW: Micros = Micros(1_760_000_000_000_000);
 
 /// What it took.
 #[derive(Debug, Clone, Serialize)]
@@ -53,15 +56,8 @@ pub struct Speed {
 /// [`BenchError`] when the store does not do what it is measured at.
 pub async fn identify(elements: usize, note: impl Fn(&str)) -> Result<Figures, BenchError> {
     let folder = tempfile::Builder::new().prefix("marque-bench-").tempdir()?;
-    let mut bare = Bare::open(folder.path()).await?;
-    let mut fleet = Fleet::new(elements);
     note("a fleet that is stored");
-    let mut left = elements;
-    while left > 0 {
-        let some = left.min(GROUP);
-        bare.commit(&fleet.make(Mix::Fleet, some)).await?;
-        left -= some;
-    }
+    let bare = stored(folder.path(), elements).await?;
     let built_in = Knowledge::built_in().map_err(broken)?;
     let other = KnowledgeFile {
         name: "suppliers.tsv".to_owned(),
@@ -81,38 +77,71 @@ pub async fn identify(elements: usize, note: impl Fn(&str)) -> Result<Figures, B
     })
 }
 
-async fn pass(
+/// A store that holds a fleet of which nothing was concluded yet.
+pub(super) async fn stored(folder: &Path, elements: usize) -> Result<Bare, BenchError> {
+    let mut bare = Bare::open(folder).await?;
+    let mut fleet = Fleet::new(elements);
+    let mut left = elements;
+    while left > 0 {
+        let some = left.min(GROUP);
+        bare.commit(&fleet.make(Mix::Fleet, some)).await?;
+        left -= some;
+    }
+    Ok(bare)
+}
+
+pub(super) async fn pass(
     store: &dyn Store,
     knowledge: &'static Knowledge,
     elements: usize,
 ) -> Result<Speed, BenchError> {
-    let now = Micros(1_760_000_000_000_000);
     let version = StageVersion {
         stage: Stage::Identify,
         version: knowledge.version().to_owned(),
     };
-    let (before, begun) = (usage(None)?, Instant::now());
-    store.adopt_version(&version, now).await?;
+    let watch = Watch::start()?;
+    store.adopt_version(&version, NOW).await?;
     let mut done = 0;
     loop {
-        match collector::identify::step(store, knowledge, now).await? {
+        match collector::identify::step(store, knowledge, NOW).await? {
             0 => break,
             some => done += some,
         }
     }
-    let took = begun.elapsed().as_secs_f64();
-    let cpu = usage(None)?.cpu.saturating_sub(before.cpu).as_secs_f64();
+    let speed = watch.speed(elements)?;
     if done < elements {
         return Err(BenchError::Unexpected(format!(
             "{done} of {elements} were identified"
         )));
     }
-    let count = precise(done as u64);
-    // Processor time is counted in hundredths of a second.
-    let (took, cpu) = (took.max(1e-6), cpu.max(0.01));
-    Ok(Speed {
-        per_second: (count / took).round(),
-        per_core_second: (count / cpu).round(),
-        cpu_micros: hundredths(cpu * 1e6 / count),
-    })
+    Ok(speed)
+}
+
+/// Time that passes, by the clock and of the processor.
+pub(super) struct Watch {
+    cpu: Duration,
+    begun: Instant,
+}
+
+impl Watch {
+    pub(super) fn start() -> Result<Self, BenchError> {
+        Ok(Self {
+            cpu: usage(None)?.cpu,
+            begun: Instant::now(),
+        })
+    }
+
+    /// What so many elements took.
+    pub(super) fn speed(&self, elements: usize) -> Result<Speed, BenchError> {
+        let took = self.begun.elapsed().as_secs_f64();
+        let cpu = usage(None)?.cpu.saturating_sub(self.cpu).as_secs_f64();
+        let count = precise(elements as u64);
+        // Processor time is counted in hundredths of a second.
+        let (took, cpu) = (took.max(1e-6), cpu.max(0.01));
+        Ok(Speed {
+            per_second: (count / took).round(),
+            per_core_second: (count / cpu).round(),
+            cpu_micros: hundredths(cpu * 1e6 / count),
+        })
+    }
 }

@@ -163,6 +163,12 @@ impl Fleet {
     }
 }
 
+/// Where an element of a fleet answers.
+pub(super) fn address(element: usize) -> String {
+    let (net, host) = (element / 250, element % 250 + 1);
+    format!("10.{}.{}.{host}", 30 + net / 250, net % 250)
+}
+
 fn report(element: usize, number: u64, digest: [u8; 32], evidence: Option<Bytes>) -> v1::Report {
     let started_micros = BEGIN_MICROS + i64::try_from(number).unwrap_or_default() * PAUSE_MICROS;
     let dice = Dice::new(&format!("cost {number}")).roll();
@@ -170,12 +176,7 @@ fn report(element: usize, number: u64, digest: [u8; 32], evidence: Option<Bytes>
     let small = |below: u64| u32::try_from(dice % below).unwrap_or_default();
     v1::Report {
         target: Some(v1::Target {
-            address: format!(
-                "10.{}.{}.{}",
-                30 + element / 62_500,
-                element / 250 % 250,
-                element % 250 + 1
-            ),
+            address: address(element),
             port: 161,
         }),
         started_micros,

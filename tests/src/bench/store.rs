@@ -7,8 +7,9 @@ use model::{AgentId, Instant as Micros, SiteName};
 use prost::bytes::Bytes;
 use std::path::Path;
 use std::time::Instant;
+use store::past::Past;
 use store::record::{AgentHello, IncomingReport, Verdict};
-use store::{SqliteStore, Store};
+use store::{SqliteStore, Store, Units};
 
 /// Reports committed in one transaction: what an agent may send beyond the last acknowledgement.
 const GROUP: usize = 256;
@@ -64,6 +65,18 @@ impl Bare {
     /// The store itself.
     #[must_use]
     pub fn store(&self) -> &dyn Store {
+        &self.store
+    }
+
+    /// The same, for what concerns units.
+    #[must_use]
+    pub fn units(&self) -> &dyn Units {
+        &self.store
+    }
+
+    /// The same as it was on any day.
+    #[must_use]
+    pub fn past(&self) -> &dyn Past {
         &self.store
     }
 

@@ -18,6 +18,9 @@ pub(super) enum Bench {
     /// How fast a stored fleet is identified, and identified again after new knowledge came.
     #[command(after_help = IDENTIFY_KEYS)]
     Identify(IdentifyArgs),
+    /// How fast a stored fleet is judged, judged again for another day, and asked what a draft would change.
+    #[command(after_help = EVALUATE_KEYS)]
+    Evaluate(EvaluateArgs),
     /// How fast elements are judged against all packs.
     #[command(after_help = JUDGE_KEYS)]
     Judge(super::judge::JudgeArgs),
@@ -75,6 +78,28 @@ pub(super) struct IdentifyArgs {
     #[arg(long)]
     json: bool,
     /// Elements in the store: of 20 14 access switches, 3 cameras, 2 radio units, 1 chassis router.
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(20..=1_000_000))]
+    elements: u32,
+}
+
+/// What the keys of `evaluate --json` mean.
+const EVALUATE_KEYS: &str = "\
+Keys of --json:
+  first, again          by the reconciler: every finding opens; the next day, little is written
+  exposure, what_if     over the same store: one day, and before and after a draft is assumed
+    per_second          elements a second by the clock
+    per_core_second     elements for each second of processor time, of all threads
+    cpu_micros          microseconds of processor time for one
+  findings, would_open  open in that exposure, and opened by that draft
+  optimised             false: built without --release, so the figures mean little";
+
+/// How much to judge.
+#[derive(Debug, clap::Args)]
+pub(super) struct EvaluateArgs {
+    /// Print one line of JSON, and all else to standard error.
+    #[arg(long)]
+    json: bool,
+    /// Elements in the store, as for `identify`.
     #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(20..=1_000_000))]
     elements: u32,
 }
@@ -188,6 +213,57 @@ pub(super) async fn run(what: Bench) -> Result<(), String> {
         Bench::Poll(args) => poll(args).await,
         Bench::Identify(args) => identify(args).await,
         Bench::View(args) => view(args).await,
+        Bench::Evaluate(args) => evaluate(args).await,
+    }
+}
+
+async fn evaluate(args: EvaluateArgs) -> Result<(), String> {
+    let elements = usize::try_from(args.elements).unwrap_or(usize::MAX);
+    let note = |what: &str| super::note(&format_args!("lab: measuring {what}"));
+    let interrupted = pin!(super::interrupted());
+    let figures = tokio::select! {
+        biased;
+        () = interrupted => return Err("interrupted before everything was measured".to_owned()),
+        figures = bench::evaluate::evaluate(elements, note) => figures.map_err(|error| chain(&error))?,
+    };
+    if args.json {
+        return super::print(&serde_json::json!(figures));
+    }
+    let named = [
+        ("judged first", figures.first),
+        ("judged again", figures.again),
+        ("exposure", figures.exposure),
+        ("what-if", figures.what_if),
+    ];
+    let table = speeds(&named);
+    super::print(&format_args!(
+        "{table}\n{} elements, {} findings, {} would open, {} cores{}",
+        figures.elements,
+        figures.findings,
+        figures.would_open,
+        figures.cores,
+        built(figures.optimised)
+    ))
+}
+
+/// Ways by name, one a line.
+fn speeds(named: &[(&str, bench::identify::Speed)]) -> String {
+    let mut text = String::from("elements             a second  a core second  CPU us each\n");
+    for (name, speed) in named {
+        let _infallible = writeln!(
+            text,
+            "{name:<14}{:>15}{:>15}{:>13}",
+            speed.per_second, speed.per_core_second, speed.cpu_micros
+        );
+    }
+    text
+}
+
+fn built(optimised: bool) -> &'static str {
+    if optimised {
+        ""
+    } else {
+        ", built without optimisation"
     }
 }
 
@@ -250,25 +326,13 @@ async fn identify(args: IdentifyArgs) -> Result<(), String> {
     if args.json {
         return super::print(&serde_json::json!(figures));
     }
-    let mut text = String::from("identified       elements/s  a core second  CPU us each\n");
-    for (name, speed) in [("first", figures.first), ("again", figures.again)] {
-        let _infallible = writeln!(
-            text,
-            "{name:<12}{:>15}{:>15}{:>13}",
-            speed.per_second, speed.per_core_second, speed.cpu_micros
-        );
-    }
-    let built = if figures.optimised {
-        ""
-    } else {
-        ", built without optimisation"
-    };
-    let _infallible = write!(
-        text,
-        "\n{} elements, {} cores{built}",
-        figures.elements, figures.cores
-    );
-    super::print(&text)
+    let table = speeds(&[("first", figures.first), ("again", figures.again)]);
+    super::print(&format_args!(
+        "{table}\n{} elements, {} cores{}",
+        figures.elements,
+        figures.cores,
+        built(figures.optimised)
+    ))
 }
 
 async fn poll(args: PollArgs) -> Result<(), String> {

@@ -85,6 +85,28 @@ fn identification_of_a_stored_fleet_is_measured_and_told_in_one_line() {
 }
 
 #[test]
+fn judging_of_a_stored_fleet_is_measured_and_told_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(
+        folder.path(),
+        &["bench", "evaluate", "--json", "--elements", "60"],
+    );
+    assert!(output.status.success(), "{}", complaint(&output));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    let figures: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(figures["elements"], 60);
+    for pass in ["first", "again", "exposure", "what_if"] {
+        for key in ["per_second", "per_core_second", "cpu_micros"] {
+            assert!(figures[pass][key].as_f64().unwrap() > 0.0, "{said}");
+        }
+    }
+    for key in ["findings", "would_open"] {
+        assert!(figures[key].as_u64().unwrap() >= 50, "{key}: {said}");
+    }
+}
+
+#[test]
 fn polling_is_measured_and_told_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let words = "bench poll --json --elements 40 --rounds 1 --in-flight 8";

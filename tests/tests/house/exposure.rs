@@ -6,6 +6,7 @@ use model::{
     Identification, Inputs, Instant, Life, ResultClass, RuleResult, Severity, SupplierRef, UnitIdentity,
 };
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::Path;
 use store::record::{
     AgentHello, Declaration, FindingStep, IdentifiedEvidence, IncomingReport, Judged, JudgedElement, Met,
@@ -200,6 +201,23 @@ impl Network {
         )
     }
 
+    /// The rows of the CSV, without the last one, which says what all of it is not.
+    fn table(&self, words: &str) -> Vec<BTreeMap<String, String>> {
+        let (code, said, complaint) = self.ask(&format!("{words} --config collector.toml --csv"));
+        assert_eq!(code, Some(0), "{words}: {complaint}");
+        let mut rows: Vec<BTreeMap<String, String>> = csv::Reader::from_reader(said.as_bytes())
+            .deserialize()
+            .map(Result::unwrap)
+            .collect();
+        let last = rows.pop().unwrap();
+        let notice = last
+            .values()
+            .find(|cell| cell.contains("not legal advice"))
+            .unwrap();
+        assert!(notice.contains("nothing after 20"), "{notice}");
+        rows
+    }
+
     fn answer(&self, words: &str) -> Value {
         let (code, said, complaint) = self.ask(&format!("{words} --config collector.toml --json"));
         assert_eq!(code, Some(0), "{words}: {complaint}");
@@ -289,6 +307,21 @@ async fn a_draft_and_a_past_day_are_judged_over_the_store() {
         assert!(said.contains(words), "{words}: {said}");
     }
 
+    let rows = network.table("what-if --assume EU-CSA2-PROP=2026-02 --as-of 2026-11-23");
+    let row = |table: &str, key: &str| {
+        let mut rows = rows.iter();
+        rows.find(|row| row["table"] == table && row["key"] == key)
+            .cloned()
+    };
+    let site = row("site", "berlin").unwrap();
+    assert_eq!(
+        (&*site["opened"], &*site["unpriced"]),
+        (&*opened.to_string(), "2"),
+        "{rows:?}"
+    );
+    assert_eq!(row("finding", "e11").unwrap()["after"], "due 2029-02");
+    assert_eq!(row("elements", "unknown_maker").unwrap()["elements"], "1");
+
     // A draft moves a date of a contract: the finding changes, no other rule is heard.
     let draft = include_str!("../../../collector/policy/packs/de.toml").replace("2026-12-31", "2028-06-30");
     std::fs::write(network.folder.path().join("draft.toml"), draft).unwrap();
@@ -319,6 +352,21 @@ async fn a_draft_and_a_past_day_are_judged_over_the_store() {
     let told = network.answer("exposure --as-of 2025-02-01 --as-known now");
     assert_eq!(told["ways"][0]["exposure"]["elements"]["not_yet_seen"], 12);
     assert_eq!(told["ways"][0]["exposure"]["standings"]["clear"], Value::Null);
+
+    let rows = network.table("exposure --as-of 2025-06-30");
+    let of_rule = |known: &str| {
+        let mut rows = rows.iter().filter(|row| row["as_known"] == known);
+        rows.find(|row| {
+            row["table"] == "rule" && row["key"] == "DE-CONTRACT-CORE" && !row["findings"].is_empty()
+        })
+    };
+    assert!(of_rule("2025-06-30").is_none(), "{rows:?}");
+    assert_eq!(
+        rows.iter()
+            .filter(|row| row["opened"] == "1" && row["key"] == "DE-CONTRACT-CORE")
+            .count(),
+        1
+    );
 
     // Three of ten are listed, and of one nobody knows: the cap is undecided at 40 and within 35 at 30.
     let told = network.answer("exposure --as-of 2026-11-23 --as-known now");
@@ -443,6 +491,9 @@ async fn removal_is_told_against_its_date() {
     assert_eq!(rule["forecast"]["per_week"], 1.0, "{rule}");
     assert_eq!(rule["forecast"]["done"], "2026-08-03");
     assert_eq!(rule["outlook"], "in_time");
+    let rows = network.table("burn-down --as-of 2026-03-30");
+    let cells = ["rule", "removed", "outlook", "per_week", "done"].map(|column| &*rows[0][column]);
+    assert_eq!(cells, ["DE-CONTRACT-CORE", "12", "in_time", "1", "2026-08-03"]);
     let (code, said, _) = network.ask("burn-down --config collector.toml --as-of 2026-03-30");
     assert_eq!(code, Some(0));
     assert!(

@@ -305,7 +305,12 @@ async fn what_other_knowledge_would_change_is_told_before_it_is_taken_and_nothin
     let cleared = of("restricted");
     assert_eq!(cleared["changes"][0]["after"]["supplier"]["id"], "nokia");
     assert!(!cleared["closes"].as_array().unwrap().is_empty(), "{cleared}");
-    assert_eq!(lines.last().unwrap()["counts"]["changed"], 2, "{told}");
+    let last = lines.last().unwrap();
+    assert_eq!(last["counts"]["changed"], 2, "{told}");
+    assert!(
+        last["notice"].as_str().unwrap().contains("not legal advice"),
+        "{told}"
+    );
     let output = preview(&["own/enterprises.tsv"]);
     let told = String::from_utf8(output.stdout).unwrap();
     assert!(
@@ -327,8 +332,9 @@ async fn what_other_knowledge_would_change_is_told_before_it_is_taken_and_nothin
     .unwrap();
     let output = preview(&["own"]);
     let told = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(told.lines().count(), 1, "{told}");
+    assert_eq!(told.lines().count(), 2, "{told}");
     assert!(told.starts_with("0 of 2 elements change"), "{told}");
+    assert!(told.contains("\n# research data, not legal advice"), "{told}");
     std::fs::write(own.join("enterprises.tsv"), "7.1\towner\tnobody\t\t\t\ts\n").unwrap();
     let output = preview(&["own"]);
     assert_eq!(output.status.code(), Some(78));

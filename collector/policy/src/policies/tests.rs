@@ -70,6 +70,7 @@ fn every_rule_is_cited_sourced_and_dated() {
             "{}",
             rule.id
         );
+        assert!(!rule.tests.is_empty(), "{} has no worked example", rule.id);
         for source in &rule.sources {
             let named = source.title.is_some() && source.url.is_some();
             assert_eq!(
@@ -162,6 +163,38 @@ fn wrong_packs_are_told_where() {
             19,
             "XA-1",
             "no rule has this key",
+        ),
+        (
+            "{ effective = \"2020\" }",
+            "{ effective = 2020-02-03 }",
+            19,
+            22,
+            "time",
+            "between quotes",
+        ),
+        (
+            "status = \"enacted\"",
+            "status = \"superseded\"",
+            11,
+            1,
+            "XA-1",
+            "superseded_by",
+        ),
+        (
+            "actions = [\"use\"]",
+            "actions = []",
+            14,
+            1,
+            "XA-1",
+            "at least one act",
+        ),
+        (
+            "id = \"XA-1\"",
+            "id = \"DE-1\"",
+            5,
+            7,
+            "DE-1",
+            "begins with the code",
         ),
         ("code = \"XA\"", "code = \"XB\"", 1, 9, "code", "lower case"),
         (

@@ -44,7 +44,18 @@ pub(super) fn digest(texts: &[Text]) -> String {
 pub(super) fn parse<T: DeserializeOwned>(text: &Text) -> Result<T, PackError> {
     toml::from_str(&text.1).map_err(|error| {
         let offset = error.span().map_or(0, |span| span.start);
-        at(text, offset, &key_at(&text.1, offset), error.message())
+        let value = text.1.get(offset..).unwrap_or_default();
+        let digits = value
+            .find(|c: char| !c.is_ascii_digit() && c != '-')
+            .unwrap_or(value.len());
+        // TOML has dates of its own, which know no month without a day.
+        let bare_date = matches!(digits, 4 | 7 | 10) && error.message().contains("expected a string");
+        let hint = if bare_date {
+            "a date stands between quotes, as exact as its source: \"2024\", \"2024-07\" or \"2024-07-11\""
+        } else {
+            error.message()
+        };
+        at(text, offset, &key_at(&text.1, offset), hint)
     })
 }
 

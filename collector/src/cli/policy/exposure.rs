@@ -3,6 +3,7 @@
 //! Invariants: the store is read and never written, beside a collector that runs or
 //! without one; whatever is printed carries the disclaimer and the evidence horizon.
 
+mod sheet;
 mod tables;
 
 use super::{assumption, assumptions, data, day, draft, print, written};
@@ -18,6 +19,7 @@ use ::policy::{PartialDate, Policies, Question};
 use clap::{Args, ValueEnum};
 use model::on_file::OnFile;
 use serde_json::{Value, json};
+use sheet::Sheet;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -72,6 +74,9 @@ pub(in crate::cli) struct BurnsDown {
     /// One line of JSON.
     #[arg(long)]
     json: bool,
+    /// CSV, the disclaimer in the last row.
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
 }
 
 /// Which network, and how it is told.
@@ -89,6 +94,9 @@ struct Network {
     /// One line of JSON, with every grouping.
     #[arg(long)]
     json: bool,
+    /// CSV with every grouping, the disclaimer in the last row.
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -192,8 +200,12 @@ fn told(policies: &Policies) -> Value {
     })
 }
 
+fn notice(policies: &Policies) -> String {
+    format!("{}; {TAGS}", policies.notice())
+}
+
 fn closing(policies: &Policies) -> String {
-    format!("# {}; {TAGS}\n", policies.notice())
+    format!("# {}\n", notice(policies))
 }
 
 fn object(value: &Value) -> Result<(), Failure> {
@@ -249,6 +261,12 @@ impl WhatIf {
                 "about": told(&after),
             }));
         }
+        if self.network.csv {
+            let mut sheet = Sheet::of_network()?;
+            sheet.on(days);
+            sheet.difference(&difference)?;
+            return text(&sheet.finish(&notice(&after))?);
+        }
         let mut out = tables::days(days);
         for (rule, day) in &assumed {
             tables::line(&mut out, &format!("assumed: {rule} from {day}"));
@@ -301,6 +319,18 @@ impl Exposed {
                 "about": told(&policies),
             }));
         }
+        if self.network.csv {
+            let mut sheet = Sheet::of_network()?;
+            for (days, exposure) in &told_ways {
+                sheet.on(*days);
+                sheet.exposure(exposure)?;
+            }
+            if let Some(difference) = &difference {
+                sheet.on(now);
+                sheet.difference(difference)?;
+            }
+            return text(&sheet.finish(&notice(&policies))?);
+        }
         let by = self.network.by.by();
         let mut out = String::new();
         for (days, exposure) in &told_ways {
@@ -329,6 +359,11 @@ impl BurnsDown {
                 "rules": rules,
                 "about": told(&policies),
             }));
+        }
+        if self.csv {
+            let mut sheet = Sheet::of_removal(as_of)?;
+            sheet.burn_down(&rules)?;
+            return text(&sheet.finish(&notice(&policies))?);
         }
         text(&(tables::burn_down(&rules) + &closing(&policies)))
     }
