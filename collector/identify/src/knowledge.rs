@@ -308,9 +308,14 @@ impl Knowledge {
         self.by_id.get(id).and_then(|&at| self.reference(at))
     }
 
-    /// The curated supplier a name stands for, in any spelling the knowledge holds.
+    /// The curated supplier a name stands for, in any spelling the knowledge holds; its own name goes before
+    /// spellings, which leave out what stands in brackets.
     #[must_use]
     pub fn supplier_called(&self, name: &str) -> Option<SupplierRef> {
+        let mut curated = self.suppliers.iter();
+        if let Some(own) = curated.find(|supplier| supplier.name.eq_ignore_ascii_case(name.trim())) {
+            return Some(reference(own));
+        }
         let plain = normalised(name);
         let by_name = || {
             self.suppliers

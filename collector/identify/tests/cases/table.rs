@@ -11,8 +11,9 @@ pub type Case = (
 );
 
 /// All cases.
-pub const CASES: [Case; 63] = [
+pub const CASES: [Case; 64] = [
     ("huawei_switch.snmprec", "huawei", "huawei", 0.95, 1.0, &[]),
+    ("printer_label.snmprec", "ricoh", "savin", 0.7, 0.95, &[]),
     ("walk.txt", "huawei", "huawei", 0.95, 1.0, &[]),
     (
         "huawei_behind_generic_agent.snmprec",
