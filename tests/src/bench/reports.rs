@@ -146,6 +146,7 @@ fn report(element: usize, number: u64, digest: [u8; 32], evidence: Option<Bytes>
         target: Some(v1::Target {
             address: format!("10.30.{}.{}", element / 250, element % 250 + 1),
             port: 161,
+            context: String::new(),
         }),
         started_micros,
         finished_micros: started_micros + 40_000 + i64::from(small(50_000)),
