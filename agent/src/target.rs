@@ -8,6 +8,7 @@ use crate::credential::Credential;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +17,7 @@ use std::sync::{Mutex, PoisonError};
 pub const SNMP_PORT: u16 = 161;
 
 /// One address to poll, in one context.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
     at: SocketAddr,
     /// contextName (RFC 3411, 3.3.1); empty is the default one.
@@ -82,6 +83,16 @@ impl FromStr for Target {
         let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let address = bare.ok_or_else(invalid)?.parse().map_err(|_| invalid())?;
         Self::new(IpAddr::V6(address), SNMP_PORT).map_err(|_| invalid())
+    }
+}
+
+/// As its address, in the default context: slots of polling are found by it, and stay as they were.
+impl Hash for Target {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.at.hash(hasher);
+        if !self.context.is_empty() {
+            self.context.hash(hasher);
+        }
     }
 }
 
