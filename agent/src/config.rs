@@ -450,6 +450,7 @@ impl Source<'_> {
             if let Some(why) = opened.refuses(target, role) {
                 return Err(self.error(span, why));
             }
+            let target = target.asked_with(&opened.credential);
             if let Some(first) = seen.get(&target) {
                 return Err(self.error(span, format!("{target} in {place} is in {first} already")));
             }

@@ -122,6 +122,15 @@ impl Credential {
         self.ranges.is_empty() || self.ranges.iter().any(|range| range.contains(&prefix))
     }
 
+    /// Name of the context it asks; empty is the default one.
+    #[must_use]
+    pub fn context(&self) -> &str {
+        match &self.opening {
+            Opening::User(user) => user.context(),
+            Opening::Community { .. } => "",
+        }
+    }
+
     pub(crate) fn opening(&self) -> &Opening {
         &self.opening
     }

@@ -294,7 +294,7 @@ impl Discovery {
             .filter_map(|target| {
                 let area = sweep.area_of(target)?;
                 Some(Assignment {
-                    target,
+                    target: target.asked_with(&area.credential),
                     credential: Arc::clone(&area.credential),
                     interval: None,
                     windows: Arc::clone(&area.windows),

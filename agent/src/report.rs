@@ -113,6 +113,7 @@ impl Report {
             target: Some(v1::Target {
                 address: self.target.address().ip().to_string(),
                 port: u32::from(self.target.address().port()),
+                context: self.target.context().to_owned(),
             }),
             started_micros: micros(started),
             finished_micros: micros(started + self.took),

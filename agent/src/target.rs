@@ -1,19 +1,28 @@
 //! What to poll: addresses, one a line or one a table of the configuration.
 //!
-//! Invariant: an address is never looked up by name; a line that is no address
-//! is reported with its place, not skipped in silence.
+//! Invariants: an address is never looked up by name; a line that is no address
+//! is reported with its place, not skipped in silence; contexts at one address are
+//! targets of their own, since behind each may be a network of its own.
 
+use crate::credential::Credential;
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 
 /// RFC 3417, 3.1: where SNMP engines listen.
 pub const SNMP_PORT: u16 = 161;
 
-/// One address to poll.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Target(SocketAddr);
+/// One address to poll, in one context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    at: SocketAddr,
+    /// contextName (RFC 3411, 3.3.1); empty is the default one.
+    context: &'static str,
+}
 
 /// A text that names no target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,13 +40,32 @@ impl Target {
         if port == 0 || at.ip().is_unspecified() || at.ip().is_multicast() {
             return Err(InvalidTarget(at.to_string()));
         }
-        Ok(Self(at))
+        Ok(Self { at, context: "" })
+    }
+
+    /// The same address in the context that a credential asks.
+    #[must_use]
+    pub fn asked_with(self, credential: &Credential) -> Self {
+        let context = kept(credential.context());
+        Self { context, ..self }
+    }
+
+    /// The same address in the default context.
+    #[must_use]
+    pub fn in_default_context(self) -> Self {
+        Self { context: "", ..self }
     }
 
     /// Where to send.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.0
+        self.at
+    }
+
+    /// Name of its context; empty is the default one.
+    #[must_use]
+    pub fn context(&self) -> &'static str {
+        self.context
     }
 }
 
@@ -58,10 +86,40 @@ impl FromStr for Target {
     }
 }
 
+/// As its address, in the default context: slots of polling are found by it, and stay as they were.
+impl Hash for Target {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.at.hash(hasher);
+        if !self.context.is_empty() {
+            self.context.hash(hasher);
+        }
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.at.fmt(f)?;
+        if self.context.is_empty() {
+            return Ok(());
+        }
+        write!(f, " in {}", self.context)
     }
+}
+
+/// A context's name for as long as the process lives, so that targets stay small and are copied: names come with
+/// credentials, which stand in the configuration, and those are few.
+fn kept(context: &str) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    if context.is_empty() {
+        return "";
+    }
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(name) = names.get(context) {
+        return name;
+    }
+    let name: &'static str = Box::leak(context.into());
+    names.insert(name);
+    name
 }
 
 impl<'de> Deserialize<'de> for Target {

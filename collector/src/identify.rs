@@ -115,7 +115,7 @@ pub fn text(path: &Path, most: u64) -> Result<String, OverlayError> {
 }
 
 /// Evidence identified in one transaction, and its octets.
-const BATCH: u32 = 256;
+const BATCH: u32 = 1_024;
 const BATCH_OCTETS: usize = 16 << 20;
 
 /// Does a bounded amount; returns how many inputs were done.

@@ -1,8 +1,9 @@
 //! How often identification is right, on recordings of real elements that people labelled.
 //!
-//! Invariants: a label is read as it is, and right means the maker, not the brand; elements of
-//! which only sysObjectID and sysDescr are known are counted apart; what was measured on knowledge
-//! that was made with the same labels is told apart from what was measured without it.
+//! Invariants: a label is read as it is; maker and brand are two answers, and where a label names the brand of
+//! what another company builds, that is right and counted apart; elements of which only sysObjectID and sysDescr
+//! are known are counted apart; what was measured on knowledge that was made with the same labels is told apart
+//! from what was measured without it.
 
 mod label;
 mod count;
@@ -48,6 +49,8 @@ pub struct Judged<'a> {
 pub enum Verdict {
     /// The maker of the label, or none where the label has none.
     Right,
+    /// Another maker, under the brand that the label names.
+    Brand,
     /// Another maker.
     Wrong,
     /// No maker, though the label has one.

@@ -234,17 +234,15 @@ fn targets(plan: &v1::Plan, bounds: &Bounds, windows: &[Window]) -> Result<Vec<A
         if !bounds.allows(IpNet::from(target.address().ip())) {
             return Err(refuse(item, "lies outside what this agent allows"));
         }
+        let covered = IpNet::from(target.address().ip());
+        let credential = credential(&item, &planned.credential_name, covered, bounds)?;
+        let target = target.asked_with(&credential);
         if !seen.insert(target) {
             return Err(refuse(item, "is there twice"));
         }
         all.push(Assignment {
             target,
-            credential: credential(
-                &item,
-                &planned.credential_name,
-                IpNet::from(target.address().ip()),
-                bounds,
-            )?,
+            credential,
             interval: seconds(&item, planned.interval_seconds, bounds.min_interval)?,
             windows: chosen(&item, planned.windows, windows)?,
         });

@@ -199,7 +199,7 @@ impl Follower {
             .assignments
             .iter()
             .chain(&follows.assignments)
-            .map(|one| one.target)
+            .map(|one| one.target.in_default_context())
             .collect();
         self.sweep.send_replace(Arc::new(
             follows.sweep.clone().without(listed).of(follows.id.clone()),

@@ -202,3 +202,45 @@ fn a_broken_file_names_file_line_and_key() {
         "{error}"
     );
 }
+
+#[test]
+fn contexts_at_one_address_are_targets_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    Authority::new().agent(folder.path());
+    let credential = |name: &str, context: &str| {
+        format!("[[credential]]\nname = '{name}'\nversion = '3'\nuser = 'u'\ncontext = '{context}'\n")
+    };
+    let target = |name: &str| format!("[[target]]\naddress = '10.0.0.1'\ncredential = '{name}'\n");
+    let text = [
+        MINIMAL,
+        &credential("a", ""),
+        &credential("b", "red"),
+        &credential("c", "blue"),
+        &credential("d", "red"),
+    ]
+    .concat();
+    let loaded = read(
+        folder.path(),
+        &[text.as_str(), &target("a"), &target("b"), &target("c")].concat(),
+    )
+    .unwrap();
+    let targets: Vec<_> = loaded
+        .assignments
+        .iter()
+        .map(|one| one.target.to_string())
+        .collect();
+    assert_eq!(
+        targets,
+        ["10.0.0.1:161", "10.0.0.1:161 in red", "10.0.0.1:161 in blue"]
+    );
+    // Two ways into one context are one place.
+    let error = read(
+        folder.path(),
+        &[text.as_str(), &target("b"), &target("d")].concat(),
+    )
+    .unwrap_err();
+    assert!(
+        error.ends_with("10.0.0.1:161 in red in [[target]] is in [[target]] already"),
+        "{error}"
+    );
+}

@@ -32,7 +32,7 @@ pub struct Password<P> {
 /// A user of SNMPv3 and everything its messages need.
 pub struct User {
     name: Bytes,
-    context: Bytes,
+    context: String,
     level: SecurityLevel,
     masters: Option<MasterKeys>,
     salts: Salts,
@@ -83,7 +83,7 @@ impl User {
         };
         Ok(Self {
             name: Bytes::copy_from_slice(name.as_bytes()),
-            context: Bytes::copy_from_slice(context.as_bytes()),
+            context: context.to_owned(),
             level,
             masters,
             salts: Salts::new().ok_or(CredentialError::NoRandomness)?,
@@ -97,7 +97,7 @@ impl User {
     }
 
     /// contextName (RFC 3411, 3.3.1).
-    pub(crate) fn context(&self) -> &[u8] {
+    pub(crate) fn context(&self) -> &str {
         &self.context
     }
 

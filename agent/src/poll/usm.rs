@@ -112,7 +112,7 @@ impl<'s> Session<'s> {
 
     /// A request as the user is configured; [`None`] without an engine.
     pub fn seal(&mut self, id: i32, pdu: Pdu, names: &[Bytes]) -> Option<Vec<u8>> {
-        let (level, context) = (self.user.level(), self.user.context());
+        let (level, context) = (self.user.level(), self.user.context().as_bytes());
         self.seal_as(level, context, id, pdu, names)
     }
 

@@ -3,7 +3,8 @@
 //! Pure: time comes in. Invariants: a target is due once or under way, never both;
 //! one that leaves while it is under way is not begun again; one that stays keeps
 //! its slot and what was learned, as long as it keeps its credential; an unfinished
-//! walk is held once, here or in the round under way.
+//! walk is held once, here or in the round under way; contexts at one address are
+//! asked one after the other.
 
 use super::Work;
 use crate::config::Assignment;
@@ -13,12 +14,15 @@ use crate::window;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Those that waited for the end of a window are spread over so long.
 const AFTER_WINDOW: Duration = Duration::from_secs(120);
+/// A target waits so long for another context at its address: answers are told apart by address.
+const AFTER_CONTEXT: Duration = Duration::from_secs(1);
 
 /// All targets.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub struct Table {
     places: HashMap<Target, Place>,
     /// May hold turns that count no more: only the one its place names does.
     due: BinaryHeap<Reverse<(Instant, u64, Target)>>,
+    /// Addresses of the rounds under way.
+    busy: HashSet<SocketAddr>,
     interval: Duration,
     turns: u64,
     nothing: Learned,
@@ -76,6 +82,7 @@ impl Table {
         Self {
             places: HashMap::new(),
             due: BinaryHeap::new(),
+            busy: HashSet::new(),
             interval: Duration::ZERO,
             turns: 0,
             nothing,
@@ -167,6 +174,10 @@ impl Table {
             self.set_due(target, now + wait + spread);
             return None;
         }
+        if !self.busy.insert(target.address()) {
+            self.set_due(target, now + AFTER_CONTEXT);
+            return None;
+        }
         place.turn = Turn::UnderWay;
         Some(Started {
             assignment: place.assignment.clone(),
@@ -204,6 +215,7 @@ impl Table {
         (now, since_1970): (Instant, Duration),
         pause: Duration,
     ) {
+        self.busy.remove(&target.address());
         let Some(place) = self.places.get_mut(&target) else {
             return;
         };
@@ -522,5 +534,39 @@ mod tests {
         assert_eq!(story.begun(901), [A]);
         story.ended(902, A);
         assert!(story.next() <= 907);
+    }
+
+    #[test]
+    fn contexts_at_one_address_are_asked_one_after_the_other() {
+        let mut story = Story::new();
+        let user = crate::credential::user::User::new("u", None, None, "red").unwrap();
+        let inside = Arc::new(Credential::user(user));
+        let target: Target = A.parse().unwrap();
+        let assignment = |credential: &Arc<Credential>| Assignment {
+            target: target.asked_with(credential),
+            credential: Arc::clone(credential),
+            interval: None,
+            windows: Windows::default(),
+        };
+        let work = Work {
+            interval: Duration::from_secs(1000),
+            assignments: vec![assignment(&story.credential), assignment(&inside)],
+            ..Work::default()
+        };
+        story.table.follow(&work, story.start, START);
+        let first = story.begun(0);
+        assert_eq!(first.len(), 1, "{first:?}");
+        assert!(story.begun(5).is_empty(), "the address is still asked");
+        let asked = [target, target.asked_with(&inside)]
+            .into_iter()
+            .find(|one| one.to_string() == first[0])
+            .unwrap();
+        let now = (
+            story.start + Duration::from_secs(6),
+            START + Duration::from_secs(6),
+        );
+        story.table.ended(asked, Some(refused(1)), now, Duration::ZERO);
+        let second = story.begun(8);
+        assert!(second.len() == 1 && second != first, "{second:?}");
     }
 }

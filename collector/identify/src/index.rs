@@ -231,15 +231,21 @@ pub(crate) fn evidence_of(varbind: &Varbind) -> EvidenceRef {
 fn shown(value: &Value) -> String {
     let octets = &value.octets;
     let text = match value.tag {
-        Value::OCTET_STRING if is_text(octets) => value.text(200),
+        Value::OCTET_STRING if is_text(octets) => value.text(MOST_SHOWN),
         Value::OBJECT_IDENTIFIER => value.oid().map(|oid: Oid| oid.to_string()),
         _ => value.integer().map(|n| n.to_string()),
     };
-    text.unwrap_or_else(|| hex::encode(octets.get(..octets.len().min(100)).unwrap_or_default()))
-        .chars()
-        .take(200)
-        .collect()
+    let mut text = text
+        .unwrap_or_else(|| hex::encode(octets.get(..octets.len().min(MOST_SHOWN / 2)).unwrap_or_default()));
+    // Longer than this are only identifiers, which are of one octet a character.
+    if text.is_ascii() {
+        text.truncate(MOST_SHOWN);
+    }
+    text
 }
+
+/// Most characters of a value that are shown.
+const MOST_SHOWN: usize = 200;
 
 fn is_text(octets: &[u8]) -> bool {
     octets

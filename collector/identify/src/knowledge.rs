@@ -14,12 +14,13 @@ pub mod profile;
 pub(crate) use names::normalised;
 pub(crate) use registry::Prefix;
 
+use crate::maker_field::MakerField;
 use aho_corasick::AhoCorasick;
 use model::SupplierRef;
 use registry::{AddressRegistry, Builders, EnterpriseRegistry};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::OnceLock;
+use std::sync::{OnceLock, PoisonError, RwLock};
 
 /// One file of knowledge; the last part of its name says what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -224,6 +225,16 @@ pub struct Knowledge {
     matcher: AhoCorasick,
     tables: Vec<PartTable>,
     sellers: HashSet<usize>,
+    fields: Remembered,
+}
+
+/// What texts in makers' fields were read as: a fleet repeats a few of them again and again. What is read depends
+/// on the text alone; when it is full, further ones are read each time.
+#[derive(Debug, Default)]
+struct Remembered(RwLock<HashMap<String, MakerField>>);
+
+impl Remembered {
+    const MOST: usize = 4_096;
 }
 
 /// Who stands behind a spelling.
@@ -316,9 +327,14 @@ impl Knowledge {
         self.by_id.get(id).and_then(|&at| self.reference(at))
     }
 
-    /// The curated supplier a name stands for, in any spelling the knowledge holds.
+    /// The curated supplier a name stands for, in any spelling the knowledge holds; its own name goes before
+    /// spellings, which leave out what stands in brackets.
     #[must_use]
     pub fn supplier_called(&self, name: &str) -> Option<SupplierRef> {
+        let mut curated = self.suppliers.iter();
+        if let Some(own) = curated.find(|supplier| supplier.name.eq_ignore_ascii_case(name.trim())) {
+            return Some(reference(own));
+        }
         let plain = normalised(name);
         let by_name = || {
             self.suppliers
@@ -365,6 +381,21 @@ impl Knowledge {
             role: SupplierRole::Maker,
             listed: false,
         })
+    }
+
+    /// What a text in a maker's field says, read once.
+    pub(crate) fn field(&self, text: &str, read: impl FnOnce() -> MakerField) -> MakerField {
+        let known = self.fields.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(field) = known.get(text) {
+            return field.clone();
+        }
+        drop(known);
+        let field = read();
+        let mut known = self.fields.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() < Remembered::MOST {
+            known.insert(text.to_owned(), field.clone());
+        }
+        field
     }
 
     /// Whether a supplier sells equipment of several builders under its own name.

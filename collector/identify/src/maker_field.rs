@@ -50,8 +50,11 @@ const FOR_ANOTHER: [&str; 9] = [
     "alternative",
 ];
 
+/// Longer texts are no names.
+const MOST_CHARS: usize = 64;
+
 /// What a field says.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct MakerField {
     /// Who made it; `None` when the field does not tell.
     pub(crate) maker: Option<Named>,
@@ -64,6 +67,13 @@ pub(crate) struct MakerField {
 /// Reads a field that should hold a maker's name.
 pub(crate) fn maker_of(text: &str, knowledge: &Knowledge) -> MakerField {
     let text = text.trim().trim_matches('"').trim();
+    if text.is_empty() || text.chars().count() > MOST_CHARS {
+        return MakerField::default();
+    }
+    knowledge.field(text, || read(text, knowledge))
+}
+
+fn read(text: &str, knowledge: &Knowledge) -> MakerField {
     if !is_name(text) {
         return MakerField::default();
     }
@@ -153,11 +163,7 @@ fn is_name(text: &str) -> bool {
                 .strip_prefix(word)
                 .is_some_and(|rest| rest.trim_start().starts_with(|c: char| c.is_ascii_digit()))
         });
-    letters >= 2
-        && text.chars().count() <= 64
-        && !NOISE.contains(&plain.as_str())
-        && !revision
-        && !plain.starts_with("0x")
+    letters >= 2 && !NOISE.contains(&plain.as_str()) && !revision && !plain.starts_with("0x")
 }
 
 /// A field that holds a maker's name.

@@ -34,33 +34,70 @@ const AFTER_ANOTHER: [&str; 5] = ["compatible", "replacement", "equivalent", "cl
 /// Reads all texts of the unit.
 pub(crate) fn read(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings) {
     if let Some(varbind) = index.sys_descr {
-        describe(
-            &plain(&varbind.value.octets),
-            &evidence_of(varbind),
+        let text = plain(&varbind.value.octets);
+        describe(&text, &evidence_of(varbind), knowledge, findings);
+        if let Some(vendor) = cable_vendor(&text) {
+            let weights = (0.6, 0.5);
+            maker_field(
+                vendor,
+                varbind,
+                (Signal::SysDescr, weights, CABLE),
+                knowledge,
+                findings,
+            );
+        }
+    }
+    for (varbind, standard) in &index.identification {
+        let text = varbind.value.text(255).unwrap_or_default();
+        let weights = (0.7, 0.5);
+        maker_field(
+            &text,
+            varbind,
+            (Signal::IdentObject, weights, standard),
             knowledge,
             findings,
         );
     }
-    for (varbind, standard) in &index.identification {
-        let text = varbind.value.text(255).unwrap_or_default();
-        let named = maker_of(&text, knowledge);
-        if named.for_another {
-            let (code, text) = for_another(&text);
-            findings.doubt(Subject::Unit, code, text, Some(evidence_of(varbind)));
-        }
-        if let Some(maker) = named.maker {
-            let weight = if maker.listed { 0.7 } else { 0.5 };
-            let evidence = evidence_of(varbind);
-            let field = Field {
-                signal: Signal::IdentObject,
-                weight,
-                standing: Standing::Alone,
-                evidence,
-                source: standard,
-            };
-            field.votes(maker, named.brand, findings);
-        }
+}
+
+/// Votes of a text that a standard defines to hold a manufacturer's name; the second weight is that of companies
+/// nobody curated.
+fn maker_field(
+    text: &str,
+    varbind: &Varbind,
+    (signal, weights, source): (Signal, (f64, f64), &str),
+    knowledge: &Knowledge,
+    findings: &mut Findings,
+) {
+    let named = maker_of(text, knowledge);
+    if named.for_another {
+        let (code, text) = for_another(text);
+        findings.doubt(Subject::Unit, code, text, Some(evidence_of(varbind)));
     }
+    if let Some(maker) = named.maker {
+        let weight = if maker.listed { weights.0 } else { weights.1 };
+        let evidence = evidence_of(varbind);
+        let field = Field {
+            signal,
+            weight,
+            standing: Standing::Alone,
+            evidence,
+            source,
+        };
+        field.votes(maker, named.brand, findings);
+    }
+}
+
+const CABLE: &str = "sysDescr of cable equipment, VENDOR, DOCSIS operations support system interface";
+
+/// The maker's field in the sysDescr of cable modems and their head ends, which the standard gives its form:
+/// `<<HW_REV: 1; VENDOR: Acme; BOOTR: 2; SW_REV: 3; MODEL: 4>>`.
+fn cable_vendor(text: &str) -> Option<&str> {
+    let (_, fields) = text.split_once("<<")?;
+    let (fields, _) = fields.split_once(">>")?;
+    let vendor = |field: &&str| field.trim_start().starts_with("VENDOR:");
+    let (_, vendor) = fields.split(';').find(vendor)?.split_once(':')?;
+    Some(vendor.trim())
 }
 
 /// One line, one blank between words; the readings of bytes that are no UTF-8 are replaced.
@@ -351,6 +388,22 @@ mod tests {
         assert_eq!(name("Linux"), None);
         assert_eq!(name("Linux  double"), None);
         assert_eq!(name("Cumulus Linux 3"), None);
+    }
+
+    #[test]
+    fn cable_equipment_names_its_maker_in_a_field() {
+        for (text, vendor) in [
+            (
+                "Modem <<HW_REV: 2; VENDOR: Acme, Inc.; MODEL: X>>",
+                Some("Acme, Inc."),
+            ),
+            ("<<VENDOR:Acme>>", Some("Acme")),
+            ("VENDOR: Acme; MODEL: X", None),
+            ("<<HW_REV: 2; MODEL: VENDOR>>", None),
+            ("<<VENDOR: Acme", None),
+        ] {
+            assert_eq!(cable_vendor(text), vendor, "{text}");
+        }
     }
 
     #[test]

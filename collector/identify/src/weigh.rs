@@ -205,9 +205,12 @@ fn one_company(votes: &mut [Vote]) {
 
 /// The first word of the name of a company nobody curated, unless it is an ordinary one.
 fn own_word(named: &Named) -> Option<String> {
+    if named.listed {
+        return None;
+    }
     let plain = normalised(&named.supplier.name);
     let first = plain.split(' ').next().unwrap_or_default();
-    (!named.listed && first.chars().count() >= 4 && !ORDINARY.contains(&first)).then(|| first.to_owned())
+    (first.chars().count() >= 4 && !ORDINARY.contains(&first)).then(|| first.to_owned())
 }
 
 /// The weighed votes of one aspect.

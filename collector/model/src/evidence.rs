@@ -164,6 +164,13 @@ impl Value {
         let bounded = self
             .octets
             .get(..self.octets.len().min(limit.saturating_mul(4)))?;
+        // Nearly all texts are plain ones, of one octet a character.
+        if let Ok(plain) = std::str::from_utf8(bounded)
+            && bounded.iter().all(|octet| (b' '..=b'~').contains(octet))
+        {
+            let text = plain.get(..plain.len().min(limit)).unwrap_or_default();
+            return Some(text.trim().to_owned());
+        }
         let text: String = String::from_utf8_lossy(bounded)
             .chars()
             .map(|c| if c.is_control() { ' ' } else { c })

@@ -7,9 +7,15 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// An object identifier, possibly empty. Ordered as SNMP orders them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Oid(Vec<u32>);
+
+impl Serialize for Oid {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
 
 /// Why a text or bytes are not an object identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

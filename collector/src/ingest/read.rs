@@ -5,6 +5,7 @@ use model::{
     Value, Varbind,
 };
 use prost::Message as _;
+use prost::bytes::Bytes;
 use proto::v1;
 use std::net::IpAddr;
 use store::record::{DeclaredGap, GapReason, IncomingReport, ReadReport, ReportBody};
@@ -28,6 +29,9 @@ pub enum Unreadable {
 
 /// How far an agent's clock may run ahead of ours before its times are taken as now (microseconds).
 const AHEAD: i64 = 300_000_000;
+
+/// Bytes of a context's name at most (RFC 3411, 3.3.1).
+const MAX_CONTEXT: usize = 255;
 
 /// Reads one report received at `now`; what cannot be read becomes a refusal with its reason.
 ///
@@ -86,6 +90,10 @@ fn read(bytes: &[u8], site: &SiteName, now: Instant) -> Result<ReadReport, Unrea
         .ok()
         .filter(|p| *p > 0)
         .ok_or(Unreadable::Field("target.port"))?;
+    let context = target.context.clone();
+    if context.len() > MAX_CONTEXT || context.chars().any(char::is_control) {
+        return Err(Unreadable::Field("target.context"));
+    }
     let completeness = match report.completeness() {
         v1::Completeness::Complete => Completeness::Complete,
         v1::Completeness::Partial => Completeness::Partial,
@@ -113,6 +121,7 @@ fn read(bytes: &[u8], site: &SiteName, now: Instant) -> Result<ReadReport, Unrea
         site: site.clone(),
         address: address.to_string(),
         port,
+        context,
         started: not_ahead(report.started_micros, now),
         finished: not_ahead(report.finished_micros, now),
         completeness,
@@ -139,6 +148,8 @@ fn not_ahead(micros: i64, now: Instant) -> Instant {
 /// # Errors
 /// [`Unreadable`] when the bytes are no evidence of this protocol.
 pub fn decode_evidence(bytes: &[u8]) -> Result<Evidence, Unreadable> {
+    // Fields of one buffer are parts of it; of a slice each would be a copy.
+    let bytes = Bytes::copy_from_slice(bytes);
     let evidence = v1::Evidence::decode(bytes).map_err(|_| Unreadable::Encoding("evidence"))?;
     let observations = evidence
         .observations
@@ -230,6 +241,7 @@ mod tests {
             target: Some(v1::Target {
                 address: "192.0.2.1".into(),
                 port: 161,
+                context: String::new(),
             }),
             started_micros: 1,
             finished_micros: 2,
@@ -314,6 +326,16 @@ mod tests {
     }
 
     #[test]
+    fn the_context_is_part_of_the_place() {
+        let mut report = good();
+        report.target.as_mut().unwrap().context = "red".into();
+        let ReportBody::Read(read) = body(&report) else {
+            panic!("refused")
+        };
+        assert_eq!(read.context, "red");
+    }
+
+    #[test]
     fn a_clock_that_runs_ahead_is_brought_back() {
         let mut report = good();
         report.finished_micros = i64::MAX;
@@ -331,7 +353,7 @@ mod tests {
     #[test]
     fn each_fault_is_refused_by_name() {
         type Fault = fn(&mut v1::Report);
-        let faults: [(Fault, &str); 9] = [
+        let faults: [(Fault, &str); 11] = [
             (|r| r.target = None, "target is missing or out of range"),
             (
                 |r| r.target.as_mut().unwrap().address = "evil.example".into(),
@@ -340,6 +362,14 @@ mod tests {
             (
                 |r| r.target.as_mut().unwrap().port = 0,
                 "target.port is missing or out of range",
+            ),
+            (
+                |r| r.target.as_mut().unwrap().context = "x".repeat(256),
+                "target.context is missing or out of range",
+            ),
+            (
+                |r| r.target.as_mut().unwrap().context = "a\nb".into(),
+                "target.context is missing or out of range",
             ),
             (|r| r.completeness = 9, "completeness is missing or out of range"),
             (

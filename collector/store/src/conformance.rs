@@ -184,6 +184,7 @@ fn report(sequence: u64, finished: i64, completeness: Completeness, content: u8)
             site: "berlin".parse().unwrap(),
             address: "192.0.2.1".into(),
             port: 161,
+            context: String::new(),
             started: Instant(finished - 1),
             finished: Instant(finished),
             completeness,

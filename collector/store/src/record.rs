@@ -134,6 +134,8 @@ pub struct ReadReport {
     pub address: String,
     /// UDP port.
     pub port: u16,
+    /// SNMP context that was asked; empty: the default one.
+    pub context: String,
     /// Agent's clock.
     pub started: Instant,
     /// Agent's clock.

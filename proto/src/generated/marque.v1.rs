@@ -1164,6 +1164,10 @@ pub struct Target {
     /// UDP port, 1 to 65535.
     #[prost(uint32, tag = "2")]
     pub port: u32,
+    /// Name of the SNMPv3 context that was asked (RFC 3411, 3.3.1), at most 255 bytes;
+    /// empty: the default one. Contexts at one address are places of their own.
+    #[prost(string, tag = "3")]
+    pub context: ::prost::alloc::string::String,
 }
 /// What this round cost the element.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -9,8 +9,10 @@ use std::collections::BTreeSet;
 pub struct Counts {
     /// Elements.
     pub elements: usize,
-    /// The maker of the label, or none where nobody could tell one.
+    /// The maker of the label, or none where nobody could tell one; those right by their brand too.
     pub right: usize,
+    /// Of those right, the ones whose label names the brand: the answer has that brand, and another maker.
+    pub right_by_brand: usize,
     /// Another maker.
     pub wrong: usize,
     /// No maker, though the label has one.
@@ -38,6 +40,10 @@ impl Counts {
         self.elements += 1;
         match verdict {
             Verdict::Right => self.right += 1,
+            Verdict::Brand => {
+                self.right += 1;
+                self.right_by_brand += 1;
+            }
             Verdict::Wrong => self.wrong += 1,
             Verdict::Unknown => self.unknown += 1,
         }

@@ -7,7 +7,9 @@
 
 use super::Verdict;
 use identify::{Knowledge, recording};
-use model::{Evidence, Identification, Observation, Oid, Outcome, Question, QuestionKind, Value, Varbind};
+use model::{
+    Evidence, Identification, Observation, Oid, Outcome, Question, QuestionKind, SupplierRef, Value, Varbind,
+};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -177,13 +179,21 @@ impl Label {
                 Verdict::Unknown
             };
         };
-        let right = self.names().any(|name| {
-            knowledge
-                .supplier_called(name)
-                .is_some_and(|supplier| supplier.id == maker.supplier.id)
-                || letters(name) == letters(&maker.supplier.name)
-        });
-        if right { Verdict::Right } else { Verdict::Wrong }
+        let named = |supplier: &SupplierRef| {
+            self.names().any(|name| {
+                knowledge
+                    .supplier_called(name)
+                    .is_some_and(|called| called.id == supplier.id)
+                    || letters(name) == letters(&supplier.name)
+            })
+        };
+        if named(&maker.supplier) {
+            Verdict::Right
+        } else if found.brand.as_ref().is_some_and(|brand| named(&brand.supplier)) {
+            Verdict::Brand
+        } else {
+            Verdict::Wrong
+        }
     }
 
     /// What an agent would have seen that asked for nothing but sysDescr and sysObjectID.

@@ -178,6 +178,7 @@ fn report(element: usize, number: u64, digest: [u8; 32], evidence: Option<Bytes>
         target: Some(v1::Target {
             address: address(element),
             port: 161,
+            context: String::new(),
         }),
         started_micros,
         finished_micros: started_micros + 40_000 + i64::from(small(50_000)),

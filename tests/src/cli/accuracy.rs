@@ -93,6 +93,11 @@ fn table(measured: &Accuracy) -> String {
         ("two strings", &measured.two_strings),
     ] {
         text.push_str(&restricted(name, rows));
+        let _ = writeln!(
+            text,
+            "{name}: {} of the right ones by their brand: the label names it, and another company builds them",
+            rows.all.right_by_brand
+        );
     }
     let (parts, once, speed) = (&measured.components, &measured.used_once, &measured.speed);
     let _ = writeln!(

@@ -111,6 +111,7 @@ impl Network {
         let report = IncomingReport {
             sequence: self.sequence,
             body: ReportBody::Read(Box::new(ReadReport {
+                context: String::new(),
                 site: of.site.clone(),
                 address: of.address.clone(),
                 port: 161,

@@ -117,6 +117,7 @@ fn about(address: &str) -> Vec<u8> {
         target: Some(v1::Target {
             address: address.into(),
             port: 161,
+            context: String::new(),
         }),
         started_micros: 1,
         finished_micros: i64::MAX,

@@ -165,7 +165,8 @@ fn accuracy_counts_right_wrong_and_unknown() {
                  a/one.snmprec\t1.3.6.1.4.1.2011.2.1\tHuawei switch\tHuawei\t\t0\t1\t2\n\
                  a/two.snmprec\t1.3.6.1.4.1.8072.3.2.10\tLinux h 5.0\tunknown\t\t0\t\t2\n\
                  a/three.snmprec\t1.3.6.1.4.1.9.1.1\tCisco IOS\tJuniper\t\t0\t\t2\n\
-                 a/four.snmprec\t1.3.6.1.4.1.8072.3.2.10\tLinux h 5.0\tZTE\t\t0\t1\t2\n",
+                 a/four.snmprec\t1.3.6.1.4.1.8072.3.2.10\tLinux h 5.0\tZTE\t\t0\t1\t2\n\
+                 a/five.snmprec\t1.3.6.1.4.1.27975.99.1\tFSOS software\tFS.COM\t\t0\t2\t2\n",
             ),
             (
                 "recordings/INDEX.tsv",
@@ -193,7 +194,11 @@ fn accuracy_counts_right_wrong_and_unknown() {
         serde_json::from_str(&said(&output)).unwrap_or_else(|_| panic!("{}", complaint(&output)));
     let counts =
         |of: &str| ["elements", "right", "wrong", "unknown"].map(|key| told[of][key].as_u64().unwrap());
-    assert_eq!(counts("two_strings"), [4, 2, 1, 1]);
+    assert_eq!(counts("two_strings"), [5, 3, 1, 1]);
+    assert_eq!(
+        told["two_strings"]["right_by_brand"], 1,
+        "the label names whose name is on it"
+    );
     assert_eq!(counts("recordings"), [1, 1, 0, 0]);
     assert_eq!(counts("with_interfaces"), [1, 1, 0, 0]);
     let restricted = &told["two_strings"]["restricted"];

@@ -7,7 +7,7 @@ use super::registry::{AddressRegistry, EnterpriseRegistry};
 use super::row::{Row, rows};
 use super::{
     Enterprise, EnterpriseKind, FILE_NAMES, Knowledge, KnowledgeError, KnowledgeFile, Label, PartTable,
-    Phrase, Place, Strength, Supplier, SupplierRole, TableIndex, import,
+    Phrase, Place, Remembered, Strength, Supplier, SupplierRole, TableIndex, import,
 };
 use aho_corasick::AhoCorasick;
 use model::{ComponentClass, Oid};
@@ -401,6 +401,7 @@ impl<'w> Reading<'w> {
                 matcher,
                 tables: self.tables,
                 sellers,
+                fields: Remembered::default(),
             });
         (knowledge, self.faults)
     }

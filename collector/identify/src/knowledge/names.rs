@@ -16,11 +16,16 @@ pub(crate) fn normalised(name: &str) -> String {
     for c in name.chars() {
         match c {
             '(' if closes => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            _ if depth > 0 => {}
+            _ if depth > 0 && c != ')' => {}
+            ')' if depth > 1 => depth -= 1,
             _ if c.is_alphanumeric() || c == '&' || c == '+' => plain.extend(c.to_lowercase()),
-            _ if plain.ends_with(' ') || plain.is_empty() => {}
-            _ => plain.push(' '),
+            // A bracket that closes parts words like any other mark.
+            _ => {
+                depth = 0;
+                if !plain.ends_with(' ') && !plain.is_empty() {
+                    plain.push(' ');
+                }
+            }
         }
     }
     let mut rest = plain.trim_end();
@@ -119,6 +124,8 @@ mod tests {
             ("Nokia (Formerly 'Alcatel-Lucent')", "nokia"),
             ("SIAE Microelettronica S.p.A.", "siae microelettronica"),
             ("Huber+Suhner AG", "huber+suhner"),
+            ("ACME(BERLIN)CO., LTD.", "acme"),
+            ("Acme (one (two) three) Works", "acme works"),
             ("", ""),
             ("(", ""),
             ("Acme (", "acme"),

@@ -42,6 +42,8 @@ fn organisations_meet_suppliers() {
             false,
         ),
         ("Nautel LTD", "nautel", true),
+        ("China Telecom Corporation Limited", "china_telecom", true),
+        ("LENOVO(BEIJING)CO., LTD.", "lenovo", true),
         (
             "Shenzhen Zhongxinghui Technology",
             "shenzhen_zhongxinghui_technology",
@@ -56,6 +58,10 @@ fn organisations_meet_suppliers() {
         );
     }
     assert_eq!(knowledge().named("  ... "), None);
+    // A part of a company is called by its own name only.
+    for name in ["China Telecom", "China Telecom (Americas)"] {
+        assert_eq!(knowledge().supplier_called(name).unwrap().name, name);
+    }
 }
 
 #[test]

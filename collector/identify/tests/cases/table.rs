@@ -11,8 +11,17 @@ pub type Case = (
 );
 
 /// All cases.
-pub const CASES: [Case; 63] = [
+pub const CASES: [Case; 65] = [
     ("huawei_switch.snmprec", "huawei", "huawei", 0.95, 1.0, &[]),
+    ("printer_label.snmprec", "ricoh", "savin", 0.7, 0.95, &[]),
+    (
+        "cable_modem.snmprec",
+        "hitron",
+        "hitron",
+        0.5,
+        0.8,
+        &["generic_enterprise", "description_only"],
+    ),
     ("walk.txt", "huawei", "huawei", 0.95, 1.0, &[]),
     (
         "huawei_behind_generic_agent.snmprec",

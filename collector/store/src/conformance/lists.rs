@@ -149,3 +149,42 @@ async fn pages_follow_each_other_without_overlap() {
     }
     assert_eq!((sizes, seen.len()), (vec![10, 10, 5], 25));
 }
+
+#[tokio::test]
+async fn contexts_at_one_address_are_elements_of_their_own() {
+    let house = House::new().await;
+    house.store.greet(&house.hello(1, 9), Instant(900)).await.unwrap();
+    let within = |sequence, context: &str, content| {
+        let mut one = report(sequence, 10, Completeness::Complete, content);
+        if let ReportBody::Read(read) = &mut one.body {
+            read.context = context.into();
+        }
+        one
+    };
+    let reports = vec![
+        within(1, "", 1),
+        within(2, "red", 2),
+        within(3, "blue", 3),
+        within(4, "red", 2),
+    ];
+    house.commit(reports).await.unwrap();
+    let page = house.store.elements(&ElementFilter::default()).await.unwrap();
+    let shown: Vec<_> = page
+        .rows
+        .iter()
+        .map(|row| (row.address.as_str(), row.port))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("192.0.2.1", 161),
+            ("192.0.2.1 in blue", 161),
+            ("192.0.2.1 in red", 161)
+        ]
+    );
+    let filter = ElementFilter {
+        text: "red".into(),
+        ..ElementFilter::default()
+    };
+    assert_eq!(house.store.elements(&filter).await.unwrap().total, 1);
+}

@@ -18,6 +18,9 @@ type Tx = SqliteConnection;
 /// Evidence asked for and marked in one statement at most.
 const TOGETHER: usize = 64;
 
+/// Components written in one statement at most: so few lengths that each statement is prepared once.
+const ROWS: usize = 16;
+
 /// Largest evidence that is unpacked again: what ingest lets in, with room.
 const MAX_EVIDENCE_BYTES: usize = 64 << 20;
 
@@ -94,8 +97,9 @@ pub async fn adopt_version(tx: &mut Tx, version: &StageVersion, now: Instant) ->
     }
     let inputs = match version.stage {
         Stage::Identify => {
+            // In the order of the key: what is taken and settled together then lies together.
             "INSERT INTO undone (stage, key, revision, since) SELECT DISTINCT $1, digest, 1, $2 FROM sighting \
-             WHERE completeness <> 'unreachable' \
+             WHERE completeness <> 'unreachable' ORDER BY digest \
              ON CONFLICT (stage, key) DO UPDATE SET revision = undone.revision + 1"
         }
         Stage::Unit | Stage::Evaluate => {
@@ -213,6 +217,8 @@ pub async fn evidences(
 ) -> Result<Vec<(Digest, EvidenceRecord)>, StoreError> {
     let mut found = Vec::with_capacity(digests.len());
     let mut octets = 0_usize;
+    let mut unpack =
+        zstd::bulk::Decompressor::new().map_err(|error| StoreError::from(sqlx::Error::Io(error)))?;
     for some in digests.chunks(TOGETHER) {
         let mut select = QueryBuilder::<Sqlite>::new(
             "SELECT digest, size, body, recorded_at FROM evidence WHERE digest IN (",
@@ -232,7 +238,9 @@ pub async fn evidences(
                 return Ok(found);
             }
             let body: &[u8] = r.try_get("body")?;
-            let bytes = zstd::bulk::decompress(body, size).map_err(|_| StoreError::Damaged("evidence"))?;
+            let bytes = unpack
+                .decompress(body, size)
+                .map_err(|_| StoreError::Damaged("evidence"))?;
             let record = EvidenceRecord {
                 bytes,
                 recorded: Instant(r.try_get("recorded_at")?),
@@ -257,7 +265,7 @@ pub async fn save_identified(
         for one in changed {
             let digest = one.digest.to_string();
             save_one(tx, &digest, one, now).await?;
-            coverage::save_neighbours(tx, &digest, one).await?;
+            coverage::save_neighbours(tx, &digest, one, before.contains_key(&digest)).await?;
             sqlx::query(
                 "INSERT INTO undone (stage, key, revision, since) \
                  SELECT DISTINCT 'unit', element_id, 1, $2 FROM sighting WHERE digest = $1 \
@@ -323,10 +331,11 @@ async fn save_one(
             .bind(&concluded.knowledge)
             .fetch_optional(&mut *tx)
             .await?;
-    for table in [
+    let replaced = [
         "DELETE FROM component WHERE digest = $1 AND knowledge = $2",
         "DELETE FROM identification WHERE digest = $1 AND knowledge = $2",
-    ] {
+    ];
+    for table in replaced.into_iter().filter(|_| first.is_some()) {
         sqlx::query(table)
             .bind(digest)
             .bind(&concluded.knowledge)
@@ -366,9 +375,8 @@ async fn save_one(
     .bind(one.sum.to_string())
     .execute(&mut *tx)
     .await?;
-    // SQLite allows 32,766 variables; 17 a row.
-    for (chunk_number, chunk) in concluded.components.chunks(500).enumerate() {
-        insert_components(tx, digest, &concluded.knowledge, chunk_number * 500, chunk).await?;
+    for (number, rows) in concluded.components.chunks(ROWS).enumerate() {
+        insert_components(tx, digest, &concluded.knowledge, number * ROWS, rows).await?;
     }
     Ok(())
 }
@@ -409,7 +417,7 @@ async fn insert_components(
                 .push_bind(brand_confidence);
         },
     );
-    query.build().persistent(false).execute(&mut *tx).await?;
+    query.build().execute(&mut *tx).await?;
     Ok(())
 }
 

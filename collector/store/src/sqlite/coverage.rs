@@ -70,11 +70,13 @@ pub async fn save_neighbours(
     tx: &mut SqliteConnection,
     digest: &str,
     one: &IdentifiedEvidence,
+    told_before: bool,
 ) -> Result<(), StoreError> {
-    for table in [
+    let replaced = [
         "DELETE FROM neighbour WHERE digest = $1",
         "DELETE FROM own_address WHERE digest = $1",
-    ] {
+    ];
+    for table in replaced.into_iter().filter(|_| told_before) {
         sqlx::query(table).bind(digest).execute(&mut *tx).await?;
     }
     for (position, found) in (0_i64..).zip(&one.neighbours) {

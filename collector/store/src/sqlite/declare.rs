@@ -93,7 +93,10 @@ async fn ensure_element(
     now: Instant,
 ) -> Result<String, StoreError> {
     let known: Option<String> =
-        sqlx::query_scalar("SELECT element_id FROM element WHERE site = $1 AND address = $2 AND port = $3")
+        // What stands in files is the default context.
+        sqlx::query_scalar(
+            "SELECT element_id FROM element WHERE site = $1 AND address = $2 AND port = $3 AND context = ''",
+        )
             .bind(site)
             .bind(address)
             .bind(i64::from(port))
@@ -101,27 +104,28 @@ async fn ensure_element(
             .await?;
     match known {
         Some(element) => Ok(element),
-        None => new_element(tx, site, address, port, now).await,
+        None => new_element(tx, site, (address, port, ""), now).await,
     }
 }
 
-/// Makes an element where none is, and queues it.
+/// Makes an element where none is, at an address, a port and in a context, and queues it.
 pub async fn new_element(
     tx: &mut Tx,
     site: &str,
-    address: &str,
-    port: u16,
+    (address, port, context): (&str, u16, &str),
     now: Instant,
 ) -> Result<String, StoreError> {
     let element = ElementId::generate().to_string();
     sqlx::query(
-        "INSERT INTO element (element_id, site, address, port, name, recorded_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO element (element_id, site, address, port, context, name, recorded_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(&element)
     .bind(site)
     .bind(address)
     .bind(i64::from(port))
-    .bind(address)
+    .bind(context)
+    .bind(row::place(address, context))
     .bind(now.0)
     .execute(&mut *tx)
     .await?;

@@ -30,7 +30,7 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &ElementFilter) {
     any_of(query, "COALESCE(j.standing, 'unknown')", &filter.standings);
     if !filter.text.is_empty() {
         let pattern = contains(&filter.text);
-        for (position, column) in ["e.name", "e.address", "i.model", "i.serial"]
+        for (position, column) in ["e.name", "e.address", "e.context", "i.model", "i.serial"]
             .into_iter()
             .enumerate()
         {
@@ -91,7 +91,7 @@ fn read(r: &SqliteRow) -> Result<ElementRow, StoreError> {
         element: row::word::<ElementId>(r.try_get("element_id")?, "element")?,
         name: r.try_get("name")?,
         site: row::site(r.try_get("site")?)?,
-        address: r.try_get("address")?,
+        address: row::place_of(r)?,
         port: u16::try_from(r.try_get::<i64, _>("port")?).map_err(|_| StoreError::Damaged("port"))?,
         role: row::role(r.try_get("role")?)?,
         maker: r.try_get("maker_name")?,

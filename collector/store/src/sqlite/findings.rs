@@ -7,7 +7,7 @@ use model::{ElementId, FindingId, Instant, RuleResult};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
-const COLUMNS: &str = "SELECT f.*, e.name AS element_name, e.address, e.site, d.role, \
+const COLUMNS: &str = "SELECT f.*, e.name AS element_name, e.address, e.context, e.site, d.role, \
     c.name AS part_name, c.description AS part_description, c.maker_name AS part_maker, \
     i.model, i.maker_name, i.brand_name, i.maker_id, i.brand_id";
 
@@ -228,7 +228,7 @@ fn read(r: &SqliteRow) -> Result<FindingRow, StoreError> {
         revision: row::count(r.try_get("revision")?),
         element: row::word::<ElementId>(r.try_get("element_id")?, "element")?,
         element_name: r.try_get("element_name")?,
-        address: r.try_get("address")?,
+        address: row::place_of(r)?,
         site: row::site(r.try_get("site")?)?,
         role: row::role(r.try_get("role")?)?,
         component: (!component.is_empty()).then_some(component),

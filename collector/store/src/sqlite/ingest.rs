@@ -468,13 +468,15 @@ struct Present {
 
 /// The element a report is of, made if it is new.
 async fn present(tx: &mut Tx, read: &ReadReport, now: Instant) -> Result<Present, StoreError> {
+    let place = (read.address.as_str(), read.port, read.context.as_str());
     let known = sqlx::query(
         "SELECT element_id, latest_digest, latest_completeness, complete_digest, partial_digest, last_report_at \
-         FROM element WHERE site = $1 AND address = $2 AND port = $3",
+         FROM element WHERE site = $1 AND address = $2 AND port = $3 AND context = $4",
     )
     .bind(read.site.as_str())
     .bind(&read.address)
     .bind(i64::from(read.port))
+    .bind(&read.context)
     .fetch_optional(&mut *tx)
     .await?;
     Ok(match known {
@@ -487,7 +489,7 @@ async fn present(tx: &mut Tx, read: &ReadReport, now: Instant) -> Result<Present
             last_report: row.try_get("last_report_at")?,
         },
         None => Present {
-            element: declare::new_element(tx, read.site.as_str(), &read.address, read.port, now).await?,
+            element: declare::new_element(tx, read.site.as_str(), place, now).await?,
             ..Present::default()
         },
     })

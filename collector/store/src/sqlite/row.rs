@@ -4,6 +4,7 @@ use crate::StoreError;
 use model::{Completeness, Digest, Instant, Role, SiteName};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sqlx::Row as _;
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
@@ -20,6 +21,19 @@ pub fn from_json<T: DeserializeOwned>(text: &str, what: &'static str) -> Result<
 /// A column that holds a word or key of one of our types.
 pub fn word<T: FromStr>(text: &str, what: &'static str) -> Result<T, StoreError> {
     text.parse().map_err(|_| StoreError::Damaged(what))
+}
+
+/// An address as people see it: with the SNMP context, where it is not the default one.
+pub fn place(address: &str, context: &str) -> String {
+    if context.is_empty() {
+        return address.to_owned();
+    }
+    format!("{address} in {context}")
+}
+
+/// [`place`] of a row of the table of elements.
+pub fn place_of(r: &sqlx::sqlite::SqliteRow) -> Result<String, StoreError> {
+    Ok(place(r.try_get("address")?, r.try_get("context")?))
 }
 
 /// A digest column.

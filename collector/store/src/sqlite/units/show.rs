@@ -9,7 +9,7 @@ use model::{Hardware, Instant, UnitId};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
-const TENURE: &str = "SELECT t.*, e.name, e.site, e.address, EXISTS (SELECT 1 FROM tenure b \
+const TENURE: &str = "SELECT t.*, e.name, e.site, e.address, e.context, EXISTS (SELECT 1 FROM tenure b \
     WHERE b.element_id = t.element_id AND b.slot = t.replaces AND b.unit_id <> t.unit_id) AS swapped \
     FROM tenure t JOIN element e ON e.element_id = t.element_id ";
 
@@ -91,7 +91,7 @@ fn place(r: &SqliteRow) -> Result<KinRow, StoreError> {
         element: row::word(r.try_get("element_id")?, "element")?,
         name: r.try_get("name")?,
         site: row::site(r.try_get("site")?)?,
-        address: r.try_get("address")?,
+        address: row::place_of(r)?,
         from: Instant(r.try_get("valid_from")?),
         until: row::instant(r.try_get("valid_until")?),
     })
