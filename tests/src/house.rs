@@ -414,7 +414,7 @@ impl House {
     /// # Errors
     /// [`HouseError::Http`] when there is none to be had.
     pub(crate) async fn asker(&self) -> Result<http::Asker, HouseError> {
-        http::Asker::connect(self.http)
+        http::Asker::connect(self.http, self.key.token.clone())
             .await
             .map_err(|why| HouseError::Http {
                 url: self.http_url(),

@@ -256,7 +256,11 @@ fn is_open(policies: &Policies, rule: &Rule, class: ResultClass) -> bool {
 }
 
 /// What a finding is grouped by; what [`made`] made of it is told beside it.
-fn keys<'k>(asset: &'k Asset, said: &'k Said<'_>, [law_and_role, month]: &'k [String; 2]) -> [(By, &'k str); 7] {
+fn keys<'k>(
+    asset: &'k Asset,
+    said: &'k Said<'_>,
+    [law_and_role, month]: &'k [String; 2],
+) -> [(By, &'k str); 7] {
     [
         (By::Rule, &said.rule.id),
         (By::Class, said.class.as_str()),
@@ -271,7 +275,9 @@ fn keys<'k>(asset: &'k Asset, said: &'k Said<'_>, [law_and_role, month]: &'k [St
 /// The law and the role, and the month of the date.
 fn made(asset: &Asset, said: &Said<'_>) -> [String; 2] {
     let role = asset.place.role.map_or("unknown", model::Role::as_str);
-    let mut month = said.deadline.map_or("no date".to_owned(), |date| date.to_string());
+    let mut month = said
+        .deadline
+        .map_or("no date".to_owned(), |date| date.to_string());
     month.truncate(7);
     [format!("{} {role}", said.rule.jurisdiction), month]
 }

@@ -195,7 +195,10 @@ impl Judge {
         let code = facts.jurisdiction.as_ref().map_or("", |code| code.as_str());
         let pack = policies.pack(code).map(|pack| pack.horizon.to_string());
         let horizon = pack.unwrap_or_else(|| policies.horizon());
-        note(&format!("{}; nothing after {horizon} was seen", print::DISCLAIMER));
+        note(&format!(
+            "{}; nothing after {horizon} was seen",
+            print::DISCLAIMER
+        ));
         Ok(())
     }
 }
