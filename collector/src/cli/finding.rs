@@ -109,7 +109,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Who did what, latest first.
+    /// Who did what to findings, latest first.
     Log {
         /// The collector's configuration.
         #[arg(long, value_name = "FILE")]
@@ -235,7 +235,10 @@ pub(super) async fn run(command: &Command, clock: fn() -> Instant) -> Result<(),
         }
         Command::Log { config, json, limit } => {
             let (_, store) = house(config).await?;
-            let rows = store.audit_log(*limit).await.map_err(|e| Failure::other(&e))?;
+            let rows = store
+                .audit_log("finding_", *limit)
+                .await
+                .map_err(|e| Failure::other(&e))?;
             store.close().await;
             print::log(&rows, *json)
         }

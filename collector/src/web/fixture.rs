@@ -1,15 +1,12 @@
 //! A small network held in memory, for looking at pages: what a store would say, hostile texts included.
 
 mod answers;
-mod people;
-
-pub use people::TIMES;
+pub mod people;
 
 use model::*;
 use policy::Policies;
 use prost::Message as _;
 use proto::v1;
-use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use store::plans::PlanState;
@@ -77,7 +74,7 @@ pub struct Fixture {
     findings: Vec<FindingRow>,
     evidence: Vec<(Digest, Vec<u8>)>,
     agents: Vec<AgentRow>,
-    people: Mutex<HashMap<String, (usize, Person)>>,
+    people: Mutex<std::collections::HashMap<String, (usize, Person)>>,
 }
 
 fn id(kind: u128, number: usize) -> Uuid {

@@ -113,6 +113,6 @@ pub trait Acts: Send + Sync + 'static {
     /// Removal under each rule that ever had a finding.
     async fn progress(&self) -> Result<Vec<Progress>, StoreError>;
 
-    /// The last acts, latest first.
-    async fn audit_log(&self, limit: u32) -> Result<Vec<AuditRow>, StoreError>;
+    /// The last rows of the audit log whose action begins so (nothing is all), latest first.
+    async fn audit_log(&self, begins: &str, limit: u32) -> Result<Vec<AuditRow>, StoreError>;
 }

@@ -327,7 +327,7 @@ async fn every_change_is_a_row_of_the_audit_log() {
         subjects: vec!["/findings/1".into()],
     };
     house.store.record(&[deed]).await.unwrap();
-    let log = house.store.audit_log(10).await.unwrap();
+    let log = house.store.audit_log("", 10).await.unwrap();
     let told: Vec<String> = log
         .iter()
         .map(|row| {
@@ -352,6 +352,11 @@ async fn every_change_is_a_row_of_the_audit_log() {
         ]
     );
     assert_eq!(log[3].detail, r#"{"role":"operator","sites":null}"#);
+    let of = async |begins: &str| house.store.audit_log(begins, 10).await.unwrap().len();
+    assert_eq!(
+        (of("account_").await, of("finding_").await, of("_ccount").await),
+        (2, 0, 0)
+    );
     assert!(!revision.has_changed().unwrap(), "no page is woken by who looks");
 }
 

@@ -96,7 +96,7 @@ async fn acts_are_kept_with_who_and_when_and_history_only_grows() {
         (Some("Ann"), Instant(4_000))
     );
 
-    let log = house.store.audit_log(2).await.unwrap();
+    let log = house.store.audit_log("", 2).await.unwrap();
     assert_eq!(log.len(), 2);
     assert_eq!(
         (
@@ -134,7 +134,7 @@ async fn nothing_is_done_to_a_finding_that_moved_and_nothing_by_halves() {
     assert!(matches!(refused, Err(StoreError::Moved(_))), "{refused:?}");
     let view = house.store.finding(finding).await.unwrap().unwrap();
     assert_eq!((view.row.life, view.events.len()), (Life::new(), 1));
-    assert!(house.store.audit_log(9).await.unwrap().is_empty());
+    assert!(house.store.audit_log("", 9).await.unwrap().is_empty());
 
     let late = doing(Act::Acknowledge, finding, 7, full());
     assert!(matches!(

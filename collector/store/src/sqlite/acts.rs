@@ -48,8 +48,11 @@ impl Acts for SqliteStore {
         progress(&self.readers).await
     }
 
-    async fn audit_log(&self, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM audit ORDER BY audit_id DESC LIMIT $1")
+    async fn audit_log(&self, begins: &str, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
+        let begins_so =
+            "SELECT * FROM audit WHERE substr(action, 1, length($1)) = $1 ORDER BY audit_id DESC LIMIT $2";
+        let rows = sqlx::query(begins_so)
+            .bind(begins)
             .bind(i64::from(limit))
             .fetch_all(&self.readers)
             .await?;
