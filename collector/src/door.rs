@@ -8,6 +8,7 @@ pub mod secret;
 pub mod password;
 pub mod strikes;
 pub mod diary;
+mod grants;
 
 pub use diary::Diary;
 pub use secret::Secret;
@@ -18,10 +19,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use store::accounts::{
-    AccountChange, AccountRow, By, Changed, Link, LinkKind, LinkUse, NewAccount, NewSession, SessionOf,
-    Sites, TokenRow,
-};
+use store::accounts::{AccountRow, By, Link, LinkKind, LinkUse, NewAccount, NewSession, SessionOf, TokenRow};
 use store::{Accounts, StoreError};
 use strikes::Strikes;
 use uuid::Uuid;
@@ -442,126 +440,6 @@ impl Door {
             .await?;
         let account = used.ok_or(Refused::DeadLink)?;
         self.open(&account, &peer, "sign_in_by_link").await
-    }
-
-    // ── accounts and tokens ──
-
-    /// Makes an account without a password.
-    ///
-    /// # Errors
-    /// [`Refused::Name`] where the name is taken or none, [`Refused::Store`].
-    pub async fn add(
-        &self,
-        name: &str,
-        role: AccessRole,
-        sites: Sites,
-        by: &By,
-    ) -> Result<AccountRow, Refused> {
-        let name = fit_name(name)?;
-        let new = NewAccount { name, role, sites };
-        let made = self.store.add_account(&new, by, self.now()).await?;
-        made.ok_or(Refused::Name("this name is taken"))
-    }
-
-    /// Changes rights, switches off or on.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the store does not answer.
-    pub async fn change(
-        &self,
-        account: Uuid,
-        change: &AccountChange,
-        by: &By,
-    ) -> Result<Changed, StoreError> {
-        self.store.change_account(account, change, by, self.now()).await
-    }
-
-    /// Changes the password of whoever knows the old one; other sessions end.
-    ///
-    /// # Errors
-    /// [`Refused`].
-    pub async fn change_password(
-        &self,
-        (account, session): (Uuid, Uuid),
-        old: &str,
-        new: &str,
-        from: Option<IpAddr>,
-    ) -> Result<(), Refused> {
-        let found = self.store.account(account).await?;
-        let (row, hash) = found.ok_or(Refused::Wrong)?;
-        let key = row.name.to_lowercase();
-        if let Some(wait) = self.strikes().wait(&key, from, self.now()) {
-            return Err(Refused::Locked(wait));
-        }
-        if !self.passwords.fits(old, hash).await.ok_or(Refused::Busy)? {
-            self.failed(&key, Some(row.name), from);
-            return Err(Refused::Wrong);
-        }
-        let hash = self.hashed(new, &row.name).await?;
-        let by = By {
-            person: row.name,
-            from: shown(from),
-        };
-        let change = AccountChange::Password(hash, Some(session));
-        self.store
-            .change_account(account, &change, &by, self.now())
-            .await?;
-        Ok(())
-    }
-
-    async fn hashed(&self, password: &str, name: &str) -> Result<String, Refused> {
-        password::check(password, name).map_err(Refused::Password)?;
-        self.passwords.hash(password).await.ok_or(Refused::Busy)
-    }
-
-    /// Makes a token; its secret is shown once.
-    ///
-    /// # Errors
-    /// [`Refused::Name`], [`Refused::Store`].
-    pub async fn add_token(
-        &self,
-        name: &str,
-        scopes: BTreeSet<Scope>,
-        sites: Sites,
-        lasts: Duration,
-        by: &By,
-    ) -> Result<Secret, Refused> {
-        let name = fit_name(name)?;
-        if scopes.is_empty() {
-            return Err(Refused::Name(
-                "a token must be good for something: choose a scope",
-            ));
-        }
-        let (secret, now) = (Secret::generate()?, self.now());
-        let token = TokenRow {
-            token: Uuid::now_v7(),
-            name,
-            scopes,
-            sites,
-            made_by: by.person.clone(),
-            expires: later(now, lasts),
-            used: None,
-            ended: None,
-            recorded: now,
-        };
-        self.store.add_token(&secret.hash(), &token, by).await?;
-        Ok(secret)
-    }
-
-    /// Ends a session; `false` where there is none.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the store does not answer.
-    pub async fn end_session(&self, session: Uuid, by: &By, how: &str) -> Result<bool, StoreError> {
-        self.store.end_session(session, by, how, self.now()).await
-    }
-
-    /// Ends a token; `false` where there is none that holds.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the store does not answer.
-    pub async fn end_token(&self, token: Uuid, by: &By) -> Result<bool, StoreError> {
-        self.store.end_token(token, by, self.now()).await
     }
 }
 

@@ -300,6 +300,7 @@ impl Query {
         Ok(AuditFilter {
             people: self.names("person")?,
             actions: self.keys("action", "a word as the rows have it, as in finding_waived", word)?,
+            begins: String::new(),
             subjects: self.keys("subject", "the key of a finding, as its page has it", key)?,
             from: self.day("from")?.map(first),
             until: self.day("until")?.and_then(Date::next_day).map(first),

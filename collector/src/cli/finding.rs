@@ -107,7 +107,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Who did what, latest first.
+    /// Who did what to findings, latest first.
     Log {
         /// The collector's configuration.
         #[arg(long, value_name = "FILE")]
@@ -211,6 +211,7 @@ pub(super) async fn run(command: &Command, clock: fn() -> Instant) -> Result<(),
         Command::Log { config, json, limit } => {
             let (_, store) = house(config).await?;
             let mut filter = AuditFilter {
+                begins: "finding_".to_owned(),
                 limit: (*limit).clamp(1, PAGE),
                 ..AuditFilter::default()
             };

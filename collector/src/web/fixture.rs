@@ -2,18 +2,15 @@
 
 mod acts;
 mod answers;
-mod people;
 mod ledger;
 mod briefing;
 mod field;
-
-pub use people::TIMES;
+pub mod people;
 
 use model::*;
 use policy::Policies;
 use prost::Message as _;
 use proto::v1;
-use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use store::acts::Signer;
@@ -83,7 +80,7 @@ pub struct Fixture {
     findings: Vec<FindingRow>,
     evidence: Vec<(Digest, Vec<u8>)>,
     agents: Vec<AgentRow>,
-    people: Mutex<HashMap<String, (usize, Person)>>,
+    people: Mutex<std::collections::HashMap<String, (usize, Person)>>,
     /// What people did.
     pub desk: Mutex<acts::Done>,
     /// Who was invited, and by whom.

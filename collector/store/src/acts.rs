@@ -86,6 +86,8 @@ pub struct AuditFilter {
     pub people: Vec<String>,
     /// What was done.
     pub actions: Vec<String>,
+    /// What the word for it begins with.
+    pub begins: String,
     /// On what: whole keys.
     pub subjects: Vec<String>,
     /// Recorded then or later.

@@ -76,6 +76,7 @@ async fn past(folder: &std::path::Path, now: OffsetDateTime) {
                 site: "berlin".parse().unwrap(),
                 address: "192.0.2.1".into(),
                 port: 161,
+                context: String::new(),
                 started: ago(days),
                 finished: ago(days),
                 completeness: Completeness::Complete,

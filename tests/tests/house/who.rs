@@ -67,7 +67,7 @@ fn posted(http: &str, path: &str, form: &str) -> (String, String) {
     let status = head.split(' ').nth(1).unwrap_or_default().to_owned();
     let cookie = head
         .lines()
-        .find_map(|line| line.to_lowercase().starts_with("set-cookie: ").then_some(line));
+        .find(|line| line.to_lowercase().starts_with("set-cookie: "));
     let cookie = cookie
         .and_then(|line| line[12..].split(';').next())
         .unwrap_or_default();

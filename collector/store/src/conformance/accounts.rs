@@ -5,7 +5,7 @@ use crate::accounts::{
     AccountChange, AccountRow, Accounts as _, By, Changed, Deed, Link, LinkKind, LinkUse, NewAccount,
     NewSession, SessionOf, Sites, TokenRow,
 };
-use crate::acts::Acts as _;
+use crate::acts::{Acts as _, AuditFilter};
 use model::{AccessRole, Scope};
 use uuid::Uuid;
 
@@ -327,7 +327,7 @@ async fn every_change_is_a_row_of_the_audit_log() {
         subjects: vec!["/findings/1".into()],
     };
     house.store.record(&[deed]).await.unwrap();
-    let log = house.store.audit_log(10).await.unwrap();
+    let log = house.store.audit_log(&AuditFilter::default()).await.unwrap().rows;
     let told: Vec<String> = log
         .iter()
         .map(|row| {
@@ -352,6 +352,17 @@ async fn every_change_is_a_row_of_the_audit_log() {
         ]
     );
     assert_eq!(log[3].detail, r#"{"role":"operator","sites":null}"#);
+    let of = async |begins: &str| {
+        let filter = AuditFilter {
+            begins: begins.into(),
+            ..AuditFilter::default()
+        };
+        house.store.audit_log(&filter).await.unwrap().total
+    };
+    assert_eq!(
+        (of("account_").await, of("finding_").await, of("_ccount").await),
+        (2, 0, 0)
+    );
     assert!(!revision.has_changed().unwrap(), "no page is woken by who looks");
 }
 

@@ -1,6 +1,7 @@
 //! What stands in the field: neighbours both ways, days of change, and what an agent lost.
 
 use super::*;
+use crate::acts::AuditFilter;
 use crate::admission::Invitation;
 use crate::coverage::FoundNeighbour;
 use crate::past::{Moment, Past as _};
@@ -228,7 +229,7 @@ async fn what_an_agent_lost_and_who_shut_it_out_stay_on_record() {
         .unwrap();
     let open = async |now| house.store.invitations(Instant(now)).await.unwrap();
     assert_eq!((open(999).await.len(), open(1_000).await.len()), (1, 0));
-    let log = house.store.audit_log(10).await.unwrap();
+    let log = house.store.audit_log(&AuditFilter::default()).await.unwrap().rows;
     let told: Vec<_> = log
         .iter()
         .map(|row| (row.action.as_str(), row.person.as_str(), row.subjects[0].clone()))

@@ -87,6 +87,11 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &AuditFilter) {
     query.push(" FROM audit a WHERE 1 = 1");
     any_of(query, "a.person", &filter.people);
     any_of(query, "a.action", &filter.actions);
+    if !filter.begins.is_empty() {
+        // Octets of a word, not a pattern: `_` stands for itself.
+        query.push(" AND substr(a.action, 1, length(").push_bind(filter.begins.clone());
+        query.push(")) = ").push_bind(filter.begins.clone());
+    }
     if !filter.subjects.is_empty() {
         query.push(" AND a.audit_id IN (SELECT s.audit_id FROM audit_subject s WHERE 1 = 1");
         any_of(query, "s.subject", &filter.subjects);
