@@ -102,7 +102,7 @@ fn why(lost: &[&Claim], won: &[&Claim]) -> &'static str {
     } else if most(lost) <= most(won) {
         "what speaks for the one taken weighs more, all together; this took its share off the confidence"
     } else {
-        "more kinds of evidence, independent of each other, speak for the one taken; this took its share off the confidence"
+        "more kinds of evidence speak for the one taken; this took its share off the confidence"
     }
 }
 

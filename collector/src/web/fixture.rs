@@ -6,8 +6,10 @@ mod ledger;
 mod briefing;
 mod field;
 pub mod people;
+mod parts;
 
 use model::*;
+use parts::parts;
 use policy::Policies;
 use prost::Message as _;
 use proto::v1;
@@ -204,47 +206,35 @@ fn claim(
     }
 }
 
-fn parts(count: usize) -> Vec<ComponentIdentity> {
-    let part = |n: usize| {
-        let (class, parent, name) = match n {
-            0 => (ComponentClass::Chassis, None, "Chassis 0".to_owned()),
-            n if n % 12 == 1 => (
-                ComponentClass::Module,
-                Some(0),
-                format!("Slot {} LPUI-480", n / 12 + 1),
-            ),
-            n => (
-                ComponentClass::Port,
-                Some(n - (n + 11) % 12),
-                format!("GigabitEthernet0/{}/{}", n / 12, n % 12),
-            ),
-        };
-        let maker = (n % 12 == 5 || n == 0).then(|| Attribution {
-            supplier: supplier(if n == 0 { 0 } else { 3 }).unwrap(),
-            confidence: 0.9,
-        });
-        ComponentIdentity {
-            index: n.to_string(),
-            parent: parent.map(|parent: usize| parent.to_string()),
-            class,
-            name,
-            description: format!("part {n} {HOSTILE}"),
-            model: if n % 12 == 1 {
-                "CR8D0L4XFC0".into()
-            } else {
-                String::new()
-            },
-            serial: if n % 12 == 1 {
-                format!("2102{n:08}")
-            } else {
-                String::new()
-            },
-            revision: String::new(),
-            maker,
-            brand: None,
-        }
+/// Some findings have been taken up.
+fn life(number: usize) -> Life {
+    let waiver = |approved_by: Option<&str>| Waiver {
+        asked_by: HOSTILE.into(),
+        reason: format!("spare parts {HOSTILE}"),
+        until: "2027-06-30".into(),
+        class: ResultClass::NoNew,
+        approved_by: approved_by.map(str::to_owned),
     };
-    (0..count).map(part).collect()
+    let removal = Removal {
+        planned: "2028-03".into(),
+        replacement: format!("7750 SR-7s {HOSTILE}"),
+        owner: "Core team".into(),
+    };
+    match number % 13 {
+        6 => Life {
+            state: FindingState::Acknowledged,
+            asked: Some(waiver(None)),
+            ..Life::new()
+        },
+        0 => Life {
+            state: FindingState::Waived,
+            owner: Some(HOSTILE.into()),
+            waiver: Some(waiver(Some("Bo"))),
+            removal: Some(removal),
+            ..Life::new()
+        },
+        _ => Life::new(),
+    }
 }
 
 impl Fixture {

@@ -10,8 +10,9 @@ pub type Spot = (f64, f64);
 const ROUNDS: u32 = 160;
 /// From one node to the next on the spiral they start from: the golden angle, so that no two share a ray.
 const TURN: f64 = 2.399_963;
-/// How strongly everything is drawn to the middle, so that unlinked parts do not drift away.
-const GRAVITY: f64 = 0.8;
+/// How strongly everything is drawn to the middle, more the further out it is, so that unlinked parts do not
+/// drift away and a link stays as long as the room for a node.
+const GRAVITY: f64 = 0.6;
 
 /// Places of `count` nodes with these links (Fruchterman and Reingold, 1991); a link that names no node is
 /// passed over. Who has most links starts in the middle.
@@ -55,9 +56,8 @@ fn step(spots: &mut [Spot], links: &[(usize, usize)], heat: f64) {
             moved.0 += dx / near;
             moved.1 += dy / near;
         }
-        let out = (x * x + y * y).sqrt().max(1e-3);
-        moved.0 -= GRAVITY * x / out;
-        moved.1 -= GRAVITY * y / out;
+        moved.0 -= GRAVITY * x;
+        moved.1 -= GRAVITY * y;
     }
     for &(a, b) in links {
         let (Some(&(ax, ay)), Some(&(bx, by))) = (spots.get(a), spots.get(b)) else {

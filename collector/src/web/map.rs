@@ -27,6 +27,8 @@ use tokio::sync::watch;
 const MOST: usize = 400;
 /// Half the size of a mark: the least, and what elements add.
 const SIZE: (f64, f64) = (9.0, 15.0);
+/// Between two marks, for what is written below them.
+const ROOM: f64 = 44.0;
 /// Rounds in which marks that lie on each other move apart.
 const APART: usize = 40;
 /// Standings are counted at most so often.
@@ -248,10 +250,6 @@ fn size(elements: u64, most: u64) -> f64 {
 fn mark(site: &Site<'_>, x: f64, y: f64, size: f64) -> Mark {
     let title = show::clean(&site.row.site.title, 32);
     let count = |standing: Standing| site.counts.get(&standing).copied().unwrap_or(0);
-    let unknown = match (site.worst, count(Standing::Unknown)) {
-        (Standing::Unknown, _) | (_, 0) => String::new(),
-        (_, unknown) => format!(", {} unknown", show::number(unknown)),
-    };
     Mark {
         name: site.row.site.name.to_string(),
         title: if title.is_empty() {
@@ -262,7 +260,7 @@ fn mark(site: &Site<'_>, x: f64, y: f64, size: f64) -> Mark {
         standing: site.worst,
         symbol: symbol(site.worst),
         words: format!(
-            "{} of {}{unknown}",
+            "{} of {}",
             show::number(count(site.worst)),
             show::number(site.row.elements)
         ),
@@ -309,7 +307,7 @@ fn part(spots: &mut [(usize, f64, f64)], sizes: &[f64], height: f64) {
         for (rank, spot) in spots.iter_mut().enumerate() {
             for (other, &(at, ox, oy)) in before.iter().enumerate().filter(|(other, _)| *other != rank) {
                 let (mut dx, mut dy) = (spot.1 - ox, spot.2 - oy);
-                let (near, wanted) = ((dx * dx + dy * dy).sqrt(), size(spot.0) + size(at) + 12.0);
+                let (near, wanted) = ((dx * dx + dy * dy).sqrt(), size(spot.0) + size(at) + ROOM);
                 if near >= wanted {
                     continue;
                 }

@@ -6,7 +6,7 @@
 /// Width of the drawing, in its own units.
 pub const WIDTH: f64 = 1_000.0;
 /// Between the outermost places and its edge.
-pub const MARGIN: f64 = 70.0;
+pub const MARGIN: f64 = 90.0;
 /// It is never flatter or higher than so.
 const HEIGHTS: (f64, f64) = (360.0, 720.0);
 

@@ -59,7 +59,6 @@ fn oldest(row: &AgentRow, now: Instant) -> Vec<(&'static str, String)> {
         return Vec::new();
     };
     let states = [
-        ("waits", spool.oldest),
         ("not sent", spool.unsent),
         ("not acknowledged", spool.unacked),
         ("disk full", spool.no_room),
@@ -96,7 +95,7 @@ pub(super) fn advice(complaint: &str) -> &'static str {
             "Its clock is more than 30 s from ours: times of its sightings are as wrong. Set up NTP there."
         }
         "lost reports" => {
-            "Sequences were acknowledged without a report and without a gap. This must never be: keep its spool and this store, and tell us."
+            "Sequences were acknowledged without a report or a gap, which must never be: keep its spool and this store."
         }
         "certificate run out" => "It can still renew within the grace; then it must be enrolled anew.",
         "reports wait" => {

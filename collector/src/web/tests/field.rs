@@ -208,11 +208,15 @@ async fn an_element_says_what_each_law_says_by_date_and_why_it_is_not_another_ma
         "hardware address 40 %",
         "Huawei: sysDescr 95 %, sysObjectID 95 %",
         "may be that of a network card",
-        "is named by",
         "seen, not polled",
     ] {
         assert!(page.contains(words), "{words}: {page}");
     }
+    let named = house.get(&format!("/elements/{}", element_id(4))).await.body;
+    assert!(
+        named.contains("is named by") && named.contains("ber-1-r000"),
+        "{named}"
+    );
     let (_, law) = page.split_once("id=\"law\"").unwrap();
     let (law, _) = law.split_once("</section>").unwrap();
     assert!(law.contains("std-"), "{law}");
