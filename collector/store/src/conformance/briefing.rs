@@ -1,7 +1,6 @@
 //! What waits, what changed, what days brought, and that reports are noted.
 
 use super::*;
-use crate::acts::Acts as _;
 use crate::briefing::{AtHand, Briefing as _, ChangeFilter};
 use model::SiteName;
 
@@ -68,7 +67,7 @@ async fn what_waits_is_counted_since_a_moment_and_within_sites() {
     assert_eq!((hers.mine, hers.asked), (1, 1));
     assert_eq!(house.store.at_hand("Bo", Instant(0), None).await.unwrap().mine, 0);
     let owned = |owner: &str, asked| FindingFilter {
-        owner: Some(owner.to_owned()),
+        owners: vec![owner.to_owned()],
         asked,
         ..FindingFilter::default()
     };

@@ -89,7 +89,9 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &AuditFilter) {
     any_of(query, "a.action", &filter.actions);
     if !filter.begins.is_empty() {
         // Octets of a word, not a pattern: `_` stands for itself.
-        query.push(" AND substr(a.action, 1, length(").push_bind(filter.begins.clone());
+        query
+            .push(" AND substr(a.action, 1, length(")
+            .push_bind(filter.begins.clone());
         query.push(")) = ").push_bind(filter.begins.clone());
     }
     if !filter.subjects.is_empty() {
