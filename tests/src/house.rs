@@ -414,17 +414,9 @@ impl House {
     /// # Errors
     /// [`HouseError::Http`] when there is none to be had.
     pub(crate) async fn asker(&self) -> Result<http::Asker, HouseError> {
-        http::Asker::connect(self.http, self.key.token.clone())
-            .await
-            .map_err(|why| HouseError::Http {
-                url: self.http_url(),
-                why,
-            })
-    }
-
-    /// The file of its store, for whoever has stopped its collector.
-    pub(crate) fn store(&self) -> PathBuf {
-        self.folder.path("collector.db")
+        let asker = http::Asker::connect(self.http, self.key.token.clone()).await;
+        let url = self.http_url();
+        asker.map_err(|why| HouseError::Http { url, why })
     }
 
     /// The name and last words of a process that ended by itself.

@@ -119,7 +119,7 @@ pub async fn view(spec: &Spec, note: impl Fn(&str)) -> Result<Figures, BenchErro
     note("a network that is stored and concluded");
     let begun = Instant::now();
     house.kill_collector().await?;
-    let mut bare = Bare::at(&house.store(), &site).await?;
+    let mut bare = Bare::at(&house.data().join("collector.db"), &site).await?;
     let mut fleet = Fleet::new(spec.elements);
     let mut left = spec.elements;
     while left > 0 {
