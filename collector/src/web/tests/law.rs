@@ -1,12 +1,6 @@
 //! The pages of the compliance officer.
 
 use super::*;
-use crate::web::books::Books;
-use crate::web::glance::Glances;
-use crate::web::what_if::Turn;
-use crate::web::{deadlines, exposure, rule, supplier, suppliers};
-use axum::extract::Extension;
-use axum::routing::get;
 use futures_util::future::join_all;
 use model::{AccessRole, Person};
 
@@ -317,28 +311,14 @@ async fn a_store_that_does_not_answer_is_said() {
 
 /// The pages as somebody sees them who is limited to one site.
 async fn seen_from(site: &str, path: &str) -> String {
-    let (_, web) = House::web(true);
     let person = Person {
         name: "Ann".into(),
         role: AccessRole::Viewer,
         sites: Some([site.parse().unwrap()].into()),
     };
-    let router = axum::Router::new()
-        .route("/exposure", get(exposure::exposure))
-        .route("/deadlines", get(deadlines::deadlines))
-        .route("/rules/{id}", get(rule::rule))
-        .route("/suppliers", get(suppliers::suppliers))
-        .route("/suppliers/{id}", get(supplier::supplier))
-        .with_state(Arc::new(web))
-        .layer(Extension(Books::default()))
-        .layer(Extension(Glances::default()))
-        .layer(Extension(Turn::default()))
-        .layer(Extension(Arc::new(person)));
-    let request = Request::get(path).body(Body::empty()).unwrap();
-    let response = router.oneshot(request).await.unwrap();
-    assert_eq!(response.status(), StatusCode::OK, "{path}");
-    let body = to_bytes(response.into_body(), 64 << 20).await.unwrap();
-    String::from_utf8(body.to_vec()).unwrap()
+    let answer = House::new().asked_by(person).get(path).await;
+    assert_eq!(answer.status, StatusCode::OK, "{path}");
+    answer.body
 }
 
 #[tokio::test]
