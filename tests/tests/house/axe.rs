@@ -89,6 +89,7 @@ async fn no_page_violates_wcag_in_either_theme_on_a_phone_or_a_desk() {
                 (error) => done({passed: 0, faults: [String(error)]}));";
     let house = house().await;
     let browser = Browser::open(1280, 900).await;
+    browser.enter(&house).await;
     let mut faults = Vec::new();
     for page in pages(&house).await {
         for (theme, width) in [("dark", 390), ("light", 390), ("dark", 1280), ("light", 1280)] {
@@ -126,6 +127,7 @@ async fn no_page_violates_wcag_in_either_theme_on_a_phone_or_a_desk() {
 async fn pages_are_whole_on_paper_and_in_colours_somebody_else_chose() {
     let house = house().await;
     let browser = Browser::open(1280, 900).await;
+    browser.enter(&house).await;
     for page in pages(&house).await {
         let open = async |width, medium, prefers: &[(&str, &str)]| {
             browser.look(width, medium, prefers).await;

@@ -110,6 +110,7 @@ async fn the_slider_goes_through_the_days_and_the_pages_of_the_field_fit() {
     let ready: serde_json::Value = serde_json::from_str(&collector.first_line()).unwrap();
     let url = format!("http://{}", ready["http"].as_str().unwrap());
     let browser = Browser::open(420, 900).await;
+    browser.enter(&house).await;
     browser.client.goto(&format!("{url}/elements")).await.unwrap();
     browser
         .until(

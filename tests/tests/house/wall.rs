@@ -9,6 +9,7 @@ use serde_json::json;
 async fn a_newcomer_finds_what_is_in_the_german_core_why_who_and_what_nobody_saw() {
     let house = house().await;
     let browser = Browser::open(1400, 1000).await;
+    browser.enter(&house).await;
     let home = house.http_url();
     let follow = async |question: &str, link: &str| {
         browser.client.goto(&home).await.unwrap();
@@ -48,6 +49,7 @@ async fn a_newcomer_finds_what_is_in_the_german_core_why_who_and_what_nobody_saw
 async fn the_wall_is_large_turns_keeps_time_and_goes_red_when_nothing_comes() {
     let mut house = house().await;
     let browser = Browser::open(1920, 1080).await;
+    browser.enter(&house).await;
     let wall = format!("{}/?wall=1", house.http_url());
     browser.look(1920, "", &[]).await;
     browser.client.goto(&wall).await.unwrap();
@@ -108,6 +110,7 @@ async fn times_are_told_in_the_zone_that_was_chosen() {
         .await
         .unwrap();
     let browser = Browser::open(1400, 900).await;
+    browser.enter(&house).await;
     browser
         .devtools(
             "Emulation.setTimezoneOverride",
