@@ -6,14 +6,15 @@
 pub mod query;
 
 use crate::coverage;
+use crate::filter::meaning::Asking;
 use crate::ingest::Uncommitted;
 use axum::Json;
-use axum::extract::{Query as Pairs, State};
+use axum::extract::{Extension, Query as Pairs, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
-use model::{AgentId, Digest, FindingState, Instant, Severity, SiteName, Standing};
+use model::{AgentId, Digest, FindingState, Instant, Person, Severity, SiteName, Standing};
 use policy::Policies;
 use policy::removal::contradictions;
 use query::Query;
@@ -177,23 +178,27 @@ async fn summary(State(api): State<Api>) -> Result<Json<Noticed<Summary>>, Probl
 
 async fn findings(
     State(api): State<Api>,
+    Extension(person): Extension<Arc<Person>>,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
 ) -> Result<Json<Noticed<Page<Told>>>, Problem> {
-    let filter = Query::read(pairs, query::FINDINGS)?.findings()?;
-    let page = api.store.findings(&filter).await?;
     let now = (api.clock)();
+    let filter = Query::read(pairs, query::FINDINGS)?.findings(&Asking::of(&person, now))?;
+    let page = api.store.findings(&filter).await?;
     Ok(api.noticed(Page {
         rows: page.rows.into_iter().map(|row| Told::new(row, now)).collect(),
         total: page.total,
+        measure: page.measure,
         next: page.next,
     }))
 }
 
 async fn elements(
     State(api): State<Api>,
+    Extension(person): Extension<Arc<Person>>,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
 ) -> Result<Json<Noticed<Page<ElementRow>>>, Problem> {
-    let filter = Query::read(pairs, query::ELEMENTS)?.elements()?;
+    let asking = Asking::of(&person, (api.clock)());
+    let filter = Query::read(pairs, query::ELEMENTS)?.elements(&asking)?;
     Ok(api.noticed(api.store.elements(&filter).await?))
 }
 

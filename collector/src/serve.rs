@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Admission, Past, Plans, SqliteStore, Store, StoreError};
+use store::{Admission, Past, Plans, SqliteStore, Store, StoreError, Views};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tonic::service::interceptor::InterceptedService;
@@ -230,6 +230,7 @@ pub async fn serve(
     let web = Web {
         store: Arc::clone(&shared),
         past: Arc::clone(&store) as Arc<dyn Past>,
+        views: Arc::clone(&store) as Arc<dyn Views>,
         operator: config.operator.name.clone(),
         operator_tags: config.operator.tags.clone(),
         policies,

@@ -1,6 +1,6 @@
 //! The pages people read: rendered here, kept fresh by a small script, never dependent on it.
 //!
-//! Invariants: pages only read the store; the URL is the filter; every text that
+//! Invariants: pages read the store and write only what people do; the URL is the filter; every text that
 //! came from a device or a browser is cleaned, bounded and escaped; every
 //! response carries the content security policy; unknown is never shown as clear.
 
@@ -11,8 +11,11 @@ pub mod assets;
 pub mod guard;
 pub mod live;
 pub mod form;
+pub mod complete;
+pub mod export;
 pub mod health;
 pub mod glance;
+pub mod kept;
 pub mod now;
 pub mod evidence;
 pub mod claim;
@@ -35,7 +38,7 @@ use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use glance::Glances;
 use metrics_exporter_prometheus::PrometheusHandle;
 use model::on_file::OnFile;
@@ -43,7 +46,7 @@ use model::{Instant, Person};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Past, Store};
+use store::{Past, Store, Views};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -58,6 +61,8 @@ pub struct Web {
     pub store: Arc<dyn Store>,
     /// The network as it was on a day.
     pub past: Arc<dyn Past>,
+    /// Views that people keep.
+    pub views: Arc<dyn Views>,
     /// What the operator is called.
     pub operator: String,
     /// Who the operator is before the law.
@@ -85,6 +90,12 @@ type Shared = State<Arc<Web>>;
 
 /// Pages, assets, the live stream and the API.
 pub fn router(web: Web) -> axum::Router {
+    let web = Arc::new(web);
+    pages(&web).layer(middleware::from_fn_with_state(web, guard::guard))
+}
+
+/// The same before anybody is asked who they are.
+fn pages(web: &Arc<Web>) -> axum::Router {
     let api = Api {
         store: web.store.clone(),
         policies: web.policies.clone(),
@@ -92,12 +103,18 @@ pub fn router(web: Web) -> axum::Router {
         uncommitted: web.uncommitted.clone(),
         metrics: web.metrics.clone(),
     };
-    let web = Arc::new(web);
     axum::Router::new()
         .route("/", get(now::now))
         .route("/findings", get(findings::findings))
         .route("/findings/{id}", get(finding::finding))
+        .route("/findings.csv", get(export::findings_csv))
+        .route("/findings.json", get(export::findings_json))
         .route("/elements", get(elements::elements))
+        .route("/elements.csv", get(export::elements_csv))
+        .route("/elements.json", get(export::elements_json))
+        .route("/complete", get(complete::offers))
+        .route("/views", post(kept::keep))
+        .route("/views/drop", post(kept::drop_view))
         .route("/elements/{id}", get(element::element))
         .route("/coverage", get(coverage::coverage))
         .route("/what-if", get(what_if::what_if))
@@ -111,13 +128,13 @@ pub fn router(web: Web) -> axum::Router {
         .route_layer(middleware::from_fn_with_state(web.clone(), access::gate))
         .layer(Extension(Glances::default()))
         .layer(Extension(what_if::Turn::default()))
+        .layer(Extension(kept::Counts::default()))
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
             Duration::from_secs(PAGE_SECONDS),
         ))
         .layer(CompressionLayer::new())
-        .layer(middleware::from_fn_with_state(web, guard::guard))
 }
 
 async fn missing(State(web): Shared, person: Option<Extension<Arc<Person>>>) -> Response {

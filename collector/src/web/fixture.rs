@@ -6,8 +6,8 @@ use model::*;
 use policy::Policies;
 use prost::Message as _;
 use proto::v1;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use store::plans::PlanState;
 use store::view::*;
 use tokio::sync::watch;
@@ -73,6 +73,8 @@ pub struct Fixture {
     findings: Vec<FindingRow>,
     evidence: Vec<(Digest, Vec<u8>)>,
     agents: Vec<AgentRow>,
+    /// Views that people keep.
+    pub views: Mutex<Vec<store::views::ViewRow>>,
 }
 
 fn id(kind: u128, number: usize) -> Uuid {
@@ -271,6 +273,7 @@ impl Fixture {
             findings: Vec::new(),
             evidence: Vec::new(),
             agents: Vec::new(),
+            views: Mutex::new(Vec::new()),
         };
         for number in 0..elements {
             made.add(number, if number == 0 { first_parts } else { 5 });

@@ -11,6 +11,7 @@ use model::{FindingState, Instant, ResultClass};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use store::clause::Measure;
 use store::view::{FindingFilter, Overview};
 use tokio::sync::watch;
 
@@ -49,6 +50,8 @@ pub struct Pressing {
     pub rules: BTreeSet<String>,
     /// How many findings.
     pub count: u64,
+    /// How that is known.
+    pub measure: Measure,
     /// The soonest date.
     pub soonest: Option<Left>,
 }
@@ -111,14 +114,16 @@ impl Pressing {
             limit: 1,
             ..FindingFilter::default()
         };
-        let count = if rules.is_empty() {
-            0
+        let (count, measure) = if rules.is_empty() {
+            (0, Measure::Exact)
         } else {
-            web.store.findings(&filter).await?.total
+            let page = web.store.findings(&filter).await?;
+            (page.total, page.measure)
         };
         Ok(Self {
             rules,
             count,
+            measure,
             soonest,
         })
     }

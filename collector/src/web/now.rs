@@ -6,7 +6,8 @@
 use super::access::Visit;
 use super::glance::{Glances, OPEN, Pressing};
 use super::health::{self, Agent, SiteLine, Stage};
-use super::page::{Frame, answer};
+use super::kept;
+use super::page::{Frame, answer, refuse};
 use super::show::{self, Left, Moment};
 use crate::api::Problem;
 use crate::api::query::Query;
@@ -26,6 +27,7 @@ const TOP_MAKERS: usize = 8;
 struct NowPage {
     frame: Frame,
     parts: Parts,
+    kept: Vec<kept::Tile>,
 }
 
 #[derive(Template)]
@@ -125,11 +127,16 @@ struct Change {
 pub async fn now(
     visit: Visit,
     Extension(glances): Extension<Glances>,
+    counts: Extension<kept::Counts>,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
 ) -> Response {
     match show_now(&visit, &glances, pairs).await {
         Ok((frame, parts)) if frame.wall => answer(&visit, Ok(WallPage { frame, parts })),
-        made => answer(&visit, made.map(|(frame, parts)| NowPage { frame, parts })),
+        Ok((frame, parts)) => {
+            let kept = kept::tiles(&visit, &counts).await;
+            answer(&visit, kept.map(|kept| NowPage { frame, parts, kept }))
+        }
+        Err(problem) => refuse(&visit, Some(visit.person.clone()), &problem),
     }
 }
 
@@ -219,7 +226,7 @@ fn tiles(overview: &Overview, pressing: &Pressing, now: Instant) -> Vec<Tile> {
         },
         Tile {
             label: "findings due within 180 days",
-            value: show::number(pressing.count),
+            value: show::total(pressing.count, pressing.measure),
             tone: tone(pressing.count, "minor"),
             link: pressing.link(),
             detail: pressing.soonest.as_ref().map_or("no date ahead".to_owned(), |l| {

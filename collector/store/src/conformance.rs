@@ -8,6 +8,7 @@ mod line;
 mod evidence;
 mod queues;
 mod lists;
+mod filter;
 mod life;
 mod past;
 

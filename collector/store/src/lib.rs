@@ -11,7 +11,9 @@ pub mod acts;
 pub mod coverage;
 pub mod units;
 pub mod past;
+pub mod clause;
 pub mod view;
+pub mod views;
 pub mod error;
 pub mod sqlite;
 #[cfg(test)]
@@ -24,6 +26,7 @@ pub use past::Past;
 pub use plans::Plans;
 pub use sqlite::{SqliteReader, SqliteStore};
 pub use units::Units;
+pub use views::Views;
 
 use coverage::{CoverageView, ToldCoverage};
 use model::on_file::OnFile;

@@ -17,9 +17,11 @@ mod life;
 mod acts;
 mod row;
 mod overview;
+mod seek;
 mod findings;
 mod elements;
 mod past;
+mod views;
 
 use crate::coverage::{CoverageView, ToldCoverage};
 use crate::record::{
