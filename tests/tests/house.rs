@@ -31,4 +31,5 @@ mod house {
     pub mod hostile_agent;
     pub mod bench;
     pub mod page;
+    pub mod filter;
 }

@@ -55,6 +55,7 @@ pub struct SqliteStore {
     readers: SqlitePool,
     revision: watch::Sender<u64>,
     writable: AtomicBool,
+    reckoned: seek::Reckoned,
 }
 
 /// The embedded store as somebody reads it who is not the collector on it: nothing is written or brought to a version.
@@ -153,6 +154,7 @@ impl SqliteStore {
             readers,
             revision: watch::Sender::new(0),
             writable: AtomicBool::new(true),
+            reckoned: seek::Reckoned::default(),
         })
     }
 
@@ -319,7 +321,7 @@ impl Store for SqliteStore {
     }
 
     async fn findings(&self, filter: &FindingFilter) -> Result<Page<FindingRow>, StoreError> {
-        findings::list(&self.readers, filter).await
+        findings::list(&self.readers, &self.reckoned, filter).await
     }
 
     async fn finding(&self, finding: FindingId) -> Result<Option<FindingView>, StoreError> {
@@ -327,7 +329,7 @@ impl Store for SqliteStore {
     }
 
     async fn elements(&self, filter: &ElementFilter) -> Result<Page<ElementRow>, StoreError> {
-        elements::list(&self.readers, filter).await
+        elements::list(&self.readers, &self.reckoned, filter).await
     }
 
     async fn element(&self, element: ElementId) -> Result<Option<ElementView>, StoreError> {

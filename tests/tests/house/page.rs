@@ -14,14 +14,14 @@ const MEAN: &str = "1.3.6.1.2.1.1.1.0|4|<script>document.title='owned'</script><
     1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.2011.2.62.2.9\n1.3.6.1.2.1.1.3.0|67|5\n1.3.6.1.2.1.1.5.0|4|<svg onload=alert(1)>\n";
 
 /// chromedriver on a port of its own choice, ended with the test.
-struct Browser {
+pub(super) struct Browser {
     _driver: Child,
-    client: Client,
+    pub(super) client: Client,
     _profile: tempfile::TempDir,
 }
 
 impl Browser {
-    async fn open(width: u32, height: u32) -> Self {
+    pub(super) async fn open(width: u32, height: u32) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -74,12 +74,12 @@ impl Browser {
         }
     }
 
-    async fn script(&self, script: &str) -> Value {
+    pub(super) async fn script(&self, script: &str) -> Value {
         self.client.execute(script, vec![]).await.unwrap()
     }
 
     /// Asks until the script says true.
-    async fn until(&self, what: &str, script: &str) {
+    pub(super) async fn until(&self, what: &str, script: &str) {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         let mut tick = tokio::time::interval(std::time::Duration::from_millis(100));
         while self.script(script).await != Value::Bool(true) {
@@ -88,7 +88,7 @@ impl Browser {
         }
     }
 
-    async fn text(&self) -> String {
+    pub(super) async fn text(&self) -> String {
         self.client
             .find(Locator::Css("body"))
             .await

@@ -1,7 +1,7 @@
 //! Lists of elements by keyset, and one element with everything its page shows.
 
 use super::findings::{of_element, page_size};
-use super::seek::{Asked, Kept, Listed, Order, seek};
+use super::seek::{Asked, Kept, Listed, Order, Reckoned, seek};
 use super::{conclude, row, units};
 use crate::StoreError;
 use crate::clause::{Clause, ElementField, ElementOrder, Is, Test};
@@ -106,7 +106,11 @@ fn clauses(filter: &ElementFilter) -> Vec<Clause<ElementField>> {
 }
 
 /// See [`crate::Store::elements`]. The page key is the last element's.
-pub async fn list(pool: &SqlitePool, filter: &ElementFilter) -> Result<Page<ElementRow>, StoreError> {
+pub async fn list(
+    pool: &SqlitePool,
+    reckoned: &Reckoned,
+    filter: &ElementFilter,
+) -> Result<Page<ElementRow>, StoreError> {
     let columns = match filter.order {
         ElementOrder::Name => "e.name",
         ElementOrder::Site => "e.site, e.name",
@@ -122,7 +126,7 @@ pub async fn list(pool: &SqlitePool, filter: &ElementFilter) -> Result<Page<Elem
         size: page_size(filter.limit),
         counted: !filter.uncounted,
     };
-    let found = seek(pool, &asked).await?;
+    let found = seek(pool, reckoned, &asked).await?;
     let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
     query.push(TABLES).push(" WHERE e.element_id IN (");
     let mut keys = query.separated(", ");

@@ -1,6 +1,6 @@
 //! Lists of findings by keyset, and one finding with its life.
 
-use super::seek::{Asked, Kept, Listed, Order, seek};
+use super::seek::{Asked, Kept, Listed, Order, Reckoned, seek};
 use super::{life, row};
 use crate::StoreError;
 use crate::clause::{Clause, FindingField, FindingOrder, Is, Test};
@@ -143,7 +143,11 @@ fn clauses(filter: &FindingFilter) -> Vec<Clause<FindingField>> {
 }
 
 /// See [`crate::Store::findings`].
-pub async fn list(pool: &SqlitePool, filter: &FindingFilter) -> Result<Page<FindingRow>, StoreError> {
+pub async fn list(
+    pool: &SqlitePool,
+    reckoned: &Reckoned,
+    filter: &FindingFilter,
+) -> Result<Page<FindingRow>, StoreError> {
     let (columns, kept) = match filter.order {
         FindingOrder::Urgency => ("f.severity_rank", Kept::Number),
         FindingOrder::Deadline => ("f.due_by", Kept::Word),
@@ -160,7 +164,7 @@ pub async fn list(pool: &SqlitePool, filter: &FindingFilter) -> Result<Page<Find
         size: page_size(filter.limit),
         counted: !filter.uncounted,
     };
-    let found = seek(pool, &asked).await?;
+    let found = seek(pool, reckoned, &asked).await?;
     let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
     query.push(TABLES).push(" WHERE f.finding_id IN (");
     let mut keys = query.separated(", ");

@@ -11,6 +11,8 @@ use crate::view::Page;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 use std::collections::HashMap;
+use std::fmt::Debug;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -21,14 +23,39 @@ const BUDGET: Duration = Duration::from_millis(200);
 /// A sample is so many stretches of the table …
 const STRETCHES: u32 = 20;
 /// … of so many rows.
-const STRETCH: u32 = 500;
+const STRETCH: u32 = 250;
 /// Stands for what has no row to be found by an index.
 const UNKNOWN: &str = "unknown";
 /// With fewer matches a sample tells no number.
 const TELLING: u64 = 100;
 
+/// What was reckoned is said again for so long: it was no exact number, and many look at the same list.
+const FRESH: Duration = Duration::from_secs(15);
+/// Numbers remembered.
+const MOST_RECKONED: usize = 1_000;
+
+/// Numbers reckoned lately, by what was asked: of large tables only, what is counted exactly is never kept.
+#[derive(Default)]
+pub struct Reckoned(Mutex<HashMap<String, (Instant, u64, Measure)>>);
+
+impl Reckoned {
+    fn get(&self, asked: &str) -> Option<(u64, Measure)> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, total, measure) = known.get(asked).copied()?;
+        (at.elapsed() < FRESH).then_some((total, measure))
+    }
+
+    fn keep(&self, asked: String, total: u64, measure: Measure) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_RECKONED {
+            known.clear();
+        }
+        known.insert(asked, (Instant::now(), total, measure));
+    }
+}
+
 /// What a list is made of.
-pub trait Listed: Copy + PartialEq + Send + Sync + 'static {
+pub trait Listed: Copy + Debug + PartialEq + Send + Sync + 'static {
     /// The table with its short name, as in `finding f`.
     const TABLE: &'static str;
     /// The key of its rows.
@@ -132,7 +159,11 @@ impl Place {
 }
 
 /// The keys of a page, with the total.
-pub async fn seek<F: Listed>(pool: &SqlitePool, asked: &Asked<'_, F>) -> Result<Found, StoreError> {
+pub async fn seek<F: Listed>(
+    pool: &SqlitePool,
+    reckoned: &Reckoned,
+    asked: &Asked<'_, F>,
+) -> Result<Found, StoreError> {
     let few = few(pool, asked.clauses).await?;
     let start = asked.after.and_then(Place::read);
     let first = start.is_none();
@@ -154,7 +185,7 @@ pub async fn seek<F: Listed>(pool: &SqlitePool, asked: &Asked<'_, F>) -> Result<
     } else if !asked.counted {
         (places.len() as u64, Measure::Uncounted)
     } else {
-        count(pool, asked.clauses, few).await?
+        count(pool, reckoned, asked.clauses, few).await?
     };
     Ok(Found {
         keys: places.into_iter().map(|place| place.key).collect(),
@@ -384,6 +415,7 @@ fn indexed<F: Listed>(clause: &Clause<F>) -> bool {
 /// How many rows match: exact where few are looked at, else reckoned from a sample of the whole table.
 async fn count<F: Listed>(
     pool: &SqlitePool,
+    reckoned: &Reckoned,
     clauses: &[Clause<F>],
     few: Option<&Clause<F>>,
 ) -> Result<(u64, Measure), StoreError> {
@@ -402,17 +434,36 @@ async fn count<F: Listed>(
     if few.is_some() {
         return Ok((exact(few).await?, Measure::Exact));
     }
+    let rows = size::<F>(pool, reckoned).await?;
+    if clauses.is_empty() {
+        return Ok((rows, Measure::Exact));
+    }
+    if rows <= u64::from(WINDOW) {
+        return Ok((exact(None).await?, Measure::Exact));
+    }
+    let asked = format!("{} {clauses:?}", F::TABLE);
+    if let Some(known) = reckoned.get(&asked) {
+        return Ok(known);
+    }
+    let (looked, met) = sample(pool, clauses).await?;
+    let (total, measure) = reckon(rows, looked, met);
+    reckoned.keep(asked, total, measure);
+    Ok((total, measure))
+}
+
+/// The rows of the table; of a large one as they were a moment ago.
+async fn size<F: Listed>(pool: &SqlitePool, reckoned: &Reckoned) -> Result<u64, StoreError> {
+    if let Some((rows, _)) = reckoned.get(F::TABLE) {
+        return Ok(rows);
+    }
     let mut query = QueryBuilder::<Sqlite>::new("SELECT COUNT(*) FROM ");
     query.push(F::TABLE);
     let rows: i64 = query.build_query_scalar().fetch_one(pool).await?;
-    if clauses.is_empty() {
-        return Ok((u64::try_from(rows).unwrap_or(0), Measure::Exact));
+    let rows = u64::try_from(rows).unwrap_or(0);
+    if rows > u64::from(WINDOW) {
+        reckoned.keep(F::TABLE.to_owned(), rows, Measure::Exact);
     }
-    if rows <= i64::from(WINDOW) {
-        return Ok((exact(None).await?, Measure::Exact));
-    }
-    let (looked, met) = sample(pool, clauses).await?;
-    Ok(reckon(u64::try_from(rows).unwrap_or(0), looked, met))
+    Ok(rows)
 }
 
 /// From so many rows looked at and so many that matched, how many of all match.
