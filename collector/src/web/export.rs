@@ -76,22 +76,22 @@ const ELEMENT_COLUMNS: &[&str] = &[
 
 /// `/findings.csv`
 pub async fn findings_csv(visit: Visit, Pairs(pairs): Pairs<Vec<(String, String)>>) -> Response {
-    made(export(&visit, Subject::Findings, pairs, Kind::Csv))
+    made(export(&visit, Subject::Findings, pairs, Kind::Csv).await)
 }
 
 /// `/findings.json`
 pub async fn findings_json(visit: Visit, Pairs(pairs): Pairs<Vec<(String, String)>>) -> Response {
-    made(export(&visit, Subject::Findings, pairs, Kind::Json))
+    made(export(&visit, Subject::Findings, pairs, Kind::Json).await)
 }
 
 /// `/elements.csv`
 pub async fn elements_csv(visit: Visit, Pairs(pairs): Pairs<Vec<(String, String)>>) -> Response {
-    made(export(&visit, Subject::Elements, pairs, Kind::Csv))
+    made(export(&visit, Subject::Elements, pairs, Kind::Csv).await)
 }
 
 /// `/elements.json`
 pub async fn elements_json(visit: Visit, Pairs(pairs): Pairs<Vec<(String, String)>>) -> Response {
-    made(export(&visit, Subject::Elements, pairs, Kind::Json))
+    made(export(&visit, Subject::Elements, pairs, Kind::Json).await)
 }
 
 fn made(made: Result<Response, Problem>) -> Response {
@@ -128,7 +128,7 @@ enum Step {
     Done,
 }
 
-fn export(
+async fn export(
     visit: &Visit,
     subject: Subject,
     pairs: Vec<(String, String)>,
@@ -145,22 +145,24 @@ fn export(
     .filter(|key| !matches!(*key, "after" | "limit"))
     .collect();
     let query = Query::read(pairs, &keys)?;
-    let (rows, columns) = match subject {
+    let (rows, columns, matching) = match subject {
         Subject::Findings => {
-            let filter = FindingFilter {
-                limit: ROWS,
-                uncounted: true,
-                ..query.findings(&asking)?
-            };
-            (Rows::Findings(Box::new(filter)), FINDING_COLUMNS)
+            let mut filter = query.findings(&asking)?;
+            filter.limit = 1;
+            let counted = visit.store.findings(&filter).await?;
+            filter.limit = ROWS;
+            filter.uncounted = true;
+            let matching = show::total(counted.total, counted.measure);
+            (Rows::Findings(Box::new(filter)), FINDING_COLUMNS, matching)
         }
         Subject::Elements => {
-            let filter = ElementFilter {
-                limit: ROWS,
-                uncounted: true,
-                ..query.elements(&asking)?
-            };
-            (Rows::Elements(Box::new(filter)), ELEMENT_COLUMNS)
+            let mut filter = query.elements(&asking)?;
+            filter.limit = 1;
+            let counted = visit.store.elements(&filter).await?;
+            filter.limit = ROWS;
+            filter.uncounted = true;
+            let matching = show::total(counted.total, counted.measure);
+            (Rows::Elements(Box::new(filter)), ELEMENT_COLUMNS, matching)
         }
     };
     let line = query
@@ -177,6 +179,7 @@ fn export(
         ("policies", visit.policies.version().to_owned()),
         ("knowledge", visit.knowledge_version.clone()),
         ("horizon", visit.policies.horizon()),
+        ("matching", matching),
     ];
     if let Some(sites) = &visit.person.sites {
         let sites: Vec<_> = sites.iter().map(ToString::to_string).collect();

@@ -318,21 +318,22 @@ async fn kept(visit: &Visit, subject: Subject) -> Result<Vec<Kept>, Problem> {
     let of_page = rows.into_iter().filter(|row| row.page == subject.as_str());
     let kept = |row: store::views::ViewRow| {
         let own = row.owner == visit.person.name;
-        let view = View::read(row).ok()?;
-        Some(Kept {
-            id: view.row.view.to_string(),
-            name: show::clean(&view.row.name, 60),
+        // One that is no longer understood still leads to what is wrong with it.
+        let plain = format!("{}?{}", views::path(subject), row.query);
+        Kept {
+            id: row.view.to_string(),
+            name: show::clean(&row.name, 60),
             owner: if own {
                 String::new()
             } else {
-                show::clean(&view.row.owner, 60)
+                show::clean(&row.owner, 60)
             },
-            shared: view.row.shared,
-            link: view.link(),
+            shared: row.shared,
             may_drop: own || visit.person.may(Right::Sign),
-        })
+            link: View::read(row).map_or(plain, |view| view.link()),
+        }
     };
-    Ok(of_page.filter_map(kept).collect())
+    Ok(of_page.map(kept).collect())
 }
 
 impl Wrong {

@@ -94,7 +94,10 @@ async fn kept(visit: &Visit, typed: &Typed) -> Result<Result<String, String>, Pr
             "A view has a name of 1 to {MAX_NAME} letters, digits, blanks and signs."
         )));
     }
-    let query = views::query_of(subject, typed.query.get(..MAX_QUERY).unwrap_or(&typed.query))?;
+    if typed.query.len() > MAX_QUERY {
+        return Ok(Err("Its filter is too long to be kept.".to_owned()));
+    }
+    let query = views::query_of(subject, &typed.query)?;
     if let Err(mistake) = query.line(subject)? {
         return Ok(Err(format!("Its filter is not understood: {}.", mistake.what)));
     }

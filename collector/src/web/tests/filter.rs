@@ -175,6 +175,7 @@ async fn files_hold_exactly_what_is_filtered_and_no_formula() {
     }
     let keys: Vec<_> = table.iter().skip(1).map(|record| record[0].to_owned()).collect();
     assert_eq!(keys, rows(&page));
+    assert_eq!(remark("matching"), keys.len().to_string());
     assert_eq!(remark("rows"), keys.len().to_string());
     assert_eq!(records.last().unwrap()[0], *"# rows", "a torn file lacks its end");
 
