@@ -88,7 +88,7 @@ async fn a_line_is_completed_by_keyboard_refused_under_its_place_kept_and_saved(
         .await;
     assert_eq!(
         browser.line().await,
-        "maker:huawei  -stnding:due",
+        "maker:huawei -stnding:due",
         "what was typed stays"
     );
     browser.client.back().await.unwrap();

@@ -4,6 +4,12 @@
 //! [`WINDOW`] rows in the order of the list, until it is full or [`BUDGET`] is spent, and then says where to go on;
 //! a total is exact, or says that it was reckoned from a sample.
 
+mod reckoned;
+#[cfg(test)]
+mod tests;
+
+pub use reckoned::Reckoned;
+
 use super::findings::escaped;
 use crate::StoreError;
 use crate::clause::{Bound, Clause, Is, Measure};
@@ -12,7 +18,6 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 use std::collections::HashMap;
 use std::fmt::Debug;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -28,31 +33,6 @@ const STRETCH: u32 = 250;
 const UNKNOWN: &str = "unknown";
 /// With fewer matches a sample tells no number.
 const TELLING: u64 = 100;
-
-/// What was reckoned is said again for so long: it was no exact number, and many look at the same list.
-const FRESH: Duration = Duration::from_secs(15);
-/// Numbers remembered.
-const MOST_RECKONED: usize = 1_000;
-
-/// Numbers reckoned lately, by what was asked: of large tables only, what is counted exactly is never kept.
-#[derive(Default)]
-pub struct Reckoned(Mutex<HashMap<String, (Instant, u64, Measure)>>);
-
-impl Reckoned {
-    fn get(&self, asked: &str) -> Option<(u64, Measure)> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, total, measure) = known.get(asked).copied()?;
-        (at.elapsed() < FRESH).then_some((total, measure))
-    }
-
-    fn keep(&self, asked: String, total: u64, measure: Measure) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST_RECKONED {
-            known.clear();
-        }
-        known.insert(asked, (Instant::now(), total, measure));
-    }
-}
 
 /// What a list is made of.
 pub trait Listed: Copy + Debug + PartialEq + Send + Sync + 'static {
@@ -481,18 +461,22 @@ fn reckon(rows: u64, looked: u64, met: u64) -> (u64, Measure) {
     (rounded(of_all(most), 1).max(1), Measure::Below)
 }
 
-/// Looks at stretches spread evenly over the keys.
-async fn sample<F: Listed>(pool: &SqlitePool, clauses: &[Clause<F>]) -> Result<(u64, u64), StoreError> {
-    let mut query = QueryBuilder::<Sqlite>::new("SELECT MIN(");
+/// The first or the last key; one at a time, since an index answers one of them at once and both by a walk.
+async fn end<F: Listed>(pool: &SqlitePool, which: &str) -> Result<Option<Uuid>, StoreError> {
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
     query
-        .push(F::KEY)
-        .push("), MAX(")
+        .push(which)
+        .push("(")
         .push(F::KEY)
         .push(") FROM ")
         .push(F::TABLE);
-    let (least, most): (Option<String>, Option<String>) = query.build_query_as().fetch_one(pool).await?;
-    let number = |key: &Option<String>| key.as_deref().and_then(|key| key.parse::<Uuid>().ok());
-    let (Some(least), Some(most)) = (number(&least), number(&most)) else {
+    let key: Option<String> = query.build_query_scalar().fetch_one(pool).await?;
+    Ok(key.and_then(|key| key.parse().ok()))
+}
+
+/// Looks at stretches spread evenly over the keys.
+async fn sample<F: Listed>(pool: &SqlitePool, clauses: &[Clause<F>]) -> Result<(u64, u64), StoreError> {
+    let (Some(least), Some(most)) = (end::<F>(pool, "MIN").await?, end::<F>(pool, "MAX").await?) else {
         return Ok((0, 0));
     };
     let step = (most.as_u128() - least.as_u128()) / u128::from(STRETCHES);
@@ -592,6 +576,3 @@ fn compare(query: &mut QueryBuilder<Sqlite>, column: &str, is: &Is) {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
