@@ -223,7 +223,7 @@ impl<'a> Reader<'a> {
         let keys: Vec<_> = self.subject.keys().iter().map(|key| key.name).collect();
         let name_lower = name.to_ascii_lowercase();
         let distance = |key: &&str| strsim::damerau_levenshtein(key, &name_lower);
-        let least = keys.iter().map(|key| distance(key)).min().unwrap_or(usize::MAX);
+        let least = keys.iter().map(&distance).min().unwrap_or(usize::MAX);
         let near: Vec<_> = keys
             .iter()
             .copied()
