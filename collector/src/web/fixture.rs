@@ -5,6 +5,7 @@ mod answers;
 mod ledger;
 mod briefing;
 mod field;
+mod lists;
 pub mod people;
 mod parts;
 
@@ -89,6 +90,8 @@ pub struct Fixture {
     pub invited: Mutex<Vec<(Invitation, Signer)>>,
     /// Who was shut out, why and by whom.
     pub shut: Mutex<Vec<(AgentId, String, Signer)>>,
+    /// Views that people keep.
+    pub views: Mutex<Vec<store::views::ViewRow>>,
 }
 
 fn id(kind: u128, number: usize) -> Uuid {
@@ -206,37 +209,6 @@ fn claim(
     }
 }
 
-/// Some findings have been taken up.
-fn life(number: usize) -> Life {
-    let waiver = |approved_by: Option<&str>| Waiver {
-        asked_by: HOSTILE.into(),
-        reason: format!("spare parts {HOSTILE}"),
-        until: "2027-06-30".into(),
-        class: ResultClass::NoNew,
-        approved_by: approved_by.map(str::to_owned),
-    };
-    let removal = Removal {
-        planned: "2028-03".into(),
-        replacement: format!("7750 SR-7s {HOSTILE}"),
-        owner: "Core team".into(),
-    };
-    match number % 13 {
-        6 => Life {
-            state: FindingState::Acknowledged,
-            asked: Some(waiver(None)),
-            ..Life::new()
-        },
-        0 => Life {
-            state: FindingState::Waived,
-            owner: Some(HOSTILE.into()),
-            waiver: Some(waiver(Some("Bo"))),
-            removal: Some(removal),
-            ..Life::new()
-        },
-        _ => Life::new(),
-    }
-}
-
 impl Fixture {
     /// A network of so many elements, the first with so many parts.
     pub fn new(elements: usize, first_parts: usize) -> Self {
@@ -253,6 +225,7 @@ impl Fixture {
             desk: Mutex::default(),
             invited: Mutex::default(),
             shut: Mutex::default(),
+            views: Mutex::new(Vec::new()),
         };
         for number in 0..elements {
             made.add(number, if number == 0 { first_parts } else { 5 });
