@@ -116,7 +116,10 @@ async fn an_invitation_shows_its_token_once_and_signs_for_it() {
         (token.id, token.secret_hash())
     );
     assert_eq!(invitation.expires.0, NOW.0 + 30 * 60_000_000);
-    assert_eq!((by.person.as_str(), by.account.as_str()), ("local", "page"));
+    assert_eq!(
+        (by.person.as_str(), by.account.as_str()),
+        (admin().name.as_str(), "page")
+    );
     let page = house.get("/agents").await.body;
     assert!(!page.contains(&token.text()), "it is shown once");
 }
@@ -145,7 +148,7 @@ async fn an_agent_is_shut_out_with_a_reason_and_by_whoever_is_sure() {
     let page = house.get(&to).await.body;
     for words in [
         "It is shut out from now on",
-        "by <b>local</b>: stolen &#60;script&#62;",
+        "by <b>Ada &#60;Lovelace&#62;</b>: stolen &#60;script&#62;",
     ] {
         assert!(page.contains(words), "{words}: {page}");
     }

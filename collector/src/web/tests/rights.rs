@@ -15,6 +15,9 @@ fn path(house: &House, route: &str) -> String {
         .replace("{id}", &id)
         .replace("{digest}", &house.store.digest(0).to_string())
         .replace("{name}", "marque.css")
+        .replace("{jurisdiction}", "DE")
+        .replace("{report}", "changes")
+        .replace("{site}", "ber-1")
 }
 
 fn request(house: &House, method: &str, route: &str) -> Request<Body> {
