@@ -395,10 +395,102 @@
     }
   };
 
+  // ── the filter line: what could stand where the cursor is ──
+  const completion = () => {
+    const field = document.querySelector("input[data-complete]");
+    const list = document.getElementById("offers");
+    if (!field || !list) return;
+    let offers = [], from = 0, to = 0, chosen = -1, asked = null, timer = 0;
+    field.setAttribute("role", "combobox");
+    field.setAttribute("aria-autocomplete", "list");
+    field.setAttribute("aria-controls", "offers");
+    const close = () => {
+      clearTimeout(timer);
+      asked?.abort();
+      list.hidden = true;
+      chosen = -1;
+      field.setAttribute("aria-expanded", "false");
+      field.removeAttribute("aria-activedescendant");
+    };
+    const choose = (next) => {
+      chosen = next;
+      [...list.children].forEach((item, n) => item.setAttribute("aria-selected", String(n === chosen)));
+      const item = list.children[chosen];
+      if (item) { field.setAttribute("aria-activedescendant", item.id); item.scrollIntoView({ block: "nearest" }); }
+      else field.removeAttribute("aria-activedescendant");
+    };
+    const take = (n) => {
+      const behind = field.value.slice(to);
+      const insert = behind.startsWith(" ") ? offers[n].insert.trimEnd() + " " : offers[n].insert;
+      field.value = field.value.slice(0, from) + insert + (insert.endsWith(" ") ? behind.trimStart() : behind);
+      field.setSelectionRange(from + insert.length, from + insert.length);
+      close();
+      if (!insert.endsWith(" ")) ask();
+    };
+    const show = () => {
+      list.replaceChildren(...offers.map((offer, n) => {
+        const item = document.createElement("li");
+        item.id = `offer-${n}`;
+        item.setAttribute("role", "option");
+        item.textContent = offer.insert.trim();
+        const note = document.createElement("span");
+        note.textContent = offer.note;
+        item.append(note);
+        item.addEventListener("pointerdown", (event) => { event.preventDefault(); take(n); });
+        return item;
+      }));
+      list.hidden = offers.length === 0;
+      field.setAttribute("aria-expanded", String(!list.hidden));
+      choose(-1);
+    };
+    const ask = async () => {
+      asked?.abort();
+      asked = new AbortController();
+      const what = new URLSearchParams({ page: field.dataset.complete, q: field.value, at: String(field.selectionStart) });
+      try {
+        const answer = await fetch(`/complete?${what}`, { credentials: "same-origin", signal: asked.signal });
+        if (!answer.ok) { close(); return; }
+        ({ from, to, offers } = await answer.json());
+        if (document.activeElement === field) show();
+      } catch {
+        // Somebody wrote on, or the collector is away: the line works without offers.
+      }
+    };
+    field.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(ask, 80); });
+    field.addEventListener("blur", close);
+    field.addEventListener("keydown", (event) => {
+      if (event.key === "ArrowDown" && list.hidden) { ask(); event.preventDefault(); return; }
+      if (list.hidden) return;
+      if (event.key === "ArrowDown") choose((chosen + 1) % offers.length);
+      else if (event.key === "ArrowUp") choose(chosen <= 0 ? offers.length - 1 : chosen - 1);
+      else if (event.key === "Escape") close();
+      else if ((event.key === "Enter" || event.key === "Tab") && chosen >= 0) take(chosen);
+      else return;
+      event.preventDefault();
+      event.stopPropagation();
+    });
+  };
+
+  const copying = () => {
+    const curl = document.querySelector("input[data-curl]");
+    if (curl) curl.value = `curl -fsSOJ '${location.origin}${curl.dataset.curl}'`;
+    const link = document.querySelector("input[data-link]");
+    const button = document.getElementById("copy-link");
+    if (!link || !button) return;
+    link.value = location.origin + link.dataset.link;
+    button.hidden = !navigator.clipboard;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(link.value);
+      button.textContent = "copied";
+    });
+  };
+
   const ready = () => {
     place();
     document.addEventListener("input", (event) => { if (event.target.matches?.(".asof input[type=range]")) slide(event.target); });
     document.addEventListener("change", (event) => { if (event.target.matches?.(".asof input[type=range]")) recall(event.target); });
+    completion();
+    copying();
     const button = document.getElementById("theme");
     if (button) {
       const label = () => { button.textContent = `theme: ${stored() ?? "system"}`; };

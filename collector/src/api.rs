@@ -7,6 +7,7 @@ pub mod query;
 
 use crate::coverage;
 use crate::door::Arrival;
+use crate::filter::meaning::Asking;
 use crate::ingest::Uncommitted;
 use axum::Json;
 use axum::extract::{Extension, Query as Pairs, State};
@@ -192,13 +193,13 @@ async fn findings(
     Extension(who): Who,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
 ) -> Result<Json<Noticed<Page<Told>>>, Problem> {
-    let mut filter = Query::read(pairs, query::FINDINGS)?.findings()?;
-    filter.sites = who.person.within(filter.sites);
-    let page = api.store.findings(&filter).await?;
     let now = (api.clock)();
+    let filter = Query::read(pairs, query::FINDINGS)?.findings(&Asking::of(&who.person, now))?;
+    let page = api.store.findings(&filter).await?;
     Ok(api.noticed(Page {
         rows: page.rows.into_iter().map(|row| Told::new(row, now)).collect(),
         total: page.total,
+        measure: page.measure,
         next: page.next,
     }))
 }
@@ -208,8 +209,8 @@ async fn elements(
     Extension(who): Who,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
 ) -> Result<Json<Noticed<Page<ElementRow>>>, Problem> {
-    let mut filter = Query::read(pairs, query::ELEMENTS)?.elements()?;
-    filter.sites = who.person.within(filter.sites);
+    let asking = Asking::of(&who.person, (api.clock)());
+    let filter = Query::read(pairs, query::ELEMENTS)?.elements(&asking)?;
     Ok(api.noticed(api.store.elements(&filter).await?))
 }
 

@@ -80,6 +80,7 @@ pub async fn preview(
     let mut counts = Counts::default();
     let mut filter = ElementFilter {
         limit: 500,
+        uncounted: true,
         ..ElementFilter::default()
     };
     loop {

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{
-    Accounts, Acts, Admission, Briefing, Field, Ledgers, Past, Plans, SqliteStore, Store, StoreError,
+    Accounts, Acts, Admission, Briefing, Field, Ledgers, Past, Plans, SqliteStore, Store, StoreError, Views,
 };
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
@@ -258,6 +258,7 @@ pub async fn serve(
         field: Arc::clone(&store) as Arc<dyn Field>,
         admission: Arc::clone(&store) as Arc<dyn Admission>,
         authority: authority.fingerprint(),
+        views: Arc::clone(&store) as Arc<dyn Views>,
         operator: config.operator.name.clone(),
         operator_tags: config.operator.tags.clone(),
         policies,

@@ -12,9 +12,13 @@ pub mod assets;
 pub mod guard;
 pub mod live;
 pub mod form;
+pub mod narrow;
+pub mod complete;
+pub mod export;
 pub mod health;
 pub mod glance;
 pub mod hand;
+pub mod kept;
 pub mod now;
 pub mod evidence;
 pub mod claim;
@@ -74,7 +78,7 @@ use model::on_file::OnFile;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Acts, Admission, Briefing, Field, Ledgers, Past, Store};
+use store::{Acts, Admission, Briefing, Field, Ledgers, Past, Store, Views};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -106,6 +110,8 @@ pub struct Web {
     pub admission: Arc<dyn Admission>,
     /// Fingerprint of the authority that agents are invited to trust.
     pub authority: [u8; 32],
+    /// Views that people keep.
+    pub views: Arc<dyn Views>,
     /// What the operator is called.
     pub operator: String,
     /// Who the operator is before the law.
@@ -151,6 +157,12 @@ type Shared = State<Arc<Web>>;
 
 /// Pages, assets, the live stream and the API.
 pub fn router(web: Web) -> axum::Router {
+    let web = Arc::new(web);
+    pages(&web).layer(middleware::from_fn_with_state(web, guard::guard))
+}
+
+/// The same before anybody is asked who they are.
+fn pages(web: &Arc<Web>) -> axum::Router {
     let api = Api {
         store: web.store.clone(),
         policies: web.policies.clone(),
@@ -158,7 +170,6 @@ pub fn router(web: Web) -> axum::Router {
         uncommitted: web.uncommitted.clone(),
         metrics: web.metrics.clone(),
     };
-    let web = Arc::new(web);
     axum::Router::new()
         .route("/", get(now::now))
         .route("/findings", get(findings::findings))
@@ -168,7 +179,14 @@ pub fn router(web: Web) -> axum::Router {
         .route("/waivers", get(waivers::waivers))
         .route("/audit", get(audit::audit))
         .route("/audit/export", get(audit::export))
+        .route("/findings.csv", get(export::findings_csv))
+        .route("/findings.json", get(export::findings_json))
         .route("/elements", get(elements::elements))
+        .route("/elements.csv", get(export::elements_csv))
+        .route("/elements.json", get(export::elements_json))
+        .route("/complete", get(complete::offers))
+        .route("/views", post(kept::keep))
+        .route("/views/drop", post(kept::drop_view))
         .route("/elements/{id}", get(element::element))
         .route("/coverage", get(coverage::coverage))
         .route("/what-if", get(what_if::what_if))
@@ -217,6 +235,7 @@ pub fn router(web: Web) -> axum::Router {
         .layer(Extension(what_if::Turn::default()))
         .layer(Extension(books::Books::default()))
         .layer(Extension(map::Standings::default()))
+        .layer(Extension(kept::Counts::default()))
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -225,7 +244,6 @@ pub fn router(web: Web) -> axum::Router {
         .layer(middleware::from_fn_with_state(web.clone(), arrive::arrive))
         .layer(CsrfLayer::new().with_rejection_response(arrive::cross_site))
         .layer(CompressionLayer::new())
-        .layer(middleware::from_fn_with_state(web, guard::guard))
 }
 
 async fn missing(State(web): Shared, arrival: Option<Extension<Arrival>>) -> Response {

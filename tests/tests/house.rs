@@ -36,4 +36,5 @@ mod house {
     pub mod wall;
     pub mod acts;
     pub mod field;
+    pub mod filter;
 }

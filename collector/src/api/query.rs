@@ -7,12 +7,16 @@
 
 use crate::api::Problem;
 use crate::coverage::{self, ALL_STATES, Coverage, DARK, RangeCoverage};
-use model::{FindingState, Instant, ResultClass, Role, Severity, SiteName, Standing, WaiverState};
+use crate::filter::keys::Kind;
+use crate::filter::meaning::Asking;
+use crate::filter::{self, Line, Mistake, Subject};
+use model::{Instant, SiteName, WaiverState};
 use policy::PartialDate;
 use proto::v1::CoverageState as State;
 use std::fmt::Display;
 use std::str::FromStr;
 use store::acts::{AuditFilter, WaiverFilter};
+use store::clause::{ElementOrder, FindingOrder};
 use store::view::{ElementFilter, FindingFilter};
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
@@ -59,6 +63,8 @@ pub const FINDINGS: &[&str] = &[
     "asked",
     "after",
     "limit",
+    "q",
+    "sort",
 ];
 /// Parameters of lists of waivers.
 pub const WAIVERS: &[&str] = &[
@@ -67,7 +73,9 @@ pub const WAIVERS: &[&str] = &[
 /// Parameters of the audit log.
 pub const AUDIT: &[&str] = &["person", "action", "subject", "from", "until", "after", "limit"];
 /// Parameters of lists of elements.
-pub const ELEMENTS: &[&str] = &["site", "role", "maker", "standing", "text", "after", "limit"];
+pub const ELEMENTS: &[&str] = &[
+    "site", "role", "maker", "standing", "text", "after", "limit", "q", "sort", "polling",
+];
 
 /// Parameters of coverage: a range by site, prefix and port, and which states of it.
 pub const COVERAGE: &[&str] = &["site", "range", "port", "state"];
@@ -89,7 +97,12 @@ pub const SUPPLIERS: &[&str] = &["text", "show"];
 
 const MAX_PAIRS: usize = 64;
 const MAX_VALUE: usize = 256;
+const MAX_LINE: usize = 4_096;
 const MAX_LIMIT: u32 = 500;
+/// What is no filter: where a page begins, and how it looks.
+const NO_FILTERS: &[&str] = &[
+    "after", "limit", "page", "all", "wall", "as", "table", "q", "sort", "cols", "density", "view",
+];
 
 /// The parameters of one request: known keys, bounded values, none empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -109,8 +122,9 @@ impl Query {
                 return Err(bad(&key, &value, format!("this page knows {}", keys.join(", "))));
             }
             let value = value.trim();
-            if value.len() > MAX_VALUE {
-                return Err(bad(&key, value, format!("at most {MAX_VALUE} bytes")));
+            let most = if key == "q" { MAX_LINE } else { MAX_VALUE };
+            if value.len() > most {
+                return Err(bad(&key, value, format!("at most {most} bytes")));
             }
             if kept.len() >= MAX_PAIRS {
                 return Err(bad(&key, value, format!("at most {MAX_PAIRS} parameters")));
@@ -203,7 +217,7 @@ impl Query {
             .pairs
             .iter()
             .map(|(key, value)| (key.as_str(), value.as_str()));
-        pairs.filter(|(key, _)| !matches!(*key, "after" | "limit" | "page" | "all" | "wall" | "as" | "table"))
+        pairs.filter(|(key, _)| !NO_FILTERS.contains(key))
     }
 
     /// The same with one key set to one value, beginning anew with the first page.
@@ -241,29 +255,102 @@ impl Query {
         text
     }
 
+    /// Everything it filters by, as one line; inside, the mistake in what was typed as `q`.
+    ///
+    /// # Errors
+    /// [`Problem::BadParameter`] for another parameter that is not understood, naming the words it knows.
+    pub fn line(&self, subject: Subject) -> Result<Result<Line, Mistake>, Problem> {
+        let mut terms = Vec::new();
+        let keys = match subject {
+            Subject::Findings => FINDINGS,
+            Subject::Elements => ELEMENTS,
+        };
+        for (key, value) in self.filters().filter(|(key, _)| keys.contains(key)) {
+            let allowed = || match subject.key(key).map(|key| key.kind) {
+                Some(Kind::Flag) => "1, or leave it out".to_owned(),
+                kind => kind.map(Kind::allowed).unwrap_or_default(),
+            };
+            terms.push(filter::read::term(subject, key, value).ok_or_else(|| bad(key, value, allowed()))?);
+        }
+        let typed = Line::read(subject, self.one("q"));
+        Ok(typed.map(|typed| Line {
+            terms: terms.into_iter().chain(typed.terms).collect(),
+        }))
+    }
+
+    fn plain_line(&self, subject: Subject) -> Result<Line, Problem> {
+        self.line(subject)?.map_err(|mistake| {
+            let place = self.one("q").get(..mistake.at.start).unwrap_or_default();
+            let piece = self.one("q").get(mistake.at.clone()).unwrap_or_default();
+            let place = place.chars().count() + 1;
+            bad(
+                "q",
+                piece,
+                format!(
+                    "at character {place}: {}; allowed is {}",
+                    mistake.what, mistake.allowed
+                ),
+            )
+        })
+    }
+
+    /// The same page with this line as its filter: columns, order and length stay.
+    #[must_use]
+    pub fn with_line(&self, line: &str) -> Self {
+        let looks =
+            |(key, _): &&(String, String)| matches!(key.as_str(), "limit" | "sort" | "cols" | "density");
+        let line = (!line.is_empty()).then(|| ("q".to_owned(), line.to_owned()));
+        let others = self.pairs.iter().filter(looks).cloned();
+        Self {
+            pairs: line.into_iter().chain(others).collect(),
+        }
+    }
+
+    /// The same without a key.
+    #[must_use]
+    pub fn without_key(&self, key: &str) -> Self {
+        let keep = |(k, _): &&(String, String)| k != key && k != "after";
+        Self {
+            pairs: self.pairs.iter().filter(keep).cloned().collect(),
+        }
+    }
+
+    /// All parameters, in order.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
     /// As a filter of findings.
     ///
     /// # Errors
     /// [`Problem::BadParameter`] naming the parameter and the words it knows.
-    pub fn findings(&self) -> Result<FindingFilter, Problem> {
+    pub fn findings(&self, asking: &Asking) -> Result<FindingFilter, Problem> {
+        let asked = filter::meaning::findings(&self.plain_line(Subject::Findings)?, asking);
+        let (order, down) = self.order(FINDING_ORDERS)?;
         Ok(FindingFilter {
-            severities: self.words("severity", Severity::ALL)?,
-            states: self.words("state", FindingState::ALL)?,
-            classes: self.words("class", ResultClass::ALL)?,
-            sites: self.sites()?,
-            jurisdictions: self.keys("jurisdiction", "two capital letters, as in DE", |text| {
-                text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase())
-            })?,
-            suppliers: self.keys("supplier", SUPPLIER_KEY, is_supplier_key)?,
-            rules: self.rules()?,
-            elements: Vec::new(),
-            roles: self.roles()?,
-            owners: self.names("owner")?,
-            text: self.one("text").to_owned(),
-            asked: self.flag("asked")?,
+            clauses: asked.clauses,
+            closed: asked.names_states,
+            order,
+            down,
             after: self.after()?,
             limit: self.limit()?,
+            ..FindingFilter::default()
         })
+    }
+
+    /// The values of a parameter of lists of findings, each read as the line reads that key.
+    ///
+    /// # Errors
+    /// [`Problem::BadParameter`] naming the parameter and what it may say.
+    pub fn kept(&self, key: &str) -> Result<Vec<String>, Problem> {
+        let kind = Subject::Findings.key(key).map_or(Kind::Text, |known| known.kind);
+        let read = |text: &str| {
+            kind.value(text, false)
+                .ok_or_else(|| bad(key, text, kind.allowed()))
+        };
+        self.all(key).map(read).collect()
     }
 
     /// As a filter of waivers.
@@ -277,8 +364,8 @@ impl Query {
         });
         Ok(WaiverFilter {
             states: self.words("state", WaiverState::ALL)?,
-            rules: self.rules()?,
-            sites: self.sites()?,
+            rules: self.kept("rule")?,
+            sites: self.kept("site")?,
             elements: elements.collect::<Result<_, _>>()?,
             people: self.names("person")?,
             until: self.day("until")?.map(|day| day.to_string()),
@@ -312,20 +399,43 @@ impl Query {
     /// As a filter of elements.
     ///
     /// # Errors
-    /// [`Problem::BadParameter`] naming the parameter and the words it knows.
-    pub fn elements(&self) -> Result<ElementFilter, Problem> {
-        let standings = self.words("standing", Standing::ALL)?;
+    /// [`Problem::BadParameter`] naming the parameter and the words it knows; also where those are asked for that
+    /// nobody polls: they are no elements.
+    pub fn elements(&self, asking: &Asking) -> Result<ElementFilter, Problem> {
+        let asked = filter::meaning::elements(&self.plain_line(Subject::Elements)?, asking);
+        if asked.not_polled {
+            let allowed = "elements only; /api/v1/coverage has those seen and polled by nobody";
+            return Err(bad("polling", "not_polled", allowed.to_owned()));
+        }
+        let (order, down) = self.order(ELEMENT_ORDERS)?;
         Ok(ElementFilter {
-            sites: self.sites()?,
-            roles: self.roles()?,
-            makers: self.keys("maker", SUPPLIER_KEY, is_supplier_key)?,
-            standings: standings
-                .into_iter()
-                .map(|standing| standing.as_str().to_owned())
-                .collect(),
-            text: self.one("text").to_owned(),
+            clauses: asked.clauses,
+            order,
+            down,
             after: self.after()?,
             limit: self.limit()?,
+            ..ElementFilter::default()
+        })
+    }
+
+    /// The order asked for, and whether it is turned around: a minus before its word.
+    fn order<O: Copy + Default>(&self, orders: &[(&str, O)]) -> Result<(O, bool), Problem> {
+        let text = self.one("sort");
+        let (word, down) = match text.strip_prefix('-') {
+            Some(word) => (word, true),
+            None => (text, false),
+        };
+        if word.is_empty() && !down {
+            return Ok((O::default(), false));
+        }
+        let found = orders.iter().find(|(name, _)| *name == word);
+        let words: Vec<_> = orders.iter().map(|(name, _)| *name).collect();
+        found.map(|(_, order)| (*order, down)).ok_or_else(|| {
+            bad(
+                "sort",
+                text,
+                format!("{}, with - before it for the other way round", words.join(", ")),
+            )
         })
     }
 
@@ -437,27 +547,6 @@ impl Query {
         self.all(key).map(read).collect()
     }
 
-    fn sites(&self) -> Result<Vec<String>, Problem> {
-        self.keys("site", "the name of a site: 1 to 63 of a-z, 0-9 and -", |text| {
-            text.parse::<SiteName>().is_ok()
-        })
-    }
-
-    fn roles(&self) -> Result<Vec<String>, Problem> {
-        let words: Vec<_> = Role::ALL.iter().map(|role| role.as_str()).collect();
-        let allowed = format!("{}, unknown", words.join(", "));
-        self.keys("role", &allowed, |text| {
-            text == "unknown" || words.contains(&text)
-        })
-    }
-
-    fn rules(&self) -> Result<Vec<String>, Problem> {
-        self.keys("rule", "the key of a rule, as in DE-CONTRACT-CORE", |text| {
-            text.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-        })
-    }
-
     fn names(&self, key: &str) -> Result<Vec<String>, Problem> {
         self.keys(key, "the name of a person, as rows have it", |text| {
             !text.chars().any(char::is_control)
@@ -465,9 +554,15 @@ impl Query {
     }
 
     fn after(&self) -> Result<Option<String>, Problem> {
-        let fits = |text: &str| text.bytes().all(|b| b.is_ascii_graphic());
-        let keys = self.keys("after", "the key of a next page, as its link has it", fits)?;
-        Ok(keys.into_iter().next())
+        let text = self.one("after");
+        if !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(bad(
+                "after",
+                text,
+                "the key of a next page, as its link has it".to_owned(),
+            ));
+        }
+        Ok((!text.is_empty()).then(|| text.to_owned()))
     }
 
     fn limit(&self) -> Result<u32, Problem> {
@@ -475,14 +570,16 @@ impl Query {
     }
 }
 
-const SUPPLIER_KEY: &str = "the key of a supplier in a-z, 0-9 and _, or unknown";
+/// Orders of lists of findings by the words of addresses.
+pub const FINDING_ORDERS: &[(&str, FindingOrder)] = &[
+    ("severity", FindingOrder::Urgency),
+    ("deadline", FindingOrder::Deadline),
+    ("opened", FindingOrder::Opened),
+];
 
-fn is_supplier_key(text: &str) -> bool {
-    text.len() <= 80
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-}
+/// Orders of lists of elements by the words of addresses.
+pub const ELEMENT_ORDERS: &[(&str, ElementOrder)] =
+    &[("name", ElementOrder::Name), ("site", ElementOrder::Site)];
 
 pub(crate) fn bad(parameter: &str, value: &str, allowed: String) -> Problem {
     let short = |text: &str| text.chars().take(80).collect();
@@ -502,6 +599,14 @@ fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+    use store::clause::{Clause, FindingField};
+
+    const ASKING: Asking = Asking {
+        now: Instant(0),
+        person: "Ada",
+        sites: None,
+    };
 
     fn read(pairs: &[(&str, &str)], keys: &[&str]) -> Result<Query, Problem> {
         Query::read(Query::of(pairs).pairs, keys)
@@ -518,15 +623,19 @@ mod tests {
             FINDINGS,
         )
         .unwrap();
-        let filter = query.findings().unwrap();
-        assert_eq!(filter.severities, [Severity::Major, Severity::Critical]);
-        assert_eq!(filter.roles, ["unknown"]);
+        assert_eq!(
+            query.findings(&ASKING).unwrap().clauses,
+            [
+                Clause::words(FindingField::Severity, ["major", "critical"]),
+                Clause::words(FindingField::Role, ["unknown"])
+            ]
+        );
     }
 
     #[test]
     fn empty_values_filter_nothing() {
         let query = read(&[("severity", ""), ("site", " "), ("text", "")], FINDINGS).unwrap();
-        assert_eq!(query.findings().unwrap(), FindingFilter::default());
+        assert_eq!(query.findings(&ASKING).unwrap(), FindingFilter::default());
         assert_eq!(query.link("/findings"), "/findings");
     }
 
@@ -536,16 +645,18 @@ mod tests {
             ("severity", "red", "critical, major"),
             ("state", "gone", "acknowledged"),
             ("class", "x", "violation"),
-            ("role", "Core", "core, ran"),
+            ("role", "boss", "core, ran"),
             ("site", "../etc", "a-z"),
-            ("jurisdiction", "de", "capital"),
-            ("supplier", "A", "a-z"),
+            ("jurisdiction", "deu", "two letters"),
+            ("supplier", "a-b", "a-z"),
+            ("sort", "colour", "severity, deadline"),
+            ("q", "x severity:red", "at character 12"),
             ("rule", "DE CORE", "key of a rule"),
             ("limit", "501", "500"),
             ("limit", "0", "from 1"),
             ("after", "a\u{7}b", "next page"),
         ] {
-            match read(&[(key, value)], FINDINGS).unwrap().findings() {
+            match read(&[(key, value)], FINDINGS).unwrap().findings(&ASKING) {
                 Err(Problem::BadParameter {
                     parameter, allowed, ..
                 }) => {
@@ -578,6 +689,50 @@ mod tests {
         let day = |text| read(&[("as_of", text)], REPORT).unwrap().day("as_of");
         assert_eq!(day("").unwrap(), None);
         assert!(day("2026-06-30").unwrap().is_some() && day("2026-06").is_err());
+    }
+
+    #[test]
+    fn the_line_and_the_parameters_are_one_filter() {
+        let query = read(
+            &[
+                ("state", "closed"),
+                ("q", "state:open -waived"),
+                ("sort", "-deadline"),
+            ],
+            FINDINGS,
+        );
+        let query = query.unwrap();
+        let line = query.line(Subject::Findings).unwrap().unwrap();
+        assert_eq!(line.to_string(), "state:closed state:open -waived");
+        let filter = query.findings(&ASKING).unwrap();
+        assert_eq!(filter.clauses.len(), 2, "the states are alternatives");
+        assert!(filter.closed && filter.down && filter.order == FindingOrder::Deadline);
+        assert_eq!(
+            query.with_line("role:core").link("/findings"),
+            "/findings?q=role%3Acore&sort=-deadline"
+        );
+    }
+
+    #[test]
+    fn who_sees_some_sites_asks_for_no_other() {
+        let sites = BTreeSet::new();
+        let nowhere = Asking {
+            sites: Some(&sites),
+            ..ASKING
+        };
+        for clause in [
+            read(&[], FINDINGS).unwrap().findings(&nowhere).unwrap().clauses,
+            read(&[("site", "a")], FINDINGS)
+                .unwrap()
+                .findings(&nowhere)
+                .unwrap()
+                .clauses,
+        ] {
+            assert!(
+                clause.iter().any(|clause| clause.any.is_empty()),
+                "nothing holds there"
+            );
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use model::{Attribution, SiteName};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use store::clause::{Clause, ElementField, Value};
 use store::coverage::NeighbourRow;
 
 /// Somebody who was seen and is not polled.
@@ -99,30 +100,38 @@ impl Seen {
         }
     }
 
-    /// Whether a filter by site, maker and a part of its words keeps it; empty ones keep all.
+    /// Whether these conditions keep it: its role and standing are unknown, and it never answered.
     #[must_use]
-    pub fn fits(&self, sites: &[String], makers: &[String], text: &str) -> bool {
-        let maker = self
-            .maker
-            .as_ref()
-            .map_or("unknown", |maker| maker.supplier.id.as_str());
-        let one_of = |words: &[String], word: &str| words.is_empty() || words.iter().any(|one| one == word);
-        let text = text.to_lowercase();
-        let mut words = [&self.name, &self.description].into_iter().chain(&self.macs);
-        let told = text.is_empty()
-            || words.any(|word| word.to_lowercase().contains(&text))
-            || self
-                .addresses
-                .iter()
-                .any(|address| address.to_string().contains(&text));
-        told && one_of(sites, self.site.as_str()) && one_of(makers, maker)
+    pub fn fits(&self, clauses: &[Clause<ElementField>]) -> bool {
+        let maker = self.maker.as_ref().map(|maker| maker.supplier.id.as_str());
+        let addresses: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
+        let words = [&self.name, &self.description].into_iter().chain(&self.macs);
+        let words: Vec<_> = words.chain(&addresses).map(String::as_str).collect();
+        clauses.iter().all(|clause| {
+            // Each of its words may be what is looked for.
+            let met = |word: &&str| {
+                clause.any.iter().any(|test| {
+                    let one = Clause::any(vec![test.clone()]);
+                    one.holds(|field| match field {
+                        ElementField::Site => Some(Value::Text(self.site.as_str())),
+                        ElementField::Maker => maker.map(Value::Text),
+                        ElementField::Role | ElementField::Standing => Some(Value::Text("unknown")),
+                        ElementField::Name => Some(Value::Text(word)),
+                        _ => None,
+                    })
+                })
+            };
+            words.iter().any(met) != clause.not
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{ElementId, SupplierRef};
+    use crate::filter::meaning::{self, Asking};
+    use crate::filter::{Line, Subject};
+    use model::{ElementId, Instant, SupplierRef};
 
     fn row(site: &str, address: &str, mac: &str, name: &str, confidence: f64) -> NeighbourRow {
         NeighbourRow {
@@ -175,9 +184,18 @@ mod tests {
                 ("nameless box", 0, 1, false)
             ]
         );
-        let own = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-        assert!(all[0].fits(&own(&["berlin"]), &own(&["huawei"]), "EDGE"));
-        assert!(all[0].fits(&[], &[], "192.0.2.9") && all[2].fits(&[], &own(&["unknown"]), ""));
-        assert!(!all[0].fits(&own(&["lyon"]), &[], "") && !all[1].fits(&[], &own(&["huawei"]), ""));
+        let fits = |one: &Seen, text: &str| {
+            let line = Line::read(Subject::Elements, text).unwrap();
+            let asking = Asking {
+                now: Instant(0),
+                person: "",
+                sites: None,
+            };
+            one.fits(&meaning::elements(&line, &asking).clauses)
+        };
+        assert!(fits(&all[0], "site:berlin maker:huawei EDGE -lyon"));
+        assert!(fits(&all[0], "192.0.2.9") && fits(&all[2], "maker:unknown role:unknown seen:never"));
+        assert!(!fits(&all[0], "site:lyon") && !fits(&all[1], "maker:huawei"));
+        assert!(!fits(&all[0], "-edge") && !fits(&all[0], "role:core"));
     }
 }

@@ -28,7 +28,14 @@ pub const ROUTES: &[(&str, &str, Right)] = &[
     ("GET", "/waivers", Right::See),
     ("GET", "/audit", Right::Sign),
     ("GET", "/audit/export", Right::Sign),
+    ("GET", "/findings.csv", Right::See),
+    ("GET", "/findings.json", Right::See),
     ("GET", "/elements", Right::See),
+    ("GET", "/elements.csv", Right::See),
+    ("GET", "/elements.json", Right::See),
+    ("GET", "/complete", Right::See),
+    ("POST", "/views", Right::See),
+    ("POST", "/views/drop", Right::See),
     ("GET", "/elements/{id}", Right::See),
     ("GET", "/coverage", Right::See),
     ("GET", "/what-if", Right::See),
@@ -80,6 +87,8 @@ pub const ROUTES: &[(&str, &str, Right)] = &[
 /// What is written into the audit log when it is looked at or taken away: the beginning of its path, and the word.
 /// The longest that fits counts.
 const SIGHTS: &[(&str, &str)] = &[
+    ("/findings.", "took_findings"),
+    ("/elements.", "took_elements"),
     ("/findings/{", "saw_finding"),
     ("/elements/{", "saw_element"),
     ("/evidence/{", "saw_evidence"),

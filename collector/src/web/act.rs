@@ -7,12 +7,11 @@
 
 use super::access::Visit;
 use super::findings::{self, Line};
-use super::glance::Glances;
 use super::page::{answer_as, refuse};
 use super::{finding, show, waivers};
 use crate::acts::{self, Chosen, Deed, Named, Refused, TEXT_CHARS, Unfit};
 use crate::api::Problem;
-use axum::extract::{Extension, Form, Query as Pairs};
+use axum::extract::{Form, Query as Pairs};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use model::{Act, FindingId, Removal, Right};
@@ -21,8 +20,8 @@ use std::collections::BTreeSet;
 
 /// Findings in one form: as many as a page has at most.
 const MOST: usize = 500;
-/// Longest address of a page to go back to, in octets.
-const MOST_BACK: usize = 4_000;
+/// Longest address of a page to go back to, in octets: its filter line is percent-encoded.
+const MOST_BACK: usize = 8_000;
 /// What stands in the log as the account.
 const ACCOUNT: &str = "page";
 
@@ -154,21 +153,13 @@ fn in_words(told: &str) -> Option<String> {
 }
 
 /// `POST /findings/act`
-pub async fn act(
-    visit: Visit,
-    Extension(glances): Extension<Glances>,
-    Form(pairs): Form<Vec<(String, String)>>,
-) -> Response {
-    take(&visit, &glances, Tried::read(pairs), Tried::act).await
+pub async fn act(visit: Visit, Form(pairs): Form<Vec<(String, String)>>) -> Response {
+    take(&visit, Tried::read(pairs), Tried::act).await
 }
 
 /// `POST /findings/sign`
-pub async fn sign(
-    visit: Visit,
-    Extension(glances): Extension<Glances>,
-    Form(pairs): Form<Vec<(String, String)>>,
-) -> Response {
-    take(&visit, &glances, Tried::read(pairs), Tried::sign).await
+pub async fn sign(visit: Visit, Form(pairs): Form<Vec<(String, String)>>) -> Response {
+    take(&visit, Tried::read(pairs), Tried::sign).await
 }
 
 /// A form as it came.
@@ -306,12 +297,7 @@ impl Back {
     }
 }
 
-async fn take(
-    visit: &Visit,
-    glances: &Glances,
-    tried: Tried,
-    read: fn(&Tried, &str) -> Result<Act, Fault>,
-) -> Response {
+async fn take(visit: &Visit, tried: Tried, read: fn(&Tried, &str) -> Result<Act, Fault>) -> Response {
     let uri: Option<Uri> = tried.back.parse().ok();
     let Some((back, uri)) = uri.and_then(|uri| Some((Back::read(&uri)?, uri))) else {
         return refuse(
@@ -337,7 +323,11 @@ async fn take(
         .unwrap_or_default();
     let _old = told(&mut pairs);
     match back {
-        Back::Findings => answer_as(status, visit, findings::list(visit, glances, pairs, desk).await),
+        Back::Findings => answer_as(
+            status,
+            visit,
+            findings::list(visit, pairs, desk).await.map(|(_, page)| page),
+        ),
         Back::Finding(id) => answer_as(status, visit, finding::show_finding(visit, &id, desk).await),
         Back::Waivers => answer_as(status, visit, waivers::list(visit, pairs, desk).await),
     }

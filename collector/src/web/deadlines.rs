@@ -107,7 +107,7 @@ pub async fn deadlines(
 
 async fn page(visit: &Visit, books: &Books, pairs: Vec<(String, String)>) -> Result<DeadlinesPage, Problem> {
     let query = Query::read(pairs, query::DEADLINES)?;
-    let filter = query.findings()?;
+    let (rules, laws) = (query.kept("rule")?, query.kept("jurisdiction")?);
     let now = (visit.clock)();
     let today = now.date().unwrap_or(Date::MIN);
     let asked = query.day("asof")?.filter(|day| *day != today);
@@ -119,7 +119,7 @@ async fn page(visit: &Visit, books: &Books, pairs: Vec<(String, String)>) -> Res
     let kept = books.dates(visit).await?;
     let wanted = |rule: &str, code: &str| {
         let fits = |list: &[String], word: &str| list.is_empty() || list.iter().any(|one| one == word);
-        fits(&filter.rules, rule) && fits(&filter.jurisdictions, code)
+        fits(&rules, rule) && fits(&laws, code)
     };
     let dated: Vec<&Dated> = kept
         .told

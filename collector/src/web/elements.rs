@@ -2,23 +2,40 @@
 
 use super::access::Visit;
 use super::coverage::SeenLine;
-use super::form::Form;
-use super::glance::{Glances, STALE};
-use super::page::{Frame, answer};
+use super::form::{Form, Shape};
+use super::page::{Frame, answer_with};
 use super::show::{self, Moment};
 use crate::api::Problem;
 use crate::api::query::{self, Query};
 use crate::coverage;
+use crate::filter::Subject;
+use crate::filter::keys::Words;
+use crate::filter::meaning::{self, Asking};
+use crate::views::LOOKS;
 use askama::Template;
-use axum::extract::{Extension, Query as Pairs};
+use axum::extract::Query as Pairs;
+use axum::http::StatusCode;
 use axum::response::Response;
-use model::{Completeness, Instant, Role, Severity, Standing};
-use store::view::{ElementFilter, ElementRow};
+use model::{Completeness, Instant, Severity, Standing};
+use store::view::ElementRow;
 
 const PATH: &str = "/elements";
-/// The filter for those that are no elements: seen by neighbours, and polled by nobody.
-const POLLING: &str = "polling";
-const NOT_POLLED: &str = "not_polled";
+const SHAPE: Shape = Shape {
+    subject: Subject::Elements,
+    hint: "site:ber* maker:unknown seen>7d, or a name, an address, a model, a serial",
+    columns: &[
+        ("maker", "maker, brand"),
+        ("confidence", "confidence"),
+        ("model", "model"),
+        ("serial", "serial"),
+        ("site", "site, role"),
+        ("standing", "standing"),
+        ("worst", "worst finding"),
+        ("parts", "parts"),
+        ("answer", "last answer"),
+    ],
+    order: "name",
+};
 /// More of these are in the API.
 const MOST_SEEN: usize = 500;
 
@@ -30,7 +47,8 @@ struct ElementsPage {
     rows: Vec<Line>,
     /// Those seen and not polled, when they are asked for.
     seen: Option<Vec<SeenLine>>,
-    total: String,
+    /// How many match; [`None`] where the line is not understood.
+    total: Option<String>,
     next: Option<String>,
     first: Option<String>,
 }
@@ -115,87 +133,58 @@ impl Line {
 }
 
 /// `/elements`
-pub async fn elements(
-    visit: Visit,
-    Extension(glances): Extension<Glances>,
-    Pairs(pairs): Pairs<Vec<(String, String)>>,
-) -> Response {
-    answer(&visit, list(&visit, &glances, pairs).await)
+pub async fn elements(visit: Visit, Pairs(pairs): Pairs<Vec<(String, String)>>) -> Response {
+    answer_with(&visit, list(&visit, pairs).await)
 }
 
-/// Those whom neighbours tell of and nobody polls, by the filters that can be asked of them; of another role or
-/// standing than unknown there are none.
-async fn seen(visit: &Visit, filter: &ElementFilter) -> Result<Vec<coverage::Seen>, Problem> {
-    let unknown = |words: &[String]| words.is_empty() || words.iter().any(|word| word == "unknown");
-    if !unknown(&filter.roles) || !unknown(&filter.standings) {
-        return Ok(Vec::new());
-    }
-    let mut seen = coverage::read(&*visit.store, &visit.person).await?.seen;
-    seen.retain(|one| one.fits(&filter.sites, &filter.makers, &filter.text));
-    Ok(seen)
-}
-
-async fn list(
-    visit: &Visit,
-    glances: &Glances,
-    pairs: Vec<(String, String)>,
-) -> Result<ElementsPage, Problem> {
-    let query = Query::read(pairs, &[query::ELEMENTS, &[POLLING]].concat())?;
+async fn list(visit: &Visit, pairs: Vec<(String, String)>) -> Result<(StatusCode, ElementsPage), Problem> {
+    let query = Query::read(pairs, &[query::ELEMENTS, LOOKS].concat())?;
     let frame = Frame::new(visit, "elements");
-    let mut filter = query.elements()?;
-    filter.sites = visit.person.within(filter.sites);
-    let page = visit.store.elements(&filter).await?;
-    let seen = match query.has(POLLING, NOT_POLLED) {
-        true => Some(seen(visit, &filter).await?),
-        false => None,
-    };
-    let glance = glances.get(visit, STALE).await?;
+    let line = query.line(SHAPE.subject)?;
     let now = (visit.clock)();
-    let roles = Role::ALL
-        .iter()
-        .map(|role| role.as_str())
-        .chain(["unknown"])
-        .map(str::to_owned);
-    let makers = visit
-        .policies
-        .affiliations()
-        .suppliers
-        .iter()
-        .map(|company| company.id.clone());
-    let form = Form::new(PATH, &query, "name, address, model or serial")
+    let asking = Asking::of(&visit.person, now);
+    let asked = line.as_ref().ok().map(|line| meaning::elements(line, &asking));
+    let (page, seen) = match &asked {
+        Some(asked) if asked.not_polled => {
+            let mut seen = coverage::read(&*visit.store, &visit.person).await?.seen;
+            seen.retain(|one| one.fits(&asked.clauses));
+            (None, Some(seen))
+        }
+        Some(_) => (Some(visit.store.elements(&query.elements(&asking)?).await?), None),
+        None => (None, None),
+    };
+    let words = |words: Words| words.all().into_iter().map(str::to_owned);
+    let form = Form::new(visit, &SHAPE, &query, &line)
+        .await?
         .pick(
-            &query,
+            SHAPE.subject,
+            &line,
             "standing",
             "Standing",
-            Standing::ALL.iter().map(ToString::to_string),
+            words(Words::Standing),
         )
-        .pick(&query, "role", "Role", roles)
-        .pick(&query, POLLING, "Polling", std::iter::once(NOT_POLLED.to_owned()))
-        .entry(
-            &query,
-            "site",
-            "Site",
-            glance
-                .overview
-                .sites
-                .iter()
-                .map(|row| row.site.name.to_string())
-                .collect(),
-        )
-        .entry(
-            &query,
-            "maker",
-            "Maker",
-            makers.chain(["unknown".to_owned()]).collect(),
-        );
-    Ok(ElementsPage {
+        .pick(SHAPE.subject, &line, "role", "Role", words(Words::Role))
+        .pick(SHAPE.subject, &line, "round", "Last round", words(Words::Round))
+        .pick(SHAPE.subject, &line, "polling", "Polling", words(Words::Polling));
+    let counted = page.as_ref().map(|page| show::total(page.total, page.measure));
+    let next = page.as_ref().and_then(|page| page.next.as_ref());
+    let made = ElementsPage {
         frame,
-        form,
-        rows: page.rows.iter().map(|row| Line::new(row, now)).collect(),
-        total: show::number(seen.as_ref().map_or(page.total, |seen| seen.len() as u64)),
+        rows: page
+            .iter()
+            .flat_map(|page| &page.rows)
+            .map(|row| Line::new(row, now))
+            .collect(),
+        total: counted.or_else(|| seen.as_ref().map(|seen| show::number(seen.len() as u64))),
+        next: next.map(|key| query.with("after", key).link(PATH)),
+        first: (!query.one("after").is_empty()).then(|| query.without_key("after").link(PATH)),
         seen: seen.map(|seen| seen.iter().take(MOST_SEEN).map(SeenLine::new).collect()),
-        next: page.next.map(|key| query.with("after", &key).link(PATH)),
-        first: (!query.one("after").is_empty())
-            .then(|| query.without("after", query.one("after")).link(PATH)),
-    })
+        form,
+    };
+    let status = if line.is_ok() {
+        StatusCode::OK
+    } else {
+        StatusCode::BAD_REQUEST
+    };
+    Ok((status, made))
 }

@@ -1,21 +1,44 @@
+//! The queue of findings: most urgent first, filtered by the line in the URL.
+
 //! The queue of findings: most urgent first, filtered by the URL.
 
 use super::access::Visit;
 use super::act::{self, Desk};
-use super::form::Form;
-use super::glance::{Glances, STALE};
-use super::page::{Frame, answer};
+use super::form::{Form, Shape};
+use super::page::{Frame, answer_with};
 use super::show::{self, Left, Moment};
 use crate::api::Problem;
 use crate::api::query::{self, Query};
+use crate::filter::Subject;
+use crate::filter::keys::Words;
+use crate::filter::meaning::Asking;
+use crate::views::LOOKS;
 use askama::Template;
-use axum::extract::{Extension, Query as Pairs};
+use axum::extract::Query as Pairs;
+use axum::http::StatusCode;
 use axum::response::Response;
-use model::{FindingState, Instant, ResultClass, Role, RuleResult, Severity};
+use model::{FindingState, Instant, ResultClass, RuleResult, Severity};
 use policy::removal::contradictions;
 use store::view::FindingRow;
 
 const PATH: &str = "/findings";
+const SHAPE: Shape = Shape {
+    subject: Subject::Findings,
+    hint: "maker:huawei role:core -waived, or a name, an address, a part",
+    columns: &[
+        ("class", "class"),
+        ("element", "element"),
+        ("site", "site, role"),
+        ("part", "part"),
+        ("maker", "maker"),
+        ("rule", "rule"),
+        ("deadline", "deadline"),
+        ("confidence", "confidence"),
+        ("owner", "owner, removal"),
+        ("state", "state, age"),
+    ],
+    order: "severity",
+};
 
 #[derive(Template)]
 #[template(path = "findings.html")]
@@ -25,7 +48,8 @@ struct FindingsPage {
     desk: Desk,
     mine: String,
     rows: Vec<Line>,
-    total: String,
+    /// How many match; [`None`] where the line is not understood.
+    total: Option<String>,
     next: Option<String>,
     first: Option<String>,
 }
@@ -170,99 +194,82 @@ impl Line {
 }
 
 /// `/findings`
-pub async fn findings(
-    visit: Visit,
-    Extension(glances): Extension<Glances>,
-    Pairs(mut pairs): Pairs<Vec<(String, String)>>,
-) -> Response {
+pub async fn findings(visit: Visit, Pairs(mut pairs): Pairs<Vec<(String, String)>>) -> Response {
     let told = act::told(&mut pairs);
     let desk = Desk::new(&visit, told);
-    answer(&visit, list(&visit, &glances, pairs, desk).await)
+    answer_with(&visit, list(&visit, pairs, desk).await)
 }
 
 /// The page, with what is on the desk of whoever acts.
 pub(super) async fn list(
     visit: &Visit,
-    glances: &Glances,
     pairs: Vec<(String, String)>,
     mut desk: Desk,
-) -> Result<impl Template + use<>, Problem> {
-    let query = Query::read(pairs, query::FINDINGS)?;
+) -> Result<(StatusCode, impl Template + use<>), Problem> {
+    let query = Query::read(pairs, &[query::FINDINGS, LOOKS].concat())?;
     let frame = Frame::new(visit, "findings");
-    let mut filter = query.findings()?;
-    filter.sites = visit.person.within(filter.sites);
-    let page = visit.store.findings(&filter).await?;
-    let glance = glances.get(visit, STALE).await?;
+    let line = query.line(SHAPE.subject)?;
     let now = (visit.clock)();
-    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-    let rules = visit.policies.rules().map(|rule| rule.id.clone()).collect();
-    let suppliers = visit
-        .policies
-        .affiliations()
-        .suppliers
-        .iter()
-        .map(|company| company.id.clone())
-        .collect();
-    let roles = Role::ALL.iter().map(|role| role.as_str()).chain(["unknown"]);
+    let page = match &line {
+        Ok(_) => Some(
+            visit
+                .store
+                .findings(&query.findings(&Asking::of(&visit.person, now))?)
+                .await?,
+        ),
+        Err(_) => None,
+    };
+    let states = Words::State.all().into_iter();
     let classes = ResultClass::ALL.iter().filter(|class| class.opens_finding());
-    let form = Form::new(PATH, &query, "name, address or part")
+    let words = |words: Words| words.all().into_iter().map(str::to_owned);
+    let states = states
+        .filter(|word| word.parse::<FindingState>().is_ok())
+        .map(str::to_owned);
+    let laws = visit
+        .policies
+        .packs()
+        .iter()
+        .map(|pack| pack.code.as_str().to_owned());
+    let form = Form::new(visit, &SHAPE, &query, &line)
+        .await?
         .pick(
-            &query,
+            SHAPE.subject,
+            &line,
             "severity",
             "Severity",
-            Severity::ALL.iter().map(ToString::to_string),
+            words(Words::Severity),
         )
+        .pick(SHAPE.subject, &line, "state", "State", states)
         .pick(
-            &query,
-            "state",
-            "State",
-            FindingState::ALL.iter().map(ToString::to_string),
+            SHAPE.subject,
+            &line,
+            "class",
+            "Class",
+            classes.map(ToString::to_string),
         )
-        .pick(&query, "class", "Class", classes.map(ToString::to_string))
-        .pick(
-            &query,
-            "role",
-            "Role",
-            words(&roles.collect::<Vec<_>>()).into_iter(),
-        )
-        .pick(
-            &query,
-            "jurisdiction",
-            "Law of",
-            visit
-                .policies
-                .packs()
-                .iter()
-                .map(|pack| pack.code.as_str().to_owned()),
-        )
-        .entry(
-            &query,
-            "site",
-            "Site",
-            glance
-                .overview
-                .sites
-                .iter()
-                .map(|row| row.site.name.to_string())
-                .collect(),
-        )
-        .entry(&query, "supplier", "Supplier", suppliers)
-        .entry(&query, "rule", "Rule", rules);
+        .pick(SHAPE.subject, &line, "role", "Role", words(Words::Role))
+        .pick(SHAPE.subject, &line, "law", "Law of", laws);
     desk.back = query.link(PATH);
-    let line = |row| {
+    let told = |row| {
         let mut line = Line::new(row, now);
         desk.mark(row.finding, &mut line);
         line
     };
-    Ok(FindingsPage {
+    let next = page.as_ref().and_then(|page| page.next.as_ref());
+    let made = FindingsPage {
         frame,
-        form,
         mine: Query::of(&[("owner", &visit.person.name)]).link(PATH),
-        rows: page.rows.iter().map(line).collect(),
+        rows: page.iter().flat_map(|page| &page.rows).map(told).collect(),
         desk,
-        total: show::number(page.total),
-        next: page.next.map(|key| query.with("after", &key).link(PATH)),
-        first: (!query.one("after").is_empty())
-            .then(|| query.without("after", query.one("after")).link(PATH)),
-    })
+        total: page.as_ref().map(|page| show::total(page.total, page.measure)),
+        next: next.map(|key| query.with("after", key).link(PATH)),
+        first: (!query.one("after").is_empty()).then(|| query.without_key("after").link(PATH)),
+        form,
+    };
+    let status = if line.is_ok() {
+        StatusCode::OK
+    } else {
+        StatusCode::BAD_REQUEST
+    };
+    Ok((status, made))
 }

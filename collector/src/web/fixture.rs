@@ -5,6 +5,7 @@ mod answers;
 mod ledger;
 mod briefing;
 mod field;
+mod lists;
 pub mod people;
 mod parts;
 
@@ -89,6 +90,8 @@ pub struct Fixture {
     pub invited: Mutex<Vec<(Invitation, Signer)>>,
     /// Who was shut out, why and by whom.
     pub shut: Mutex<Vec<(AgentId, String, Signer)>>,
+    /// Views that people keep.
+    pub views: Mutex<Vec<store::views::ViewRow>>,
 }
 
 fn id(kind: u128, number: usize) -> Uuid {
@@ -222,6 +225,7 @@ impl Fixture {
             desk: Mutex::default(),
             invited: Mutex::default(),
             shut: Mutex::default(),
+            views: Mutex::new(Vec::new()),
         };
         for number in 0..elements {
             made.add(number, if number == 0 { first_parts } else { 5 });

@@ -1,33 +1,78 @@
-//! The filter form of a list, filled from the URL and written back to it.
+//! The head of a list: the line that filters it, what builds that line, columns, order, exports and kept views.
 //!
-//! Invariant: what the URL filters is visible, as a chip that takes it away.
+//! Invariants: what filters is visible, in the line and as a chip that takes it away; everything is in the address;
+//! what cannot be understood is shown with its place and keeps nothing.
 
+use super::access::Visit;
 use super::show;
+use crate::api::Problem;
 use crate::api::query::Query;
+use crate::filter::{Line, Mistake, Op, Subject};
+use crate::views::{self, View};
+use model::Right;
 
-/// A filter form.
+/// The head of a list.
 #[derive(Debug)]
 pub struct Form {
     /// The page it belongs to.
     pub path: &'static str,
-    /// Choices of words.
-    pub picks: Vec<Pick>,
-    /// Keys to type.
-    pub entries: Vec<Entry>,
-    /// Free text.
-    pub text: String,
-    /// What the free text looks into.
+    /// What completion calls it.
+    pub page: &'static str,
+    /// The line, as it stands in the field.
+    pub line: String,
+    /// What words without a key look into.
     pub hint: &'static str,
-    /// Rows a page, if the URL says so.
-    pub limit: String,
-    /// The filters set.
+    /// What is wrong with the line.
+    pub wrong: Option<Wrong>,
+    /// What builds the line.
+    pub picks: Vec<Pick>,
+    /// The conditions set.
     pub chips: Vec<Chip>,
+    /// What the address says beside the line.
+    pub kept: Vec<(String, String)>,
+    /// The columns there are beside the first.
+    pub columns: Vec<Column>,
+    /// Classes of the table.
+    pub classes: String,
+    /// Whether rows stand close.
+    pub tight: bool,
+    /// The other density.
+    pub density: String,
+    /// The address as it is, without where a page begins.
+    pub address: String,
+    /// All matching rows as CSV and as JSON.
+    pub exports: [String; 2],
+    /// Kept views of this list.
+    pub views: Vec<Kept>,
+    /// Name of the view shown, if it is one.
+    pub view: String,
+    /// What a kept view remembers.
+    pub query: String,
+    /// Whether whoever looks may share views.
+    pub may_share: bool,
+    looked: Query,
+    order: &'static str,
+}
+
+/// What is wrong with a line.
+#[derive(Debug)]
+pub struct Wrong {
+    /// The line before it.
+    pub before: String,
+    /// It itself; empty at the end.
+    pub piece: String,
+    /// The line behind it.
+    pub behind: String,
+    /// What is wrong.
+    pub what: String,
+    /// What is allowed.
+    pub allowed: String,
 }
 
 /// Words of which several may be chosen.
 #[derive(Debug)]
 pub struct Pick {
-    /// Query parameter.
+    /// Key of the line.
     pub key: &'static str,
     /// For people.
     pub label: &'static str,
@@ -40,102 +85,272 @@ pub struct Pick {
 /// One word.
 #[derive(Debug)]
 pub struct Choice {
-    /// The word in the URL.
-    pub word: String,
     /// The word for people.
     pub label: String,
     /// Whether it is chosen.
     pub chosen: bool,
+    /// The page with it chosen, or no longer.
+    pub link: String,
 }
 
-/// A key to type, with suggestions.
-#[derive(Debug)]
-pub struct Entry {
-    /// Query parameter.
-    pub key: &'static str,
-    /// For people.
-    pub label: &'static str,
-    /// The first one set.
-    pub value: String,
-    /// Further ones set, kept as they are.
-    pub others: Vec<String>,
-    /// Suggestions.
-    pub options: Vec<String>,
-}
-
-/// One filter that is set.
+/// One condition that is set.
 #[derive(Debug)]
 pub struct Chip {
-    /// Query parameter.
+    /// What it speaks of.
     pub key: String,
-    /// Its value for people.
+    /// What it says.
     pub value: String,
     /// The page without it.
     pub drop: String,
 }
 
+/// A column.
+#[derive(Debug)]
+pub struct Column {
+    /// Its word in addresses.
+    pub word: &'static str,
+    /// For people.
+    pub label: &'static str,
+    /// Whether it is shown.
+    pub shown: bool,
+}
+
+/// A kept view in the menu.
+#[derive(Debug)]
+pub struct Kept {
+    /// Its key.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Whose it is, where that is somebody else.
+    pub owner: String,
+    /// Whether it is everybody's.
+    pub shared: bool,
+    /// The page.
+    pub link: String,
+    /// Whether whoever looks may drop it.
+    pub may_drop: bool,
+}
+
+/// How a column of an order stands.
+#[derive(Debug)]
+pub struct Sorted {
+    /// The page in that order, or turned around.
+    pub link: String,
+    /// `ascending`, `descending` or `none`.
+    pub state: &'static str,
+}
+
+/// What a list is, whatever is asked for.
+pub struct Shape {
+    /// Whose rows.
+    pub subject: Subject,
+    /// What words without a key look into.
+    pub hint: &'static str,
+    /// Words and names of the columns beside the first.
+    pub columns: &'static [(&'static str, &'static str)],
+    /// The order when none is asked for.
+    pub order: &'static str,
+}
+
 impl Form {
-    /// The form of `path` as `query` fills it.
-    #[must_use]
-    pub fn new(path: &'static str, query: &Query, hint: &'static str) -> Self {
-        let chip = |(key, value): (&str, &str)| Chip {
-            key: show::words(key),
-            value: show::clean(&show::words(value), 60),
-            drop: query.without(key, value).link(path),
+    /// The head of a list as `query` asks for it; with the line, or what is wrong with it.
+    ///
+    /// # Errors
+    /// [`Problem::BadParameter`] for looks not understood, [`Problem::Store`] when the store does not answer.
+    pub async fn new(
+        visit: &Visit,
+        shape: &Shape,
+        query: &Query,
+        line: &Result<Line, Mistake>,
+    ) -> Result<Self, Problem> {
+        let path = views::path(shape.subject);
+        let text = match line {
+            Ok(line) => line.to_string(),
+            Err(_) => query.one("q").to_owned(),
         };
-        Self {
+        let looked = query.with_line(&text);
+        let columns = columns(shape, query)?;
+        let hidden = columns.iter().filter(|column| !column.shown);
+        let tight = match query.one("density") {
+            "" => false,
+            "tight" => true,
+            other => {
+                return Err(crate::api::query::bad(
+                    "density",
+                    other,
+                    "tight, or leave it out".to_owned(),
+                ));
+            }
+        };
+        let mut classes: String = hidden.map(|column| format!(" no-{}", column.word)).collect();
+        classes.push_str(if tight { " tight" } else { "" });
+        let density = match tight {
+            true => looked.without_key("density"),
+            false => looked.with("density", "tight"),
+        };
+        let export = looked
+            .without_key("cols")
+            .without_key("density")
+            .without_key("limit");
+        let chips = line
+            .as_ref()
+            .map(|line| chips(line, &looked, path))
+            .unwrap_or_default();
+        Ok(Self {
             path,
+            page: shape.subject.as_str(),
+            line: text,
+            hint: shape.hint,
+            wrong: line
+                .as_ref()
+                .err()
+                .map(|mistake| Wrong::new(query.one("q"), mistake)),
             picks: Vec::new(),
-            entries: Vec::new(),
-            text: query.one("text").to_owned(),
-            hint,
-            limit: query.one("limit").to_owned(),
-            chips: query.filters().map(chip).collect(),
-        }
+            chips,
+            kept: pairs(&looked.without_key("q")),
+            columns,
+            classes,
+            tight,
+            density: density.link(path),
+            address: looked.link(path),
+            exports: ["csv", "json"].map(|kind| export.link(&format!("{path}.{kind}"))),
+            views: kept(visit, shape.subject).await?,
+            view: show::clean(query.one("view"), 60),
+            query: looked.link("").trim_start_matches('?').to_owned(),
+            may_share: visit.person.may(Right::Sign),
+            looked,
+            order: shape.order,
+        })
     }
 
-    /// Adds a choice of words.
+    /// Adds a choice of words of one key.
     #[must_use]
     pub fn pick(
         mut self,
-        query: &Query,
+        subject: Subject,
+        line: &Result<Line, Mistake>,
         key: &'static str,
         label: &'static str,
         words: impl Iterator<Item = String>,
     ) -> Self {
-        let choices: Vec<_> = words
-            .map(|word| Choice {
-                label: show::words(&word),
-                chosen: query.has(key, &word),
-                word,
-            })
-            .collect();
+        let Ok(line) = line else { return self };
+        let choice = |word: String| Choice {
+            label: show::words(&word),
+            chosen: line.has(key, &word),
+            link: self
+                .looked
+                .with_line(&line.toggled(subject, key, &word).to_string())
+                .link(self.path),
+        };
+        let choices: Vec<_> = words.map(choice).collect();
         self.picks.push(Pick {
             key,
             label,
-            chosen: query.all(key).count(),
+            chosen: choices.iter().filter(|choice| choice.chosen).count(),
             choices,
         });
         self
     }
 
-    /// Adds a key to type.
+    /// How the list is ordered by this word, and what changes that; `newest` ones come first the other way round.
     #[must_use]
-    pub fn entry(
-        mut self,
-        query: &Query,
-        key: &'static str,
-        label: &'static str,
-        options: Vec<String>,
-    ) -> Self {
-        let mut values = query.all(key).map(str::to_owned);
-        self.entries.push(Entry {
+    pub fn sorted(&self, word: &str, newest: &bool) -> Sorted {
+        let asked = match self.looked.one("sort") {
+            "" => self.order,
+            asked => asked,
+        };
+        let turned = format!("-{word}");
+        let (state, next) = match asked {
+            asked if asked == word => ("ascending", turned.as_str()),
+            asked if asked == turned => ("descending", word),
+            _ => ("none", if *newest { turned.as_str() } else { word }),
+        };
+        Sorted {
+            link: self.looked.with("sort", next).link(self.path),
+            state,
+        }
+    }
+
+    /// What the column form keeps of the address.
+    pub fn without_columns(&self) -> impl Iterator<Item = &(String, String)> {
+        self.kept.iter().filter(|(key, _)| key != "cols")
+    }
+}
+
+fn pairs(query: &Query) -> Vec<(String, String)> {
+    let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+    query.pairs().map(owned).collect()
+}
+
+fn columns(shape: &Shape, query: &Query) -> Result<Vec<Column>, Problem> {
+    let asked: Vec<&str> = query.all("cols").flat_map(|words| words.split(',')).collect();
+    let known = |word: &&str| shape.columns.iter().any(|(column, _)| column == word);
+    if let Some(word) = asked.iter().find(|word| !known(word)) {
+        let words: Vec<_> = shape.columns.iter().map(|(word, _)| *word).collect();
+        return Err(crate::api::query::bad("cols", word, words.join(", ")));
+    }
+    let column = |&(word, label): &(&'static str, &'static str)| Column {
+        word,
+        label,
+        shown: asked.is_empty() || asked.contains(&word),
+    };
+    Ok(shape.columns.iter().map(column).collect())
+}
+
+fn chips(line: &Line, looked: &Query, path: &str) -> Vec<Chip> {
+    let chip = |(number, term): (usize, &crate::filter::Term)| {
+        let star = if term.begins { "*" } else { "" };
+        let named = term.key.map_or("text", |key| key.name);
+        let op = if term.op == Op::Is { "" } else { term.op.as_str() };
+        let key = format!("{}{named}", if term.not { "not " } else { "" });
+        Chip {
             key,
-            label,
-            value: values.next().unwrap_or_default(),
-            others: values.collect(),
-            options,
-        });
-        self
+            value: show::clean(&format!("{op}{}{star}", show::words(&term.value)), 60),
+            drop: looked.with_line(&line.without(number).to_string()).link(path),
+        }
+    };
+    line.terms.iter().enumerate().map(chip).collect()
+}
+
+async fn kept(visit: &Visit, subject: Subject) -> Result<Vec<Kept>, Problem> {
+    let rows = visit.views.views(&visit.person.name).await?;
+    let of_page = rows.into_iter().filter(|row| row.page == subject.as_str());
+    let kept = |row: store::views::ViewRow| {
+        let own = row.owner == visit.person.name;
+        // One that is no longer understood still leads to what is wrong with it.
+        let plain = format!("{}?{}", views::path(subject), row.query);
+        Kept {
+            id: row.view.to_string(),
+            name: show::clean(&row.name, 60),
+            owner: if own {
+                String::new()
+            } else {
+                show::clean(&row.owner, 60)
+            },
+            shared: row.shared,
+            may_drop: own || visit.person.may(Right::Sign),
+            link: View::read(row).map_or(plain, |view| view.link()),
+        }
+    };
+    Ok(of_page.map(kept).collect())
+}
+
+impl Wrong {
+    fn new(line: &str, mistake: &Mistake) -> Self {
+        let shown = |text: Option<&str>| text.unwrap_or_default().chars().map(show::visible).collect();
+        Self {
+            before: shown(line.get(..mistake.at.start)),
+            piece: shown(line.get(mistake.at.clone())),
+            behind: shown(line.get(mistake.at.end..)),
+            what: show::clean(&mistake.what, 200),
+            allowed: mistake.allowed.clone(),
+        }
+    }
+
+    /// One caret for each character, one at the end of the line.
+    #[must_use]
+    pub fn carets(&self) -> String {
+        "^".repeat(self.piece.chars().count().clamp(1, 200))
     }
 }

@@ -13,6 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use store::accounts::Sites;
+use store::clause::Measure;
 use store::view::{FindingFilter, Overview};
 use tokio::sync::watch;
 
@@ -55,6 +56,8 @@ pub struct Pressing {
     pub rules: BTreeSet<String>,
     /// How many findings.
     pub count: u64,
+    /// How that is known.
+    pub measure: Measure,
     /// The soonest date.
     pub soonest: Option<Left>,
 }
@@ -126,14 +129,16 @@ impl Pressing {
             limit: 1,
             ..FindingFilter::default()
         };
-        let count = if rules.is_empty() {
-            0
+        let (count, measure) = if rules.is_empty() {
+            (0, Measure::Exact)
         } else {
-            visit.store.findings(&filter).await?.total
+            let page = visit.store.findings(&filter).await?;
+            (page.total, page.measure)
         };
         Ok(Self {
             rules,
             count,
+            measure,
             soonest,
         })
     }

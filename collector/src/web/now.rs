@@ -7,7 +7,8 @@ use super::access::Visit;
 use super::glance::{Glances, OPEN, Pressing};
 use super::hand::{Hand, Hands, Reading, SHIFT, Spark};
 use super::health::{self, Agent, SiteLine, Stage};
-use super::page::{Frame, answer};
+use super::kept;
+use super::page::{Frame, answer, refuse};
 use super::show::{self, Left, Moment};
 use crate::api::Problem;
 use crate::api::query::{self, Query};
@@ -27,6 +28,7 @@ const TOP_MAKERS: usize = 8;
 struct NowPage {
     frame: Frame,
     parts: Parts,
+    kept: Vec<kept::Tile>,
 }
 
 #[derive(Template)]
@@ -132,11 +134,16 @@ pub async fn now(
     visit: Visit,
     Extension(glances): Extension<Glances>,
     Extension(hands): Extension<Hands>,
+    counts: Extension<kept::Counts>,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
 ) -> Response {
     match show_now(&visit, &glances, &hands, pairs).await {
         Ok((frame, parts)) if frame.wall => answer(&visit, Ok(WallPage { frame, parts })),
-        made => answer(&visit, made.map(|(frame, parts)| NowPage { frame, parts })),
+        Ok((frame, parts)) => {
+            let kept = kept::tiles(&visit, &counts).await;
+            answer(&visit, kept.map(|kept| NowPage { frame, parts, kept }))
+        }
+        Err(problem) => refuse(&visit, Some(visit.person.clone()), &problem),
     }
 }
 
@@ -239,7 +246,7 @@ fn tiles(overview: &Overview, pressing: &Pressing, reading: &Reading, now: Insta
         },
         Tile {
             label: "findings due within 180 days",
-            value: show::number(pressing.count),
+            value: show::total(pressing.count, pressing.measure),
             tone: tone(pressing.count, "minor"),
             link: pressing.link(),
             detail: pressing.soonest.as_ref().map_or("no date ahead".to_owned(), |l| {

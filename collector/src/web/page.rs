@@ -128,6 +128,14 @@ pub fn answer_as<T: Template>(status: StatusCode, visit: &Visit, made: Result<T,
     }
 }
 
+/// [`answer`] with a status of the page's own.
+pub fn answer_with<T: Template>(visit: &Visit, made: Result<(StatusCode, T), Problem>) -> Response {
+    match made {
+        Ok((status, template)) => render(status, &template),
+        Err(problem) => refuse(visit, Some(visit.person.clone()), &problem),
+    }
+}
+
 /// The page that says why there is none.
 pub fn refuse(web: &Web, person: Option<Arc<Person>>, problem: &Problem) -> Response {
     problem.log();

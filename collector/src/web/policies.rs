@@ -6,8 +6,8 @@
 use super::Web;
 use super::access::Visit;
 use super::books::Books;
-use super::form::Form;
 use super::glance::OPEN;
+use super::narrow::Narrow;
 use super::page::{Frame, answer};
 use super::show::{self, Left};
 use crate::api::Problem;
@@ -31,7 +31,7 @@ const NAMED: usize = 4;
 #[template(path = "policies.html")]
 struct PoliciesPage {
     frame: Frame,
-    form: Form,
+    form: Narrow,
     version: String,
     origin: String,
     packs: Vec<PackLine>,
@@ -259,7 +259,7 @@ pub async fn policies(
 
 async fn list(visit: &Visit, books: &Books, pairs: Vec<(String, String)>) -> Result<PoliciesPage, Problem> {
     let query = Query::read(pairs, query::RULES)?;
-    let filter = query.findings()?;
+    let (laws, suppliers) = (query.kept("jurisdiction")?, query.kept("supplier")?);
     let today = (visit.clock)().date().unwrap_or(Date::MIN);
     let in_force = query.day("in_force")?;
     let day = in_force.unwrap_or(today);
@@ -269,17 +269,14 @@ async fn list(visit: &Visit, books: &Books, pairs: Vec<(String, String)>) -> Res
     let frame = Frame::new(visit, "policies");
     let kept = books.ledger(visit).await?;
     let found = burdens(&kept.told, visit);
-    let meant: Option<BTreeSet<&str>> = (!filter.suppliers.is_empty()).then(|| {
-        let named = filter
-            .suppliers
-            .iter()
-            .flat_map(|id| visit.policies.naming(id, day));
+    let meant: Option<BTreeSet<&str>> = (!suppliers.is_empty()).then(|| {
+        let named = suppliers.iter().flat_map(|id| visit.policies.naming(id, day));
         named.map(|one| one.rule.id.as_str()).collect()
     });
-    let text = filter.text.to_lowercase();
+    let text = query.one("text").to_lowercase();
     let fits = |rule: &&Rule| {
         let says = |words: &str| words.to_lowercase().contains(&text);
-        (filter.jurisdictions.is_empty() || filter.jurisdictions.contains(&rule.jurisdiction))
+        (laws.is_empty() || laws.contains(&rule.jurisdiction))
             && (query.one("status").is_empty() || query.has("status", rule.status.as_str()))
             && meant
                 .as_ref()
@@ -293,9 +290,9 @@ async fn list(visit: &Visit, books: &Books, pairs: Vec<(String, String)>) -> Res
         .filter(fits)
         .map(|rule| RuleLine::new(visit, rule, day, found.get(rule.id.as_str())))
         .collect();
-    let suppliers = visit.policies.affiliations().suppliers.iter();
+    let known = visit.policies.affiliations().suppliers.iter();
     let packs = visit.policies.packs();
-    let form = Form::new(PATH, &query, "key, title or instrument")
+    let form = Narrow::new(PATH, &query, "key, title or instrument")
         .pick(
             &query,
             "status",
@@ -312,12 +309,10 @@ async fn list(visit: &Visit, books: &Books, pairs: Vec<(String, String)>) -> Res
             &query,
             "supplier",
             "Supplier",
-            suppliers.map(|one| one.id.clone()).collect(),
+            known.map(|one| one.id.clone()).collect(),
         )
         .entry(&query, "in_force", "In force on", vec![today.to_string()]);
-    let shown = |pack: &&Pack| {
-        filter.jurisdictions.is_empty() || filter.jurisdictions.iter().any(|code| code == pack.code.as_str())
-    };
+    let shown = |pack: &&Pack| laws.is_empty() || laws.iter().any(|code| code == pack.code.as_str());
     Ok(PoliciesPage {
         form,
         version: visit.policies.version().to_owned(),

@@ -5,6 +5,7 @@
 
 use model::{ComponentClass, Instant, Outcome, QuestionKind, Role, Signal, Standing};
 use policy::PartialDate;
+use store::clause::Measure;
 use time::Date;
 
 /// From here on a deadline is pressing, in days.
@@ -65,6 +66,18 @@ pub fn number(n: u64) -> String {
     text
 }
 
+/// A total, with how it is known: `1 234`, `about 120 000`, `fewer than 400`.
+#[must_use]
+pub fn total(total: u64, measure: Measure) -> String {
+    let number = number(total);
+    match measure {
+        Measure::Exact => number,
+        Measure::About => format!("about {number}"),
+        Measure::Below => format!("fewer than {number}"),
+        Measure::Uncounted => format!("at least {number}"),
+    }
+}
+
 /// A share in whole per cent, rounded down so that 100 means all.
 #[must_use]
 pub fn percent(part: u64, whole: u64) -> Option<u64> {
@@ -119,23 +132,24 @@ impl Left {
 /// A text from outside: control and direction-changing characters shown as �, blanks cut, bounded.
 #[must_use]
 pub fn clean(text: &str, limit: usize) -> String {
-    let mut shown: String = text
-        .trim()
-        .chars()
-        .take(limit)
-        .map(|c| match c {
-            '\t' | '\n' | '\r' => ' ',
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
-                '\u{fffd}'
-            }
-            c if c.is_control() => '\u{fffd}',
-            c => c,
-        })
-        .collect();
+    let mut shown: String = text.trim().chars().take(limit).map(visible).collect();
     if text.trim().chars().nth(limit).is_some() {
         shown.push('…');
     }
     shown
+}
+
+/// A character that shows itself and nothing else.
+#[must_use]
+pub fn visible(c: char) -> char {
+    match c {
+        '\t' | '\n' | '\r' => ' ',
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
+            '\u{fffd}'
+        }
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    }
 }
 
 /// A key of ours in words: `over_cap` is `over cap`.
@@ -323,6 +337,8 @@ mod tests {
     fn numbers_have_gaps() {
         assert_eq!(number(0), "0");
         assert_eq!(number(1_234_567), "1\u{202f}234\u{202f}567");
+        assert_eq!(total(1_200, Measure::About), "about 1\u{202f}200");
+        assert_eq!(total(4, Measure::Below), "fewer than 4");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod line;
 mod evidence;
 mod queues;
 mod lists;
+mod filter;
 mod life;
 mod acts;
 mod past;

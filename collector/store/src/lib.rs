@@ -15,7 +15,9 @@ pub mod briefing;
 pub mod past;
 pub mod ledger;
 pub mod field;
+pub mod clause;
 pub mod view;
+pub mod views;
 pub mod error;
 pub mod sqlite;
 #[cfg(test)]
@@ -32,6 +34,7 @@ pub use past::Past;
 pub use plans::Plans;
 pub use sqlite::{SqliteReader, SqliteStore};
 pub use units::Units;
+pub use views::Views;
 
 use coverage::{CoverageView, ToldCoverage};
 use model::on_file::OnFile;

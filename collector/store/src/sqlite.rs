@@ -22,11 +22,13 @@ mod waivers;
 mod log;
 mod row;
 mod overview;
+mod seek;
 mod findings;
 mod elements;
 mod past;
 mod ledger;
 mod field;
+mod views;
 
 use crate::coverage::{CoverageView, ToldCoverage};
 use crate::record::{
@@ -63,6 +65,7 @@ pub struct SqliteStore {
     doors: SqlitePool,
     revision: watch::Sender<u64>,
     writable: AtomicBool,
+    reckoned: seek::Reckoned,
 }
 
 /// The embedded store as somebody reads it who is not the collector on it: nothing is written or brought to a version.
@@ -166,6 +169,7 @@ impl SqliteStore {
             doors,
             revision: watch::Sender::new(0),
             writable: AtomicBool::new(true),
+            reckoned: seek::Reckoned::default(),
         })
     }
 
@@ -344,7 +348,7 @@ impl Store for SqliteStore {
     }
 
     async fn findings(&self, filter: &FindingFilter) -> Result<Page<FindingRow>, StoreError> {
-        findings::list(&self.readers, filter).await
+        findings::list(&self.readers, &self.reckoned, filter).await
     }
 
     async fn finding(&self, finding: FindingId) -> Result<Option<FindingView>, StoreError> {
@@ -352,7 +356,7 @@ impl Store for SqliteStore {
     }
 
     async fn elements(&self, filter: &ElementFilter) -> Result<Page<ElementRow>, StoreError> {
-        elements::list(&self.readers, filter).await
+        elements::list(&self.readers, &self.reckoned, filter).await
     }
 
     async fn element(&self, element: ElementId) -> Result<Option<ElementView>, StoreError> {

@@ -1,5 +1,6 @@
 //! What pages read from the store. Texts that came from devices are raw: pages escape them.
 
+use crate::clause::{Clause, ElementField, ElementOrder, FindingField, FindingOrder, Measure};
 use crate::plans::PlanState;
 use model::{
     AgentId, Claim, Completeness, ComponentIdentity, Digest, Doubt, ElementId, FindingId, FindingState,
@@ -8,14 +9,17 @@ use model::{
 };
 use serde::Serialize;
 
-/// A page of rows with the exact count behind it.
+/// A page of rows with the count behind it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Page<T> {
     /// The rows.
     pub rows: Vec<T>,
     /// How many rows match in all.
     pub total: u64,
-    /// Opaque key of the next page, if there is one.
+    /// How that is known.
+    pub measure: Measure,
+    /// Opaque key of the next page, if there is one. A page may be short and have a next one: it was long enough in the
+    /// looking.
     pub next: Option<String>,
 }
 
@@ -239,12 +243,18 @@ pub struct FindingFilter {
     pub elements: Vec<ElementId>,
     /// Roles.
     pub roles: Vec<String>,
-    /// To whom they are assigned.
-    pub owners: Vec<String>,
     /// Part of element name, address or component name.
     pub text: String,
-    /// Only those with a waiver that waits for a second person.
-    pub asked: bool,
+    /// What holds beside it.
+    pub clauses: Vec<Clause<FindingField>>,
+    /// Whether closed ones are looked at though no state is named.
+    pub closed: bool,
+    /// In which order.
+    pub order: FindingOrder,
+    /// Whether that order is turned around.
+    pub down: bool,
+    /// Whether nobody wants the total.
+    pub uncounted: bool,
     /// Key of the page, from [`Page::next`].
     pub after: Option<String>,
     /// Rows a page, at most 500; 0 means 100.
@@ -336,6 +346,14 @@ pub struct ElementFilter {
     pub standings: Vec<String>,
     /// Part of name, address, model or serial.
     pub text: String,
+    /// What holds beside it.
+    pub clauses: Vec<Clause<ElementField>>,
+    /// In which order.
+    pub order: ElementOrder,
+    /// Whether that order is turned around.
+    pub down: bool,
+    /// Whether nobody wants the total.
+    pub uncounted: bool,
     /// Key of the page, from [`Page::next`].
     pub after: Option<String>,
     /// Rows a page, at most 500; 0 means 100.

@@ -48,6 +48,7 @@ impl Choice {
             states: self.state.clone(),
             severities: self.severity.clone(),
             limit: 500,
+            uncounted: true,
             ..FindingFilter::default()
         }
     }

@@ -29,7 +29,7 @@ pub async fn content(visit: &Visit, asked: &Asked<'_>) -> Result<Content, Proble
         since,
         kinds: asked.query.known("kind", KINDS)?,
         causes: asked.query.known("cause", &causes)?,
-        sites: scope::sites(visit, &asked.query.findings()?.sites),
+        sites: scope::sites(visit, &asked.query.kept("site")?),
         after: None,
         limit: 500,
     };

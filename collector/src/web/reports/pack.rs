@@ -7,6 +7,7 @@ use super::content::{Content, Fact, Row, Table, moment};
 use super::{Asked, heading, register};
 use crate::api::Problem;
 use crate::api::query::bad;
+use crate::filter::meaning::Asking;
 use crate::web::access::Visit;
 use crate::web::evidence::Raw;
 use crate::web::finding;
@@ -75,9 +76,11 @@ const LIFE: &[&str] = &["finding", "when", "what", "cause", "who", "in detail"];
 /// [`Problem`] where neither a finding nor a jurisdiction is named, for what is not there, and when the store
 /// does not answer.
 pub async fn content(visit: &Visit, asked: &Asked<'_>) -> Result<Content, Problem> {
-    let filter = asked.query.findings()?;
+    let filter = asked
+        .query
+        .findings(&Asking::of(&visit.person, (visit.clock)()))?;
     let (findings, total) = match asked.query.one("finding") {
-        "" if filter.jurisdictions.len() != 1 => {
+        "" if asked.query.kept("jurisdiction")?.len() != 1 => {
             let allowed = "one jurisdiction as in DE, or finding= with the key of a finding".to_owned();
             return Err(bad("jurisdiction", asked.query.one("jurisdiction"), allowed));
         }

@@ -6,6 +6,7 @@
 use super::content::{Content, Fact, Row, Table, moment};
 use super::{Asked, heading, scope};
 use crate::api::Problem;
+use crate::filter::meaning::Asking;
 use crate::web::access::Visit;
 use crate::web::show;
 use model::RuleResult;
@@ -43,9 +44,11 @@ pub async fn content(visit: &Visit, asked: &Asked<'_>) -> Result<Content, Proble
     let filter = FindingFilter {
         limit: 500,
         after: None,
-        ..asked.query.findings()?
+        ..asked
+            .query
+            .findings(&Asking::of(&visit.person, (visit.clock)()))?
     };
-    let (mut rows, total) = gather(visit, filter.clone(), MOST).await?;
+    let (mut rows, total) = gather(visit, filter, MOST).await?;
     rows.sort_by(|a, b| {
         (&a.site, &a.element_name, &a.result.rule, &a.component).cmp(&(
             &b.site,
@@ -66,8 +69,9 @@ pub async fn content(visit: &Visit, asked: &Asked<'_>) -> Result<Content, Proble
         "register",
         "Register of restricted equipment by site",
     );
-    let unknown = scope::elements(visit, &filter.sites, &["unknown"]).await?;
-    let known = scope::elements(visit, &filter.sites, &[]).await?;
+    let sites_asked = asked.query.kept("site")?;
+    let unknown = scope::elements(visit, &sites_asked, &["unknown"]).await?;
+    let known = scope::elements(visit, &sites_asked, &[]).await?;
     content.facts = vec![
         Fact::new("entries", show::number(total)),
         Fact::new("elements known", show::number(known)),

@@ -6,6 +6,7 @@ use crate::web::access::Visit;
 use model::{ElementId, FindingId, SiteName};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use store::clause::Measure;
 use store::past::{FindingSpan, Moment, Past, PastSubject};
 use store::view::{ElementFilter, FindingFilter};
 use store::{StoreError, view};
@@ -35,6 +36,7 @@ pub async fn findings(
         Some(sites) if sites.is_empty() => Ok(view::Page {
             rows: Vec::new(),
             total: 0,
+            measure: Measure::Exact,
             next: None,
         }),
         Some(sites) => {

@@ -6,20 +6,18 @@ use model::Right;
 
 /// A path of the route that leads somewhere, as far as the fixture has such a thing.
 fn path(house: &House, route: &str) -> String {
-    let id = match route.split('/').nth(1) {
-        Some("findings") => finding_id(0).to_string(),
-        Some("agents") => agent_id(1).to_string(),
-        Some("rules") => "DE-CONTRACT-CORE".to_owned(),
-        Some("suppliers") => "huawei".to_owned(),
-        _ => element_id(0).to_string(),
+    let id = if route.starts_with("/findings") {
+        finding_id(0).to_string()
+    } else {
+        element_id(0).to_string()
     };
     route
         .replace("{id}", &id)
         .replace("{digest}", &house.store.digest(0).to_string())
         .replace("{name}", "marque.css")
         .replace("{jurisdiction}", "DE")
+        .replace("{report}", "changes")
         .replace("{site}", "ber-1")
-        .replace("{report}", "register")
 }
 
 fn request(house: &House, method: &str, route: &str) -> Request<Body> {

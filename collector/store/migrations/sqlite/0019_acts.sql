@@ -34,9 +34,6 @@ SELECT f.finding_id || '.' || 'asked', f.finding_id, 'asked', json_extract(f.ask
         AND v.kind = 'waiver_asked'), f.recorded_at)
 FROM finding f WHERE f.asked IS NOT NULL;
 
--- What somebody has to do.
-CREATE INDEX finding_by_owner ON finding (owner, severity_rank, finding_id) WHERE owner IS NOT NULL;
-
 -- Each row bears the sum of the one before and its own; rows that have none yet get theirs at the next write.
 ALTER TABLE audit ADD COLUMN place BIGINT;
 ALTER TABLE audit ADD COLUMN previous TEXT;

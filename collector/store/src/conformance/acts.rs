@@ -3,6 +3,7 @@
 use super::life::{doing, with_finding};
 use super::*;
 use crate::acts::{Acts as _, AuditFilter, Note, WaiverFilter};
+use crate::clause::{Clause, FindingField};
 use model::WaiverState;
 
 const LAST_DAY: &str = "2027-01-01";
@@ -254,7 +255,7 @@ async fn findings_are_found_by_their_owner_with_the_revision_to_act_on() {
     one.to(&owned).await;
     for (owner, wanted) in [("Bob", 1), ("Ann", 0)] {
         let filter = FindingFilter {
-            owners: vec![owner.into()],
+            clauses: vec![Clause::words(FindingField::Owner, [owner])],
             ..FindingFilter::default()
         };
         let page = one.house.store.findings(&filter).await.unwrap();

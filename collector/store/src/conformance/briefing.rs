@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::briefing::{AtHand, Briefing as _, ChangeFilter};
+use crate::clause::{Clause, FindingField, Is, Test};
 use model::SiteName;
 
 const DAY: i64 = 86_400_000_000;
@@ -66,10 +67,13 @@ async fn what_waits_is_counted_since_a_moment_and_within_sites() {
     let hers = house.store.at_hand("Ann", Instant(0), None).await.unwrap();
     assert_eq!((hers.mine, hers.asked), (1, 1));
     assert_eq!(house.store.at_hand("Bo", Instant(0), None).await.unwrap().mine, 0);
-    let owned = |owner: &str, asked| FindingFilter {
-        owners: vec![owner.to_owned()],
-        asked,
-        ..FindingFilter::default()
+    let owned = |owner: &str, asked: bool| {
+        let asked = asked.then(|| Clause::any(vec![Test::new(FindingField::Asked, Is::Set)]));
+        let owner = Clause::words(FindingField::Owner, [owner]);
+        FindingFilter {
+            clauses: [owner].into_iter().chain(asked).collect(),
+            ..FindingFilter::default()
+        }
     };
     let listed = async |filter| house.store.findings(&filter).await.unwrap().total;
     assert_eq!(listed(owned("Ann", false)).await, 1);

@@ -4,6 +4,7 @@ use super::findings::{any_of, page_size};
 use super::{SqliteStore, row};
 use crate::StoreError;
 use crate::briefing::{AtHand, Briefing, ChangeFilter, Day, PlacedChange};
+use crate::clause::Measure;
 use crate::view::{ChangeRow, Page};
 use model::{ElementId, Instant, SiteName};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
@@ -191,6 +192,7 @@ async fn changes(pool: &SqlitePool, filter: &ChangeFilter) -> Result<Page<Placed
     Ok(Page {
         rows: rows.iter().map(read).collect::<Result<_, _>>()?,
         total: row::count(total),
+        measure: Measure::Exact,
         next,
     })
 }

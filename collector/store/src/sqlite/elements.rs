@@ -1,8 +1,10 @@
 //! Lists of elements by keyset, and one element with everything its page shows.
 
-use super::findings::{any_of, contains, of_element, page_size};
+use super::findings::{of_element, page_size};
+use super::seek::{Asked, Kept, Listed, Order, Reckoned, seek};
 use super::{conclude, row, units};
 use crate::StoreError;
+use crate::clause::{Clause, ElementField, ElementOrder, Is, Test};
 use crate::view::{ElementFilter, ElementRow, ElementView, Page, SightingRow};
 use model::{ElementId, Instant, Severity, UnitIdentity};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
@@ -22,66 +24,122 @@ const TABLES: &str = " FROM element e \
     LEFT JOIN judgement j ON j.element_id = e.element_id \
     LEFT JOIN identification i ON i.digest = j.digest AND i.knowledge = j.knowledge";
 
-fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &ElementFilter) {
-    query.push(" WHERE 1 = 1");
-    any_of(query, "e.site", &filter.sites);
-    any_of(query, "COALESCE(d.role, 'unknown')", &filter.roles);
-    any_of(query, "COALESCE(i.maker_id, 'unknown')", &filter.makers);
-    any_of(query, "COALESCE(j.standing, 'unknown')", &filter.standings);
-    if !filter.text.is_empty() {
-        let pattern = contains(&filter.text);
-        for (position, column) in ["e.name", "e.address", "e.context", "i.model", "i.serial"]
-            .into_iter()
-            .enumerate()
-        {
-            query
-                .push(if position == 0 { " AND (" } else { " OR " })
-                .push(column)
-                .push(" LIKE ");
-            query.push_bind(pattern.clone()).push(" ESCAPE '!'");
+impl Listed for ElementField {
+    const TABLE: &'static str = "element e";
+    const KEY: &'static str = "e.element_id";
+    const JOINS: &'static [&'static str] = &[
+        "LEFT JOIN declaration d ON d.element_id = e.element_id AND d.superseded_at IS NULL",
+        "LEFT JOIN judgement j ON j.element_id = e.element_id",
+        "LEFT JOIN identification i ON i.digest = j.digest AND i.knowledge = j.knowledge",
+    ];
+
+    fn column(self) -> &'static str {
+        match self {
+            Self::Site => "e.site",
+            Self::Role => "COALESCE(d.role, 'unknown')",
+            Self::Maker => "i.maker_id",
+            Self::Brand => "i.brand_id",
+            Self::Model => "i.model",
+            Self::Serial => "i.serial",
+            Self::Standing => "COALESCE(j.standing, 'unknown')",
+            Self::Seen => "e.last_answer_at",
+            Self::Confidence => "CASE WHEN i.maker_id IS NOT NULL THEN i.maker_confidence END",
+            Self::Round => "e.latest_completeness",
+            Self::Name => "e.name",
+            Self::Address => "e.address",
+            Self::Context => "e.context",
         }
-        query.push(")");
+    }
+
+    fn joins(self) -> &'static [usize] {
+        match self {
+            Self::Role => &[0],
+            Self::Standing => &[1],
+            Self::Maker | Self::Brand | Self::Model | Self::Serial | Self::Confidence => &[1, 2],
+            Self::Site | Self::Seen | Self::Round | Self::Name | Self::Address | Self::Context => &[],
+        }
+    }
+
+    fn index(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Site => Some(("element_id", "element WHERE site")),
+            Self::Name => Some(("element_id", "element WHERE name")),
+            Self::Role => Some(("element_id", "declaration WHERE superseded_at IS NULL AND role")),
+            Self::Standing => Some(("element_id", "judgement WHERE standing")),
+            Self::Maker => Some((
+                "j.element_id",
+                "identification i JOIN judgement j ON j.digest = i.digest \
+                AND j.knowledge = i.knowledge WHERE i.maker_id",
+            )),
+            Self::Brand => Some((
+                "j.element_id",
+                "identification i JOIN judgement j ON j.digest = i.digest \
+                AND j.knowledge = i.knowledge WHERE i.brand_id",
+            )),
+            Self::Serial => Some((
+                "j.element_id",
+                "identification i JOIN judgement j ON j.digest = i.digest \
+                AND j.knowledge = i.knowledge WHERE i.serial",
+            )),
+            _ => None,
+        }
     }
 }
 
-/// See [`crate::Store::elements`]. The page key is the last element's.
-pub async fn list(pool: &SqlitePool, filter: &ElementFilter) -> Result<Page<ElementRow>, StoreError> {
-    let size = page_size(filter.limit);
-    let mut count = QueryBuilder::<Sqlite>::new("SELECT COUNT(*)");
-    count.push(TABLES);
-    narrow(&mut count, filter);
-    let total: i64 = count
-        .build_query_scalar()
-        .persistent(false)
-        .fetch_one(pool)
-        .await?;
-
-    let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
-    query.push(TABLES);
-    narrow(&mut query, filter);
-    if let Some(after) = filter
-        .after
-        .as_deref()
-        .and_then(|key| key.parse::<ElementId>().ok())
-    {
-        query.push(" AND (e.name, e.element_id) > (SELECT name, element_id FROM element WHERE element_id = ");
-        query.push_bind(after.to_string()).push(")");
+/// All that holds, the plain lists of words too.
+fn clauses(filter: &ElementFilter) -> Vec<Clause<ElementField>> {
+    use ElementField as F;
+    let lists = [
+        (F::Site, &filter.sites),
+        (F::Role, &filter.roles),
+        (F::Standing, &filter.standings),
+    ];
+    let lists = lists.into_iter().filter(|(_, words)| !words.is_empty());
+    let mut all: Vec<_> = lists.map(|(field, words)| Clause::words(field, words)).collect();
+    if !filter.text.is_empty() {
+        let test = |field| Test::new(field, Is::Contains(filter.text.clone()));
+        all.push(Clause::any(
+            [F::Name, F::Address, F::Context, F::Model, F::Serial]
+                .map(test)
+                .to_vec(),
+        ));
     }
-    query
-        .push(" ORDER BY e.name, e.element_id LIMIT ")
-        .push_bind(i64::from(size) + 1);
-    let mut rows = query.build().persistent(false).fetch_all(pool).await?;
-    let more = rows.len() > size as usize;
-    rows.truncate(size as usize);
-    let next = match rows.last() {
-        Some(last) if more => Some(last.try_get::<String, _>("element_id")?),
-        _ => None,
+    all.extend(filter.clauses.iter().cloned());
+    all
+}
+
+/// See [`crate::Store::elements`]. The page key is the last element's.
+pub async fn list(
+    pool: &SqlitePool,
+    reckoned: &Reckoned,
+    filter: &ElementFilter,
+) -> Result<Page<ElementRow>, StoreError> {
+    let columns = match filter.order {
+        ElementOrder::Name => "e.name",
+        ElementOrder::Site => "e.site, e.name",
     };
-    Ok(Page {
-        rows: rows.iter().map(read).collect::<Result<_, _>>()?,
-        total: row::count(total),
-        next,
-    })
+    let asked = Asked {
+        clauses: &clauses(filter),
+        order: Order {
+            columns,
+            kept: Kept::NotAtAll,
+            down: filter.down,
+        },
+        after: filter.after.as_deref(),
+        size: page_size(filter.limit),
+        counted: !filter.uncounted,
+    };
+    let found = seek(pool, reckoned, &asked).await?;
+    let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
+    query.push(TABLES).push(" WHERE e.element_id IN (");
+    let mut keys = query.separated(", ");
+    for key in &found.keys {
+        keys.push_bind(key.clone());
+    }
+    query.push(")");
+    let rows = query.build().persistent(false).fetch_all(pool).await?;
+    let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok(found.page(rows, |row| row.element.to_string()))
 }
 
 fn read(r: &SqliteRow) -> Result<ElementRow, StoreError> {

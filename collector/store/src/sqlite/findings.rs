@@ -1,9 +1,11 @@
 //! Lists of findings by keyset, and one finding with its life.
 
+use super::seek::{Asked, Kept, Listed, Order, Reckoned, seek};
 use super::{life, row};
 use crate::StoreError;
+use crate::clause::{Clause, FindingField, FindingOrder, Is, Test};
 use crate::view::{FindingEvent, FindingFilter, FindingRow, FindingView, Page};
-use model::{ElementId, FindingId, Instant, RuleResult};
+use model::{ElementId, FindingId, FindingState, Instant, RuleResult};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
@@ -35,10 +37,9 @@ pub fn any_of<T: AsRef<str>>(query: &mut QueryBuilder<Sqlite>, column: &str, wor
     query.push(")");
 }
 
-/// A LIKE pattern that finds `text` anywhere; `!` escapes.
-pub fn contains(text: &str) -> String {
-    let escaped: String = text
-        .chars()
+/// A text as a LIKE pattern that means itself; `!` escapes.
+pub fn escaped(text: &str) -> String {
+    text.chars()
         .take(200)
         .flat_map(|c| {
             if matches!(c, '%' | '_' | '!') {
@@ -47,106 +48,146 @@ pub fn contains(text: &str) -> String {
                 vec![c]
             }
         })
-        .collect();
-    format!("%{escaped}%")
+        .collect()
 }
 
-fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &FindingFilter) {
-    query.push(" WHERE 1 = 1");
-    any_of(
-        query,
-        "f.severity",
-        &filter.severities.iter().map(|s| s.as_str()).collect::<Vec<_>>(),
-    );
-    any_of(
-        query,
-        "f.class",
-        &filter.classes.iter().map(|s| s.as_str()).collect::<Vec<_>>(),
-    );
-    if filter.states.is_empty() {
-        query.push(" AND f.state <> 'closed'");
-    } else {
-        any_of(
-            query,
-            "f.state",
-            &filter.states.iter().map(|s| s.as_str()).collect::<Vec<_>>(),
-        );
+impl Listed for FindingField {
+    const TABLE: &'static str = "finding f";
+    const KEY: &'static str = "f.finding_id";
+    const JOINS: &'static [&'static str] = &[
+        "LEFT JOIN element e ON e.element_id = f.element_id",
+        "LEFT JOIN declaration d ON d.element_id = f.element_id AND d.superseded_at IS NULL",
+        "LEFT JOIN identification i ON i.digest = f.digest AND i.knowledge = f.knowledge",
+        "LEFT JOIN component c ON f.component <> '' AND c.digest = f.digest AND c.knowledge = f.knowledge \
+         AND c.position = (SELECT MIN(o.position) FROM component o WHERE o.digest = f.digest \
+         AND o.knowledge = f.knowledge AND o.component_index = f.component)",
+    ];
+
+    fn column(self) -> &'static str {
+        match self {
+            Self::Element => "f.element_id",
+            Self::Severity => "f.severity",
+            Self::State => "f.state",
+            Self::Class => "f.class",
+            Self::Site => "f.site",
+            Self::Law => "f.jurisdiction",
+            Self::Supplier => "f.supplier",
+            Self::Maker => "CASE WHEN f.component = '' THEN i.maker_id ELSE c.maker_id END",
+            Self::Rule => "f.rule",
+            Self::Role => "COALESCE(d.role, 'unknown')",
+            Self::Owner => "f.owner",
+            Self::Removal => "f.removal",
+            Self::Asked => "f.asked",
+            Self::Confidence => "f.confidence",
+            Self::Opened => "f.opened_at",
+            Self::Deadline => "f.due_by",
+            Self::Seen => "e.last_answer_at",
+            Self::Name => "e.name",
+            Self::Address => "e.address",
+            Self::Part => "c.name",
+            Self::Model => "i.model",
+        }
     }
-    any_of(query, "e.site", &filter.sites);
-    any_of(query, "f.jurisdiction", &filter.jurisdictions);
-    any_of(query, "f.supplier", &filter.suppliers);
-    any_of(query, "f.rule", &filter.rules);
-    let elements: Vec<String> = filter.elements.iter().map(ToString::to_string).collect();
-    any_of(query, "f.element_id", &elements);
-    any_of(query, "f.owner", &filter.owners);
-    any_of(query, "COALESCE(d.role, 'unknown')", &filter.roles);
-    if filter.asked {
-        query.push(" AND f.asked IS NOT NULL");
+
+    fn joins(self) -> &'static [usize] {
+        match self {
+            Self::Seen | Self::Name | Self::Address => &[0],
+            Self::Role => &[1],
+            Self::Model => &[2],
+            Self::Part => &[3],
+            Self::Maker => &[2, 3],
+            _ => &[],
+        }
+    }
+
+    fn index(self) -> Option<(&'static str, &'static str)> {
+        let from = match self {
+            Self::Element => "finding WHERE element_id",
+            Self::State => "finding WHERE state",
+            Self::Class => "finding WHERE class",
+            Self::Site => "finding WHERE site",
+            Self::Law => "finding WHERE jurisdiction",
+            Self::Supplier => "finding WHERE supplier",
+            Self::Rule => "finding WHERE rule",
+            Self::Owner => "finding WHERE owner",
+            _ => return None,
+        };
+        Some(("finding_id", from))
+    }
+}
+
+/// All that holds, the plain lists of words too.
+fn clauses(filter: &FindingFilter) -> Vec<Clause<FindingField>> {
+    use FindingField as F;
+    let strings = |words: &[&'static str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    let severities: Vec<_> = filter.severities.iter().map(|s| s.as_str()).collect();
+    let classes: Vec<_> = filter.classes.iter().map(|s| s.as_str()).collect();
+    let states: Vec<_> = filter.states.iter().map(|s| s.as_str()).collect();
+    let lists = [
+        (F::Severity, strings(&severities)),
+        (F::Class, strings(&classes)),
+        (F::State, strings(&states)),
+        (F::Site, filter.sites.clone()),
+        (F::Law, filter.jurisdictions.clone()),
+        (F::Supplier, filter.suppliers.clone()),
+        (F::Rule, filter.rules.clone()),
+        (
+            F::Element,
+            filter.elements.iter().map(ToString::to_string).collect(),
+        ),
+        (F::Role, filter.roles.clone()),
+    ];
+    let lists = lists.into_iter().filter(|(_, words)| !words.is_empty());
+    let mut all: Vec<_> = lists.map(|(field, words)| Clause::words(field, words)).collect();
+    if filter.states.is_empty() && !filter.closed {
+        all.push(Clause {
+            not: true,
+            ..Clause::words(F::State, [FindingState::Closed.as_str()])
+        });
     }
     if !filter.text.is_empty() {
-        let pattern = contains(&filter.text);
-        query
-            .push(" AND (e.name LIKE ")
-            .push_bind(pattern.clone())
-            .push(" ESCAPE '!' OR e.address LIKE ");
-        query
-            .push_bind(pattern.clone())
-            .push(" ESCAPE '!' OR c.name LIKE ");
-        query
-            .push_bind(pattern.clone())
-            .push(" ESCAPE '!' OR i.model LIKE ");
-        query.push_bind(pattern).push(" ESCAPE '!')");
+        let test = |field| Test::new(field, Is::Contains(filter.text.clone()));
+        all.push(Clause::any(
+            [F::Name, F::Address, F::Part, F::Model].map(test).to_vec(),
+        ));
     }
+    all.extend(filter.clauses.iter().cloned());
+    all
 }
 
-/// See [`crate::Store::findings`]. The page key is `rank.finding`.
-pub async fn list(pool: &SqlitePool, filter: &FindingFilter) -> Result<Page<FindingRow>, StoreError> {
-    let size = page_size(filter.limit);
-    let mut count = QueryBuilder::<Sqlite>::new("SELECT COUNT(*)");
-    count.push(TABLES);
-    narrow(&mut count, filter);
-    let total: i64 = count
-        .build_query_scalar()
-        .persistent(false)
-        .fetch_one(pool)
-        .await?;
-
-    let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
-    query.push(TABLES);
-    narrow(&mut query, filter);
-    let after = filter.after.as_deref().and_then(|key| key.split_once('.'));
-    if let Some((rank, finding)) =
-        after.and_then(|(r, f)| Some((r.parse::<i64>().ok()?, f.parse::<FindingId>().ok()?)))
-    {
-        query
-            .push(" AND (f.severity_rank > ")
-            .push_bind(rank)
-            .push(" OR (f.severity_rank = ")
-            .push_bind(rank);
-        query
-            .push(" AND f.finding_id > ")
-            .push_bind(finding.to_string())
-            .push("))");
-    }
-    query
-        .push(" ORDER BY f.severity_rank, f.finding_id LIMIT ")
-        .push_bind(i64::from(size) + 1);
-    let mut rows = query.build().persistent(false).fetch_all(pool).await?;
-    let more = rows.len() > size as usize;
-    rows.truncate(size as usize);
-    let next = match rows.last() {
-        Some(last) if more => Some(format!(
-            "{}.{}",
-            last.try_get::<i64, _>("severity_rank")?,
-            last.try_get::<String, _>("finding_id")?
-        )),
-        _ => None,
+/// See [`crate::Store::findings`].
+pub async fn list(
+    pool: &SqlitePool,
+    reckoned: &Reckoned,
+    filter: &FindingFilter,
+) -> Result<Page<FindingRow>, StoreError> {
+    let (columns, kept) = match filter.order {
+        FindingOrder::Urgency => ("f.severity_rank", Kept::Number),
+        FindingOrder::Deadline => ("f.due_by", Kept::Word),
+        FindingOrder::Opened => ("f.opened_at", Kept::Number),
     };
-    Ok(Page {
-        rows: rows.iter().map(read).collect::<Result<_, _>>()?,
-        total: row::count(total),
-        next,
-    })
+    let asked = Asked {
+        clauses: &clauses(filter),
+        order: Order {
+            columns,
+            kept,
+            down: filter.down,
+        },
+        after: filter.after.as_deref(),
+        size: page_size(filter.limit),
+        counted: !filter.uncounted,
+    };
+    let found = seek(pool, reckoned, &asked).await?;
+    let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
+    query.push(TABLES).push(" WHERE f.finding_id IN (");
+    let mut keys = query.separated(", ");
+    for key in &found.keys {
+        keys.push_bind(key.clone());
+    }
+    query.push(")");
+    let rows = query.build().persistent(false).fetch_all(pool).await?;
+    let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok(found.page(rows, |row| row.finding.to_string()))
 }
 
 /// Findings of one element, open ones first.

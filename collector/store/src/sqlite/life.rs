@@ -169,8 +169,9 @@ async fn insert(
     let result = &met.result;
     sqlx::query(
         "INSERT INTO finding (finding_id, element_id, rule, component, jurisdiction, supplier, class, severity, \
-         severity_rank, state, result, knowledge, policies, as_of, opened_at, recorded_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'open', '', '', '', '', $10, $10)",
+         severity_rank, state, result, knowledge, policies, as_of, opened_at, recorded_at, site) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'open', '', '', '', '', $10, $10, \
+         COALESCE((SELECT e.site FROM element e WHERE e.element_id = $2), ''))",
     )
     .bind(finding.to_string())
     .bind(element)
@@ -198,7 +199,7 @@ async fn update(
     sqlx::query(
         "UPDATE finding SET class = $2, severity = $3, severity_rank = $4, deadline = $5, result = $6, digest = $7, \
          knowledge = $8, policies = $9, as_of = $10, recorded_at = $11, facts = $12, partial = $13, latest = $14, \
-         thing = $15 WHERE finding_id = $1",
+         thing = $15, confidence = $16, due_by = $17 WHERE finding_id = $1",
     )
     .bind(finding.to_string())
     .bind(result.class.as_str())
@@ -215,9 +216,27 @@ async fn update(
     .bind(inputs.partial.map(|d| d.to_string()))
     .bind(inputs.latest.map(row::completeness_word))
     .bind(row::json(&met.thing, "finding")?)
+    .bind(result.confidence)
+    .bind(due_by(result.deadline.as_deref()))
     .execute(&mut *tx)
     .await?;
     Ok(())
+}
+
+/// The last day a deadline of any exactness means, so that days compare as texts; a month ends with 31 at the latest.
+/// `none` where it is no date: behind every day.
+fn due_by(deadline: Option<&str>) -> String {
+    let deadline = deadline.unwrap_or_default();
+    let shape: String = deadline
+        .chars()
+        .map(|c| if c.is_ascii_digit() { '9' } else { c })
+        .collect();
+    match shape.as_str() {
+        "9999-99-99" => deadline.to_owned(),
+        "9999-99" => format!("{deadline}-31"),
+        "9999" => format!("{deadline}-12-31"),
+        _ => "none".to_owned(),
+    }
 }
 
 /// Writes down how a finding stands from now on, unless it moved since it was looked at; tells whether it did.

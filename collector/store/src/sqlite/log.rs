@@ -8,6 +8,7 @@ use super::findings::{any_of, page_size};
 use super::row;
 use crate::StoreError;
 use crate::acts::{AuditFilter, AuditRow, Chain, Note};
+use crate::clause::Measure;
 use crate::view::Page;
 use futures_util::TryStreamExt as _;
 use model::Instant;
@@ -146,6 +147,7 @@ pub async fn list(pool: &SqlitePool, filter: &AuditFilter) -> Result<Page<AuditR
     Ok(Page {
         rows: rows.iter().map(read).collect::<Result<_, _>>()?,
         total: row::count(total),
+        measure: Measure::Exact,
         next,
     })
 }

@@ -7,6 +7,7 @@ use super::findings::{any_of, page_size};
 use super::row;
 use crate::StoreError;
 use crate::acts::{WaiverFilter, WaiverRow};
+use crate::clause::Measure;
 use crate::view::Page;
 use model::{FindingId, FindingState, Instant, Life, Waiver, WaiverState};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
@@ -189,6 +190,7 @@ pub async fn list(pool: &SqlitePool, filter: &WaiverFilter) -> Result<Page<Waive
     Ok(Page {
         rows: rows.iter().map(read).collect::<Result<_, _>>()?,
         total: row::count(total),
+        measure: Measure::Exact,
         next,
     })
 }

@@ -1,8 +1,9 @@
 //! Units as pages and commands show them.
 
-use super::super::findings::{contains, page_size};
+use super::super::findings::{escaped, page_size};
 use super::super::row;
 use crate::StoreError;
+use crate::clause::Measure;
 use crate::units::{UnitFilter, UnitRow, UnitView};
 use crate::view::{KinRow, Page, TenureRow, UnitDoubtRow};
 use model::{Hardware, Instant, UnitId};
@@ -103,7 +104,7 @@ pub(super) async fn list(pool: &SqlitePool, filter: &UnitFilter) -> Result<Page<
     let narrow = |query: &mut QueryBuilder<Sqlite>| {
         query.push(" WHERE 1 = 1");
         if !filter.text.is_empty() {
-            let pattern = contains(&filter.text);
+            let pattern = format!("%{}%", escaped(&filter.text));
             query
                 .push(" AND (t.serial LIKE ")
                 .push_bind(pattern.clone())
@@ -152,6 +153,7 @@ pub(super) async fn list(pool: &SqlitePool, filter: &UnitFilter) -> Result<Page<
         rows.extend(unit_row(pool, unit).await?);
     }
     Ok(Page {
+        measure: Measure::Exact,
         rows,
         total: row::count(total),
         next,

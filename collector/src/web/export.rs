@@ -1,0 +1,428 @@
+//! Lists as files: exactly what is filtered, all of it, as CSV and JSON.
+//!
+//! Invariants: one page of rows is in memory at a time; every file says which filter, day, versions and horizon it
+//! holds for and that it is no advice, and ends with the number of rows it has, so that a torn one is known by its
+//! end; no cell is a formula.
+
+use super::access::Visit;
+use super::show;
+use crate::api::query::{self, Query};
+use crate::api::{Problem, Told};
+use crate::filter::Subject;
+use crate::filter::meaning::Asking;
+use axum::body::{Body, Bytes};
+use axum::extract::Query as Pairs;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use model::Instant;
+use serde_json::{Value, json};
+use store::StoreError;
+use store::view::{ElementFilter, ElementRow, FindingFilter, FindingRow, Page};
+
+/// Rows read at a time.
+const ROWS: u32 = 500;
+/// Longest cell, in characters.
+const MAX_CELL: usize = 4_096;
+
+const FINDING_COLUMNS: &[&str] = &[
+    "finding",
+    "severity",
+    "class",
+    "state",
+    "element",
+    "name",
+    "address",
+    "site",
+    "role",
+    "part",
+    "component",
+    "supplier",
+    "supplier_name",
+    "rule",
+    "jurisdiction",
+    "title",
+    "citation",
+    "deadline",
+    "confidence",
+    "owner",
+    "planned",
+    "waived_until",
+    "opened",
+    "closed",
+];
+
+const ELEMENT_COLUMNS: &[&str] = &[
+    "element",
+    "name",
+    "site",
+    "address",
+    "port",
+    "role",
+    "maker",
+    "maker_name",
+    "confidence",
+    "brand",
+    "model",
+    "serial",
+    "standing",
+    "findings",
+    "worst",
+    "parts",
+    "last_round",
+    "last_answer",
+    "last_report",
+];
+
+/// `/findings.csv`
+pub async fn findings_csv(visit: Visit, Pairs(pairs): Pairs<Vec<(String, String)>>) -> Response {
+    made(export(&visit, Subject::Findings, pairs, Kind::Csv).await)
+}
+
+/// `/findings.json`
+pub async fn findings_json(visit: Visit, Pairs(pairs): Pairs<Vec<(String, String)>>) -> Response {
+    made(export(&visit, Subject::Findings, pairs, Kind::Json).await)
+}
+
+/// `/elements.csv`
+pub async fn elements_csv(visit: Visit, Pairs(pairs): Pairs<Vec<(String, String)>>) -> Response {
+    made(export(&visit, Subject::Elements, pairs, Kind::Csv).await)
+}
+
+/// `/elements.json`
+pub async fn elements_json(visit: Visit, Pairs(pairs): Pairs<Vec<(String, String)>>) -> Response {
+    made(export(&visit, Subject::Elements, pairs, Kind::Json).await)
+}
+
+fn made(made: Result<Response, Problem>) -> Response {
+    made.unwrap_or_else(IntoResponse::into_response)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Csv,
+    Json,
+}
+
+/// What is left to be read.
+enum Rows {
+    Findings(Box<FindingFilter>),
+    Elements(Box<ElementFilter>),
+}
+
+/// A file on its way out.
+struct Export {
+    visit: Visit,
+    kind: Kind,
+    rows: Rows,
+    columns: &'static [&'static str],
+    about: Vec<(&'static str, String)>,
+    now: Instant,
+    count: u64,
+    step: Step,
+}
+
+enum Step {
+    Head,
+    Rows,
+    Done,
+}
+
+async fn export(
+    visit: &Visit,
+    subject: Subject,
+    pairs: Vec<(String, String)>,
+    kind: Kind,
+) -> Result<Response, Problem> {
+    let now = (visit.clock)();
+    let asking = Asking::of(&visit.person, now);
+    let keys: Vec<&str> = match subject {
+        Subject::Findings => query::FINDINGS,
+        Subject::Elements => query::ELEMENTS,
+    }
+    .iter()
+    .copied()
+    .filter(|key| !matches!(*key, "after" | "limit"))
+    .collect();
+    let query = Query::read(pairs, &keys)?;
+    let (rows, columns, matching) = match subject {
+        Subject::Findings => {
+            let mut filter = query.findings(&asking)?;
+            filter.limit = 1;
+            let counted = visit.store.findings(&filter).await?;
+            filter.limit = ROWS;
+            filter.uncounted = true;
+            let matching = show::total(counted.total, counted.measure);
+            (Rows::Findings(Box::new(filter)), FINDING_COLUMNS, matching)
+        }
+        Subject::Elements => {
+            let mut filter = query.elements(&asking)?;
+            filter.limit = 1;
+            let counted = visit.store.elements(&filter).await?;
+            filter.limit = ROWS;
+            filter.uncounted = true;
+            let matching = show::total(counted.total, counted.measure);
+            (Rows::Elements(Box::new(filter)), ELEMENT_COLUMNS, matching)
+        }
+    };
+    let line = query
+        .line(subject)?
+        .map(|line| line.to_string())
+        .unwrap_or_default();
+    let mut about = vec![
+        ("notice", policy::DISCLAIMER.to_owned()),
+        ("list", subject.as_str().to_owned()),
+        ("filter", line),
+        ("order", query.one("sort").to_owned()),
+        ("made", now.to_string()),
+        ("as_of", now.to_string().chars().take(10).collect()),
+        ("policies", visit.policies.version().to_owned()),
+        ("knowledge", visit.knowledge_version.clone()),
+        ("horizon", visit.policies.horizon()),
+        ("matching", matching),
+    ];
+    if let Some(sites) = &visit.person.sites {
+        let sites: Vec<_> = sites.iter().map(ToString::to_string).collect();
+        about.push(("only_sites", sites.join(" ")));
+    }
+    let export = Export {
+        visit: visit.clone(),
+        kind,
+        rows,
+        columns,
+        about,
+        now,
+        count: 0,
+        step: Step::Head,
+    };
+    let (word, mime) = match kind {
+        Kind::Csv => ("csv", "text/csv; charset=utf-8; header=present"),
+        Kind::Json => ("json", "application/json"),
+    };
+    let name = format!("attachment; filename=\"marque-{}.{word}\"", subject.as_str());
+    let chunks = stream::try_unfold(export, |mut export| async move {
+        let chunk = export.next().await?;
+        Ok::<_, StoreError>(chunk.map(|chunk| (chunk, export)))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, mime.to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+    ];
+    Ok((headers, Body::from_stream(chunks)).into_response())
+}
+
+impl Export {
+    async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
+        match self.step {
+            Step::Head => {
+                self.step = Step::Rows;
+                Ok(Some(self.head()))
+            }
+            Step::Rows => self.page().await.map(Some),
+            Step::Done => Ok(None),
+        }
+    }
+
+    fn head(&self) -> Bytes {
+        match self.kind {
+            Kind::Csv => {
+                let mut records: Vec<_> = self
+                    .about
+                    .iter()
+                    .map(|(key, value)| self.remark(key, value))
+                    .collect();
+                records.push(self.columns.iter().map(|column| (*column).to_owned()).collect());
+                csv(&records)
+            }
+            Kind::Json => {
+                let about: Vec<_> = self
+                    .about
+                    .iter()
+                    .map(|(key, value)| format!("{}:{}", json!(key), json!(value)))
+                    .collect();
+                Bytes::from(format!("{{{},\"rows\":[", about.join(",")))
+            }
+        }
+    }
+
+    /// A record that is no row: it begins with a number sign, and is as long as all others.
+    fn remark(&self, key: &str, value: &str) -> Vec<String> {
+        let mut record = vec![String::new(); self.columns.len()];
+        for (cell, text) in record.iter_mut().zip([format!("# {key}"), value.to_owned()]) {
+            *cell = text;
+        }
+        record
+    }
+
+    async fn page(&mut self) -> Result<Bytes, StoreError> {
+        let store = &self.visit.store;
+        let (records, values, next) = match &mut self.rows {
+            Rows::Findings(filter) => {
+                let Page { rows, next, .. } = store.findings(filter).await?;
+                filter.after.clone_from(&next);
+                let records: Vec<_> = rows.iter().map(finding).collect();
+                let told = |row| serde_json::to_value(Told::new(row, self.now)).unwrap_or_default();
+                (records, rows.into_iter().map(told).collect::<Vec<Value>>(), next)
+            }
+            Rows::Elements(filter) => {
+                let Page { rows, next, .. } = store.elements(filter).await?;
+                filter.after.clone_from(&next);
+                let told = |row| serde_json::to_value(row).unwrap_or_default();
+                (
+                    rows.iter().map(element).collect(),
+                    rows.iter().map(told).collect(),
+                    next,
+                )
+            }
+        };
+        let before = self.count;
+        self.count += records.len() as u64;
+        if next.is_none() {
+            self.step = Step::Done;
+        }
+        Ok(match self.kind {
+            Kind::Csv => {
+                let last = next
+                    .is_none()
+                    .then(|| self.remark("rows", &self.count.to_string()));
+                csv(&records.into_iter().chain(last).collect::<Vec<_>>())
+            }
+            Kind::Json => {
+                let mut text = String::new();
+                for (number, value) in values.iter().enumerate() {
+                    text.push_str(if before > 0 || number > 0 { ",\n" } else { "\n" });
+                    text.push_str(&value.to_string());
+                }
+                if next.is_none() {
+                    text.push_str(&format!("\n],\"count\":{}}}\n", self.count));
+                }
+                Bytes::from(text)
+            }
+        })
+    }
+}
+
+/// RFC 4180, with every cell made harmless.
+fn csv(records: &[Vec<String>]) -> Bytes {
+    let mut writer = csv::WriterBuilder::new()
+        .terminator(csv::Terminator::CRLF)
+        .from_writer(Vec::new());
+    for record in records {
+        // Into memory, each as long as the others: this cannot fail.
+        let _ = writer.write_record(record.iter().map(|cell| harmless(cell)));
+    }
+    Bytes::from(writer.into_inner().unwrap_or_default())
+}
+
+/// A cell that a spreadsheet takes for text: what begins like a formula gets an apostrophe.
+fn harmless(cell: &str) -> String {
+    let cut = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+    let clean = show::clean(cell, MAX_CELL);
+    let begins = clean.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+    if cut || begins { format!("'{clean}") } else { clean }
+}
+
+fn text(text: &Option<String>) -> String {
+    text.clone().unwrap_or_default()
+}
+
+fn at(at: Option<Instant>) -> String {
+    at.map(|at| at.to_string()).unwrap_or_default()
+}
+
+fn finding(row: &FindingRow) -> Vec<String> {
+    let (result, life) = (&row.result, &row.life);
+    vec![
+        row.finding.to_string(),
+        result.severity.to_string(),
+        result.class.to_string(),
+        life.state.to_string(),
+        row.element.to_string(),
+        row.element_name.clone(),
+        row.address.clone(),
+        row.site.to_string(),
+        show::role(row.role).to_owned(),
+        row.part.clone(),
+        text(&row.component),
+        result.supplier.clone(),
+        row.supplier.clone(),
+        result.rule.clone(),
+        result.jurisdiction.clone(),
+        result.title.clone(),
+        result.citation.clone(),
+        text(&result.deadline),
+        result.confidence.to_string(),
+        text(&life.owner),
+        life.removal
+            .as_ref()
+            .map(|removal| removal.planned.clone())
+            .unwrap_or_default(),
+        life.waiver
+            .as_ref()
+            .map(|waiver| waiver.until.clone())
+            .unwrap_or_default(),
+        row.opened.to_string(),
+        at(row.closed),
+    ]
+}
+
+fn element(row: &ElementRow) -> Vec<String> {
+    vec![
+        row.element.to_string(),
+        row.name.clone(),
+        row.site.to_string(),
+        row.address.clone(),
+        row.port.to_string(),
+        show::role(row.role).to_owned(),
+        row.maker_id.clone().unwrap_or_else(|| "unknown".to_owned()),
+        text(&row.maker),
+        row.maker
+            .as_ref()
+            .map(|_| row.confidence.to_string())
+            .unwrap_or_default(),
+        text(&row.brand),
+        text(&row.model),
+        text(&row.serial),
+        row.standing.clone(),
+        row.findings.to_string(),
+        row.worst.map(|worst| worst.to_string()).unwrap_or_default(),
+        row.components.to_string(),
+        row.completeness
+            .map(|word| format!("{word:?}").to_lowercase())
+            .unwrap_or_default(),
+        at(row.last_answer),
+        at(row.last_report),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for (cell, shown) in [
+            ("=HYPERLINK(\"x\")", "'=HYPERLINK(\"x\")"),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("@x", "'@x"),
+            ("\t=x", "'=x"),
+            ("\rx", "'x"),
+            ("  =x", "'=x"),
+            ("＝x", "'＝x"),
+            ("BER-1", "BER-1"),
+            ("", ""),
+        ] {
+            assert_eq!(harmless(cell), shown, "{cell:?}");
+        }
+    }
+
+    #[test]
+    fn rows_are_as_long_as_their_heads() {
+        let bytes = csv(&[
+            vec!["a,b".to_owned(), "c\"d".to_owned()],
+            vec!["e\nf".to_owned(), String::new()],
+        ]);
+        assert_eq!(bytes, "\"a,b\",\"c\"\"d\"\r\ne f,\r\n");
+    }
+}

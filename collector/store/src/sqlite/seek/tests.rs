@@ -1,0 +1,128 @@
+//! Lists longer than what is looked at for one page.
+
+use super::*;
+use crate::clause::{FindingField as F, Test};
+use crate::view::FindingFilter;
+use crate::{SqliteStore, Store as _};
+use std::collections::BTreeSet;
+
+/// More than two windows.
+const ROWS: u32 = 50_000;
+
+/// A store with so many findings: every fifth at one site, one in 10,000 of a rare rule, one owned, one in 1,000 named
+/// otherwise.
+async fn crowded(rows: u32) -> (SqliteStore, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("collector.db"))
+        .await
+        .unwrap();
+    let result = r#"{"rule":"R","jurisdiction":"DE","title":"t","citation":"c","component":null,"supplier":"huawei","class":"due","severity":"major","deadline":null,"confidence":0.9,"explanation":[]}"#;
+    let numbers = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $1) ";
+    let element = format!(
+        "{numbers} INSERT INTO element (element_id, site, address, port, name, recorded_at) \
+         SELECT printf('0193%04x-%04x-7000-8000-000000000001', i / 65536, i % 65536), \
+         CASE WHEN i % 5 = 0 THEN 'berlin' ELSE 'lyon' END, '10.' || i, 161, \
+         CASE WHEN i % 1000 = 999 THEN 'odd-' ELSE 'r-' END || i, 1 FROM n"
+    );
+    let finding = format!(
+        "{numbers} INSERT INTO finding (finding_id, element_id, rule, component, jurisdiction, supplier, class, \
+         severity, severity_rank, state, result, knowledge, policies, as_of, opened_at, recorded_at, site, confidence, owner) \
+         SELECT printf('0193%04x-%04x-7000-8000-000000000002', i / 65536, i % 65536), \
+         printf('0193%04x-%04x-7000-8000-000000000001', i / 65536, i % 65536), \
+         CASE WHEN i % 10000 = 7 THEN 'RARE' ELSE 'R' END, '', 'DE', 'huawei', 'due', 'major', i % 3, 'open', $2, \
+         'k', 'p', 'd', i, 1, CASE WHEN i % 5 = 0 THEN 'berlin' ELSE 'lyon' END, i % 100 / 100.0, \
+         CASE WHEN i = 40001 THEN 'Ada' END FROM n"
+    );
+    for sql in [element, finding] {
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(rows).bind(result);
+        query.execute(&store.writer).await.unwrap();
+    }
+    (store, folder)
+}
+
+fn asking(clause: Clause<F>) -> FindingFilter {
+    FindingFilter {
+        clauses: vec![clause],
+        ..FindingFilter::default()
+    }
+}
+
+#[tokio::test]
+async fn what_an_index_finds_is_few_and_exact_however_many_rows_there_are() {
+    let (store, _folder) = crowded(ROWS).await;
+    let rare = store
+        .findings(&asking(Clause::words(F::Rule, ["RARE"])))
+        .await
+        .unwrap();
+    assert_eq!(
+        (rare.rows.len(), rare.total, rare.measure),
+        (5, 5, Measure::Exact)
+    );
+    let owned = store
+        .findings(&asking(Clause::words(F::Owner, ["Ada"])))
+        .await
+        .unwrap();
+    assert_eq!((owned.rows.len(), owned.next), (1, None));
+    let berlin = store
+        .findings(&asking(Clause::words(F::Site, ["berlin"])))
+        .await
+        .unwrap();
+    assert_eq!((berlin.total, berlin.measure), (10_000, Measure::Exact));
+}
+
+#[tokio::test]
+async fn more_is_reckoned_and_says_so() {
+    let (store, _folder) = crowded(ROWS).await;
+    let lyon = store
+        .findings(&asking(Clause::words(F::Site, ["lyon"])))
+        .await
+        .unwrap();
+    assert_eq!(lyon.measure, Measure::About);
+    assert!((38_000..=42_000).contains(&lyon.total), "{}", lyon.total);
+    let odd = Test::new(F::Name, Is::Begins("odd-".to_owned()));
+    let odd = FindingFilter {
+        limit: 10,
+        ..asking(Clause::any(vec![odd]))
+    };
+    let page = store.findings(&odd).await.unwrap();
+    assert_eq!(
+        page.measure,
+        Measure::Below,
+        "50 of 50,000 are too few for a sample"
+    );
+    assert!(page.total >= 50, "{}", page.total);
+}
+
+#[tokio::test]
+async fn windows_lose_and_repeat_nothing() {
+    let (store, _folder) = crowded(ROWS).await;
+    for down in [false, true] {
+        let odd = Test::new(F::Name, Is::Begins("odd-".to_owned()));
+        let mut filter = FindingFilter {
+            limit: 7,
+            down,
+            uncounted: true,
+            ..asking(Clause::any(vec![odd]))
+        };
+        let mut seen = Vec::new();
+        loop {
+            let page = store.findings(&filter).await.unwrap();
+            seen.extend(page.rows.into_iter().map(|row| row.finding));
+            match page.next {
+                Some(next) => filter.after = Some(next),
+                None => break,
+            }
+        }
+        assert_eq!(seen.len(), 50);
+        assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), 50);
+    }
+}
+
+#[test]
+fn a_sample_says_about_or_fewer_than_and_never_nothing() {
+    assert_eq!(reckon(1_000_000, 10_000, 1_234), (120_000, Measure::About));
+    assert_eq!(reckon(1_000_000, 10_000, 10_000), (1_000_000, Measure::About));
+    assert_eq!(reckon(1_000_000, 10_000, 0), (400, Measure::Below));
+    let (most, measure) = reckon(1_000_000, 10_000, 50);
+    assert!(measure == Measure::Below && most > 5_000, "{most}");
+}
