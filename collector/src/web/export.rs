@@ -316,10 +316,11 @@ fn csv(records: &[Vec<String>]) -> Bytes {
 
 /// A cell that a spreadsheet takes for text: what begins like a formula gets an apostrophe.
 fn harmless(cell: &str) -> String {
-    let cut = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
     let clean = show::clean(cell, MAX_CELL);
-    let begins = clean.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
-    if cut || begins { format!("'{clean}") } else { clean }
+    match show::is_formula(cell) {
+        true => format!("'{clean}"),
+        false => show::harmless(&clean),
+    }
 }
 
 fn text(text: &Option<String>) -> String {

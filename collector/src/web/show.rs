@@ -278,6 +278,20 @@ pub fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
+/// Whether a spreadsheet would take a cell for a formula, also behind blanks and in full width.
+#[must_use]
+pub fn is_formula(cell: &str) -> bool {
+    let signs = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+    cell.starts_with(['\t', '\r', '\n']) || cell.trim_start().starts_with(signs)
+}
+
+/// A cell that no spreadsheet takes for a formula: what begins like one gets an apostrophe.
+#[must_use]
+pub fn harmless(cell: &str) -> String {
+    let sign = if is_formula(cell) { "'" } else { "" };
+    format!("{sign}{cell}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@
 //! digest on every print; no cell of a CSV is a formula.
 
 use crate::api::Problem;
+use crate::web::show;
 use model::Instant;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -157,7 +158,7 @@ impl Content {
         }
         writer.write_record(table.columns).map_err(unwritten)?;
         for row in &table.rows {
-            let cells = row.cells.iter().map(|cell| harmless(cell));
+            let cells = row.cells.iter().map(|cell| show::harmless(cell));
             writer.write_record(cells).map_err(unwritten)?;
         }
         let bytes = writer.into_inner().map_err(|_| Problem::Unreadable("report"))?;
@@ -176,15 +177,6 @@ pub fn moment(at: Instant) -> String {
 #[must_use]
 pub fn digest(canonical: &str) -> String {
     hex::encode(Sha256::digest(canonical))
-}
-
-/// A cell that no spreadsheet takes for a formula.
-fn harmless(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
-//! What an open page goes on asking for: assets and the live stream.
+//! What is fetched beside the pages: assets, and the stream that says when to look again.
 
 use super::*;
-use futures_util::StreamExt;
 
 #[tokio::test]
 async fn assets_are_named_by_their_content() {

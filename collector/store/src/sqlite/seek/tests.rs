@@ -19,9 +19,9 @@ async fn crowded(rows: u32) -> (SqliteStore, tempfile::TempDir) {
     let result = r#"{"rule":"R","jurisdiction":"DE","title":"t","citation":"c","component":null,"supplier":"huawei","class":"due","severity":"major","deadline":null,"confidence":0.9,"explanation":[]}"#;
     let numbers = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $1) ";
     let element = format!(
-        "{numbers} INSERT INTO element (element_id, site, address, port, name, recorded_at) \
+        "{numbers} INSERT INTO element (element_id, site, address, port, context, name, recorded_at) \
          SELECT printf('0193%04x-%04x-7000-8000-000000000001', i / 65536, i % 65536), \
-         CASE WHEN i % 5 = 0 THEN 'berlin' ELSE 'lyon' END, '10.' || i, 161, \
+         CASE WHEN i % 5 = 0 THEN 'berlin' ELSE 'lyon' END, '10.' || i, 161, '', \
          CASE WHEN i % 1000 = 999 THEN 'odd-' ELSE 'r-' END || i, 1 FROM n"
     );
     let finding = format!(
