@@ -21,6 +21,7 @@ use super::{Web, router};
 use crate::door::Door;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
+use futures_util::StreamExt;
 use model::on_file::{OnFile, Price};
 use model::{AccessRole, Person};
 use policy::Policies;

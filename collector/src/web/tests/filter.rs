@@ -1,7 +1,6 @@
 //! Lists filtered by a line, their files, and views that people keep.
 
 use super::*;
-use futures_util::StreamExt;
 
 impl House {
     async fn post(&self, path: &str, body: &str) -> Answer {
