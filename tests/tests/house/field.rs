@@ -2,11 +2,12 @@
 //! and that map, topology and agents fit a narrow screen.
 
 use super::page::Browser;
-use super::programs::Running;
+use super::programs::{LAB, Running, complaint};
 use fantoccini::Locator;
 use model::{AgentId, Completeness, Digest, Instant, Oid, Value};
 use prost::Message as _;
 use proto::v1;
+use std::process::Command;
 use store::record::{AgentHello, IncomingReport, ReadReport, ReportBody};
 use store::{SqliteStore, Store as _};
 use time::{Duration, OffsetDateTime};
@@ -103,6 +104,20 @@ async fn the_slider_goes_through_the_days_and_the_pages_of_the_field_fit() {
     let now = OffsetDateTime::now_utc();
     past(folder.path(), now).await;
     std::fs::write(folder.path().join("collector.toml"), CONFIG).unwrap();
+    let signed = |words: &[&str]| {
+        let output = Command::new(LAB)
+            .args(["collector", "account"])
+            .args(words)
+            .args(["--config", "collector.toml"])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{words:?}: {}", complaint(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    signed(&["add", "ada", "--role", "admin"]);
+    let enter = signed(&["link", "ada", "--sign-in"]);
+    let enter = enter.split("/enter").nth(1).unwrap().trim();
     let mut collector = Running::start(
         folder.path(),
         &["collector", "serve", "--config", "collector.toml"],
@@ -110,7 +125,7 @@ async fn the_slider_goes_through_the_days_and_the_pages_of_the_field_fit() {
     let ready: serde_json::Value = serde_json::from_str(&collector.first_line()).unwrap();
     let url = format!("http://{}", ready["http"].as_str().unwrap());
     let browser = Browser::open(420, 900).await;
-    browser.enter(&house).await;
+    browser.client.goto(&format!("{url}/enter{enter}")).await.unwrap();
     browser.client.goto(&format!("{url}/elements")).await.unwrap();
     browser
         .until(
