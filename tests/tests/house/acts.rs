@@ -64,6 +64,7 @@ async fn findings_are_taken_up_by_keyboard_and_a_second_person_approves() {
         .await
         .unwrap();
     let browser = Browser::open(1400, 1000).await;
+    browser.enter(&house).await;
     let goto = async |path: &str| {
         let url = format!("{}{path}", house.http_url());
         browser.client.goto(&url).await.unwrap();
@@ -148,6 +149,7 @@ async fn ticked_rows_stay_ticked_while_the_list_lives_and_the_second_of_two_is_t
         .await
         .unwrap();
     let browser = Browser::open(1400, 1000).await;
+    browser.enter(&house).await;
     let url = format!("{}{QUEUE}", house.http_url());
     browser.client.goto(&url).await.unwrap();
     browser
