@@ -66,14 +66,14 @@ pub fn number(n: u64) -> String {
     text
 }
 
-/// A total, with how it is known: `1 234`, `about 120 000`, `fewer than 400`.
+/// A total, with how it is known: `1 234`, `about 120 000`, `probably fewer than 400`.
 #[must_use]
 pub fn total(total: u64, measure: Measure) -> String {
     let number = number(total);
     match measure {
         Measure::Exact => number,
         Measure::About => format!("about {number}"),
-        Measure::Below => format!("fewer than {number}"),
+        Measure::Below => format!("probably fewer than {number}"),
         Measure::Uncounted => format!("at least {number}"),
     }
 }
@@ -352,7 +352,7 @@ mod tests {
         assert_eq!(number(0), "0");
         assert_eq!(number(1_234_567), "1\u{202f}234\u{202f}567");
         assert_eq!(total(1_200, Measure::About), "about 1\u{202f}200");
-        assert_eq!(total(4, Measure::Below), "fewer than 4");
+        assert_eq!(total(4, Measure::Below), "probably fewer than 4");
     }
 
     #[test]

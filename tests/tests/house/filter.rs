@@ -36,6 +36,7 @@ async fn a_line_is_completed_by_keyboard_refused_under_its_place_kept_and_saved(
         .await
         .unwrap();
     let browser = Browser::open(1400, 1000).await;
+    browser.enter(&house).await;
     let lists = format!("{}/elements", house.http_url());
     browser.client.goto(&lists).await.unwrap();
 

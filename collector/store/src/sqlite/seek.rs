@@ -165,7 +165,13 @@ pub async fn seek<F: Listed>(
     } else if !asked.counted {
         (places.len() as u64, Measure::Uncounted)
     } else {
-        count(pool, reckoned, asked.clauses, few).await?
+        let (total, measure) = count(pool, reckoned, asked.clauses, few).await?;
+        // What was found is there, whatever a sample says.
+        let found = places.len() as u64 + u64::from(next.is_some() && places.len() == size);
+        match measure {
+            Measure::Exact => (total, measure),
+            _ => (total.max(found + 1), measure),
+        }
     };
     Ok(Found {
         keys: places.into_iter().map(|place| place.key).collect(),
@@ -482,7 +488,9 @@ async fn sample<F: Listed>(pool: &SqlitePool, clauses: &[Clause<F>]) -> Result<(
     let step = (most.as_u128() - least.as_u128()) / u128::from(STRETCHES);
     let (mut looked, mut met) = (0, 0);
     for stretch in 0..STRETCHES {
-        let from = Uuid::from_u128(least.as_u128() + step * u128::from(stretch)).to_string();
+        // Not in step with whatever returns in equal steps.
+        let shift = step / 1_000 * u128::from(stretch * 618 % 1_000);
+        let from = Uuid::from_u128(least.as_u128() + step * u128::from(stretch) + shift).to_string();
         let mut query = QueryBuilder::<Sqlite>::new("SELECT COUNT(*) AS looked, COALESCE(SUM(TRUE");
         narrow(&mut query, clauses);
         query
