@@ -404,6 +404,7 @@
     field.setAttribute("role", "combobox");
     field.setAttribute("aria-autocomplete", "list");
     field.setAttribute("aria-controls", "offers");
+    field.setAttribute("aria-expanded", "false");
     const close = () => {
       clearTimeout(timer);
       asked?.abort();
