@@ -2,8 +2,12 @@
 //!
 //! Unknown keys are refused; a mistake is told with file, line and key.
 
+mod http;
+
+pub use http::HttpConfig;
+
 use crate::door::Times;
-use model::{Site, SiteName};
+use model::Site;
 use serde::{Deserialize, Deserializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -104,51 +108,6 @@ impl Default for GrpcConfig {
         Self {
             listen: SocketAddr::from(([0, 0, 0, 0], 7443)),
         }
-    }
-}
-
-/// `[http]`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct HttpConfig {
-    /// Address and port; port 0 is a free one.
-    pub listen: SocketAddr,
-    /// Time zones of sites, by their names in the tz database (`Europe/Berlin`), for whoever wants times so.
-    #[serde(deserialize_with = "zones")]
-    pub zones: BTreeMap<SiteName, String>,
-}
-
-/// Names that can be such zones; which of them there are, the browser knows.
-fn zones<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<SiteName, String>, D::Error> {
-    let zones = BTreeMap::<SiteName, String>::deserialize(deserializer)?;
-    let named = |zone: &String| {
-        let mut bytes = zone.bytes();
-        zone.len() <= 64
-            && zone.starts_with(|first: char| first.is_ascii_alphabetic())
-            && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'+' | b'-'))
-    };
-    match zones.values().find(|zone| !named(zone)) {
-        Some(zone) => Err(serde::de::Error::custom(format!(
-            "{zone:?} is no name of a time zone, as in Europe/Berlin"
-        ))),
-        None => Ok(zones),
-    }
-}
-
-impl Default for HttpConfig {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            zones: BTreeMap::new(),
-        }
-    }
-}
-
-impl HttpConfig {
-    /// A link to a path, for whoever reads what this machine says; `listens` is where it really listens.
-    #[must_use]
-    pub fn link(&self, listens: SocketAddr, path: &str) -> String {
-        format!("http://{listens}{path}")
     }
 }
 
@@ -303,6 +262,8 @@ impl Config {
             config.operator.prices.as_mut(),
             config.policy.folder.as_mut(),
             config.knowledge.folder.as_mut(),
+            config.http.certificate.as_mut(),
+            config.http.key.as_mut(),
         ]);
         for place in inside.flatten() {
             *place = folder.join(&*place);
@@ -332,9 +293,18 @@ impl Config {
 
     fn check(&self) -> Result<(), Fault> {
         use Step::{Index, Key};
-        if !self.http.listen.ip().is_loopback() {
-            let words = "pages come without TLS: only a loopback address";
-            return Err(Fault::new(&[Key("http"), Key("listen")], words));
+        if self.http.plain && !self.http.listen.ip().is_loopback() {
+            let words = "pages in the clear: only on a loopback address";
+            return Err(Fault::new(&[Key("http"), Key("plain")], words));
+        }
+        match (&self.http.certificate, &self.http.key) {
+            (Some(_), None) => return Err(Fault::new(&[Key("http"), Key("certificate")], "has no key")),
+            (None, Some(_)) => return Err(Fault::new(&[Key("http"), Key("key")], "has no certificate")),
+            (Some(_), Some(_)) if self.http.plain => {
+                let words = "pages in the clear have no certificate";
+                return Err(Fault::new(&[Key("http"), Key("certificate")], words));
+            }
+            _ => {}
         }
         if self.store.path.as_os_str().is_empty() {
             return Err(Fault::new(&[Key("store"), Key("path")], "is empty"));
@@ -478,8 +448,24 @@ mod tests {
                 "c.toml:6: grpc.port: unknown field `port`, expected `listen`",
             ),
             (
-                "[grpc]\nlisten = \"127.0.0.1:1\"\n[http]\nlisten = \"0.0.0.0:80\"\n",
-                "c.toml:8: http.listen: pages come without TLS",
+                "[grpc]\nlisten = \"127.0.0.1:1\"\n[http]\nlisten = \"0.0.0.0:80\"\nplain = true\n",
+                "c.toml:9: http.plain: pages in the clear: only on a loopback address",
+            ),
+            (
+                "[http]\ncertificate = \"a.crt\"\n",
+                "c.toml:6: http.certificate: has no key",
+            ),
+            (
+                "[http]\nkey = \"a.key\"\n",
+                "c.toml:6: http.key: has no certificate",
+            ),
+            (
+                "[http]\nplain = true\nkey = \"a.key\"\ncertificate = \"a.crt\"\n",
+                "c.toml:8: http.certificate: pages in the clear have no certificate",
+            ),
+            (
+                "[http]\nnames = [\"a b\"]\n",
+                "c.toml:6: http.names: \"a b\" is no host name and no address",
             ),
             (
                 "[[site]]\nname = \"A B\"\njurisdictions = []\n",

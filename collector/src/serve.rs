@@ -4,10 +4,11 @@ use crate::config::Config;
 use crate::door::{Door, Refused};
 use crate::enrol::{Authority, EnrolError, Enrolment, Gate, Peer};
 use crate::ingest::{Ingest, Listener, Uncommitted};
+use crate::pages::{CertificateError, Certificates};
 use crate::plan::Desk;
 use crate::reconcile::Reconciler;
 use crate::web::{self, Web};
-use crate::{admin, declare, packs};
+use crate::{admin, declare, packs, pages};
 use model::Instant;
 use policy::Policies;
 use std::collections::BTreeSet;
@@ -92,9 +93,12 @@ pub enum ServeError {
     /// The gRPC server.
     #[error("the gRPC server ended")]
     Grpc(#[source] tonic::transport::Error),
-    /// The web server.
-    #[error("the web server ended")]
-    Http(#[source] std::io::Error),
+    /// The certificate of the pages.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// TLS of the pages.
+    #[error("TLS of the pages cannot be set up")]
+    PagesTls(#[from] rustls::Error),
     /// Reflection data.
     #[error("reflection cannot be served")]
     Reflection(#[source] tonic_reflection::server::Error),
@@ -214,10 +218,16 @@ pub async fn serve(
         .await
         .map_err(refused(config.grpc.listen))?;
     let grpc = listener.address().map_err(refused(config.grpc.listen))?;
-    let pages = tokio::net::TcpListener::bind(config.http.listen)
+    let certificates = config
+        .http
+        .certificate(&config.identity.folder)
+        .map(|source| Certificates::open(source, OffsetDateTime::now_utc()).map(Arc::new))
+        .transpose()?;
+    let tls = certificates.clone().map(Certificates::server).transpose()?;
+    let browsers = tokio::net::TcpListener::bind(config.http.listen)
         .await
         .map_err(refused(config.http.listen))?;
-    let http = pages.local_addr().map_err(refused(config.http.listen))?;
+    let http = browsers.local_addr().map_err(refused(config.http.listen))?;
     let handle = admin::metrics().map_err(ServeError::Metrics)?;
 
     let shared: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
@@ -268,7 +278,10 @@ pub async fn serve(
         uncommitted: uncommitted.clone(),
         clock,
         loopback_only: http.ip().is_loopback(),
-        secure: false,
+        secure: certificates.is_some(),
+        strict: certificates
+            .as_ref()
+            .is_some_and(|certificates| certificates.is_own()),
         door: Arc::clone(&door),
         shutdown: stop.clone(),
         metrics: Some(handle.clone()),
@@ -306,9 +319,16 @@ pub async fn serve(
     let until = stop.clone();
     tasks.spawn(async move { (("grpc"), grpc_server.await.map_err(ServeError::Grpc)) });
     tasks.spawn(async move {
-        let router = web::router(web).into_make_service_with_connect_info::<SocketAddr>();
-        let service = axum::serve(pages, router).with_graceful_shutdown(until.cancelled_owned());
-        ("http", service.await.map_err(ServeError::Http))
+        pages::serve(browsers, tls, web::router(web), until).await;
+        ("http", Ok(()))
+    });
+    let until = stop.clone();
+    tasks.spawn(async move {
+        match certificates {
+            Some(certificates) => certificates.watch(clock, until).await,
+            None => until.cancelled().await,
+        }
+        ("the certificate of the pages", Ok(()))
     });
     let until = stop.clone();
     tasks.spawn(async move {

@@ -132,6 +132,8 @@ pub struct Web {
     pub loopback_only: bool,
     /// Whether pages come over TLS; then cookies are bound to it and to this host.
     pub secure: bool,
+    /// Whether browsers are told to come by TLS alone from now on (RFC 6797): where the certificate is one they trust.
+    pub strict: bool,
     /// Who may come in.
     pub door: Arc<Door>,
     /// The program's own metrics, if they are collected.

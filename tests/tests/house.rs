@@ -31,6 +31,7 @@ mod house {
     pub mod hostile_agent;
     pub mod bench;
     pub mod page;
+    pub mod pages;
     pub mod axe;
     pub mod who;
     pub mod wall;

@@ -1,34 +1,24 @@
-//! Accepts connections and shakes hands off the accept loop.
+//! Where agents connect: mutual TLS.
 //!
-//! Invariants: a handshake has ten seconds and at most 256 run at once; when
-//! there are more the oldest is given up, because an agent's takes milliseconds
-//! and a stranger's may never end. A connection without a certificate, which can
-//! only enrol, has thirty seconds and is one of 64. A failed handshake is
-//! counted, never fatal.
+//! Invariant: a connection without a certificate, which can only enrol, has thirty
+//! seconds and is one of 64.
 
 mod connection;
 
 pub use connection::Connection;
 
-use std::collections::VecDeque;
+use crate::handshake;
+use futures_util::{Stream, StreamExt as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::AbortHandle;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-const HANDSHAKES: usize = 256;
-
 /// Connections without a certificate at once.
 const STRANGERS: usize = 64;
-
-/// Connections waiting to be served; when full, the next handshakes wait here.
-const QUEUE: usize = 64;
 
 /// A bound socket that is not yet accepting.
 pub struct Listener {
@@ -58,60 +48,16 @@ impl Listener {
     }
 
     /// Accepts until `stop`; connections come out of the stream.
-    pub fn accept(self, stop: CancellationToken) -> ReceiverStream<std::io::Result<Connection>> {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(accept_loop(self, sender, stop));
-        ReceiverStream::new(receiver)
-    }
-}
-
-async fn accept_loop(
-    listener: Listener,
-    sender: mpsc::Sender<std::io::Result<Connection>>,
-    stop: CancellationToken,
-) {
-    let mut shaking: VecDeque<AbortHandle> = VecDeque::with_capacity(HANDSHAKES);
-    let strangers = Arc::new(Semaphore::new(STRANGERS));
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => return,
-            accepted = listener.socket.accept() => accepted,
-        };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Out of descriptors, or the peer was gone already: neither may end the loop.
-                tracing::warn!(error = %error, "connection not accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
+    pub fn accept(self, stop: CancellationToken) -> impl Stream<Item = std::io::Result<Connection>> {
+        let Self { socket, acceptor } = self;
+        let strangers = Arc::new(Semaphore::new(STRANGERS));
+        let shake = move |stream, _| {
+            let (acceptor, strangers) = (acceptor.clone(), Arc::clone(&strangers));
+            async move {
+                let stream = acceptor.accept(stream).await.map_err(|error| error.to_string())?;
+                Connection::new(stream, strangers).ok_or_else(|| "too many strangers".to_owned())
             }
         };
-        shaking.retain(|handshake| !handshake.is_finished());
-        if shaking.len() >= HANDSHAKES
-            && let Some(oldest) = shaking.pop_front()
-        {
-            oldest.abort();
-            metrics::counter!("marque_collector_handshake_refused_total", "reason" => "crowded").increment(1);
-        }
-        let (acceptor, sender) = (listener.acceptor.clone(), sender.clone());
-        let strangers = Arc::clone(&strangers);
-        let handshake = tokio::spawn(async move {
-            let _ = stream.set_nodelay(true);
-            match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => match Connection::new(stream, strangers) {
-                    // The server is gone only when the program ends.
-                    Some(connection) => drop(sender.send(Ok(connection)).await),
-                    None => refuse(peer, "too many strangers"),
-                },
-                Ok(Err(error)) => refuse(peer, &error.to_string()),
-                Err(_) => refuse(peer, "handshake timed out"),
-            }
-        });
-        shaking.push_back(handshake.abort_handle());
+        ReceiverStream::new(handshake::accept(socket, stop, shake)).map(Ok)
     }
-}
-
-fn refuse(peer: SocketAddr, reason: &str) {
-    metrics::counter!("marque_collector_handshake_refused_total", "reason" => "failed").increment(1);
-    tracing::info!(peer.address = %peer.ip(), reason, "connection refused");
 }

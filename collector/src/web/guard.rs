@@ -15,6 +15,9 @@ use axum::response::{IntoResponse, Response};
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
+/// A year (RFC 6797, 6.1).
+const STRICT: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
 const HEADERS: [(&str, &str); 5] = [
     ("content-security-policy", CONTENT_SECURITY_POLICY),
     ("x-content-type-options", "nosniff"),
@@ -35,6 +38,9 @@ pub async fn guard(State(web): Shared, request: Request, next: Next) -> Response
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    if web.strict {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, STRICT);
     }
     headers
         .entry(header::CACHE_CONTROL)

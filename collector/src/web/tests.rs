@@ -139,6 +139,7 @@ impl House {
             clock: || NOW,
             loopback_only,
             secure,
+            strict: secure,
             door,
             metrics: None,
             shutdown: CancellationToken::new(),

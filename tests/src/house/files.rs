@@ -149,7 +149,7 @@ impl Folder {
         let store = trial.map_or(self.root.as_path(), |trial| &trial.store);
         let shown = |name: &str| quoted(&self.path(name).to_string_lossy());
         let mut text = format!(
-            "[store]\npath = {}\n\n[identity]\nfolder = {}\nagent_certificate_lifetime = {}\n\n[grpc]\nlisten = \"{grpc}\"\n\n[http]\nlisten = \"{http}\"\n",
+            "[store]\npath = {}\n\n[identity]\nfolder = {}\nagent_certificate_lifetime = {}\n\n[grpc]\nlisten = \"{grpc}\"\n\n[http]\nlisten = \"{http}\"\nplain = true\n",
             quoted(&store.join("collector.db").to_string_lossy()),
             shown("identity"),
             quoted(certificate_lifetime),

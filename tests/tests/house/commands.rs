@@ -13,7 +13,7 @@ fn collector_config(folder: &Path, http: &str) -> String {
     let path = folder.join("collector.toml");
     let text = format!(
         "[store]\npath = \"collector.db\"\n[identity]\nfolder = \"identity\"\n[grpc]\nlisten = \"127.0.0.1:0\"\n\
-         [http]\nlisten = \"{http}\"\n[[site]]\nname = \"berlin\"\njurisdictions = [\"DE\"]\n"
+         [http]\nlisten = \"{http}\"\nplain = true\n[[site]]\nname = \"berlin\"\njurisdictions = [\"DE\"]\n"
     );
     std::fs::write(&path, text).unwrap();
     path.to_string_lossy().into_owned()

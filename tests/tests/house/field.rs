@@ -21,6 +21,7 @@ folder = "identity"
 listen = "127.0.0.1:0"
 [http]
 listen = "127.0.0.1:0"
+plain = true
 [operator]
 tags = ["de_contract_operator"]
 [[site]]

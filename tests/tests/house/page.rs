@@ -26,6 +26,15 @@ pub struct Browser {
 impl Browser {
     /// A window of this size.
     pub async fn open(width: u32, height: u32) -> Self {
+        Self::open_with(width, height, false).await
+    }
+
+    /// One whose person goes on behind the warning of a certificate that nobody vouches for.
+    pub async fn open_trusting(width: u32, height: u32) -> Self {
+        Self::open_with(width, height, true).await
+    }
+
+    async fn open_with(width: u32, height: u32, trusting: bool) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -61,6 +70,7 @@ impl Browser {
         ]);
         let capabilities = json!({
             "goog:chromeOptions": {"args": arguments},
+            "acceptInsecureCerts": trusting,
             "goog:loggingPrefs": {"browser": "ALL"},
         });
         let Value::Object(capabilities) = capabilities else {

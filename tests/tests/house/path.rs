@@ -86,7 +86,7 @@ fn a_real_snmp_agent_is_polled_through_the_whole_path_to_a_finding_and_back_to_i
         folder,
         "collector.toml",
         "[store]\npath = \"collector.db\"\n[identity]\nfolder = \"identity\"\n[grpc]\nlisten = \"127.0.0.1:0\"\n\
-         [http]\nlisten = \"127.0.0.1:0\"\n[operator]\ntags = [\"de_contract_operator\"]\nelements = \"elements.csv\"\n\
+         [http]\nlisten = \"127.0.0.1:0\"\nplain = true\n[operator]\ntags = [\"de_contract_operator\"]\nelements = \"elements.csv\"\n\
          [[site]]\nname = \"berlin\"\njurisdictions = [\"DE\", \"EU\"]\n",
     );
     let mut collector = Running::start(folder, &["collector", "serve", "--config", "collector.toml"]);
@@ -177,7 +177,7 @@ fn an_element_of_version_3_is_evidence_and_a_refused_user_is_shown_with_its_reas
         folder,
         "collector.toml",
         "[store]\npath = \"collector.db\"\n[identity]\nfolder = \"identity\"\n[grpc]\nlisten = \"127.0.0.1:0\"\n\
-         [http]\nlisten = \"127.0.0.1:0\"\n[[site]]\nname = \"berlin\"\njurisdictions = [\"DE\"]\n",
+         [http]\nlisten = \"127.0.0.1:0\"\nplain = true\n[[site]]\nname = \"berlin\"\njurisdictions = [\"DE\"]\n",
     );
     let mut collector = Running::start(folder, &["collector", "serve", "--config", "collector.toml"]);
     let ready: Value = serde_json::from_str(&collector.first_line()).unwrap();

@@ -88,7 +88,7 @@ impl Site {
             "collector.toml",
             &format!(
                 "[store]\npath = \"collector.db\"\n[identity]\nfolder = \"identity\"\n[grpc]\nlisten = \"{grpc}\"\n\
-                 [http]\nlisten = \"{http}\"\n[[site]]\nname = \"lab\"\njurisdictions = [\"DE\"]\n"
+                 [http]\nlisten = \"{http}\"\nplain = true\n[[site]]\nname = \"lab\"\njurisdictions = [\"DE\"]\n"
             ),
         );
     }

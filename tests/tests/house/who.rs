@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 const PASSWORD: &str = "a+word+nobody+guesses";
 const CONFIG: &str = "[store]\npath = \"collector.db\"\n[identity]\nfolder = \"identity\"\n[grpc]\n\
-    listen = \"127.0.0.1:0\"\n[http]\nlisten = \"127.0.0.1:0\"\n[[site]]\nname = \"berlin\"\njurisdictions = [\"DE\"]\n";
+    listen = \"127.0.0.1:0\"\n[http]\nlisten = \"127.0.0.1:0\"\nplain = true\n[[site]]\nname = \"berlin\"\njurisdictions = [\"DE\"]\n";
 
 /// A collector whose every word is kept.
 struct Collector {

@@ -1,0 +1,112 @@
+//! Where browsers connect: over TLS, or in the clear on loopback.
+//!
+//! Invariants: at most 1,024 connections at once; who does not finish a request's
+//! head in time is cut, between requests too; what is under way at a stop is
+//! finished. Who speaks without TLS where TLS is spoken is told so, and nothing else.
+
+mod certificate;
+
+pub use certificate::{CertificateError, Certificates, Source};
+
+use crate::handshake;
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+/// Connections at once: a browser holds up to six, and each open page one of them.
+const AT_ONCE: usize = 1_024;
+
+/// For the head of a request, and for the pause before it on a connection that is kept.
+const HEAD: Duration = Duration::from_secs(60);
+
+/// Octets of a request's head at most.
+const HEAD_OCTETS: usize = 64 * 1_024;
+
+/// The first octet of a TLS record with a handshake (RFC 8446, 5.1).
+const HANDSHAKE: u8 = 22;
+
+const NO_TLS: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\n\r\n\
+    this port speaks TLS: put https:// before its address\n";
+
+/// Octets of a connection, in the clear or not.
+trait Octets: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Octets for T {}
+
+struct Connection {
+    octets: Box<dyn Octets>,
+    peer: SocketAddr,
+    _room: OwnedSemaphorePermit,
+}
+
+/// Serves until `stop`, then finishes what is under way. `tls`: `None` for pages in the clear.
+pub async fn serve(
+    socket: TcpListener,
+    tls: Option<rustls::ServerConfig>,
+    router: Router,
+    stop: CancellationToken,
+) {
+    let acceptor = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
+    let room = Arc::new(Semaphore::new(AT_ONCE));
+    let shake = move |stream, peer| shake(stream, peer, acceptor.clone(), Arc::clone(&room));
+    let mut connections = handshake::accept(socket, stop.clone(), shake);
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(HEAD_OCTETS);
+    let under_way = GracefulShutdown::new();
+    while let Some(Some(connection)) = stop.run_until_cancelled(connections.recv()).await {
+        let Connection { octets, peer, _room } = connection;
+        let router = router.clone();
+        let service = tower::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            router.clone().oneshot(request)
+        });
+        let served = http.serve_connection(TokioIo::new(octets), TowerToHyperService::new(service));
+        let served = under_way.watch(served);
+        tokio::spawn(async move {
+            let _room = _room;
+            if let Err(error) = served.await {
+                tracing::debug!(peer.address = %peer.ip(), error = %error, "connection of a browser ended");
+            }
+        });
+    }
+    under_way.shutdown().await;
+}
+
+async fn shake(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    acceptor: Option<TlsAcceptor>,
+    room: Arc<Semaphore>,
+) -> Result<Connection, String> {
+    let Ok(_room) = room.try_acquire_owned() else {
+        return Err("too many connections of browsers".to_owned());
+    };
+    let told = |error: std::io::Error| error.to_string();
+    let octets: Box<dyn Octets> = match acceptor {
+        None => Box::new(stream),
+        Some(acceptor) => {
+            let mut first = [0];
+            if stream.peek(&mut first).await.map_err(told)? == 1 && first != [HANDSHAKE] {
+                stream.write_all(NO_TLS).await.map_err(told)?;
+                stream.shutdown().await.map_err(told)?;
+                return Err("a browser without TLS".to_owned());
+            }
+            Box::new(acceptor.accept(stream).await.map_err(told)?)
+        }
+    };
+    Ok(Connection { octets, peer, _room })
+}
