@@ -107,6 +107,60 @@ fn judging_of_a_stored_fleet_is_measured_and_told_in_one_line() {
 }
 
 #[test]
+fn judging_is_measured_on_any_number_of_threads_and_told_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let measured = |threads: &str| {
+        let words = format!("bench judge --json --elements 2200 --components 1 --threads {threads}");
+        let output = run(folder.path(), &words.split(' ').collect::<Vec<_>>());
+        assert!(output.status.success(), "{}", complaint(&output));
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(said.lines().count(), 1, "{said}");
+        serde_json::from_str::<Value>(&said).unwrap()
+    };
+    // They are shared out in lots of 2,000.
+    let figures = measured("2");
+    let number = |path: &str| figures.pointer(path).and_then(Value::as_f64).unwrap();
+    let asked = ["elements", "components", "threads"].map(|key| figures[key].as_u64());
+    assert_eq!(asked, [Some(2200), Some(1), Some(2)], "{figures}");
+    for way in ["explained", "counted", "what_if"] {
+        assert!(number(&format!("/{way}/seconds")) > 0.0, "{way}: {figures}");
+        // Three figures of one measurement: they say the same.
+        let cpu = number(&format!("/{way}/cpu_seconds"));
+        let (rate, each) = (
+            number(&format!("/{way}/elements_per_second_per_core")),
+            number(&format!("/{way}/microseconds_per_element")),
+        );
+        assert!(cpu > 0.0, "{way}: {figures}");
+        for told in [rate * cpu / 2200.0, each * 2200.0 / (cpu * 1e6)] {
+            assert!((told - 1.0).abs() < 1e-6, "{way}: {figures}");
+        }
+    }
+    // Every element answers something, a fifth of the makers is restricted somewhere, and not all that is
+    // answered opens a finding.
+    let [results, findings, would_open] =
+        ["results", "findings", "would_open"].map(|key| figures[key].as_u64().unwrap());
+    assert!(results > 2200 && findings < results, "{figures}");
+    assert!(findings >= 100 && would_open >= 100, "{figures}");
+    assert!(figures["rules"].as_u64().unwrap() >= 123, "{figures}");
+    let packs = figures["packs"].as_str().unwrap();
+    assert!(
+        packs.len() == 16 && packs.bytes().all(|b| b.is_ascii_hexdigit()),
+        "{packs}"
+    );
+    assert!(
+        number("/peak_bytes") > 1e6 && number("/making_seconds") > 0.0,
+        "{figures}"
+    );
+    assert_eq!(figures["optimised"], Value::Bool(!cfg!(debug_assertions)));
+
+    // An element is a function of its number: how many work at it changes no answer.
+    let alone = measured("1");
+    for key in ["results", "findings", "would_open", "rules", "packs"] {
+        assert_eq!(alone[key], figures[key], "{key}");
+    }
+}
+
+#[test]
 fn polling_is_measured_and_told_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let words = "bench poll --json --elements 40 --rounds 1 --in-flight 8";

@@ -95,6 +95,35 @@ fn every_rule_is_cited_sourced_and_dated() {
     assert!(ids.len() >= 123);
 }
 
+/// What a page shows of a rule: a title of its own that fits a line, and words everywhere words are due.
+#[test]
+fn every_rule_has_a_short_title_of_its_own_and_says_what_it_rests_on() {
+    let policies = Policies::built_in().unwrap();
+    let mut titles = BTreeSet::new();
+    for rule in policies.rules() {
+        let id = &rule.id;
+        let long = rule.title.chars().count();
+        assert!((1..=100).contains(&long), "{id}: the title has {long} characters");
+        assert!(titles.insert(&rule.title), "{id}: another rule has this title");
+        let words = [&rule.title, &rule.detail, &rule.bound.words]
+            .into_iter()
+            .chain(&rule.exceptions)
+            .chain(&rule.matching.criteria)
+            .chain(rule.sources.iter().map(|source| &source.claim));
+        for text in words {
+            assert!(
+                !text.is_empty() && text.trim() == text,
+                "{id}: no words, or blanks around them: {text:?}"
+            );
+        }
+        assert!(!rule.sources.is_empty(), "{id}");
+        for source in &rule.sources {
+            let address = source.url.as_deref().is_none_or(|url| url.starts_with("http"));
+            assert!(address, "{id}: {:?} is no address", source.url);
+        }
+    }
+}
+
 #[test]
 fn the_version_follows_every_byte() {
     let first = load(PACK, COMPANIES).unwrap();
