@@ -3,6 +3,7 @@
 //! Invariants: within one layer no key stands twice; an upper row takes the place of a lower one
 //! with its key, and a supplier's spellings add up; every fault is told with file and line.
 
+use super::noise::{Noise, Rule};
 use super::registry::{AddressRegistry, EnterpriseRegistry};
 use super::row::{Row, rows};
 use super::{
@@ -17,11 +18,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::OnceLock;
 
 /// The files of this crate.
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 7] = [
     ("suppliers.tsv", include_str!("../../knowledge/suppliers.tsv")),
     ("enterprises.tsv", include_str!("../../knowledge/enterprises.tsv")),
     ("products.tsv", include_str!("../../knowledge/products.tsv")),
     ("tables.tsv", include_str!("../../knowledge/tables.tsv")),
+    ("noise.tsv", include_str!("../../knowledge/noise.tsv")),
     (
         import::ENTERPRISE_REGISTRY,
         include_str!("../../knowledge/enterprise-registry.tsv"),
@@ -100,6 +102,7 @@ struct Reading<'w> {
     phrases: Vec<(String, Phrase)>,
     phrase_at: HashMap<String, usize>,
     tables: Vec<PartTable>,
+    noise: Vec<Rule>,
     enterprise_registry: EnterpriseRegistry,
     address_registry: AddressRegistry,
 }
@@ -119,6 +122,7 @@ impl<'w> Reading<'w> {
             phrases: Vec::new(),
             phrase_at: HashMap::new(),
             tables: Vec::new(),
+            noise: Vec::new(),
             enterprise_registry: EnterpriseRegistry::default(),
             address_registry: AddressRegistry::default(),
         }
@@ -185,6 +189,7 @@ impl<'w> Reading<'w> {
                         "suppliers.tsv" => self.supplier(&row),
                         "enterprises.tsv" => self.enterprise(&row),
                         "products.tsv" => self.product(&row),
+                        "noise.tsv" => self.noise(&row),
                         _ => self.table(&row),
                     };
                     self.faults.extend(read.err());
@@ -292,12 +297,13 @@ impl<'w> Reading<'w> {
         };
         phrase.weight = row.weight(4, NAME_WEIGHT)?;
         phrase.strength = match row.cell(5) {
+            "built" => Strength::Built,
             "specific" => Strength::Specific,
             "opening" => Strength::Opening,
             "ambiguous" => Strength::Ambiguous,
             other => {
                 return Err(row.error(format!(
-                    "strength {other:?} is none of specific, opening, ambiguous"
+                    "strength {other:?} is none of built, specific, opening, ambiguous"
                 )));
             }
         };
@@ -364,6 +370,14 @@ impl<'w> Reading<'w> {
         }))
     }
 
+    fn noise(&mut self, row: &Row<'_>) -> Result<(), KnowledgeError> {
+        let rule = Rule::read(row)?;
+        self.once(row, format!("{} {}", row.cell(1), row.cell(2)), "noise")?;
+        // An upper layer's word on the same text goes first.
+        self.noise.insert(0, rule);
+        Ok(())
+    }
+
     fn table(&mut self, row: &Row<'_>) -> Result<(), KnowledgeError> {
         let table = table(row)?;
         self.once(row, table.key.clone(), "table")?;
@@ -400,6 +414,7 @@ impl<'w> Reading<'w> {
                 phrases,
                 matcher,
                 tables: self.tables,
+                noise: Noise(self.noise),
                 sellers,
                 fields: Remembered::default(),
             });
