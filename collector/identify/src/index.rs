@@ -37,6 +37,8 @@ pub(crate) mod column {
     pub(crate) const MFG_NAME: u32 = 12;
     pub(crate) const MODEL: u32 = 13;
 }
+/// CISCO-CDP-MIB: answered by many makers, and its rows are of neighbours.
+pub(crate) const CDP: &[u32] = &[1, 3, 6, 1, 4, 1, 9, 9, 23];
 /// Columns of entPhysicalTable that are read; alias and asset number are an operator's.
 const READ: std::ops::RangeInclusive<u32> = column::DESCR..=column::MODEL;
 
@@ -169,8 +171,7 @@ impl<'a> Index<'a> {
                 self.interface(*interface, varbind);
             }
             [1, 3, 6, 1, 2, 1, 47, 1, 1, 1, 1, column, entity] => self.entity(*entity, *column, varbind),
-            // CISCO-CDP-MIB: answered by many makers, and its rows are of neighbours.
-            [1, 3, 6, 1, 4, 1, 9, 9, 23, ..] => {}
+            arcs if arcs.starts_with(CDP) => {}
             [1, 3, 6, 1, 4, 1, below @ ..] => self.private(below, varbind, knowledge),
             _ => {}
         }

@@ -1,15 +1,18 @@
 //! The knowledge files in layers: an operator's rows over the built-in ones.
 //!
 //! Invariants: within one layer no key stands twice; an upper row takes the place of a lower one
-//! with its key, and a supplier's spellings add up; every fault is told with file and line.
+//! with its key, and a supplier's spellings add up; a row that can never match is a fault; every fault is told
+//! with file and line.
 
 use super::noise::{Noise, Rule};
 use super::registry::{AddressRegistry, EnterpriseRegistry};
 use super::row::{Row, rows};
 use super::{
     Enterprise, EnterpriseKind, FILE_NAMES, Knowledge, KnowledgeError, KnowledgeFile, Label, PartTable,
-    Phrase, Place, Remembered, Strength, Supplier, SupplierRole, TableIndex, import,
+    Phrase, Place, Remembered, Strength, Supplier, SupplierRole, TableIndex, import, normalised,
 };
+use crate::index::CDP;
+use crate::text::plain;
 use aho_corasick::AhoCorasick;
 use model::{ComponentClass, Oid};
 use sha2::{Digest, Sha256};
@@ -245,6 +248,12 @@ impl<'w> Reading<'w> {
         };
         for alias in row.list(3, ';') {
             self.once(row, format!("alias {alias}"), &format!("alias {alias:?}"))?;
+            let whole = alias.replace('*', " x");
+            let compared = normalised(&whole);
+            if compared != whole {
+                let text = format!("alias {alias:?} never matches: names are compared as {compared:?}");
+                return Err(row.error(text));
+            }
             match alias.strip_suffix('*') {
                 Some(start) => self.open_aliases.insert(start.to_owned(), at),
                 None => self.aliases.insert(alias.to_owned(), at),
@@ -252,6 +261,7 @@ impl<'w> Reading<'w> {
         }
         for word in row.list(4, ';') {
             let (pattern, mut phrase) = phrase(word, at);
+            searchable(row, &pattern)?;
             phrase.key = format!("name:{word}");
             phrase.source = format!("names the supplier puts on equipment; its spellings: {source}");
             self.keep(pattern, phrase);
@@ -283,6 +293,7 @@ impl<'w> Reading<'w> {
         if pattern.len() < 2 {
             return Err(row.error("phrase has fewer than two letters"));
         }
+        searchable(row, &pattern)?;
         phrase.key = format!("product:{}", row.cell(0));
         phrase.place = match row.cell(1) {
             "descr" => Place::Descr,
@@ -323,6 +334,7 @@ impl<'w> Reading<'w> {
             .cell(0)
             .parse()
             .map_err(|_| row.error("prefix is no object identifier"))?;
+        can_match(row, prefix.arcs())?;
         let supplier = match row.cell(2) {
             "" => None,
             id => Some(self.known(row, id)?),
@@ -330,6 +342,9 @@ impl<'w> Reading<'w> {
         let kind = enterprise_kind(row)?;
         if supplier.is_none() != (kind == EnterpriseKind::Generic) {
             return Err(row.error("a generic number names nobody, every other one a supplier"));
+        }
+        if kind == EnterpriseKind::Generic && !row.cell(3).is_empty() {
+            return Err(row.error("labels of a generic number never count"));
         }
         let entry = Enterprise {
             prefix: prefix.arcs().to_vec(),
@@ -344,7 +359,8 @@ impl<'w> Reading<'w> {
             doubts: row.list(5, ',').map(str::to_owned).collect(),
             source: row.source(6)?.to_owned(),
         };
-        self.once(row, row.cell(0).to_owned(), "prefix")?;
+        // One prefix may be written in several ways.
+        self.once(row, format!("{:?}", entry.prefix), "prefix")?;
         self.enterprises.insert(entry.prefix.clone(), entry);
         Ok(())
     }
@@ -381,6 +397,7 @@ impl<'w> Reading<'w> {
     fn table(&mut self, row: &Row<'_>) -> Result<(), KnowledgeError> {
         let table = table(row)?;
         self.once(row, table.key.clone(), "table")?;
+        self.once(row, format!("{:?}", table.root), "object identifier of the table")?;
         self.tables.retain(|other| other.key != table.key);
         self.tables.push(table);
         Ok(())
@@ -419,6 +436,29 @@ impl<'w> Reading<'w> {
                 fields: Remembered::default(),
             });
         (knowledge, self.faults)
+    }
+}
+
+/// That a prefix below 1.3.6.1.4.1 can be met by an object identifier.
+fn can_match(row: &Row<'_>, prefix: &[u32]) -> Result<(), KnowledgeError> {
+    match prefix {
+        [1, 3, 6, 1, ..] => Err(row.error(
+            "prefix never matches: prefixes are written without 1.3.6.1.4.1, beginning with the enterprise number",
+        )),
+        [] | [0, ..] => Err(row.error("prefix never matches: 0 is no enterprise number")),
+        _ => Ok(()),
+    }
+}
+
+/// That a phrase can stand in a text as texts are searched: on one line, with one blank between words.
+fn searchable(row: &Row<'_>, pattern: &str) -> Result<(), KnowledgeError> {
+    // One blank may stand before the digit that must follow.
+    if plain(pattern.as_bytes()) == pattern.strip_suffix(' ').unwrap_or(pattern) {
+        Ok(())
+    } else {
+        let text =
+            format!("phrase {pattern:?} never matches: texts are searched without quotes and double blanks");
+        Err(row.error(text))
     }
 }
 
@@ -479,11 +519,20 @@ fn table(row: &Row<'_>) -> Result<PartTable, KnowledgeError> {
     if root.enterprise().is_none() {
         return Err(row.error("table lies not below an enterprise number"));
     }
+    if root.arcs().starts_with(CDP) {
+        return Err(row.error("table never matches: rows of CDP are of neighbours and not read"));
+    }
     let maker_is_prefix = row.cell(4).starts_with(PREFIX_COLUMN);
     let maker = row.cell(4).trim_start_matches(PREFIX_COLUMN);
     let maker = maker
         .parse()
         .map_err(|_| row.error(format!("maker's column {maker:?} is no number")))?;
+    let model = row.number(6)?;
+    if (maker, model) == (0, 0) {
+        return Err(
+            row.error("table never names a part: it has a column neither for the maker nor for the model")
+        );
+    }
     Ok(PartTable {
         maker,
         maker_is_prefix,
@@ -501,7 +550,7 @@ fn table(row: &Row<'_>) -> Result<PartTable, KnowledgeError> {
             other => return Err(row.error(format!("class {other:?} is unknown"))),
         },
         name: row.number(5)?,
-        model: row.number(6)?,
+        model,
         serial: row.number(7)?,
         revision: row.number(8)?,
         source: row.source(9)?.to_owned(),
