@@ -83,6 +83,60 @@ fn no_restricted_supplier_is_even_claimed_from_neighbours_and_operators() {
 }
 
 #[test]
+fn what_a_neighbour_is_told_to_be_is_hearsay_about_that_one() {
+    let knowledge = Knowledge::built_in().unwrap();
+    for (file, own) in [
+        ("neighbour_huawei.snmprec", "eltex"),
+        ("neighbour_by_cdp.snmprec", "-"),
+    ] {
+        let path = format!("{}/tests/data/{file}", env!("CARGO_MANIFEST_DIR"));
+        let evidence = recording::read(&std::fs::read(path).unwrap()).unwrap();
+        let neighbours = identify::neighbour::neighbours(&evidence);
+        let makers = identify::neighbour::makers(&neighbours, knowledge);
+        let told: Vec<_> = makers.iter().flatten().collect();
+        assert!(!told.is_empty(), "{file}");
+        for maker in told {
+            assert!(
+                maker.supplier.id == "huawei" && maker.confidence < 0.5,
+                "{file}: {maker:?}"
+            );
+        }
+        assert_eq!(id(&answer(file).maker), own, "{file}");
+    }
+}
+
+#[test]
+fn every_recording_is_listed_with_what_it_is_for() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let listed = std::fs::read_to_string(format!("{root}/tests/README.md")).unwrap();
+    let mut files = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(format!("{root}/tests/data")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let shown = name.trim_end_matches(".snmprec").to_owned();
+        assert!(
+            listed.contains(&format!("`{shown}`")),
+            "{shown} is not in tests/README.md"
+        );
+        files.insert(shown);
+    }
+    let rows = listed.lines().filter(|line| line.starts_with('|'));
+    let held = rows.take_while(|line| !line.contains("Held by"));
+    let names = held.flat_map(|line| line.split('`').skip(1).step_by(2));
+    for name in names {
+        assert!(
+            files.contains(name),
+            "{name} is in tests/README.md and nowhere else"
+        );
+    }
+    // Those without a row are of parts alone, which the tests below look at.
+    let parts = ["made_for_another", "optic_contradicted", "optics_by_prefix"];
+    for file in files.iter().filter(|file| !parts.contains(&file.as_str())) {
+        let has_row = |case: &Case| case.file.trim_end_matches(".snmprec") == file;
+        assert!(cases().iter().any(has_row), "{file} has no row");
+    }
+}
+
+#[test]
 fn losing_claims_are_kept() {
     let found = answer("weak_number_contradicted.snmprec");
     let lost: Vec<_> = found

@@ -150,8 +150,10 @@ proptest! {
             mixed.swap(at, usize::try_from(state >> 33).unwrap() % (at + 1));
         }
         let second = mixed.split_off(cut.index(mixed.len()));
-        let found = identify(&observed(vec![mixed, second]), knowledge);
-        prop_assert_eq!(found, identify(&evidence(straight), knowledge), "{}", name);
+        let (mixed, straight) = (observed(vec![mixed, second]), evidence(straight));
+        prop_assert_eq!(identify(&mixed, knowledge), identify(&straight, knowledge), "{}", name);
+        let told = |evidence| identify::neighbour::neighbours(evidence).into_iter().collect::<std::collections::BTreeSet<_>>();
+        prop_assert_eq!(told(&mixed), told(&straight), "{}", name);
     }
 
     #[test]

@@ -113,4 +113,5 @@ vendor_type_of_another.snmprec               eltex              eltex           
 bridge_address.snmprec                       huawei             huawei             0.40 0.60 address_only
 addresses_nobody_assigned.snmprec            -                  -                  0.00 0.00 no_evidence
 noise_in_makers_fields.snmprec               cisco              cisco              0.95 1.00 noise_filler noise_pci_id noise_revision noise_reseller_code
+registered_by_anothers_hand.snmprec          tp_link_tech       tp_link_tech       0.80 0.95 squatted_number
 ";
