@@ -5,10 +5,10 @@
 
 use crate::index::{Index, Row, column, evidence_of};
 use crate::knowledge::{Knowledge, Named};
-use crate::maker_field::{Field, for_another, maker_of};
+use crate::maker_field::{Field, for_another, maker_of, source_of};
 use crate::text::{first_phrase, part_text};
 use crate::weigh::{Findings, Standing};
-use model::{ComponentClass, EvidenceRef, Signal, Subject};
+use model::{ComponentClass, Signal, Subject, Varbind};
 use std::collections::BTreeMap;
 
 const MFG_NAME: &str = "ENTITY-MIB entPhysicalMfgName, RFC 6933";
@@ -55,9 +55,9 @@ fn names(
     knowledge: &Knowledge,
     findings: &mut Findings,
 ) -> bool {
-    let mut votes: BTreeMap<String, (usize, Named, Option<Named>, EvidenceRef)> = BTreeMap::new();
+    let mut votes: BTreeMap<String, (usize, Named, Option<Named>, &Varbind)> = BTreeMap::new();
     let mut total = 0_usize;
-    for varbind in rows.iter().filter_map(|row| row.get(column::MFG_NAME)) {
+    for varbind in rows.iter().flat_map(|row| row.answers(column::MFG_NAME)) {
         let text = varbind.value.text(255).unwrap_or_default();
         let field = maker_of(&text, knowledge);
         if field.for_another && standing == Standing::Alone {
@@ -66,7 +66,7 @@ fn names(
         }
         let Some(maker) = field.maker else { continue };
         total += 1;
-        let first = || (0, maker.clone(), field.brand, evidence_of(varbind));
+        let first = || (0, maker.clone(), field.brand, varbind);
         votes.entry(maker.supplier.id.clone()).or_insert_with(first).0 += 1;
     }
     if votes.len() > 1 && standing == Standing::Alone {
@@ -82,14 +82,14 @@ fn names(
         .into_values()
         .max_by_key(|vote| vote.0)
         .filter(|vote| vote.0 * 2 > total);
-    if let Some((_, maker, brand, evidence)) = most {
+    if let Some((_, maker, brand, varbind)) = most {
         let weight = if maker.listed { weight } else { weight * 0.7 };
         let field = Field {
             signal: Signal::MfgName,
             weight,
             standing,
-            evidence,
-            source: MFG_NAME,
+            evidence: evidence_of(varbind),
+            source: &source_of(MFG_NAME, varbind, knowledge),
         };
         field.votes(maker, brand, findings);
     }

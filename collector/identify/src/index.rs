@@ -1,11 +1,14 @@
 //! One pass over an evidence: only the parts that speak of the element itself, by where they stand.
 //!
 //! Invariants: linear in the evidence; forwarding, ARP, neighbour and name-server tables,
-//! names and descriptions given by operators are never looked at.
+//! names and descriptions given by operators are never looked at; the order in which a device answers does not
+//! matter: of an object that answers twice and differently the lesser value counts, the next one is kept beside it.
 
 use crate::knowledge::Knowledge;
 use model::{Evidence, EvidenceRef, Oid, Outcome, Value, Varbind};
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 
 /// Most parts kept of one element.
 pub(crate) const MAX_PARTS: usize = 20_000;
@@ -34,17 +37,46 @@ pub(crate) mod column {
     pub(crate) const MFG_NAME: u32 = 12;
     pub(crate) const MODEL: u32 = 13;
 }
+/// CISCO-CDP-MIB: answered by many makers, and its rows are of neighbours.
+pub(crate) const CDP: &[u32] = &[1, 3, 6, 1, 4, 1, 9, 9, 23];
+/// Columns of entPhysicalTable that are read; alias and asset number are an operator's.
+const READ: std::ops::RangeInclusive<u32> = column::DESCR..=column::MODEL;
 
 /// One row of a table, by column.
 #[derive(Debug, Default)]
 pub(crate) struct Row<'a> {
     cells: BTreeMap<u32, &'a Varbind>,
+    /// What columns answered besides.
+    others: BTreeMap<u32, &'a Varbind>,
 }
 
 impl<'a> Row<'a> {
     /// The value of a column that is there and not an exception.
     pub(crate) fn get(&self, column: u32) -> Option<&'a Varbind> {
         self.cells.get(&column).copied()
+    }
+
+    /// All that a column answered: once, or twice where it contradicts itself.
+    pub(crate) fn answers(&self, column: u32) -> impl Iterator<Item = &'a Varbind> + use<'a> {
+        let other = self.others.get(&column).copied();
+        self.get(column).into_iter().chain(other)
+    }
+
+    /// Whether any column answered twice and differently.
+    pub(crate) fn is_repeated(&self) -> bool {
+        !self.others.is_empty()
+    }
+
+    fn take(&mut self, column: u32, varbind: &'a Varbind) {
+        match self.cells.entry(column) {
+            Entry::Vacant(empty) => {
+                empty.insert(varbind);
+            }
+            Entry::Occupied(mut kept) => {
+                let beside = settle(kept.get_mut(), varbind);
+                keep_beside(&mut self.others, column, beside);
+            }
+        }
     }
 
     /// Text of a column, empty when it has none.
@@ -76,8 +108,8 @@ pub(crate) struct Index<'a> {
     pub(crate) entities: BTreeMap<u32, Row<'a>>,
     /// Rows of private tables: position of the table in the knowledge, index arcs.
     pub(crate) parts: BTreeMap<(usize, &'a [u32]), Row<'a>>,
-    /// entPhysicalIndex values that answered twice and differently.
-    pub(crate) repeated: BTreeSet<u32>,
+    /// What objects of the unit answered besides the value that counts.
+    pub(crate) others: BTreeMap<&'a [u32], &'a Varbind>,
     /// Whether parts were left out at [`MAX_PARTS`].
     pub(crate) parts_cut: bool,
     /// Questions that did not end complete.
@@ -100,7 +132,8 @@ impl<'a> Index<'a> {
             }
         }
         // What came first on the wire must not matter.
-        index.addresses.sort_by(|a, b| a.oid.arcs().cmp(b.oid.arcs()));
+        index.addresses.sort_by(|a, b| place(a).cmp(&place(b)));
+        index.addresses.truncate(MAX_ADDRESSES);
         index
             .identification
             .sort_by(|(a, _), (b, _)| a.oid.arcs().cmp(b.oid.arcs()));
@@ -121,10 +154,10 @@ impl<'a> Index<'a> {
         }
         self.answered = true;
         match varbind.oid.arcs() {
-            [1, 3, 6, 1, 2, 1, 1, 1, 0] => keep(&mut self.sys_descr, varbind),
-            [1, 3, 6, 1, 2, 1, 1, 2, 0] => keep(&mut self.sys_object_id, varbind),
-            [1, 3, 6, 1, 2, 1, 1, 5, 0] => keep(&mut self.sys_name, varbind),
-            [1, 3, 6, 1, 6, 3, 10, 2, 1, 1, 0] => keep(&mut self.engine_id, varbind),
+            [1, 3, 6, 1, 2, 1, 1, 1, 0] => keep(&mut self.sys_descr, &mut self.others, varbind),
+            [1, 3, 6, 1, 2, 1, 1, 2, 0] => keep(&mut self.sys_object_id, &mut self.others, varbind),
+            [1, 3, 6, 1, 2, 1, 1, 5, 0] => keep(&mut self.sys_name, &mut self.others, varbind),
+            [1, 3, 6, 1, 6, 3, 10, 2, 1, 1, 0] => keep(&mut self.engine_id, &mut self.others, varbind),
             [1, 3, 6, 1, 2, 1, 33, 1, 1, 1, 0] => {
                 self.identify(varbind, "UPS-MIB upsIdentManufacturer, RFC 1628")
             }
@@ -133,22 +166,21 @@ impl<'a> Index<'a> {
             }
             [1, 3, 6, 1, 2, 1, 2, 2, 1, 6, _]
             | [1, 3, 6, 1, 2, 1, 17, 1, 1, 0]
-            | [1, 0, 8802, 1, 1, 2, 1, 3, 2, 0] => self.address(varbind),
+            | [1, 0, 8802, 1, 1, 2, 1, 3, 2, 0] => self.addresses.push(varbind),
             [1, 3, 6, 1, 2, 1, 2, 2, 1, 2, interface] | [1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 1, interface] => {
                 self.interface(*interface, varbind);
             }
             [1, 3, 6, 1, 2, 1, 47, 1, 1, 1, 1, column, entity] => self.entity(*entity, *column, varbind),
-            // CISCO-CDP-MIB: answered by many makers, and its rows are of neighbours.
-            [1, 3, 6, 1, 4, 1, 9, 9, 23, ..] => {}
+            arcs if arcs.starts_with(CDP) => {}
             [1, 3, 6, 1, 4, 1, below @ ..] => self.private(below, varbind, knowledge),
             _ => {}
         }
     }
 
-    fn address(&mut self, varbind: &'a Varbind) {
-        if self.addresses.len() < MAX_ADDRESSES {
-            self.addresses.push(varbind);
-        }
+    /// All that an object of the unit answered: once, or twice where it contradicts itself.
+    pub(crate) fn answers(&self, kept: Option<&'a Varbind>) -> impl Iterator<Item = &'a Varbind> + use<'a> {
+        let other = kept.and_then(|kept| self.others.get(kept.oid.arcs()).copied());
+        kept.into_iter().chain(other)
     }
 
     /// ifDescr (RFC 2863, ifTable) or ifName of an interface.
@@ -158,41 +190,50 @@ impl<'a> Index<'a> {
             name.get(..start.len())
                 .is_some_and(|begun| begun.eq_ignore_ascii_case(start.as_bytes()))
         };
-        if self.peripherals.len() < MAX_ADDRESSES && PERIPHERALS.iter().any(begins) {
+        if PERIPHERALS.iter().any(begins) {
             self.peripherals.insert(interface);
+            if self.peripherals.len() > MAX_ADDRESSES {
+                self.peripherals.pop_last();
+            }
         }
     }
 
     fn identify(&mut self, varbind: &'a Varbind, standard: &'static str) {
-        if self.identification.len() < 8 {
-            self.identification.push((varbind, standard));
+        let mut known = self.identification.iter_mut();
+        match known.find(|(kept, _)| kept.oid == varbind.oid) {
+            Some((kept, _)) => {
+                let beside = settle(kept, varbind);
+                keep_beside(&mut self.others, kept.oid.arcs(), beside);
+            }
+            None => self.identification.push((varbind, standard)),
         }
     }
 
     fn entity(&mut self, entity: u32, column: u32, varbind: &'a Varbind) {
-        if self.entities.len() >= MAX_PARTS && !self.entities.contains_key(&entity) {
-            self.parts_cut = true;
-            return;
+        let row = self.entities.entry(entity).or_default();
+        if READ.contains(&column) {
+            row.take(column, varbind);
         }
-        let cells = &mut self.entities.entry(entity).or_default().cells;
-        let first = *cells.entry(column).or_insert(varbind);
-        if first.value != varbind.value {
-            self.repeated.insert(entity);
+        if self.entities.len() > MAX_PARTS {
+            self.entities.pop_last();
+            self.parts_cut = true;
         }
     }
 
     fn private(&mut self, below: &'a [u32], varbind: &'a Varbind, knowledge: &Knowledge) {
         let Some(number) = below.first() else { return };
-        if self.arcs.len() < MAX_NUMBERS || self.arcs.contains_key(number) {
-            let places = self.arcs.entry(*number).or_default();
-            if places.len() < MAX_PLACES {
-                let first = places
-                    .entry(below.get(..below.len().min(4)).unwrap_or_default())
-                    .or_insert(varbind);
-                if varbind.oid.arcs() < first.oid.arcs() {
-                    *first = varbind;
-                }
-            }
+        let places = self.arcs.entry(*number).or_default();
+        let first = places
+            .entry(below.get(..below.len().min(4)).unwrap_or_default())
+            .or_insert(varbind);
+        if place(varbind) < place(first) {
+            *first = varbind;
+        }
+        if places.len() > MAX_PLACES {
+            places.pop_last();
+        }
+        if self.arcs.len() > MAX_NUMBERS {
+            self.arcs.pop_last();
         }
         for (at, table) in knowledge.tables_of(*number) {
             let Some([column, row @ ..]) = varbind.oid.arcs().strip_prefix(table.root.as_slice()) else {
@@ -201,22 +242,54 @@ impl<'a> Index<'a> {
             if row.is_empty() || !table.has_column(*column) {
                 continue;
             }
-            if self.parts.len() >= MAX_PARTS && !self.parts.contains_key(&(at, row)) {
+            self.parts.entry((at, row)).or_default().take(*column, varbind);
+            if self.parts.len() > MAX_PARTS {
+                self.parts.pop_last();
                 self.parts_cut = true;
-                return;
             }
-            self.parts
-                .entry((at, row))
-                .or_default()
-                .cells
-                .entry(*column)
-                .or_insert(varbind);
         }
     }
 }
 
-fn keep<'a>(place: &mut Option<&'a Varbind>, varbind: &'a Varbind) {
-    place.get_or_insert(varbind);
+fn keep<'a>(
+    kept: &mut Option<&'a Varbind>,
+    others: &mut BTreeMap<&'a [u32], &'a Varbind>,
+    varbind: &'a Varbind,
+) {
+    match kept {
+        Some(kept) => {
+            let beside = settle(kept, varbind);
+            keep_beside(others, kept.oid.arcs(), beside);
+        }
+        None => *kept = Some(varbind),
+    }
+}
+
+/// Which of two values of one object counts: one that holds something, then the lesser one.
+fn rank(varbind: &Varbind) -> (bool, u8, &[u8]) {
+    let octets = varbind.value.octets.as_slice();
+    (octets.is_empty(), varbind.value.tag, octets)
+}
+
+/// Where a varbind stands among all.
+fn place(varbind: &Varbind) -> (&[u32], (bool, u8, &[u8])) {
+    (varbind.oid.arcs(), rank(varbind))
+}
+
+/// Keeps the value that counts; the other one, when they differ.
+fn settle<'a>(kept: &mut &'a Varbind, varbind: &'a Varbind) -> Option<&'a Varbind> {
+    match rank(varbind).cmp(&rank(kept)) {
+        Ordering::Equal => None,
+        Ordering::Less => Some(std::mem::replace(kept, varbind)),
+        Ordering::Greater => Some(varbind),
+    }
+}
+
+/// Of all that an object answered besides, what would count next.
+fn keep_beside<'a, K: Ord>(others: &mut BTreeMap<K, &'a Varbind>, key: K, beside: Option<&'a Varbind>) {
+    let Some(beside) = beside else { return };
+    let next = others.entry(key).or_insert(beside);
+    settle(next, beside);
 }
 
 /// A varbind as a claim refers to it: bounded octets and text.

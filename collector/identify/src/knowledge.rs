@@ -6,12 +6,14 @@
 
 pub mod import;
 mod names;
+mod noise;
 mod registry;
 mod row;
 mod files;
 pub mod profile;
 
 pub(crate) use names::normalised;
+pub(crate) use noise::NoiseKind;
 pub(crate) use registry::Prefix;
 
 use crate::maker_field::MakerField;
@@ -32,11 +34,12 @@ pub struct KnowledgeFile {
 }
 
 /// What knowledge files are called.
-pub const FILE_NAMES: [&str; 6] = [
+pub const FILE_NAMES: [&str; 7] = [
     "suppliers.tsv",
     "enterprises.tsv",
     "products.tsv",
     "tables.tsv",
+    "noise.tsv",
     import::ENTERPRISE_REGISTRY,
     import::ADDRESS_REGISTRY,
 ];
@@ -148,9 +151,13 @@ pub(crate) enum Place {
 /// How sure a phrase names a supplier, since operators can write sysDescr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strength {
-    /// So specific that it names the maker wherever it stands.
+    /// A form only the equipment's own software writes: names the maker wherever it stands.
+    Built,
+    /// Names the maker wherever it stands; on a host of a generic agent and in what a Unix says only where the
+    /// text opens with it, since anybody may write of a product there.
     Specific,
-    /// Names the maker where the text opens with it, elsewhere only beside other evidence.
+    /// Names the maker where the text opens with it, elsewhere only beside other evidence; as an element's own
+    /// name unless the agent is a generic one.
     Opening,
     /// Also an ordinary word: counts only beside other evidence.
     Ambiguous,
@@ -224,6 +231,7 @@ pub struct Knowledge {
     phrases: Vec<Phrase>,
     matcher: AhoCorasick,
     tables: Vec<PartTable>,
+    noise: noise::Noise,
     sellers: HashSet<usize>,
     fields: Remembered,
 }
@@ -396,6 +404,21 @@ impl Knowledge {
             known.insert(text.to_owned(), field.clone());
         }
         field
+    }
+
+    /// What kind of noise a text in a maker's field is, whoever is called so.
+    pub(crate) fn noise(&self, text: &str) -> Option<NoiseKind> {
+        self.noise.of(text)
+    }
+
+    /// What kind of noise a text in a maker's field is, unless a curated supplier is called so.
+    pub(crate) fn noise_unless_known(&self, text: &str) -> Option<NoiseKind> {
+        self.noise.unless_known(text)
+    }
+
+    /// Whether a field ends in padding, which is no part of the name.
+    pub(crate) fn pads(&self, octets: &[u8]) -> bool {
+        self.noise.pads(octets)
     }
 
     /// Whether a supplier sells equipment of several builders under its own name.

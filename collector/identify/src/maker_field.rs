@@ -1,41 +1,11 @@
 //! Fields that hold a maker's name: entPhysicalMfgName, identification objects, private tables.
 //!
-//! Invariants: noise is no name; a company for whose equipment a part is made (`Huawei
+//! Invariants: noise is no name, and has one (its kind); a company for whose equipment a part is made (`Huawei
 //! compatible`, `for Huawei`, a seller's name before it) never is its maker.
 
-use crate::knowledge::{Knowledge, Named, SupplierRole, normalised};
+use crate::knowledge::{Knowledge, Named, NoiseKind, SupplierRole};
 use crate::weigh::{Findings, Standing, Vote};
-use model::{Aspect, EvidenceRef, Signal};
-
-/// Words that stand where a maker's name is missing.
-const NOISE: [&str; 26] = [
-    "n a",
-    "na",
-    "none",
-    "null",
-    "nil",
-    "unknown",
-    "unknow",
-    "oem",
-    "generic",
-    "default",
-    "not available",
-    "not applicable",
-    "not specified",
-    "unspecified",
-    "invalid",
-    "vendor",
-    "manufacturer",
-    "mfg",
-    "sfp",
-    "sfp+",
-    "qsfp",
-    "noname",
-    "no name",
-    "other",
-    "empty",
-    "to be filled by o e m",
-];
+use model::{Aspect, EvidenceRef, Signal, Varbind};
 
 /// Words that say for whose equipment something is made; the first two need that company behind them.
 const FOR_ANOTHER: [&str; 9] = [
@@ -62,6 +32,17 @@ pub(crate) struct MakerField {
     pub(crate) brand: Option<Named>,
     /// Whether it names the company for whose equipment the part is made.
     pub(crate) for_another: bool,
+    /// What it holds instead of a name.
+    pub(crate) noise: Option<NoiseKind>,
+}
+
+impl MakerField {
+    fn noise(kind: NoiseKind) -> Self {
+        Self {
+            noise: Some(kind),
+            ..Self::default()
+        }
+    }
 }
 
 /// Reads a field that should hold a maker's name.
@@ -74,20 +55,23 @@ pub(crate) fn maker_of(text: &str, knowledge: &Knowledge) -> MakerField {
 }
 
 fn read(text: &str, knowledge: &Knowledge) -> MakerField {
-    if !is_name(text) {
-        return MakerField::default();
+    if let Some(kind) = knowledge.noise(text) {
+        return MakerField::noise(kind);
+    }
+    if text.chars().filter(|c| c.is_alphabetic()).count() < 2 {
+        return MakerField::noise(NoiseKind::Filler);
     }
     if let Some(maker) = other_than_target(text, knowledge) {
         return MakerField {
             maker,
-            brand: None,
             for_another: true,
+            ..MakerField::default()
         };
     }
     let names = |maker, brand| MakerField {
         maker: Some(maker),
         brand,
-        for_another: false,
+        ..MakerField::default()
     };
     let Some(whole) = knowledge.named(text) else {
         return MakerField::default();
@@ -101,12 +85,18 @@ fn read(text: &str, knowledge: &Knowledge) -> MakerField {
     {
         return names(maker, Some(brand));
     }
-    let code = text.chars().rev().take_while(char::is_ascii_digit).count() >= 2;
-    let marks = text.contains(['@', '<', '=', '/', '\\', '{', ':']);
-    if whole.listed || !(code || marks) {
-        names(whole, None)
+    match knowledge.noise_unless_known(text).filter(|_| !whole.listed) {
+        Some(kind) => MakerField::noise(kind),
+        None => names(whole, None),
+    }
+}
+
+/// Where a name in a field comes from; padding that was cut is told.
+pub(crate) fn source_of(source: &str, varbind: &Varbind, knowledge: &Knowledge) -> String {
+    if knowledge.pads(&varbind.value.octets) {
+        format!("{source}; trailing blanks cut")
     } else {
-        MakerField::default()
+        source.to_owned()
     }
 }
 
@@ -150,20 +140,6 @@ pub(crate) fn for_another(text: &str) -> (&'static str, String) {
         "made_for_another",
         format!("the maker's field says for whose equipment it is made: `{shown}`"),
     )
-}
-
-/// Whether a field that should hold a maker's name holds one.
-fn is_name(text: &str) -> bool {
-    let letters = text.chars().filter(|c| c.is_alphabetic()).count();
-    let plain = normalised(text);
-    let revision = ["v", "rev", "ver", "version", "revision", "r"]
-        .iter()
-        .any(|word| {
-            plain
-                .strip_prefix(word)
-                .is_some_and(|rest| rest.trim_start().starts_with(|c: char| c.is_ascii_digit()))
-        });
-    letters >= 2 && !NOISE.contains(&plain.as_str()) && !revision && !plain.starts_with("0x")
 }
 
 /// A field that holds a maker's name.
@@ -233,6 +209,48 @@ mod tests {
                 .as_ref()
                 .map(|(maker, brand)| (maker.as_str(), brand.as_deref()));
             assert_eq!(found, expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn noise_has_a_name() {
+        let knowledge = Knowledge::built_in().unwrap();
+        for (text, kind) in [
+            ("N/A", NoiseKind::Filler),
+            ("OEM", NoiseKind::Filler),
+            ("To Be Filled By O.E.M.", NoiseKind::Filler),
+            ("-", NoiseKind::Filler),
+            ("0x8086", NoiseKind::PciId),
+            ("8086:1533", NoiseKind::PciId),
+            ("15b3:101D", NoiseKind::PciId),
+            ("V1.2", NoiseKind::Revision),
+            ("Rev. 3", NoiseKind::Revision),
+            ("Rev. B2", NoiseKind::Revision),
+            ("DNT00", NoiseKind::ResellerCode),
+            ("a=b", NoiseKind::ResellerCode),
+        ] {
+            let found = maker_of(text, knowledge);
+            assert_eq!((found.maker, found.noise), (None, Some(kind)), "{text:?}");
+        }
+        for name in [
+            "HUAWEI",
+            "4LAN_HW",
+            "ZTE",
+            "Vertiv",
+            "Revolution Optics",
+            "R&M",
+            "0xide",
+        ] {
+            assert_eq!(maker_of(name, knowledge).noise, None, "{name:?}");
+        }
+        for (octets, padded) in [
+            (b"ZTE   ".as_slice(), true),
+            (b"ZTE\0\0", true),
+            (b" ZTE", false),
+            (b"   ", false),
+            (b"", false),
+        ] {
+            assert_eq!(knowledge.pads(octets), padded, "{octets:?}");
         }
     }
 

@@ -175,16 +175,22 @@ fn words(value: &Value, limit: usize) -> String {
 /// A row of an LLDP table while it is put together.
 #[derive(Default)]
 struct LldpRow<'a> {
-    subtype: Option<i64>,
-    chassis: &'a [u8],
-    told: Neighbour,
+    /// Subtype and identity of the chassis, name, description.
+    cells: [Option<&'a Value>; 4],
     addresses: BTreeSet<IpAddr>,
+}
+
+/// Of a cell that is told twice, the lesser value: what came first on the wire must not matter.
+fn keep<'a>(cell: &mut Option<&'a Value>, value: &'a Value) {
+    let rank = |value: &'a Value| (value.octets.is_empty(), value.tag, value.octets.as_slice());
+    if cell.is_none_or(|kept| rank(value) < rank(kept)) {
+        *cell = Some(value);
+    }
 }
 
 fn lldp(evidence: &Evidence, table: &Lldp) -> Vec<Neighbour> {
     let mut rows: BTreeMap<&[u32], LldpRow<'_>> = BTreeMap::new();
     let entry = Oid::from_arcs(table.row);
-    let [subtype, identity, name, description] = table.columns;
     for (arcs, varbind) in evidence.below(&entry) {
         let Some((column, index)) = arcs.split_first().filter(|(_, index)| index.len() == table.index) else {
             continue;
@@ -193,12 +199,9 @@ fn lldp(evidence: &Evidence, table: &Lldp) -> Vec<Neighbour> {
             continue;
         }
         let row = rows.entry(index).or_default();
-        match *column {
-            c if c == subtype => row.subtype = varbind.value.integer(),
-            c if c == identity => row.chassis = &varbind.value.octets,
-            c if c == name => row.told.name = words(&varbind.value, 64),
-            c if c == description => row.told.description = words(&varbind.value, 255),
-            _ => {}
+        let at = table.columns.iter().position(|known| known == column);
+        if let Some(cell) = at.and_then(|at| row.cells.get_mut(at)) {
+            keep(cell, &varbind.value);
         }
     }
     let entry = Oid::from_arcs(table.address);
@@ -213,11 +216,21 @@ fn lldp(evidence: &Evidence, table: &Lldp) -> Vec<Neighbour> {
         }
     }
     let mut all = Vec::new();
-    for mut row in rows.into_values() {
-        row.told.protocol = "lldp";
+    for row in rows.into_values() {
+        let [subtype, chassis, name, description] = row.cells;
+        let text = |value: Option<&Value>, limit| value.map(|value| words(value, limit)).unwrap_or_default();
         // lldpChassisIdSubtype macAddress.
-        row.told.mac = hardware(row.chassis).filter(|_| row.subtype == Some(4));
-        all.extend(each(row.told, row.addresses));
+        let is_address = subtype.and_then(Value::integer) == Some(4);
+        let told = Neighbour {
+            protocol: "lldp",
+            address: None,
+            mac: chassis
+                .filter(|_| is_address)
+                .and_then(|value| hardware(&value.octets)),
+            name: text(name, 64),
+            description: text(description, 255),
+        };
+        all.extend(each(told, row.addresses));
     }
     all
 }
@@ -246,7 +259,7 @@ fn cdp(evidence: &Evidence) -> Vec<Neighbour> {
             && (rows.len() < MOST || rows.contains_key(index))
             && let Some(cell) = rows.entry(index).or_default().get_mut(at)
         {
-            *cell = Some(&varbind.value);
+            keep(cell, &varbind.value);
         }
     }
     let row = |[told, version, device, platform]: [Option<&Value>; 4]| {

@@ -32,17 +32,21 @@ pub(crate) fn read(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Find
 
 /// Whether sysObjectID names a maker by itself.
 fn system(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings) -> bool {
-    let Some(varbind) = index.sys_object_id else {
-        if index.answered {
-            findings.doubt(
-                Subject::Unit,
-                "no_object_id",
-                "sysObjectID did not answer".to_owned(),
-                None,
-            );
-        }
-        return false;
-    };
+    if index.sys_object_id.is_none() && index.answered {
+        let text = "sysObjectID did not answer".to_owned();
+        findings.doubt(Subject::Unit, "no_object_id", text, None);
+    }
+    let mut decided = false;
+    for varbind in index.answers(index.sys_object_id) {
+        let before = findings.votes.len();
+        decided |= object_id(varbind, index, knowledge, findings);
+        findings.forget_repeated(before);
+    }
+    decided
+}
+
+/// Whether one sysObjectID names a maker by itself.
+fn object_id(varbind: &Varbind, index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings) -> bool {
     let oid = varbind.value.oid().unwrap_or_default();
     match oid.arcs().strip_prefix(&[1, 3, 6, 1, 4, 1]) {
         Some(below @ [number, ..]) if *number != 0 => number_says(
@@ -84,6 +88,7 @@ fn number_says(
     let main = signal == Signal::SysObjectId;
     let generic = |findings: &mut Findings| {
         if main {
+            findings.generic = true;
             let text = format!(
                 "enterprise number {number} comes with software, a kit or a standard and names no maker"
             );
@@ -229,7 +234,14 @@ fn vendor_type(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings
 
 /// snmpEngineID (RFC 3411, 5: SnmpEngineID).
 fn engine(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings) {
-    let Some(varbind) = index.engine_id else { return };
+    for varbind in index.answers(index.engine_id) {
+        let before = findings.votes.len();
+        engine_id(varbind, index, knowledge, findings);
+        findings.forget_repeated(before);
+    }
+}
+
+fn engine_id(varbind: &Varbind, index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings) {
     let [a, b, c, d, rest @ ..] = varbind.value.octets.as_slice() else {
         return;
     };

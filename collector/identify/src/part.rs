@@ -3,8 +3,8 @@
 //! Invariants: nothing is inherited from the chassis; at most [`MAX_PARTS`] parts.
 
 use crate::index::{Index, MAX_PARTS, Row, column, evidence_of};
-use crate::knowledge::{Knowledge, Named, PartTable, TableIndex};
-use crate::maker_field::{for_another, maker_of};
+use crate::knowledge::{Knowledge, Named, NoiseKind, PartTable, TableIndex};
+use crate::maker_field::{for_another, maker_of, source_of};
 use crate::text::{first_phrase, part_text};
 use crate::tree::Placed;
 use crate::weigh::Findings;
@@ -12,7 +12,7 @@ use model::{
     Aspect, Attribution, Claim, ComponentClass, ComponentIdentity, Doubt, EvidenceRef, Signal, Subject,
     Varbind,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 /// Parts and the claims about them.
@@ -34,10 +34,10 @@ pub(crate) fn read(
     findings: &mut Findings,
 ) -> Parts {
     let mut parts = Parts::default();
-    let mut oem = Unnamed::default();
+    let mut unnamed = Unnamed::default();
     for placed in tree {
         if let Some(row) = index.entities.get(&placed.entity) {
-            entity(placed, row, knowledge, &mut parts, &mut oem);
+            entity(placed, row, knowledge, &mut parts, &mut unnamed);
         }
     }
     let places: HashMap<String, usize> = parts
@@ -48,13 +48,10 @@ pub(crate) fn read(
         .collect();
     for ((at, arcs), row) in &index.parts {
         if let Some(table) = knowledge.table(*at) {
-            table_row(table, arcs, row, &places, knowledge, &mut parts, &mut oem);
+            table_row(table, arcs, row, &places, knowledge, &mut parts, &mut unnamed);
         }
     }
-    if oem.count > 0 {
-        let text = format!("{} parts hide their maker (`{}`)", oem.count, oem.shown);
-        findings.doubt(Subject::Unit, "unnamed_maker", text, oem.evidence);
-    }
+    unnamed.tell(findings);
     parts
 }
 
@@ -69,22 +66,24 @@ impl Parts {
     }
 }
 
-/// Parts whose maker field holds something that is no name.
+/// Makers' fields that hold no name, by the kind of noise: how many, the first one and where it stands.
 #[derive(Default)]
-struct Unnamed {
-    count: usize,
-    shown: String,
-    evidence: Option<EvidenceRef>,
-}
+struct Unnamed(BTreeMap<NoiseKind, (usize, EvidenceRef)>);
 
 impl Unnamed {
-    fn add(&mut self, varbind: &Varbind) {
-        if self.count == 0 {
-            let evidence = evidence_of(varbind);
-            self.shown = evidence.shown.chars().take(40).collect();
-            self.evidence = Some(evidence);
+    fn add(&mut self, kind: NoiseKind, varbind: &Varbind) {
+        let first = || (0, evidence_of(varbind));
+        self.0.entry(kind).or_insert_with(first).0 += 1;
+    }
+
+    /// A doubt for each kind of noise.
+    fn tell(self, findings: &mut Findings) {
+        for (kind, (count, evidence)) in self.0 {
+            let (code, what) = kind.told();
+            let shown: String = evidence.shown.chars().take(40).collect();
+            let text = format!("{count} makers' fields hold {what} (`{shown}`), which names nobody");
+            findings.doubt(Subject::Unit, code, text, Some(evidence));
         }
-        self.count += 1;
     }
 }
 
@@ -110,17 +109,14 @@ fn entity(placed: Placed, row: &Row<'_>, knowledge: &Knowledge, parts: &mut Part
         brand: None,
     };
     let first_claim = parts.claims.len();
-    let for_another = row.get(column::MFG_NAME).is_some_and(|varbind| {
-        field(
-            &mut part,
-            varbind,
-            Signal::MfgName,
-            MFG_SOURCE,
-            knowledge,
-            parts,
-            unnamed,
-        )
-    });
+    let for_another = fields(
+        &mut part,
+        row.answers(column::MFG_NAME),
+        (Signal::MfgName, MFG_SOURCE),
+        knowledge,
+        parts,
+        unnamed,
+    );
     if part.maker.is_none() && !for_another {
         words(&mut part, row, knowledge, parts);
     }
@@ -128,16 +124,51 @@ fn entity(placed: Placed, row: &Row<'_>, knowledge: &Knowledge, parts: &mut Part
     parts.claims_of.push(first_claim..parts.claims.len());
 }
 
-/// Confidence in a private table that ENTITY-MIB contradicts.
+/// Confidence in a maker's name that another one contradicts.
 const CONTRADICTED: f64 = 0.65;
 const MFG_SOURCE: &str = "ENTITY-MIB entPhysicalMfgName, RFC 6933";
+
+/// All that a maker's field answered; whether it says that the part is made for another's equipment. One that answers
+/// with two makers names the first less surely, and the other one is shown as lost.
+fn fields<'v>(
+    part: &mut ComponentIdentity,
+    answers: impl Iterator<Item = &'v Varbind>,
+    of: (Signal, &str),
+    knowledge: &Knowledge,
+    parts: &mut Parts,
+    unnamed: &mut Unnamed,
+) -> bool {
+    let mut for_another = false;
+    for varbind in answers {
+        let Some(maker) = part.maker.clone() else {
+            for_another |= field(part, varbind, of, knowledge, parts, unnamed);
+            continue;
+        };
+        let text = varbind.value.text(255).unwrap_or_default();
+        let rival = maker_of(&text, knowledge).maker;
+        let Some(rival) = rival.filter(|rival| rival.supplier != maker.supplier) else {
+            continue;
+        };
+        let confidence = maker.confidence.min(CONTRADICTED);
+        let text = format!(
+            "its maker's field answers twice: {} and {}",
+            maker.supplier.name, rival.supplier.name
+        );
+        part.maker = Some(Attribution { confidence, ..maker });
+        let key = format!("supplier:{}", rival.supplier.id);
+        let evidence = evidence_of(varbind);
+        parts.doubt(part, "contradiction", text, evidence.clone());
+        let lost = claim(part, Aspect::Maker, &rival, of.0, confidence, evidence, key, of.1);
+        parts.claims.push(Claim { won: false, ..lost });
+    }
+    for_another
+}
 
 /// A field that holds the maker's name; whether it says that the part is made for another's equipment.
 fn field(
     part: &mut ComponentIdentity,
     varbind: &Varbind,
-    signal: Signal,
-    source: &str,
+    (signal, source): (Signal, &str),
     knowledge: &Knowledge,
     parts: &mut Parts,
     unnamed: &mut Unnamed,
@@ -149,8 +180,8 @@ fn field(
         parts.doubt(part, code, text, evidence_of(varbind));
     }
     let Some(maker) = named.maker else {
-        if text.eq_ignore_ascii_case("oem") {
-            unnamed.add(varbind);
+        if let Some(kind) = named.noise {
+            unnamed.add(kind, varbind);
         }
         return named.for_another;
     };
@@ -158,6 +189,7 @@ fn field(
     let confidence = if maker.listed { 0.85 } else { 0.65 };
     let key = format!("supplier:{}", maker.supplier.id);
     let evidence = evidence_of(varbind);
+    let source = &source_of(source, varbind, knowledge);
     let brand = brand.unwrap_or_else(|| maker.clone());
     part.brand = Some(Attribution {
         supplier: brand.supplier.clone(),
@@ -277,14 +309,13 @@ fn table_row(
         if let Some(varbind) = row.get(table.maker) {
             prefix(&mut part, varbind, table, knowledge, parts);
         }
-    } else if let Some(varbind) = row.get(table.maker) {
+    } else {
         let mut elsewhere = Unnamed::default();
         let unnamed = if place.is_some() { &mut elsewhere } else { unnamed };
-        field(
+        fields(
             &mut part,
-            varbind,
-            Signal::PrivateTable,
-            &table.source,
+            row.answers(table.maker),
+            (Signal::PrivateTable, &table.source),
             knowledge,
             parts,
             unnamed,

@@ -7,7 +7,7 @@
 
 use crate::index::{Index, evidence_of};
 use crate::knowledge::{Knowledge, Phrase, Place, Strength, SupplierRole, normalised};
-use crate::maker_field::{Field, for_another, maker_of};
+use crate::maker_field::{Field, for_another, maker_of, source_of};
 use crate::weigh::{Findings, Standing, Vote};
 use model::{Aspect, EvidenceRef, Signal, Subject, SupplierRef, Varbind};
 use std::collections::BTreeMap;
@@ -33,10 +33,13 @@ const AFTER_ANOTHER: [&str; 5] = ["compatible", "replacement", "equivalent", "cl
 
 /// Reads all texts of the unit.
 pub(crate) fn read(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings) {
-    if let Some(varbind) = index.sys_descr {
-        let text = plain(&varbind.value.octets);
-        describe(&text, &evidence_of(varbind), knowledge, findings);
-        if let Some(vendor) = cable_vendor(&text) {
+    let described: Vec<(String, EvidenceRef)> = index
+        .answers(index.sys_descr)
+        .map(|varbind| (plain(&varbind.value.octets), evidence_of(varbind)))
+        .collect();
+    describe(&described, knowledge, findings);
+    for (varbind, (text, _)) in index.answers(index.sys_descr).zip(&described) {
+        if let Some(vendor) = cable_vendor(text) {
             let weights = (0.6, 0.5);
             maker_field(
                 vendor,
@@ -47,16 +50,20 @@ pub(crate) fn read(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Find
             );
         }
     }
-    for (varbind, standard) in &index.identification {
-        let text = varbind.value.text(255).unwrap_or_default();
-        let weights = (0.7, 0.5);
-        maker_field(
-            &text,
-            varbind,
-            (Signal::IdentObject, weights, standard),
-            knowledge,
-            findings,
-        );
+    for (kept, standard) in &index.identification {
+        let before = findings.votes.len();
+        for varbind in index.answers(Some(kept)) {
+            let text = varbind.value.text(255).unwrap_or_default();
+            let weights = (0.7, 0.5);
+            maker_field(
+                &text,
+                varbind,
+                (Signal::IdentObject, weights, standard),
+                knowledge,
+                findings,
+            );
+        }
+        findings.forget_repeated(before);
     }
 }
 
@@ -82,7 +89,7 @@ fn maker_field(
             weight,
             standing: Standing::Alone,
             evidence,
-            source,
+            source: &source_of(source, varbind, knowledge),
         };
         field.votes(maker, named.brand, findings);
     }
@@ -119,39 +126,29 @@ pub(crate) fn plain(octets: &[u8]) -> String {
 }
 
 /// Votes of the words in sysDescr, the strongest one for each supplier.
-fn describe(text: &str, evidence: &EvidenceRef, knowledge: &Knowledge, findings: &mut Findings) {
-    let own = own_name(text);
-    let mut found = phrases(text, knowledge);
-    found.retain(|(range, phrase)| {
-        let inside = own
-            .as_ref()
-            .is_some_and(|own| range.start < own.end && own.start < range.end);
-        let at_own = own.as_ref().is_some_and(|own| range.start == own.start);
-        if phrase.place == Place::OwnName {
-            at_own
-        } else {
-            !inside
-        }
-    });
-    let mut best: BTreeMap<(Aspect, usize), (Standing, f64, &Phrase)> = BTreeMap::new();
-    for (range, phrase) in &found {
-        let opens = range.start == 0 && phrase.place != Place::OwnName;
-        let first = opens && !phrase.at_start;
-        let weight = (phrase.weight + if first { 0.1 } else { 0.0 }).min(0.85);
-        let standing = standing(text, range, phrase, &found, knowledge);
-        let aspect = if phrase.brand {
-            Aspect::Brand
-        } else {
-            Aspect::Maker
-        };
-        let entry = best
-            .entry((aspect, phrase.supplier))
-            .or_insert((standing, weight, phrase));
-        if (entry.0, entry.1) < (standing, weight) {
-            *entry = (standing, weight, phrase);
+fn describe(texts: &[(String, EvidenceRef)], knowledge: &Knowledge, findings: &mut Findings) {
+    let mut best: BTreeMap<(Aspect, usize), (Standing, f64, &Phrase, &EvidenceRef)> = BTreeMap::new();
+    for (text, evidence) in texts {
+        let found = said(text, knowledge);
+        for (range, phrase) in &found {
+            let opens = range.start == 0 && phrase.place != Place::OwnName;
+            let first = opens && !phrase.at_start;
+            let weight = (phrase.weight + if first { 0.1 } else { 0.0 }).min(0.85);
+            let standing = standing(text, range, phrase, &found, findings.generic, knowledge);
+            let aspect = if phrase.brand {
+                Aspect::Brand
+            } else {
+                Aspect::Maker
+            };
+            let entry = best
+                .entry((aspect, phrase.supplier))
+                .or_insert((standing, weight, phrase, evidence));
+            if (entry.0, entry.1) < (standing, weight) {
+                *entry = (standing, weight, phrase, evidence);
+            }
         }
     }
-    for ((aspect, supplier), (standing, weight, phrase)) in best {
+    for ((aspect, supplier), (standing, weight, phrase, evidence)) in best {
         let Some(named) = knowledge.named_at(supplier) else {
             continue;
         };
@@ -183,12 +180,31 @@ fn describe(text: &str, evidence: &EvidenceRef, knowledge: &Knowledge, findings:
     }
 }
 
+/// The phrases in a sysDescr that count: in the element's own name only those meant for it.
+fn said<'a>(text: &'a str, knowledge: &'a Knowledge) -> Vec<(Range<usize>, &'a Phrase)> {
+    let own = own_name(text);
+    let mut found = phrases(text, knowledge);
+    found.retain(|(range, phrase)| {
+        let inside = own
+            .as_ref()
+            .is_some_and(|own| range.start < own.end && own.start < range.end);
+        let at_own = own.as_ref().is_some_and(|own| range.start == own.start);
+        if phrase.place == Place::OwnName {
+            at_own
+        } else {
+            !inside
+        }
+    });
+    found
+}
+
 /// Whether a phrase at this place names its supplier, since operators can write sysDescr.
 fn standing(
     text: &str,
     range: &Range<usize>,
     phrase: &Phrase,
     found: &[(Range<usize>, &Phrase)],
+    generic: bool,
     knowledge: &Knowledge,
 ) -> Standing {
     let makes = |phrase: &Phrase| {
@@ -208,7 +224,10 @@ fn standing(
         .is_some_and(|before| !before.contains(char::is_alphanumeric));
     let names = !in_passing(text, range)
         && match phrase.strength {
-            Strength::Specific => true,
+            Strength::Built => true,
+            Strength::Specific if phrase.place == Place::OwnName => true,
+            Strength::Specific => opens || !(generic || own_name(text).is_some()),
+            Strength::Opening if phrase.place == Place::OwnName => !generic,
             Strength::Opening => opens && !others(),
             Strength::Ambiguous => false,
         };

@@ -66,9 +66,9 @@ pub(crate) fn build(index: &Index<'_>, findings: &mut Findings) -> Vec<Placed> {
         "circles of parts that contain each other; cut",
     );
     note(
-        index.repeated.len(),
+        index.entities.values().filter(|row| row.is_repeated()).count(),
         "repeated_component",
-        "part indices answered twice and differently; first answer kept",
+        "part indices answered twice and differently; the lesser answer counts",
     );
     note(
         usize::from(index.parts_cut),

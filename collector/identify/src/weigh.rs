@@ -4,13 +4,13 @@
 //! contradiction; snmpEngineID and names in passing, which operators can write, name nobody
 //! unless the hardware agrees; without a vote that may name a maker the maker is unknown.
 
-use crate::index::Index;
+use crate::index::{Index, evidence_of};
 use crate::knowledge::{Knowledge, Named, SupplierRole, normalised};
 use crate::part::Parts;
 use crate::text::ORDINARY;
 use crate::unit;
 use model::{Aspect, Attribution, Claim, Doubt, EvidenceRef, Identification, Signal, Subject, SupplierRef};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Below this nobody is named.
 const LEAST_CONFIDENCE: f64 = 0.25;
@@ -18,6 +18,10 @@ const LEAST_CONFIDENCE: f64 = 0.25;
 const MOST_CONFIDENCE: f64 = 0.98;
 /// How much of a rival's probability is taken off.
 const CONTRADICTION: f64 = 0.6;
+/// A rival of this probability contradicts the answer; below it is only outweighed.
+const CONTRADICTS: f64 = 0.2;
+/// Most others told as outweighed.
+const MOST_OUTWEIGHED: usize = 4;
 
 /// How far a vote carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +56,8 @@ pub(crate) struct Findings {
     pub(crate) doubts: Vec<Doubt>,
     /// Keys of suppliers whose name on this equipment is a label, and the brand it means.
     pub(crate) labels: Vec<(String, SupplierRef)>,
+    /// Whether sysObjectID is of software, a kit or a standard, which run on any host.
+    pub(crate) generic: bool,
     /// Whether sysObjectID is of a controller soldered to the board it manages.
     pub(crate) controller: bool,
 }
@@ -71,6 +77,21 @@ impl Findings {
             text: text.chars().take(300).collect(),
             evidence,
         });
+    }
+
+    /// Takes back votes from `before` on that say what an object said already in its other value.
+    pub(crate) fn forget_repeated(&mut self, before: usize) {
+        for vote in self.votes.split_off(before.min(self.votes.len())) {
+            let said = |known: &Vote| {
+                known.evidence.oid == vote.evidence.oid
+                    && known.evidence != vote.evidence
+                    && known.aspect == vote.aspect
+                    && known.named.supplier == vote.named.supplier
+            };
+            if !self.votes.iter().any(said) {
+                self.votes.push(vote);
+            }
+        }
     }
 
     /// Adds a doubt about the unit that a row of the knowledge names, once.
@@ -138,6 +159,7 @@ pub(crate) fn conclude(
         .or_else(|| maker.winner.clone());
     note(index, &maker, &mut findings);
     rests_on(&maker, &mut findings);
+    outweighed(&maker, brand.as_ref(), &mut findings);
     let mut claims: Vec<Claim> = findings
         .votes
         .into_iter()
@@ -325,12 +347,16 @@ fn rests_on(maker: &Weighed, findings: &mut Findings) {
 /// Doubts that only the whole shows.
 fn note(index: &Index<'_>, maker: &Weighed, findings: &mut Findings) {
     match (&maker.winner, &maker.rival) {
-        (Some(winner), Some((rival, weight))) if *weight >= 0.2 => {
+        (Some(winner), Some((rival, weight))) if *weight >= CONTRADICTS => {
+            let spoke = votes_for(rival, &findings.votes);
             let text = format!(
-                "evidence for {} stands against {}",
-                rival.name, winner.supplier.name
+                "evidence for {} ({}) stands against {}",
+                rival.name,
+                kinds(&spoke),
+                winner.supplier.name
             );
-            findings.doubt(Subject::Unit, "contradiction", text, None);
+            let evidence = spoke.first().map(|vote| vote.evidence.clone());
+            findings.doubt(Subject::Unit, "contradiction", text, evidence);
         }
         (None, Some(_)) => {
             let text = "the evidence names several makers, none of them clearly".to_owned();
@@ -339,9 +365,82 @@ fn note(index: &Index<'_>, maker: &Weighed, findings: &mut Findings) {
         (None, None) => too_little(&maker.too_little, findings),
         _ => {}
     }
+    for varbind in index.others.values() {
+        let text = "an object answered twice and differently; both answers are read".to_owned();
+        findings.doubt(Subject::Unit, "repeated_object", text, Some(evidence_of(varbind)));
+    }
     if index.unanswered > 0 {
         let text = format!("{} questions did not end complete", index.unanswered);
         findings.doubt(Subject::Unit, "partial_evidence", text, None);
+    }
+}
+
+/// What speaks of a maker, the strongest first.
+fn votes_for<'v>(supplier: &SupplierRef, votes: &'v [Vote]) -> Vec<&'v Vote> {
+    let of = |vote: &&Vote| vote.aspect == Aspect::Maker && vote.named.supplier == *supplier;
+    let mut spoke: Vec<&Vote> = votes.iter().filter(of).collect();
+    spoke.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    spoke
+}
+
+/// The kinds of evidence, each once.
+fn kinds(votes: &[&Vote]) -> String {
+    let mut kinds: Vec<&str> = Vec::new();
+    for vote in votes {
+        let kind = match vote.signal {
+            Signal::SysObjectId => "sysObjectID",
+            Signal::SysDescr => "sysDescr",
+            Signal::VendorType => "entPhysicalVendorType",
+            Signal::MfgName => "entPhysicalMfgName",
+            Signal::EntityText => "texts of parts",
+            Signal::Oui => "hardware addresses",
+            Signal::EngineId => "snmpEngineID",
+            Signal::EnterpriseArc => "private tables that answer",
+            Signal::IdentObject => "an identification object",
+            Signal::PrivateTable => "a private table",
+        };
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    kinds.join(", ")
+}
+
+/// Others than maker and brand whom some evidence names, but too little of it to contradict: makers of the board
+/// within, of a card, of what is plugged in. Each is a doubt with what it rests on; chips and software are in all.
+fn outweighed(maker: &Weighed, brand: Option<&Attribution>, findings: &mut Findings) {
+    let Some(winner) = &maker.winner else { return };
+    let told = |supplier: &SupplierRef| {
+        *supplier == winner.supplier
+            || brand.is_some_and(|brand| brand.supplier == *supplier)
+            || maker
+                .rival
+                .as_ref()
+                .is_some_and(|(rival, weight)| rival == supplier && *weight >= CONTRADICTS)
+    };
+    let lost: BTreeSet<&SupplierRef> = findings
+        .votes
+        .iter()
+        .filter(|vote| vote.aspect == Aspect::Maker && !told(&vote.named.supplier))
+        .filter(|vote| !matches!(vote.named.role, SupplierRole::Chip | SupplierRole::Software))
+        .map(|vote| &vote.named.supplier)
+        .collect();
+    let doubts: Vec<(String, Option<EvidenceRef>)> = lost
+        .into_iter()
+        .take(MOST_OUTWEIGHED)
+        .map(|supplier| {
+            let spoke = votes_for(supplier, &findings.votes);
+            let text = format!(
+                "evidence for {} ({}) is too little to stand against {}",
+                supplier.name,
+                kinds(&spoke),
+                winner.supplier.name
+            );
+            (text, spoke.first().map(|vote| vote.evidence.clone()))
+        })
+        .collect();
+    for (text, evidence) in doubts {
+        findings.doubt(Subject::Unit, "outweighed", text, evidence);
     }
 }
 

@@ -33,6 +33,8 @@ const PRIVATE_TABLES: [(u32, &[&str]); 9] = [
     (9070, &["1.3.6.1.4.1.9070.1.2.3.1.5.1.1"]),
 ];
 
+/// A folder of this name in the data is the operator's own knowledge.
+const KNOWLEDGE: &str = "knowledge";
 /// The file that holds the port of the elements.
 const PORT: &str = "snmp.port";
 /// The file that is locked as long as a house stands.
@@ -159,6 +161,10 @@ impl Folder {
         text.push_str(&format!(
             "\n[operator]\nname = \"Lab Telecom\"\ntags = [{tags}]\nelements = {elements}\n"
         ));
+        let knowledge = self.path(KNOWLEDGE);
+        if knowledge.is_dir() {
+            text.push_str(&format!("\n[knowledge]\nfolder = {}\n", shown(KNOWLEDGE)));
+        }
         for site in &plan.sites {
             let jurisdictions: Vec<String> = site.jurisdictions.iter().map(|code| quoted(code)).collect();
             let (name, title, codes) = (quoted(&site.name), quoted(&site.title), jurisdictions.join(", "));

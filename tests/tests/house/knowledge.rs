@@ -1,6 +1,8 @@
 //! What an operator does to the knowledge, and what the measure of accuracy says of a few elements.
 
-use super::programs::{complaint, run};
+use super::programs::{LAB, PATIENCE, complaint, run};
+use lab::house::{House, HouseSpec};
+use lab::network::Plan;
 use serde_json::Value;
 use std::path::Path;
 use std::process::Output;
@@ -220,4 +222,77 @@ fn accuracy_counts_right_wrong_and_unknown() {
         "{}",
         said(&output)
     );
+}
+
+/// The states of the findings about a rule of German law at an element.
+async fn states(house: &House, element: &str) -> Vec<String> {
+    let path = format!("/api/v1/findings?rule=DE-CONTRACT-CORE&text={element}");
+    let page: Value = serde_json::from_str(&house.get(&path).await.unwrap()).unwrap();
+    let rows = page["rows"].as_array().unwrap().iter();
+    rows.map(|row| row["state"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// The element's maker, the version of the knowledge that names it, and its row.
+async fn maker(house: &House, element: &str) -> Option<String> {
+    let all: Value = serde_json::from_str(&house.get("/api/v1/elements").await.unwrap()).unwrap();
+    let mut rows = all["rows"].as_array().unwrap().iter();
+    let row = rows.find(|row| row["name"] == element).unwrap();
+    row["maker_id"].as_str().map(str::to_owned)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_started_with_other_knowledge_identifies_its_store_anew_and_findings_open_and_close() {
+    let data = tempfile::tempdir().unwrap();
+    let nameless = "1.3.6.1.2.1.1.1.0|4|Controller 7\n1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.27058.7.1\n1.3.6.1.2.1.1.3.0|67|9\n";
+    let huawei =
+        "1.3.6.1.2.1.1.1.0|4|Box\n1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.2011.2.62.2.9\n1.3.6.1.2.1.1.3.0|67|9\n";
+    let plan = Plan::small()
+        .with_objects(nameless, "nameless", "core")
+        .and_then(|plan| plan.with_objects(huawei, "restricted", "core"))
+        .unwrap();
+    let site = plan.elements[0].site.clone();
+    let mut spec = HouseSpec::new(LAB, plan);
+    spec.data = Some(data.path().to_owned());
+    spec.interval_seconds = 1;
+    let mut house = House::start(spec).await.unwrap();
+    let done = |s: &lab::house::Summary| {
+        s.reached == 2 && s.identified == 1 && s.pending.unevaluated == 0 && s.pending.unidentified == 0
+    };
+    house.wait_until(PATIENCE, done).await.unwrap();
+    assert_eq!(states(&house, "nameless").await, [] as [&str; 0]);
+    assert_eq!(states(&house, "restricted").await, ["open"]);
+
+    // Nobody polls any more: all that follows comes from the store.
+    house.kill_agent(&site).await.unwrap();
+    house.kill_collector().await.unwrap();
+    write(
+        data.path(),
+        &[(
+            "knowledge/enterprises.tsv",
+            "27058.7\towner\thuawei\t\t\t\tour purchase files\n2011.2.62\towner\tnokia\t\t\t\tour purchase files\n",
+        )],
+    );
+    house.start_collector().await.unwrap();
+    let renamed = |s: &lab::house::Summary| {
+        s.identified == 2 && s.pending.unevaluated == 0 && s.pending.unidentified == 0
+    };
+    house.wait_until(PATIENCE, renamed).await.unwrap();
+    assert_eq!(maker(&house, "nameless").await.as_deref(), Some("huawei"));
+    assert_eq!(maker(&house, "restricted").await.as_deref(), Some("nokia"));
+    assert_eq!(states(&house, "nameless").await, ["open"]);
+    assert_eq!(
+        states(&house, "restricted").await,
+        [] as [&str; 0],
+        "closed ones are not in the list"
+    );
+
+    // And back: without the folder it knows what it was built with.
+    house.kill_collector().await.unwrap();
+    std::fs::remove_dir_all(data.path().join("knowledge")).unwrap();
+    house.start_collector().await.unwrap();
+    house.wait_until(PATIENCE, done).await.unwrap();
+    assert_eq!(maker(&house, "nameless").await, None);
+    assert_eq!(states(&house, "restricted").await, ["open"], "opened again");
+    house.stop().await.unwrap();
 }

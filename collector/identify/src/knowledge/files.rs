@@ -1,14 +1,18 @@
 //! The knowledge files in layers: an operator's rows over the built-in ones.
 //!
 //! Invariants: within one layer no key stands twice; an upper row takes the place of a lower one
-//! with its key, and a supplier's spellings add up; every fault is told with file and line.
+//! with its key, and a supplier's spellings add up; a row that can never match is a fault; every fault is told
+//! with file and line.
 
+use super::noise::{Noise, Rule};
 use super::registry::{AddressRegistry, EnterpriseRegistry};
 use super::row::{Row, rows};
 use super::{
     Enterprise, EnterpriseKind, FILE_NAMES, Knowledge, KnowledgeError, KnowledgeFile, Label, PartTable,
-    Phrase, Place, Remembered, Strength, Supplier, SupplierRole, TableIndex, import,
+    Phrase, Place, Remembered, Strength, Supplier, SupplierRole, TableIndex, import, normalised,
 };
+use crate::index::CDP;
+use crate::text::plain;
 use aho_corasick::AhoCorasick;
 use model::{ComponentClass, Oid};
 use sha2::{Digest, Sha256};
@@ -17,11 +21,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::OnceLock;
 
 /// The files of this crate.
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 7] = [
     ("suppliers.tsv", include_str!("../../knowledge/suppliers.tsv")),
     ("enterprises.tsv", include_str!("../../knowledge/enterprises.tsv")),
     ("products.tsv", include_str!("../../knowledge/products.tsv")),
     ("tables.tsv", include_str!("../../knowledge/tables.tsv")),
+    ("noise.tsv", include_str!("../../knowledge/noise.tsv")),
     (
         import::ENTERPRISE_REGISTRY,
         include_str!("../../knowledge/enterprise-registry.tsv"),
@@ -100,6 +105,7 @@ struct Reading<'w> {
     phrases: Vec<(String, Phrase)>,
     phrase_at: HashMap<String, usize>,
     tables: Vec<PartTable>,
+    noise: Vec<Rule>,
     enterprise_registry: EnterpriseRegistry,
     address_registry: AddressRegistry,
 }
@@ -119,6 +125,7 @@ impl<'w> Reading<'w> {
             phrases: Vec::new(),
             phrase_at: HashMap::new(),
             tables: Vec::new(),
+            noise: Vec::new(),
             enterprise_registry: EnterpriseRegistry::default(),
             address_registry: AddressRegistry::default(),
         }
@@ -185,6 +192,7 @@ impl<'w> Reading<'w> {
                         "suppliers.tsv" => self.supplier(&row),
                         "enterprises.tsv" => self.enterprise(&row),
                         "products.tsv" => self.product(&row),
+                        "noise.tsv" => self.noise(&row),
                         _ => self.table(&row),
                     };
                     self.faults.extend(read.err());
@@ -240,6 +248,12 @@ impl<'w> Reading<'w> {
         };
         for alias in row.list(3, ';') {
             self.once(row, format!("alias {alias}"), &format!("alias {alias:?}"))?;
+            let whole = alias.replace('*', " x");
+            let compared = normalised(&whole);
+            if compared != whole {
+                let text = format!("alias {alias:?} never matches: names are compared as {compared:?}");
+                return Err(row.error(text));
+            }
             match alias.strip_suffix('*') {
                 Some(start) => self.open_aliases.insert(start.to_owned(), at),
                 None => self.aliases.insert(alias.to_owned(), at),
@@ -247,6 +261,7 @@ impl<'w> Reading<'w> {
         }
         for word in row.list(4, ';') {
             let (pattern, mut phrase) = phrase(word, at);
+            searchable(row, &pattern)?;
             phrase.key = format!("name:{word}");
             phrase.source = format!("names the supplier puts on equipment; its spellings: {source}");
             self.keep(pattern, phrase);
@@ -278,6 +293,7 @@ impl<'w> Reading<'w> {
         if pattern.len() < 2 {
             return Err(row.error("phrase has fewer than two letters"));
         }
+        searchable(row, &pattern)?;
         phrase.key = format!("product:{}", row.cell(0));
         phrase.place = match row.cell(1) {
             "descr" => Place::Descr,
@@ -292,12 +308,13 @@ impl<'w> Reading<'w> {
         };
         phrase.weight = row.weight(4, NAME_WEIGHT)?;
         phrase.strength = match row.cell(5) {
+            "built" => Strength::Built,
             "specific" => Strength::Specific,
             "opening" => Strength::Opening,
             "ambiguous" => Strength::Ambiguous,
             other => {
                 return Err(row.error(format!(
-                    "strength {other:?} is none of specific, opening, ambiguous"
+                    "strength {other:?} is none of built, specific, opening, ambiguous"
                 )));
             }
         };
@@ -317,6 +334,7 @@ impl<'w> Reading<'w> {
             .cell(0)
             .parse()
             .map_err(|_| row.error("prefix is no object identifier"))?;
+        can_match(row, prefix.arcs())?;
         let supplier = match row.cell(2) {
             "" => None,
             id => Some(self.known(row, id)?),
@@ -324,6 +342,9 @@ impl<'w> Reading<'w> {
         let kind = enterprise_kind(row)?;
         if supplier.is_none() != (kind == EnterpriseKind::Generic) {
             return Err(row.error("a generic number names nobody, every other one a supplier"));
+        }
+        if kind == EnterpriseKind::Generic && !row.cell(3).is_empty() {
+            return Err(row.error("labels of a generic number never count"));
         }
         let entry = Enterprise {
             prefix: prefix.arcs().to_vec(),
@@ -338,7 +359,8 @@ impl<'w> Reading<'w> {
             doubts: row.list(5, ',').map(str::to_owned).collect(),
             source: row.source(6)?.to_owned(),
         };
-        self.once(row, row.cell(0).to_owned(), "prefix")?;
+        // One prefix may be written in several ways.
+        self.once(row, format!("{:?}", entry.prefix), "prefix")?;
         self.enterprises.insert(entry.prefix.clone(), entry);
         Ok(())
     }
@@ -364,9 +386,18 @@ impl<'w> Reading<'w> {
         }))
     }
 
+    fn noise(&mut self, row: &Row<'_>) -> Result<(), KnowledgeError> {
+        let rule = Rule::read(row)?;
+        self.once(row, format!("{} {}", row.cell(1), row.cell(2)), "noise")?;
+        // An upper layer's word on the same text goes first.
+        self.noise.insert(0, rule);
+        Ok(())
+    }
+
     fn table(&mut self, row: &Row<'_>) -> Result<(), KnowledgeError> {
         let table = table(row)?;
         self.once(row, table.key.clone(), "table")?;
+        self.once(row, format!("{:?}", table.root), "object identifier of the table")?;
         self.tables.retain(|other| other.key != table.key);
         self.tables.push(table);
         Ok(())
@@ -400,10 +431,34 @@ impl<'w> Reading<'w> {
                 phrases,
                 matcher,
                 tables: self.tables,
+                noise: Noise(self.noise),
                 sellers,
                 fields: Remembered::default(),
             });
         (knowledge, self.faults)
+    }
+}
+
+/// That a prefix below 1.3.6.1.4.1 can be met by an object identifier.
+fn can_match(row: &Row<'_>, prefix: &[u32]) -> Result<(), KnowledgeError> {
+    match prefix {
+        [1, 3, 6, 1, ..] => Err(row.error(
+            "prefix never matches: prefixes are written without 1.3.6.1.4.1, beginning with the enterprise number",
+        )),
+        [] | [0, ..] => Err(row.error("prefix never matches: 0 is no enterprise number")),
+        _ => Ok(()),
+    }
+}
+
+/// That a phrase can stand in a text as texts are searched: on one line, with one blank between words.
+fn searchable(row: &Row<'_>, pattern: &str) -> Result<(), KnowledgeError> {
+    // One blank may stand before the digit that must follow.
+    if plain(pattern.as_bytes()) == pattern.strip_suffix(' ').unwrap_or(pattern) {
+        Ok(())
+    } else {
+        let text =
+            format!("phrase {pattern:?} never matches: texts are searched without quotes and double blanks");
+        Err(row.error(text))
     }
 }
 
@@ -464,11 +519,20 @@ fn table(row: &Row<'_>) -> Result<PartTable, KnowledgeError> {
     if root.enterprise().is_none() {
         return Err(row.error("table lies not below an enterprise number"));
     }
+    if root.arcs().starts_with(CDP) {
+        return Err(row.error("table never matches: rows of CDP are of neighbours and not read"));
+    }
     let maker_is_prefix = row.cell(4).starts_with(PREFIX_COLUMN);
     let maker = row.cell(4).trim_start_matches(PREFIX_COLUMN);
     let maker = maker
         .parse()
         .map_err(|_| row.error(format!("maker's column {maker:?} is no number")))?;
+    let model = row.number(6)?;
+    if (maker, model) == (0, 0) {
+        return Err(
+            row.error("table never names a part: it has a column neither for the maker nor for the model")
+        );
+    }
     Ok(PartTable {
         maker,
         maker_is_prefix,
@@ -486,7 +550,7 @@ fn table(row: &Row<'_>) -> Result<PartTable, KnowledgeError> {
             other => return Err(row.error(format!("class {other:?} is unknown"))),
         },
         name: row.number(5)?,
-        model: row.number(6)?,
+        model,
         serial: row.number(7)?,
         revision: row.number(8)?,
         source: row.source(9)?.to_owned(),

@@ -152,6 +152,74 @@ fn malformed_files_are_refused_with_their_line() {
             "t\t1.3.6.1.2.1\town\tmodule\t1\t0\t0\t0\t0\ts\n",
             "enterprise",
         ),
+        (
+            "enterprises.tsv",
+            "1.3.6.1.4.1.7\towner\tx\t\t\t\ts\n",
+            "line 1: prefix never matches: prefixes are written without 1.3.6.1.4.1",
+        ),
+        (
+            "enterprises.tsv",
+            "0.7\towner\tx\t\t\t\ts\n",
+            "line 1: prefix never matches: 0 is no",
+        ),
+        (
+            "enterprises.tsv",
+            "7.1\towner\tx\t\t\t\ts\n7.01\towner\tx\t\t\t\ts\n",
+            "line 2: prefix twice, first in line 1",
+        ),
+        (
+            "enterprises.tsv",
+            "7\tgeneric\t\tx\t\t\ts\n",
+            "line 1: labels of a generic number never count",
+        ),
+        (
+            "enterprises.tsv",
+            "7\towner\tx\ty\t\t\ts\n",
+            "line 1: supplier \"y\" is in no row",
+        ),
+        (
+            "suppliers.tsv",
+            "x\tX\tmaker\tAcme Ltd\t\t\t\ts\n",
+            "line 1: alias \"Acme Ltd\" never matches: names are compared as",
+        ),
+        (
+            "suppliers.tsv",
+            "x\tX\tmaker\t\tAcme  Box\t\t\ts\n",
+            "line 1: phrase \"Acme  Box\" never matches",
+        ),
+        (
+            "products.tsv",
+            "Acme \"Box\"\tdescr\tmaker\tx\t\tspecific\t\ts\n",
+            "line 1: phrase \"Acme \\\"Box\\\"\" never matches",
+        ),
+        (
+            "tables.tsv",
+            "t\t1.3.6.1.4.1.9.9.23.1.2.1.1\town\tmodule\t1\t0\t0\t0\t0\ts\n",
+            "line 1: table never matches",
+        ),
+        (
+            "tables.tsv",
+            "t\t1.3.6.1.4.1.7.1\town\tmodule\t0\t3\t0\t0\t0\ts\n",
+            "line 1: table never names a part",
+        ),
+        (
+            "tables.tsv",
+            "t\t1.3.6.1.4.1.7.1\town\tmodule\t1\t0\t0\t0\t0\ts\nu\t1.3.6.1.4.1.7.1\town\tmodule\t1\t0\t0\t0\t0\ts\n",
+            "line 2: object identifier of the table twice, first in line 1",
+        ),
+        ("noise.tsv", "smell\tis\tx\ts\n", "line 1: kind \"smell\""),
+        ("noise.tsv", "filler\tsounds\tx\ts\n", "line 1: form \"sounds\""),
+        (
+            "noise.tsv",
+            "filler\tis\tNone\ts\n",
+            "line 1: text is empty or holds capital letters",
+        ),
+        ("noise.tsv", "filler\tis\tnone\t\n", "line 1: no source"),
+        (
+            "noise.tsv",
+            "filler\tends_in\tblank\ts\n",
+            "line 1: blanks are what a field ends in",
+        ),
         ("notes.txt", "", "not a knowledge file"),
     ] {
         let mut files = vec![file(&format!("folder/{name}"), text)];
