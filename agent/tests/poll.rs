@@ -153,6 +153,7 @@ fn limits(deadline: Duration) -> Limits {
         deadline,
         packets_per_second: 0,
         max_requests: 10_000,
+        resume: Duration::from_secs(3_600),
     }
 }
 
@@ -222,7 +223,7 @@ impl Agent {
                 plan,
                 limits,
                 learned,
-                (extent, std::time::SystemTime::now()),
+                (extent, std::time::SystemTime::now(), &mut agent::poll::Room::alone()),
             )
             .await
         })

@@ -47,6 +47,7 @@ fuzz_target!(|data: &[u8]| {
         deadline: Duration::from_secs(1),
         packets_per_second: 0,
         max_requests: 10_000,
+        resume: Duration::from_secs(3_600),
     };
     let mut manner = Manner::new(&limits);
     if first & 1 == 1 {

@@ -4,6 +4,7 @@
 use crate::poll::snmpd::{AUTH, PRIVACY, user};
 use crate::*;
 use agent::plan::Question;
+use agent::poll::unfinished::{Standing, Stopped};
 use async_snmp::{AuthProtocol, PrivProtocol};
 use proto::v1::Completeness;
 use std::sync::{Arc, Mutex};
@@ -247,6 +248,16 @@ fn a_walk_that_takes_too_long_goes_on_in_the_next_rounds() {
     assert!(!anew.resumed && anew.observations[1].varbinds.len() < far);
 }
 
+fn stopped(rows: usize) -> Stopped {
+    Stopped {
+        started: std::time::SystemTime::now(),
+        took: Duration::from_secs(1),
+        now: tokio::time::Instant::now(),
+        rows,
+        cost: proto::v1::Cost::default(),
+    }
+}
+
 #[test]
 fn walks_that_wait_take_no_more_memory_than_there_is() {
     let limits = Limits {
@@ -255,22 +266,22 @@ fn walks_that_wait_take_no_more_memory_than_there_is() {
     };
     let mut followed = Followed::new(honest(view()), community(), plan(), limits);
     followed.round(Extent::Full);
-    let room = Arc::new(tokio::sync::Semaphore::new(5));
-    let now = std::time::SystemTime::now();
-    let kept = followed
-        .learned
-        .unfinished
-        .take()
-        .unwrap()
-        .keep(&room, now)
-        .unwrap();
-    assert_eq!(kept.since, Some(now));
-    assert!(room.available_permits() < 5);
+    let rows = followed.learned.unfinished.as_ref().unwrap().rows();
+    let (standing, _) = Standing::after(None, &stopped(rows));
+    // What some ninety rows take when they are packed, once.
+    let room = Arc::new(tokio::sync::Semaphore::new(1));
+    let walks = followed.learned.unfinished.take().unwrap();
+    let kept = walks.keep(&room, standing).unwrap();
+    assert_eq!(kept.standing, Some(standing));
+    assert_eq!(room.available_permits(), 0);
     followed.round(Extent::Full);
     let other = followed.learned.unfinished.take().unwrap();
-    assert!(other.keep(&room, now).is_none(), "the next begins anew");
+    assert!(
+        other.keep(&room, standing).is_none(),
+        "the next begins anew"
+    );
     drop(kept);
-    assert_eq!(room.available_permits(), 5);
+    assert_eq!(room.available_permits(), 1);
 }
 
 #[test]

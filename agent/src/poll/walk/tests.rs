@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::plan::oid::{child, parse};
+use crate::poll::room::Room;
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ fn limits() -> Limits {
         deadline: Duration::from_secs(1),
         packets_per_second: 0,
         max_requests: 10_000,
+        resume: Duration::from_secs(3_600),
     }
 }
 
@@ -104,13 +106,10 @@ fn walk(
     mut answer: impl FnMut(Pdu, &[Bytes]) -> Answered,
 ) -> (Vec<(Outcome, usize)>, usize) {
     let questions: Vec<&[Bytes]> = questions.iter().map(Vec::as_slice).collect();
-    let mut walk = Walk::new(
-        &questions,
-        limits,
-        Manner::new(limits),
-        limits.max_evidence_bytes,
-        &Split::default(),
-    );
+    let mut room = Room::alone();
+    let mut budget = Budget::new(limits, &mut room);
+    let manner = Manner::new(limits);
+    let mut walk = Walk::new(&questions, limits, manner, &mut budget, &Split::default());
     let mut requests = 0;
     while let Some((pdu, names)) = walk.next_request() {
         requests += 1;
@@ -143,7 +142,9 @@ fn cut_walk(tree: &[Varbind], split: &Split, fits: usize) -> (Vec<Vec<Varbind>>,
     let (questions, limits) = (both(), limits());
     let questions: Vec<&[Bytes]> = questions.iter().map(Vec::as_slice).collect();
     let manner = Manner::new(&limits);
-    let mut walk = Walk::new(&questions, &limits, manner, limits.max_evidence_bytes, split);
+    let mut room = Room::alone();
+    let mut budget = Budget::new(&limits, &mut room);
+    let mut walk = Walk::new(&questions, &limits, manner, &mut budget, split);
     let mut requests = 0;
     while let Some((pdu, names)) = walk.next_request() {
         requests += 1;
