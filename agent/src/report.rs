@@ -8,9 +8,9 @@
 use crate::poll::Round;
 use crate::redact::redact;
 use crate::target::Target;
-use prost::length_delimiter_len;
 use prost::Message as _;
 use prost::bytes::Bytes;
+use prost::length_delimiter_len;
 use proto::v1::{self, Completeness, Evidence, Outcome};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -182,4 +182,180 @@ fn cut_largest(evidence: &mut Evidence) -> bool {
     largest.varbinds.truncate(largest.varbinds.len() * 3 / 4);
     largest.outcome = Outcome::Truncated as i32;
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Plan, Profile, Question, oid};
+    use crate::poll::Room;
+    use crate::poll::room::Budget;
+    use proto::v1::{Observation, Varbind};
+    use sha2::{Digest as _, Sha256};
+
+    /// entPhysicalTable as chassis fill it, column by column: text, identifiers, small numbers,
+    /// and serial numbers that nobody can guess.
+    fn chassis(rows: u32) -> Observation {
+        let plan = Plan::of(Profile::Full);
+        let Some(Question::Walk(columns)) = plan.questions.get(1) else {
+            panic!("the second question is about parts")
+        };
+        let value = |column: usize, row: u32| -> (u32, Vec<u8>) {
+            let serial = || {
+                format!("{:X?}", &Sha256::digest(row.to_be_bytes())[..5]).replace(['[', ']', ',', ' '], "")
+            };
+            let text = match column {
+                0 => format!(
+                    "Transceiver module for port {}/{}/{}",
+                    row / 960,
+                    row / 48 % 20,
+                    row % 48
+                ),
+                1 => {
+                    return (
+                        6,
+                        oid::parse(&format!("1.3.6.1.4.1.99999.12.3.1.9.{}", row % 300))
+                            .unwrap()
+                            .to_vec(),
+                    );
+                }
+                2 | 4 => return (2, (row / 3).to_be_bytes()[1..].to_vec()),
+                3 => return (2, vec![(row % 10) as u8]),
+                5 => format!("Port {}/{}/{}", row / 960, row / 48 % 20, row % 48),
+                6 => format!("V0{}", row % 7),
+                8 => "16.12(3r)".to_owned(),
+                9 => format!("ABC{}", serial()),
+                10 => "A maker of modules".to_owned(),
+                11 => format!("SFP-10G-{}", row % 120),
+                14 => return (2, vec![1 + (row % 2) as u8]),
+                15 => return (4, vec![0x07, 0xe4, (row % 12) as u8, 1, 0, 0, 0, 0]),
+                _ => String::new(),
+            };
+            (4, text.into_bytes())
+        };
+        let all = columns.iter().enumerate().flat_map(|(at, column)| {
+            (1..=rows).map(move |row| {
+                let (tag, value) = value(at, row);
+                Varbind {
+                    oid: oid::child(column, 1_000_000 + row),
+                    tag,
+                    value: value.into(),
+                }
+            })
+        });
+        Observation {
+            kind: 2,
+            oids: columns.clone(),
+            outcome: Outcome::Complete as i32,
+            varbinds: all.collect(),
+        }
+    }
+
+    #[test]
+    fn a_chassis_of_100_000_parts_fits_into_one_report() {
+        let mut evidence = Evidence {
+            observations: vec![chassis(100_000)],
+        };
+        let limits = crate::config::PollConfig::default().limits();
+        assert!(limits.max_rows >= 100_000);
+        let mut room = Room::alone();
+        let mut budget = Budget::new(&limits, &mut room);
+        assert!(
+            evidence.observations[0]
+                .varbinds
+                .iter()
+                .all(|row| budget.take(row)),
+            "it is not cut"
+        );
+        let (encoded, packed) = fitted(&mut evidence, PLAIN);
+        let packed = packed.expect("too large to travel as it is");
+        println!(
+            "{} bindings: {} bytes, packed {}",
+            evidence.observations[0].varbinds.len(),
+            encoded.len(),
+            packed.len()
+        );
+        assert_eq!(evidence.observations[0].outcome(), Outcome::Complete);
+        // With room for tables of interfaces and neighbours, and for longer texts.
+        assert!(
+            encoded.len() < proto::MAX_EVIDENCE_BYTES * 9 / 10,
+            "{}",
+            encoded.len()
+        );
+        assert!(packed.len() < PLAIN * 9 / 10, "{}", packed.len());
+        assert!(proto::packed::items(&encoded).unwrap() < proto::MAX_EVIDENCE_ITEMS * 2 / 3);
+        assert_eq!(
+            proto::packed::unpack(&packed, proto::MAX_EVIDENCE_BYTES).unwrap(),
+            encoded
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_even_packed_is_cut_and_says_so() {
+        let random = |row: u32| Varbind {
+            oid: oid::child(&oid::parse("1.3.6.1.9.1").unwrap(), row),
+            tag: 4,
+            value: Sha256::digest(row.to_be_bytes()).to_vec().into(),
+        };
+        let of = |rows: u32| Observation {
+            outcome: Outcome::Complete as i32,
+            varbinds: (0..rows).map(random).collect(),
+            ..Observation::default()
+        };
+        for (rows, cut) in [(10, false), (5_000, true)] {
+            let mut evidence = Evidence {
+                observations: vec![of(10), of(rows)],
+            };
+            let (encoded, packed) = fitted(&mut evidence, 50_000);
+            assert_eq!(packed.is_some(), cut);
+            assert!(packed.is_none_or(|packed| packed.len() <= 50_000));
+            assert_eq!(Evidence::decode(encoded).unwrap(), evidence);
+            let [small, large] = &evidence.observations[..] else {
+                panic!("two")
+            };
+            assert_eq!((small.varbinds.len(), small.outcome()), (10, Outcome::Complete));
+            assert_eq!(
+                large.outcome(),
+                if cut {
+                    Outcome::Truncated
+                } else {
+                    Outcome::Complete
+                }
+            );
+            assert!(!cut || (large.varbinds.len() > 500 && large.varbinds.len() < 5_000));
+        }
+    }
+
+    #[test]
+    fn only_what_is_too_large_travels_packed() {
+        let round = |rows| Round {
+            started: UNIX_EPOCH,
+            took: std::time::Duration::ZERO,
+            observations: vec![chassis(rows)],
+            readings: Vec::new(),
+            cost: v1::Cost::default(),
+            answered: true,
+            undecodable: 0,
+            engine_shared: false,
+            glance: None,
+            resumed: false,
+            refreshed: false,
+        };
+        for (rows, large) in [(10, false), (30_000, true)] {
+            let mut report = Report::new("192.0.2.1".parse().unwrap(), round(rows), &[]);
+            report.lighten();
+            let sent = v1::Report::decode(report.encode(true).as_slice()).unwrap();
+            assert_eq!(
+                (sent.evidence.is_none(), sent.evidence_zstd.is_some()),
+                (large, large)
+            );
+            let clear = match &sent.evidence_zstd {
+                Some(packed) => proto::packed::unpack(packed, proto::MAX_EVIDENCE_BYTES).unwrap(),
+                None => sent.evidence.unwrap().to_vec(),
+            };
+            assert_eq!(proto::digest::of_evidence(&clear), report.digest);
+            let digest = v1::Report::decode(report.encode(false).as_slice()).unwrap();
+            assert!(digest.evidence.is_none() && digest.evidence_zstd.is_none());
+        }
+    }
 }

@@ -6,6 +6,7 @@
 
 mod poll {
     mod engines;
+    mod large;
     mod notified;
     mod peer;
     mod refusals;
@@ -223,7 +224,11 @@ impl Agent {
                 plan,
                 limits,
                 learned,
-                (extent, std::time::SystemTime::now(), &mut agent::poll::Room::alone()),
+                (
+                    extent,
+                    std::time::SystemTime::now(),
+                    &mut agent::poll::Room::alone(),
+                ),
             )
             .await
         })

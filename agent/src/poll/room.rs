@@ -170,7 +170,11 @@ mod tests {
         let (mut one, mut other) = (Room::of(Arc::clone(&shared)), Room::of(Arc::clone(&shared)));
         let (first, second) = (fill(&mut one), fill(&mut other));
         assert_eq!(first, ((4 + 3) << 20) / (100_000 + 72 + 20));
-        assert_eq!(second, (4 << 20) / (100_000 + 72 + 20), "its own share and no more");
+        assert_eq!(
+            second,
+            (4 << 20) / (100_000 + 72 + 20),
+            "its own share and no more"
+        );
         assert_eq!(shared.available_permits(), 0);
         drop(one);
         assert_eq!(shared.available_permits(), 3 * 1024);

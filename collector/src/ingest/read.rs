@@ -184,10 +184,12 @@ fn evidence(report: &v1::Report, alone: bool) -> Result<Option<Bytes>, Unreadabl
         return Err(Unreadable::Packed);
     }
     let unpacked = proto::packed::unpack(packed, proto::MAX_EVIDENCE_BYTES);
-    unpacked.map(|clear| Some(clear.into())).map_err(|error| match error {
-        UnpackError::TooLarge => Unreadable::EvidenceTooLarge,
-        UnpackError::Damaged | UnpackError::Trailing => Unreadable::Encoding("packed evidence"),
-    })
+    unpacked
+        .map(|clear| Some(clear.into()))
+        .map_err(|error| match error {
+            UnpackError::TooLarge => Unreadable::EvidenceTooLarge,
+            UnpackError::Damaged | UnpackError::Trailing => Unreadable::Encoding("packed evidence"),
+        })
 }
 
 /// Whether evidence can be used, without holding more of it than it must: what is small on the

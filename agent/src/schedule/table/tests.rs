@@ -5,7 +5,9 @@ use crate::config::PollConfig;
 use crate::credential::Credential;
 use crate::poll::Unfinished;
 use crate::poll::refresh::Glance;
+use crate::poll::unfinished::{Standing, Stopped};
 use crate::window::{Window, Windows};
+use tokio::sync::Semaphore;
 
 #[test]
 fn slots_are_spread_and_kept() {
@@ -263,6 +265,61 @@ fn an_unfinished_walk_is_held_once() {
     story.table.ended(target, Some(learned), now, Duration::ZERO);
     let walks = story.start(20).learned.unfinished.unwrap();
     assert_eq!(Arc::strong_count(&walks), 1);
+}
+
+/// What a round taught that left a walk behind, and brought so many rows beyond those of before.
+fn stopped(story: &Story, brought: usize) -> Learned {
+    let mut learned = refused(0);
+    let glance = Glance::new(&[], &[], story.start);
+    let walks = Arc::new(Unfinished::new(1, glance, Vec::new(), story.start));
+    let stopped = Stopped {
+        started: std::time::UNIX_EPOCH,
+        took: Duration::from_secs(60),
+        now: story.start,
+        rows: brought,
+        cost: proto::v1::Cost::default(),
+    };
+    let (standing, _) = Standing::after(None, &stopped);
+    learned.unfinished = walks.keep(&Arc::new(Semaphore::new(1)), standing);
+    learned
+}
+
+#[test]
+fn a_walk_that_did_not_end_goes_on_soon_and_a_few_at_a_time() {
+    let mut story = Story::new();
+    let names: Vec<String> = (1..=6).map(|host| format!("192.0.2.{host}:161")).collect();
+    let targets: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 0)).collect();
+    story.follow(0, 100_000, &targets);
+    assert_eq!(story.begun(0).len(), 6);
+    let end = |story: &mut Story, second: u64, name: &str, learned: Learned, pause: u64| {
+        let elapsed = Duration::from_secs(second);
+        let now = (story.start + elapsed, START + elapsed);
+        let pause = Duration::from_secs(pause);
+        let target = name.parse().unwrap();
+        story.table.ended(target, Some(learned), now, pause);
+    };
+    // It rests for as long as it was asked; one that brought nothing waits for its turn.
+    for name in &names[..3] {
+        let learned = stopped(&story, 5);
+        end(&mut story, 10, name, learned, 0);
+    }
+    let (nothing, paused) = (stopped(&story, 0), stopped(&story, 5));
+    end(&mut story, 10, &names[3], nothing, 0);
+    end(&mut story, 10, &names[4], paused, 900);
+    end(&mut story, 10, &names[5], refused(0), 0);
+    assert_eq!(story.next(), 70);
+    // Of eight rounds at once two may go on with a walk.
+    let first = story.begun(75);
+    assert_eq!(first.len(), 2, "{first:?}");
+    end(&mut story, 76, &first[0], refused(0), 0);
+    let third = story.begun(78);
+    assert!(third.len() == 1 && !first.contains(&third[0]), "{third:?}");
+    end(&mut story, 79, &first[1], refused(0), 0);
+    assert_eq!(story.begun(80), [] as [&str; 0]);
+    assert_eq!(story.begun(910), [names[4].as_str()], "after its pause");
+    // Every second round of a target ends like any other.
+    story.follow(911, 100_000, &targets[5..]);
+    assert_eq!(story.begun(100_100), [names[5].as_str()]);
 }
 
 #[test]
