@@ -5,10 +5,10 @@
 
 use agent::plan::oid;
 use agent::poll::room::Budget;
-use agent::poll::{Limits, Room};
 use agent::poll::socket::ExchangeError;
 use agent::poll::walk::{Manner, Split, Walk};
 use agent::poll::wire::{Pdu, Response};
+use agent::poll::{Limits, Room};
 use agent_fuzz::Input;
 use agent_fuzz::message::name;
 use libfuzzer_sys::fuzz_target;
