@@ -133,7 +133,7 @@ pub struct PollConfig {
     /// Bindings wanted in one answer to GETBULK at most, all columns together.
     #[serde(deserialize_with = "between::<1, 2_000, _>")]
     pub max_repetitions: u64,
-    /// Rows kept of one run of columns.
+    /// Rows kept of one table: of each of its columns the first so many.
     #[serde(deserialize_with = "between::<1, 1_000_000, _>")]
     pub max_rows: u64,
     /// Bytes kept of one value.
@@ -148,10 +148,17 @@ pub struct PollConfig {
     /// Bytes of evidence kept of one round.
     #[serde(deserialize_with = "between::<1_024, { MAX_EVIDENCE_BYTES }, _>")]
     pub max_evidence_bytes: u64,
+    /// Seconds after the beginning of a walk in which it is gone on with if it did not end;
+    /// 0: it begins anew.
+    #[serde(deserialize_with = "between::<0, 604_800, _>")]
+    pub resume_seconds: u64,
+    /// Mebibytes of memory for the rows of large walks under way, all together.
+    #[serde(deserialize_with = "between::<1, 65_536, _>")]
+    pub walk_memory_mebibytes: u64,
 }
 
-/// What leaves room for the rest of a report.
-const MAX_EVIDENCE_BYTES: u64 = proto::MAX_REPORT_BYTES as u64 - 65_536;
+/// What leaves room for what is not rows.
+const MAX_EVIDENCE_BYTES: u64 = (proto::MAX_EVIDENCE_BYTES - crate::report::MARGIN) as u64;
 
 impl Default for PollConfig {
     fn default() -> Self {
@@ -170,7 +177,9 @@ impl Default for PollConfig {
             max_value_bytes: 8192,
             refusal_pause_seconds: 900,
             distrust: Vec::new(),
-            max_evidence_bytes: 4_194_304,
+            max_evidence_bytes: MAX_EVIDENCE_BYTES,
+            resume_seconds: 86_400,
+            walk_memory_mebibytes: 512,
         }
     }
 }
@@ -187,6 +196,7 @@ impl PollConfig {
             deadline: Duration::from_secs(self.element_deadline_seconds),
             packets_per_second: narrow(self.element_packets_per_second),
             max_requests: narrow(self.element_max_packets),
+            resume: Duration::from_secs(self.resume_seconds),
         }
     }
 

@@ -15,7 +15,8 @@ use crate::config::{Assignment, narrow};
 use crate::neighbour;
 use crate::plan::{Plan, Profile, oid};
 use crate::poll::socket::{Patience, Sockets};
-use crate::poll::{self, Extent, Learned, Limits};
+use crate::poll::unfinished::{Standing, Stopped, sum};
+use crate::poll::{self, Extent, Learned, Limits, Room, Round};
 use crate::report::Report;
 use crate::target::Target;
 use crate::uplink::sameness::Sameness;
@@ -59,6 +60,8 @@ pub struct Rounds {
     pub shared: Collector,
     /// Within this one target is walked early once at most.
     pub early_pause: Duration,
+    /// Kibibytes that the rows of large walks under way may take in memory, all together.
+    pub walking: Arc<Semaphore>,
     /// Kibibytes that walks which go on in a later round may take in memory, all together.
     pub unfinished: Arc<Semaphore>,
     /// What must not leave the site.
@@ -82,7 +85,8 @@ pub struct Collector {
 const SYS_OBJECT_ID: &str = "1.3.6.1.2.1.1.2.0";
 
 impl Rounds {
-    async fn round(self: Arc<Self>, plan: Arc<Plan>, turn: Started) -> (Report, Learned) {
+    /// One round; without a report where a walk goes on that was told of a moment ago.
+    async fn round(self: Arc<Self>, plan: Arc<Plan>, turn: Started) -> (Option<Report>, Learned) {
         let Started {
             assignment,
             mut learned,
@@ -103,34 +107,74 @@ impl Rounds {
         } else {
             Extent::Full
         };
-        let earlier = learned.unfinished.as_ref().and_then(|walks| walks.since);
+        let earlier = learned.unfinished.as_ref().and_then(|walks| walks.standing);
         let deadline = begun + limits.deadline;
         let conversation = self
             .sockets
             .converse(target, &assignment.credential, self.patience, deadline);
         let started = (self.clock)();
-        let mut round = poll::round(conversation, &plan, &limits, &mut learned, (extent, started)).await;
-        round.started = earlier.filter(|_| round.resumed).unwrap_or(started);
-        if round.resumed {
-            let since = (self.clock)().duration_since(round.started);
-            round.took = since.unwrap_or_default().max(round.took);
+        let mut room = Room::of(Arc::clone(&self.walking));
+        let mut round = poll::round(
+            conversation,
+            &plan,
+            &limits,
+            &mut learned,
+            (extent, started, &mut room),
+        )
+        .await;
+        count_cost(&round);
+        let tell = self.keep_unfinished(&mut learned, earlier, &round);
+        if let Some(earlier) = earlier {
+            round.cost = sum(earlier.untold, round.cost);
+            if round.resumed {
+                round.started = earlier.since;
+                let since = (self.clock)().duration_since(round.started);
+                round.took = since.unwrap_or_default().max(round.took);
+            }
         }
-        learned.unfinished = learned
-            .unfinished
-            .take()
-            .and_then(|walks| walks.keep(&self.unfinished, round.started));
+        if !tell {
+            metrics::counter!("marque_agent_round_total", "completeness" => "partial", "extent" => "untold")
+                .increment(1);
+            return (None, learned);
+        }
         let age = match learned.memory.is_new() {
             // So that those that begin together are not walked together ever after.
             true => self.full_round.mul_f64(part_of(target)),
             false => self.full_round,
         };
         let about = (target, asked, begun + age);
-        let report = learned.memory.conclude(about, round, &self.redacted);
+        let mut report = learned.memory.conclude(about, round, &self.redacted);
         if self.is_distrusted(&report) {
             learned.memory.distrust();
         }
         self.pass_on(target, &report, &plan);
-        (report, learned)
+        report.lighten();
+        (Some(report), learned)
+    }
+
+    /// Keeps what was walked of tables that did not end, if it may wait; says whether the round
+    /// is to be told of.
+    fn keep_unfinished(&self, learned: &mut Learned, earlier: Option<Standing>, round: &Round) -> bool {
+        let Some(walks) = learned.unfinished.take() else {
+            return true;
+        };
+        let stopped = Stopped {
+            started: round.started,
+            took: round.took,
+            now: Instant::now(),
+            rows: walks.rows(),
+            cost: round.cost,
+        };
+        let (standing, tell) = match earlier {
+            // What waits goes on waiting.
+            Some(earlier) if !round.answered => (earlier.unheard(), true),
+            earlier => Standing::after(earlier.filter(|_| round.resumed), &stopped),
+        };
+        let lasts = !walks.is_older_than(self.limits.resume);
+        learned.unfinished = Some(walks)
+            .filter(|_| lasts)
+            .and_then(|walks| walks.keep(&self.unfinished, standing));
+        tell || learned.unfinished.is_none()
     }
 
     /// Tells discovery whom an element names. What a context other than the default one names lives in a network of
@@ -226,7 +270,7 @@ impl Schedule {
     #[must_use]
     pub fn new(rounds: Arc<Rounds>, mut work: watch::Receiver<Arc<Work>>, in_flight: u64) -> Self {
         let mut schedule = Self {
-            table: Table::new(Learned::nothing(&rounds.limits)),
+            table: Table::new(Learned::nothing(&rounds.limits), narrow(in_flight)),
             seen: (Instant::now(), since_1970(rounds.clock)),
             rounds,
             in_flight: narrow(in_flight),
@@ -324,9 +368,11 @@ impl Schedule {
         let reports = reports.clone();
         let task = running.spawn(async move {
             let (report, learned) = round.await;
-            count(&report);
-            // Closed only when the program ends.
-            let _ = reports.send(report).await;
+            if let Some(report) = report {
+                count(&report);
+                // Closed only when the program ends.
+                let _ = reports.send(report).await;
+            }
             learned
         });
         whose.insert(task.id(), target);
@@ -354,6 +400,15 @@ impl Schedule {
     }
 }
 
+/// What a round cost, told of or not.
+fn count_cost(round: &Round) {
+    metrics::counter!("marque_agent_request_total").increment(u64::from(round.cost.requests));
+    metrics::counter!("marque_agent_retry_total").increment(u64::from(round.cost.retries));
+    metrics::counter!("marque_agent_varbind_total").increment(u64::from(round.cost.varbinds));
+    metrics::counter!("marque_agent_undecodable_total").increment(u64::from(round.undecodable));
+    metrics::counter!("marque_agent_engine_shared_total").increment(u64::from(round.engine_shared));
+}
+
 fn count(report: &Report) {
     let completeness = match report.completeness {
         proto::v1::Completeness::Complete => "complete",
@@ -363,11 +418,6 @@ fn count(report: &Report) {
     let extent = if report.refreshed { "refresh" } else { "full" };
     metrics::counter!("marque_agent_round_total", "completeness" => completeness, "extent" => extent)
         .increment(1);
-    metrics::counter!("marque_agent_request_total").increment(u64::from(report.cost.requests));
-    metrics::counter!("marque_agent_retry_total").increment(u64::from(report.cost.retries));
-    metrics::counter!("marque_agent_varbind_total").increment(u64::from(report.cost.varbinds));
-    metrics::counter!("marque_agent_undecodable_total").increment(u64::from(report.undecodable));
-    metrics::counter!("marque_agent_engine_shared_total").increment(u64::from(report.engine_shared));
     tracing::debug!(
         target.address = %report.target,
         completeness,
@@ -404,6 +454,7 @@ mod tests {
             distrusted: Vec::new(),
             shared: Collector::default(),
             early_pause: Duration::ZERO,
+            walking: Arc::new(Semaphore::new(0)),
             unfinished: Arc::new(Semaphore::new(0)),
             redacted: Vec::new(),
             named: None,

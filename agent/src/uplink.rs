@@ -11,6 +11,7 @@ mod plans;
 pub use plans::Plans;
 
 use crate::keep::{Shared, UnderWay};
+use crate::report::MARGIN;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use line::{Line, Turn};
 use prost::Message as _;
@@ -53,8 +54,6 @@ const READ_BYTES: usize = 4 << 20;
 const MAX_WINDOW: u64 = 65_536;
 /// Messages between this task and the connection.
 const SEND_QUEUE: usize = 16;
-/// Room for the rest of a report beside its evidence.
-const REPORT_MARGIN: usize = 65_536;
 
 /// How often the collector is told how the spool stands, when it moves and when it does not.
 const STATUS_PAUSE: Duration = Duration::from_secs(20);
@@ -377,9 +376,14 @@ impl Uplink {
                 "collector lacks reports that were acknowledged before"
             );
         }
-        let limit = usize::try_from(welcome.max_report_bytes).unwrap_or(usize::MAX);
+        // Who unpacks evidence says how much may come out; to others it travels as it is.
+        let limit = match welcome.max_evidence_bytes {
+            0 => welcome.max_report_bytes,
+            unpacked => unpacked,
+        };
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         self.collector_limit
-            .store(limit.saturating_sub(REPORT_MARGIN).max(1024), Ordering::Relaxed);
+            .store(limit.saturating_sub(MARGIN).max(1024), Ordering::Relaxed);
         self.shared
             .capability
             .store(welcome.capability, Ordering::Relaxed);
@@ -497,6 +501,9 @@ fn message(items: Vec<Item>, capability: u32) -> Result<Option<report_request::M
             {
                 return Err(SessionError::TooOld("a refreshed element"));
             }
+            Item::Record(record) if capability < proto::PACK_CAPABILITY && is_packed(&record.payload) => {
+                return Err(SessionError::TooOld("evidence of this size"));
+            }
             Item::Record(record) => reports.push(SequencedReport {
                 sequence: record.sequence,
                 report: record.payload,
@@ -514,6 +521,11 @@ fn message(items: Vec<Item>, capability: u32) -> Result<Option<report_request::M
 /// Whether a spooled report is of a round in which nothing was walked.
 fn is_refreshed(payload: &Bytes) -> bool {
     Report::decode(payload.clone()).is_ok_and(|report| report.refreshed)
+}
+
+/// Whether a spooled report has packed evidence.
+fn is_packed(payload: &Bytes) -> bool {
+    Report::decode(payload.clone()).is_ok_and(|report| report.evidence_zstd.is_some())
 }
 
 /// A gap as the collector is told of it.

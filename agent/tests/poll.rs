@@ -6,6 +6,7 @@
 
 mod poll {
     mod engines;
+    mod large;
     mod notified;
     mod peer;
     mod refusals;
@@ -153,6 +154,7 @@ fn limits(deadline: Duration) -> Limits {
         deadline,
         packets_per_second: 0,
         max_requests: 10_000,
+        resume: Duration::from_secs(3_600),
     }
 }
 
@@ -222,7 +224,11 @@ impl Agent {
                 plan,
                 limits,
                 learned,
-                (extent, std::time::SystemTime::now()),
+                (
+                    extent,
+                    std::time::SystemTime::now(),
+                    &mut agent::poll::Room::alone(),
+                ),
             )
             .await
         })

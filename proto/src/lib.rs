@@ -17,6 +17,7 @@ pub mod v1 {
 }
 
 pub mod digest;
+pub mod packed;
 pub mod token;
 pub mod secret_file;
 pub mod plan;
@@ -35,7 +36,8 @@ pub const DESCRIPTORS: &[u8] = include_bytes!("generated/marque.v1.bin");
 /// 4: reports of rounds in which nothing was walked; what became of the addresses in the
 /// ranges of a plan.
 /// 5: ranges of which only those are asked whom neighbours name.
-pub const CAPABILITY: u32 = 5;
+/// 6: large evidence packed.
+pub const CAPABILITY: u32 = 6;
 
 /// The first capability that knows gaps, batches and how the spool stands.
 pub const GAP_CAPABILITY: u32 = 2;
@@ -56,11 +58,21 @@ pub const FOLLOW_CAPABILITY: u32 = 5;
 /// The first capability that knows coverage.
 pub const COVERAGE_CAPABILITY: u32 = 4;
 
+/// The first capability that unpacks evidence.
+pub const PACK_CAPABILITY: u32 = 6;
+
 /// No sequence goes beyond: far more than any agent reaches, and sums of it still count.
 pub const MAX_SEQUENCE: u64 = 1 << 48;
 
 /// Largest encoded `Report` either end accepts, in bytes.
 pub const MAX_REPORT_BYTES: usize = 8 << 20;
+
+/// Largest encoded `Evidence` either end accepts, in bytes, unpacked.
+pub const MAX_EVIDENCE_BYTES: usize = 64 << 20;
+
+/// Observations, roots and bindings that an `Evidence` may have, all together: small on the
+/// wire, each takes some 80 bytes once it is decoded.
+pub const MAX_EVIDENCE_ITEMS: usize = 3 << 20;
 
 /// Largest gRPC message either end accepts: a report and its envelope.
 pub const MAX_MESSAGE_BYTES: usize = MAX_REPORT_BYTES + 1024;

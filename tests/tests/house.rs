@@ -29,6 +29,7 @@ mod house {
     pub mod chaos;
     pub mod hostile;
     pub mod hostile_agent;
+    pub mod large;
     pub mod bench;
     pub mod page;
     pub mod pages;

@@ -62,6 +62,7 @@ static LIMITS: Limits = Limits {
     deadline: Duration::from_secs(20),
     packets_per_second: 0,
     max_requests: 60,
+    resume: Duration::from_secs(3_600),
 };
 
 /// A full plan with few columns, and one that waits for an arc.
@@ -156,7 +157,7 @@ async fn rounds(voice: &Voice, mut input: Input<'_>) -> Vec<Round> {
             &PLAN,
             &LIMITS,
             &mut learned,
-            (extent, SystemTime::now()),
+            (extent, SystemTime::now(), &mut agent::poll::Room::alone()),
         );
         // Of a user's answers it cannot be told here.
         let mut denies = voice.version.is_none();

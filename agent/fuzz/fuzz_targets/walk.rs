@@ -4,10 +4,11 @@
 #![no_main]
 
 use agent::plan::oid;
-use agent::poll::Limits;
+use agent::poll::room::Budget;
 use agent::poll::socket::ExchangeError;
 use agent::poll::walk::{Manner, Split, Walk};
 use agent::poll::wire::{Pdu, Response};
+use agent::poll::{Limits, Room};
 use agent_fuzz::Input;
 use agent_fuzz::message::name;
 use libfuzzer_sys::fuzz_target;
@@ -22,6 +23,7 @@ const ROOTS: [&[&str]; 3] = [
     &["1.3.6.1.9.3"],
 ];
 const SPANS: usize = 4;
+const COLUMNS: usize = 7;
 const ROWS: usize = 30;
 /// Requests that move no cursor and end no span, of one span: bulk and company halved down
 /// to one, silence, and both again after a span that had to be left.
@@ -47,6 +49,7 @@ fuzz_target!(|data: &[u8]| {
         deadline: Duration::from_secs(1),
         packets_per_second: 0,
         max_requests: 10_000,
+        resume: Duration::from_secs(3_600),
     };
     let mut manner = Manner::new(&limits);
     if first & 1 == 1 {
@@ -58,23 +61,21 @@ fuzz_target!(|data: &[u8]| {
         .collect();
     let questions: Vec<&[Bytes]> = questions.iter().map(Vec::as_slice).collect();
     let whole = Split::default();
-    let mut walk = Walk::new(&questions, &limits, manner, limits.max_evidence_bytes, &whole);
+    let (mut room, mut again) = (Room::alone(), Room::alone());
+    let mut budget = Budget::new(&limits, &mut room);
+    let mut walk = Walk::new(&questions, &limits, manner, &mut budget, &whole);
     // What is answered begins again when it is at its end.
     let begin = input;
     let (mut requests, mut stop) = (0, usize::from(first >> 1));
     while let Some((pdu, names)) = walk.next_request() {
         requests += 1;
-        assert!(requests <= SPANS * (ROWS + FUTILE), "it does not end");
+        assert!(requests <= COLUMNS * (ROWS + 1) + SPANS * FUTILE, "it does not end");
         if requests == stop {
             // The next round goes on where this one stopped.
             let parts = walk.parts();
-            walk = Walk::new(
-                &questions,
-                &limits,
-                walk.manner.relaxed(&limits),
-                limits.max_evidence_bytes,
-                &whole,
-            );
+            let manner = walk.manner.relaxed(&limits);
+            budget = Budget::new(&limits, &mut again);
+            walk = Walk::new(&questions, &limits, manner, &mut budget, &whole);
             walk.resume(&parts);
             (requests, stop) = (0, 0);
             continue;
@@ -99,7 +100,7 @@ fuzz_target!(|data: &[u8]| {
         for pair in answer.varbinds.windows(2) {
             assert!(oid::compare(&pair[0].oid, &pair[1].oid).is_lt());
         }
-        assert!(answer.varbinds.len() <= 2 * ROWS);
+        assert!(answer.varbinds.len() <= 3 * ROWS);
         for varbind in &answer.varbinds {
             assert!(varbind.value.len() <= limits.max_value_bytes);
             octets += varbind.oid.len() + varbind.value.len();

@@ -5,7 +5,7 @@ use crate::config::{PollConfig, RedactConfig};
 use crate::credential::Credential;
 use crate::plan::{Plan, Profile};
 use crate::poll::socket::{Patience, Sockets};
-use crate::poll::{self, Extent, Learned, Limits, Round};
+use crate::poll::{self, Extent, Learned, Limits, Room, Round};
 use crate::target::{self, Target};
 use prost::bytes::Bytes;
 use std::collections::HashSet;
@@ -168,7 +168,7 @@ impl Rounds {
             &self.plan,
             &self.limits,
             learned,
-            (extent, (self.clock)()),
+            (extent, (self.clock)(), &mut Room::alone()),
         )
         .await
     }

@@ -51,6 +51,11 @@ const NAMED: usize = 256;
 /// Memory for walks that go on in a later round; full: further ones begin anew.
 const UNFINISHED_KIBIBYTES: usize = 64 << 10;
 
+/// In kibibytes.
+fn mebibytes(count: u64) -> usize {
+    usize::try_from(count << 10).unwrap_or(usize::MAX)
+}
+
 /// How often a spool that has no room to be opened is tried.
 const LOOK_FOR_ROOM: Duration = Duration::from_secs(1);
 
@@ -205,6 +210,7 @@ async fn run_tasks(
             same: Arc::clone(&shared.same),
             capability: Arc::clone(&shared.capability),
         },
+        walking: Arc::new(Semaphore::new(mebibytes(poll.walk_memory_mebibytes))),
         unfinished: Arc::new(Semaphore::new(UNFINISHED_KIBIBYTES)),
         redacted: loaded.config.redact.octets(),
         named: loaded.collector_plan.is_some().then_some(naming),

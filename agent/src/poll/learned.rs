@@ -1,16 +1,15 @@
 //! What a round taught about an element, to begin the next one with.
 //!
-//! Invariants: rows of an earlier round are gone on with only where the element shows
-//! that nothing moved since; what they take in memory is bounded, all elements together.
+//! Invariant: whoever refused its user is left alone ever longer, up to a day.
 
 use super::Limits;
 use super::pace::RoundTrip;
-use super::refresh::{Glance, Memory};
+use super::refresh::Memory;
+use super::unfinished::Unfinished;
 use super::usm::Known;
-use super::walk::{Manner, Part, Split};
+use super::walk::{Manner, Split};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::time::Duration;
 
 /// What a round taught about an element, to begin the next one with.
 #[derive(Debug, Clone)]
@@ -53,64 +52,18 @@ impl Learned {
         }
     }
 
+    /// How long until the element goes on with a walk that did not end, if that comes before its
+    /// regular turn.
+    #[must_use]
+    pub fn goes_on_in(&self) -> Option<Duration> {
+        self.unfinished.as_ref()?.standing?.soon
+    }
+
     /// How long to leave the element alone so that its user is not shut out: nothing,
     /// or `first` after one refusal and twice as long after each further one, up to a day.
     #[must_use]
     pub fn pause(&self, first: Duration) -> Duration {
         pause_after(self.refused, first)
-    }
-}
-
-/// Walks of one element that were stopped, to go on with in the next round.
-#[derive(Debug)]
-pub struct Unfinished {
-    /// When the first of them began; set by [`Self::keep`].
-    pub since: Option<SystemTime>,
-    asked: u64,
-    /// What the element showed of itself then.
-    glance: Glance,
-    pub(super) parts: Vec<Part>,
-    /// Its share of the memory for such walks.
-    room: Option<OwnedSemaphorePermit>,
-}
-
-impl Unfinished {
-    /// These parts, of an element that showed this of itself.
-    #[must_use]
-    pub fn new(asked: u64, glance: Glance, parts: Vec<Part>) -> Self {
-        Self {
-            since: None,
-            asked,
-            glance,
-            parts,
-            room: None,
-        }
-    }
-
-    /// Keeps them if there is room, in kibibytes, and nothing otherwise: the next round
-    /// begins anew then.
-    #[must_use]
-    pub fn keep(self: Arc<Self>, room: &Arc<Semaphore>, since: SystemTime) -> Option<Arc<Self>> {
-        let mut walks = self;
-        if walks.room.is_some() {
-            return Some(walks);
-        }
-        let bytes: usize = walks.parts.iter().map(Part::bytes).sum();
-        let kibibytes = u32::try_from(bytes.div_ceil(1024)).ok()?;
-        let permit = Arc::clone(room).try_acquire_many_owned(kibibytes).ok();
-        if permit.is_none() {
-            metrics::counter!("marque_agent_unfinished_dropped_total").increment(1);
-        }
-        // Just made, so nobody else has it.
-        let own = Arc::get_mut(&mut walks)?;
-        (own.room, own.since) = (Some(permit?), Some(since));
-        Some(walks)
-    }
-
-    /// Whether rows of then and of now belong together: the same questions, and an element
-    /// that neither restarted nor told of a change since.
-    pub(super) fn goes_on(&self, asked: u64, glance: Option<&Glance>) -> bool {
-        self.asked == asked && glance.is_some_and(|now| now.moved_since(&self.glance).is_none())
     }
 }
 

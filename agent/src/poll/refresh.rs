@@ -95,6 +95,12 @@ impl Glance {
         }
     }
 
+    /// Whether it tells how long the element has been running, so that a restart shows.
+    #[must_use]
+    pub fn tells_time(&self) -> bool {
+        self.up_time.is_some()
+    }
+
     /// What moved since an earlier one; the gravest counts.
     #[must_use]
     pub fn moved_since(&self, earlier: &Self) -> Option<Moved> {

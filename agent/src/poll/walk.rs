@@ -8,18 +8,23 @@
 //! is called complete because a GETBULK was answered against RFC 3416.
 
 mod manner;
+mod span;
+mod part;
 mod split;
 
 pub use manner::Manner;
+pub use part::Part;
 pub use split::Split;
 
+use super::room::Budget;
 use super::socket::ExchangeError;
 use super::wire::{Pdu, Response, error, exception};
-use super::{Limits, outcome_of, row_bytes};
+use super::{Limits, outcome_of};
 use crate::plan::oid;
 use manner::GENTLE;
 use prost::bytes::Bytes;
 use proto::v1::{Outcome, Varbind};
+use span::Span;
 use std::cmp::Ordering;
 
 /// Spans asked in one request at most.
@@ -44,57 +49,19 @@ pub struct Answer {
     pub varbinds: Vec<Varbind>,
 }
 
-/// How far one run of columns was walked when the time was over.
-#[derive(Debug, Clone)]
-pub struct Part {
-    root: Bytes,
-    last: u32,
-    rows: Vec<Varbind>,
-    cut: bool,
-    outcome: Option<Outcome>,
-}
-
-impl Part {
-    /// What its rows take in a report, in octets.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.rows.iter().map(row_bytes).sum()
-    }
-}
-
-/// A run of adjacent subtrees with one parent, walked as one.
-#[derive(Debug)]
-struct Span {
-    question: usize,
-    /// Of runs of one table, which one it is.
-    table: u16,
-    parent: Bytes,
-    first: u32,
-    last: u32,
-    /// Where the walk begins.
-    root: Bytes,
-    rows: Vec<Varbind>,
-    /// So many were there the last time.
-    expected: Option<usize>,
-    cut: bool,
-    /// Ended by an answer to GETBULK that GETNEXT must bear out.
-    doubted: bool,
-    outcome: Option<Outcome>,
-}
-
 /// The walks of a round.
 #[derive(Debug)]
-pub struct Walk<'l> {
+pub struct Walk<'l, 'r> {
     spans: Vec<Span>,
     limits: &'l Limits,
+    /// What rows may still take.
+    budget: &'l mut Budget<'r>,
     /// What was learned about the element.
     pub manner: Manner,
     /// Where the spans of the last request stand, and their cursors.
     asked: Vec<usize>,
     names: Vec<Bytes>,
     pdu: Pdu,
-    /// Octets that rows may still take.
-    pub bytes_left: usize,
     silent_spans: u32,
     begun: Manner,
     /// The manner of the last GETBULK that was answered with rows.
@@ -103,15 +70,14 @@ pub struct Walk<'l> {
     fill: usize,
 }
 
-impl<'l> Walk<'l> {
-    /// Over the roots of several questions, their tables cut like this; answers may take
-    /// `bytes` in all.
+impl<'l, 'r> Walk<'l, 'r> {
+    /// Over the roots of several questions, their tables cut like this.
     #[must_use]
     pub fn new(
         questions: &[&[Bytes]],
         limits: &'l Limits,
         manner: Manner,
-        bytes: usize,
+        budget: &'l mut Budget<'r>,
         split: &Split,
     ) -> Self {
         let mut spans: Vec<Span> = Vec::new();
@@ -132,29 +98,18 @@ impl<'l> Walk<'l> {
                     table = span.table.saturating_add(u16::from(!adjacent));
                 }
                 let expected = split.rows_of(spans.len());
-                spans.push(Span {
-                    question,
-                    table,
-                    parent: root.slice_ref(parent),
-                    first: arc,
-                    last: arc,
-                    root: root.clone(),
-                    rows: Vec::with_capacity(expected.map_or(0, |rows| rows.min(limits.max_rows))),
-                    expected,
-                    cut: false,
-                    doubted: false,
-                    outcome: None,
-                });
+                let parent = root.slice_ref(parent);
+                spans.push(Span::new((question, table), (parent, arc), root, expected));
             }
         }
         Self {
             spans,
             limits,
+            budget,
             manner,
             asked: Vec::new(),
             names: Vec::new(),
             pdu: Pdu::GetNext,
-            bytes_left: bytes,
             silent_spans: 0,
             begun: manner,
             worked: None,
@@ -171,27 +126,31 @@ impl<'l> Walk<'l> {
     /// Goes on where an earlier walk of the same columns stopped.
     pub fn resume(&mut self, parts: &[Part]) {
         for span in &mut self.spans {
-            let same = |part: &&Part| part.root == span.root && part.last == span.last;
-            let Some(part) = parts.iter().find(same) else {
-                continue;
-            };
-            self.bytes_left = self.bytes_left.saturating_sub(part.bytes());
-            span.rows.clone_from(&part.rows);
-            (span.cut, span.outcome) = (part.cut, part.outcome);
+            if let Some(part) = parts.iter().find(|part| span.is_of(part)) {
+                span.resume(part, self.budget);
+            }
         }
     }
 
-    /// How far every run of columns is.
+    /// How far every run of columns is; nothing when there is no memory to keep it.
     #[must_use]
     pub fn parts(&self) -> Vec<Part> {
-        let part = |span: &Span| Part {
-            root: span.root.clone(),
-            last: span.last,
-            rows: span.rows.clone(),
-            cut: span.cut,
-            outcome: span.outcome,
-        };
-        self.spans.iter().map(part).collect()
+        let parts: Option<Vec<_>> = self.spans.iter().map(Part::of).collect();
+        parts.unwrap_or_default()
+    }
+
+    /// Rows of all runs.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.spans.iter().map(|span| span.rows.len()).sum()
+    }
+
+    /// Whether some run ended because the element fell silent.
+    #[must_use]
+    pub fn fell_silent(&self) -> bool {
+        self.spans
+            .iter()
+            .any(|span| span.outcome == Some(Outcome::TimedOut))
     }
 
     /// The next request, or [`None`] at the end.
@@ -307,7 +266,7 @@ impl<'l> Walk<'l> {
             let span = self.spans.get_mut(which).filter(live);
             match (fits, span) {
                 (true, Some(span)) => {
-                    span.take(varbind, self.pdu, self.manner, self.limits, &mut self.bytes_left);
+                    span.take(varbind, self.pdu, self.manner, self.limits, self.budget);
                     if verifying && span.doubted {
                         span.doubted = false;
                         if span.outcome == Some(Outcome::Complete) {
@@ -486,44 +445,6 @@ impl<'l> Walk<'l> {
         for span in &mut self.spans {
             span.outcome = span.outcome.or(Some(outcome));
         }
-    }
-}
-
-impl Span {
-    /// The last name seen.
-    fn cursor(&self) -> &Bytes {
-        self.rows.last().map_or(&self.root, |row| &row.oid)
-    }
-
-    fn holds(&self, name: &[u8]) -> bool {
-        oid::arc_below(name, &self.parent).is_some_and(|arc| (self.first..=self.last).contains(&arc))
-    }
-
-    fn take(&mut self, varbind: Varbind, pdu: Pdu, manner: Manner, limits: &Limits, bytes_left: &mut usize) {
-        if is_exception(varbind.tag) {
-            // Only endOfMibView is an answer to GETBULK, and one that never says else is no proof.
-            let illegal = varbind.tag != exception::END_OF_MIB_VIEW;
-            let unproven = self.rows.is_empty() && !manner.proven;
-            if pdu != Pdu::GetNext && (illegal || unproven) {
-                self.doubted = true;
-            } else {
-                self.outcome = Some(Outcome::Complete);
-            }
-            return;
-        }
-        if !self.holds(&varbind.oid) {
-            self.outcome = Some(Outcome::Complete);
-            return;
-        }
-        let (varbind, cut) = limits.cut(varbind);
-        let bytes = row_bytes(&varbind);
-        if self.rows.len() >= limits.max_rows || bytes > *bytes_left {
-            self.outcome = Some(Outcome::Truncated);
-            return;
-        }
-        self.cut |= cut;
-        *bytes_left -= bytes;
-        self.rows.push(varbind);
     }
 }
 

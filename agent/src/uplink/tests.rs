@@ -59,6 +59,7 @@ impl InventoryService for Collector {
             acked_sequence: *acked.lock().unwrap(),
             window: 2,
             max_report_bytes: 1 << 20,
+            max_evidence_bytes: 0,
         };
         responses
             .send(Ok(response(report_response::Message::Welcome(welcome))))
@@ -314,7 +315,7 @@ async fn what_is_not_acknowledged_is_sent_again_and_nothing_is_skipped() {
     );
     assert_eq!((first.epoch.len(), first.epoch == second.epoch), (16, true));
     assert_eq!((second.first_sequence, second.capability), (1, proto::CAPABILITY));
-    assert_eq!(house.limit.load(Ordering::Relaxed), (1 << 20) - REPORT_MARGIN);
+    assert_eq!(house.limit.load(Ordering::Relaxed), (1 << 20) - MARGIN);
     // It ends when told, with an empty spool: the last acknowledgements are waited for.
     house.stop.cancel();
     timeout(Duration::from_secs(20), house.uplink)
@@ -553,6 +554,7 @@ fn a_collector_that_takes_every_report_for_a_walk_gets_walks_only() {
     let item = |refreshed| {
         let report = proto::v1::Report {
             refreshed,
+            evidence_zstd: None,
             ..Default::default()
         };
         Item::Record(spool::Record {

@@ -4,15 +4,16 @@
 use crate::poll::snmpd::{AUTH, PRIVACY, user};
 use crate::*;
 use agent::plan::Question;
+use agent::poll::unfinished::{Standing, Stopped};
 use async_snmp::{AuthProtocol, PrivProtocol};
 use proto::v1::Completeness;
 use std::sync::{Arc, Mutex};
 
-const TIME_TICKS: u8 = 0x43;
+pub const TIME_TICKS: u8 = 0x43;
 const END_OF_MIB_VIEW: u8 = 0x82;
 const NO_SUCH_OBJECT: u8 = 0x80;
-const UP_TIME: &str = "1.3.6.1.2.1.1.3.0";
-const CHANGED: &str = "1.3.6.1.2.1.47.1.4.1.0";
+pub const UP_TIME: &str = "1.3.6.1.2.1.1.3.0";
+pub const CHANGED: &str = "1.3.6.1.2.1.47.1.4.1.0";
 const TABLE: &str = "1.3.6.1.2.1.47.1.1.1.1.2";
 const ROWS: usize = 400;
 
@@ -21,7 +22,7 @@ pub type Object = (Bytes, u8, Vec<u8>);
 /// What an element knows, in order; moved by the test while it answers.
 pub type View = Arc<Mutex<Vec<Object>>>;
 
-fn object(name: &str, tag: u8, value: &[u8]) -> Object {
+pub fn object(name: &str, tag: u8, value: &[u8]) -> Object {
     (oid::parse(name).unwrap(), tag, value.to_vec())
 }
 
@@ -37,14 +38,14 @@ pub fn view() -> View {
     Arc::new(Mutex::new(all))
 }
 
-fn set(view: &View, name: &str, value: &[u8]) {
+pub fn set(view: &View, name: &str, value: &[u8]) {
     let name = oid::parse(name).unwrap();
     let mut all = view.lock().unwrap();
     let found = all.iter_mut().find(|object| object.0 == name).unwrap();
     found.2 = value.to_vec();
 }
 
-fn honest(view: View) -> String {
+pub fn honest(view: View) -> String {
     element(move |request| vec![honest_answer(&view, request)])
 }
 
@@ -65,8 +66,11 @@ pub fn honest_answer(view: &View, request: &[u8]) -> Vec<u8> {
         let rows = if tag == 0xa5 { asked.error_index } else { 1 };
         for _ in 0..rows {
             for name in &mut names {
-                let next = all.iter().find(|object| oid::compare(&object.0, name).is_gt());
-                let next = next.cloned().unwrap_or_else(|| none(name, END_OF_MIB_VIEW));
+                let next = all.partition_point(|object| oid::compare(&object.0, name).is_le());
+                let next = all
+                    .get(next)
+                    .cloned()
+                    .unwrap_or_else(|| none(name, END_OF_MIB_VIEW));
                 name.clone_from(&next.0);
                 found.push(next);
             }
@@ -75,7 +79,7 @@ pub fn honest_answer(view: &View, request: &[u8]) -> Vec<u8> {
     answer_with(asked.request_id, &found)
 }
 
-fn answer_with(id: i32, objects: &[Object]) -> Vec<u8> {
+pub fn answer_with(id: i32, objects: &[Object]) -> Vec<u8> {
     let mut buf = EncodeBuf::new();
     buf.push_sequence(|buf| {
         buf.push_constructed(0xa2, |buf| {
@@ -162,7 +166,7 @@ impl Followed {
     }
 }
 
-fn community() -> Credential {
+pub fn community() -> Credential {
     Credential::community(Version::V2c, "hunter2".into(), "here").unwrap()
 }
 
@@ -247,6 +251,16 @@ fn a_walk_that_takes_too_long_goes_on_in_the_next_rounds() {
     assert!(!anew.resumed && anew.observations[1].varbinds.len() < far);
 }
 
+fn stopped(rows: usize) -> Stopped {
+    Stopped {
+        started: std::time::SystemTime::now(),
+        took: Duration::from_secs(1),
+        now: tokio::time::Instant::now(),
+        rows,
+        cost: proto::v1::Cost::default(),
+    }
+}
+
 #[test]
 fn walks_that_wait_take_no_more_memory_than_there_is() {
     let limits = Limits {
@@ -255,22 +269,19 @@ fn walks_that_wait_take_no_more_memory_than_there_is() {
     };
     let mut followed = Followed::new(honest(view()), community(), plan(), limits);
     followed.round(Extent::Full);
-    let room = Arc::new(tokio::sync::Semaphore::new(5));
-    let now = std::time::SystemTime::now();
-    let kept = followed
-        .learned
-        .unfinished
-        .take()
-        .unwrap()
-        .keep(&room, now)
-        .unwrap();
-    assert_eq!(kept.since, Some(now));
-    assert!(room.available_permits() < 5);
+    let rows = followed.learned.unfinished.as_ref().unwrap().rows();
+    let (standing, _) = Standing::after(None, &stopped(rows));
+    // What some ninety rows take when they are packed, once.
+    let room = Arc::new(tokio::sync::Semaphore::new(1));
+    let walks = followed.learned.unfinished.take().unwrap();
+    let kept = walks.keep(&room, standing).unwrap();
+    assert_eq!(kept.standing, Some(standing));
+    assert_eq!(room.available_permits(), 0);
     followed.round(Extent::Full);
     let other = followed.learned.unfinished.take().unwrap();
-    assert!(other.keep(&room, now).is_none(), "the next begins anew");
+    assert!(other.keep(&room, standing).is_none(), "the next begins anew");
     drop(kept);
-    assert_eq!(room.available_permits(), 5);
+    assert_eq!(room.available_permits(), 1);
 }
 
 #[test]

@@ -10,8 +10,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
 
-/// Most parts kept of one element.
-pub(crate) const MAX_PARTS: usize = 20_000;
+/// Most parts kept of one element: more than a chassis of 100,000 has.
+pub(crate) const MAX_PARTS: usize = 131_072;
 /// Most own addresses looked at.
 const MAX_ADDRESSES: usize = 20_000;
 /// What names of interfaces begin with that come and go with something plugged in or set up.

@@ -199,11 +199,13 @@ impl<S: Store + Admission> Import<'_, S> {
             signing_request: reader.opening().signing_request.to_vec(),
         };
         while let Some(item) = reader.read()? {
-            let reports = self.incoming(item, &hello)?;
-            self.may_speak(hello.agent).await?;
-            let count = reports.len() as u64;
-            let ack = commit(self.store, hello.agent, &hello.epoch, reports, (self.clock)()).await?;
-            done.note(ack, count);
+            for item in one_by_one(item) {
+                let reports = self.incoming(item, &hello)?;
+                self.may_speak(hello.agent).await?;
+                let count = reports.len() as u64;
+                let ack = commit(self.store, hello.agent, &hello.epoch, reports, (self.clock)()).await?;
+                done.note(ack, count);
+            }
         }
         done.span.1 = reader.last_sequence();
         Ok(done)
@@ -264,6 +266,27 @@ impl<S: Store + Admission> Import<'_, S> {
         let bundle = self.authority.collector_bundle(OffsetDateTime::now_utc())?;
         Ok(Bundle::from_pem(bundle).authorities()?)
     }
+}
+
+/// The same in parts: a report with packed evidence, which may be large in memory, comes by itself.
+fn one_by_one(item: Item) -> Vec<Item> {
+    let Item::Reports(batch) = item else {
+        return vec![item];
+    };
+    let mut parts: Vec<(bool, v1::SequencedBatch)> = Vec::new();
+    for report in batch.reports {
+        let packed = read::is_packed(&report.report);
+        match parts.last_mut().filter(|(alone, _)| !packed && !alone) {
+            Some((_, part)) => part.reports.push(report),
+            None => parts.push((
+                packed,
+                v1::SequencedBatch {
+                    reports: vec![report],
+                },
+            )),
+        }
+    }
+    parts.into_iter().map(|(_, part)| Item::Reports(part)).collect()
 }
 
 impl Imported {

@@ -11,7 +11,7 @@ use proto::v1;
 use proto::v1::report_request::Message;
 use store::coverage::ToldCoverage;
 use store::plans::Said;
-use store::record::{AgentHello, IncomingReport, SpoolStatus};
+use store::record::{AgentHello, IncomingReport, ReportBody, SpoolStatus};
 use tonic::Status;
 
 /// Reports an agent may send beyond the last ack, and in one message.
@@ -100,12 +100,18 @@ impl Inbound {
     ) -> Result<(), Status> {
         let wrong = |why: &str| Status::invalid_argument(why);
         match request.message {
-            Some(Message::Report(report)) => reports.push(self.read(&report, now)),
+            Some(Message::Report(report)) => {
+                let body = read::report(&report.report, &self.site, now);
+                reports.push(self.numbered(report.sequence, body));
+            }
             Some(Message::Batch(batch)) => {
                 if batch.reports.len() > WINDOW as usize {
                     return Err(wrong("a batch is larger than the window"));
                 }
-                reports.extend(batch.reports.iter().map(|report| self.read(report, now)));
+                reports.extend(batch.reports.iter().map(|report| {
+                    let body = read::batched(&report.report, &self.site, now);
+                    self.numbered(report.sequence, body)
+                }));
             }
             Some(Message::Gap(gap)) => {
                 let gap = read::gap(&gap, self.next_sequence);
@@ -128,13 +134,17 @@ impl Inbound {
         Ok(())
     }
 
-    fn read(&mut self, report: &v1::SequencedReport, now: Instant) -> IncomingReport {
+    /// Where it stands.
+    #[must_use]
+    pub fn site(&self) -> &SiteName {
+        &self.site
+    }
+
+    /// A report that was read, in its place.
+    pub fn numbered(&mut self, sequence: u64, body: ReportBody) -> IncomingReport {
         // The agent has given this sequence out.
-        self.next_sequence = self.next_sequence.max(report.sequence.saturating_add(1));
-        IncomingReport {
-            sequence: report.sequence,
-            body: read::report(&report.report, &self.site, now),
-        }
+        self.next_sequence = self.next_sequence.max(sequence.saturating_add(1));
+        IncomingReport { sequence, body }
     }
 }
 
@@ -154,7 +164,6 @@ fn spool(told: &v1::SpoolStatus) -> SpoolStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use store::record::ReportBody;
 
     const NOW: Instant = Instant(1_000);
 

@@ -6,6 +6,7 @@ use model::{
 };
 use prost::Message as _;
 use prost::bytes::Bytes;
+use proto::packed::UnpackError;
 use proto::v1;
 use std::net::IpAddr;
 use store::record::{DeclaredGap, GapReason, IncomingReport, ReadReport, ReportBody};
@@ -22,6 +23,16 @@ pub enum Unreadable {
     /// Larger than the line allows.
     #[error("report is larger than {} bytes", proto::MAX_REPORT_BYTES)]
     TooLarge,
+    /// Evidence that is larger once unpacked than the line allows.
+    #[error(
+        "evidence is larger than {} bytes or {} items",
+        proto::MAX_EVIDENCE_BYTES,
+        proto::MAX_EVIDENCE_ITEMS
+    )]
+    EvidenceTooLarge,
+    /// Packed where none may be: each such report must travel alone.
+    #[error("packed evidence in a batch")]
+    Packed,
     /// The digest is not that of the evidence.
     #[error("digest does not match the evidence")]
     Digest,
@@ -36,9 +47,26 @@ const MAX_CONTEXT: usize = 255;
 /// Reads one report received at `now`; what cannot be read becomes a refusal with its reason.
 ///
 /// A clock that runs ahead would make the past look newer than every report to
-/// come, so times ahead of ours are brought back to `now`.
+/// come, so times ahead of ours are brought back to `now`. It may hold as much memory as
+/// [`proto::MAX_EVIDENCE_BYTES`]: whoever reads many keeps count ([`is_packed`]).
 pub fn report(bytes: &[u8], site: &SiteName, now: Instant) -> ReportBody {
-    match read(bytes, site, now) {
+    body(read(bytes, site, now, true))
+}
+
+/// One of many reports in a message: its evidence must be as it is.
+pub(super) fn batched(bytes: &[u8], site: &SiteName, now: Instant) -> ReportBody {
+    body(read(bytes, site, now, false))
+}
+
+/// Whether a report has packed evidence, so that it may be much larger than it looks.
+#[must_use]
+pub fn is_packed(report: &Bytes) -> bool {
+    // Of one buffer, so that nothing is copied.
+    v1::Report::decode(report.clone()).is_ok_and(|report| report.evidence_zstd.is_some())
+}
+
+fn body(read: Result<ReadReport, Unreadable>) -> ReportBody {
+    match read {
         Ok(read) => ReportBody::Read(Box::new(read)),
         Err(unreadable) => ReportBody::Refused {
             reason: unreadable.to_string(),
@@ -76,7 +104,7 @@ pub fn gap(wire: &v1::Gap, next_sequence: u64) -> Result<IncomingReport, Unreada
     })
 }
 
-fn read(bytes: &[u8], site: &SiteName, now: Instant) -> Result<ReadReport, Unreadable> {
+fn read(bytes: &[u8], site: &SiteName, now: Instant, alone: bool) -> Result<ReadReport, Unreadable> {
     if bytes.len() > proto::MAX_REPORT_BYTES {
         return Err(Unreadable::TooLarge);
     }
@@ -104,15 +132,16 @@ fn read(bytes: &[u8], site: &SiteName, now: Instant) -> Result<ReadReport, Unrea
     if report.started_micros <= 0 || report.finished_micros < report.started_micros {
         return Err(Unreadable::Field("started_micros"));
     }
-    if let Some(evidence) = &report.evidence {
+    let evidence = evidence(&report, alone)?;
+    if let Some(evidence) = &evidence {
         if proto::digest::of_evidence(evidence) != digest.0 {
             return Err(Unreadable::Digest);
         }
-        decode_evidence(evidence)?;
+        check(evidence)?;
     }
     // It refers to a walk, and the readings are what it rests on.
     let refers =
-        report.evidence.is_none() && completeness != Completeness::Unreachable && !report.readings.is_empty();
+        evidence.is_none() && completeness != Completeness::Unreachable && !report.readings.is_empty();
     if report.refreshed && !refers {
         return Err(Unreadable::Field("refreshed"));
     }
@@ -126,7 +155,7 @@ fn read(bytes: &[u8], site: &SiteName, now: Instant) -> Result<ReadReport, Unrea
         finished: not_ahead(report.finished_micros, now),
         completeness,
         digest,
-        evidence: report.evidence.map(Vec::from),
+        evidence: evidence.map(Vec::from),
         readings: report.readings.iter().map(varbind).collect::<Result<_, _>>()?,
         requests: cost.requests,
         retries: cost.retries,
@@ -141,6 +170,43 @@ fn not_ahead(micros: i64, now: Instant) -> Instant {
     } else {
         Instant(micros)
     }
+}
+
+/// The evidence of a report, if it has any.
+fn evidence(report: &v1::Report, alone: bool) -> Result<Option<Bytes>, Unreadable> {
+    let Some(packed) = &report.evidence_zstd else {
+        return Ok(report.evidence.clone());
+    };
+    if report.evidence.is_some() {
+        return Err(Unreadable::Field("evidence_zstd"));
+    }
+    if !alone {
+        return Err(Unreadable::Packed);
+    }
+    let unpacked = proto::packed::unpack(packed, proto::MAX_EVIDENCE_BYTES);
+    unpacked
+        .map(|clear| Some(clear.into()))
+        .map_err(|error| match error {
+            UnpackError::TooLarge => Unreadable::EvidenceTooLarge,
+            UnpackError::Damaged | UnpackError::Trailing => Unreadable::Encoding("packed evidence"),
+        })
+}
+
+/// Whether evidence can be used, without holding more of it than it must: what is small on the
+/// wire is not decoded before it is known to stay small.
+fn check(evidence: &Bytes) -> Result<(), Unreadable> {
+    let broken = |_| Unreadable::Encoding("evidence");
+    if proto::packed::items(evidence).map_err(broken)? > proto::MAX_EVIDENCE_ITEMS {
+        return Err(Unreadable::EvidenceTooLarge);
+    }
+    let decoded = v1::Evidence::decode(evidence.clone()).map_err(broken)?;
+    for mut one in decoded.observations {
+        for shown in std::mem::take(&mut one.varbinds) {
+            varbind(&shown)?;
+        }
+        observation(&one)?;
+    }
+    Ok(())
 }
 
 /// Evidence as the stages use it, from its exact bytes.
@@ -251,6 +317,16 @@ mod tests {
             readings: vec![],
             cost: None,
             refreshed: false,
+            evidence_zstd: None,
+        }
+    }
+
+    fn packed(clear: &[u8]) -> v1::Report {
+        v1::Report {
+            evidence: None,
+            evidence_zstd: Some(proto::packed::pack(clear).unwrap().into()),
+            evidence_digest: proto::digest::of_evidence(clear).to_vec().into(),
+            ..good()
         }
     }
 
@@ -266,6 +342,70 @@ mod tests {
         assert_eq!(read.evidence.as_deref(), Some(evidence().as_slice()));
         let decoded = decode_evidence(&evidence()).unwrap();
         assert_eq!(decoded.observations[0].varbinds[0].value.octets, [0xff, 0]);
+    }
+
+    #[test]
+    fn packed_evidence_is_stored_as_it_was_before() {
+        let report = packed(&evidence());
+        let ReportBody::Read(read) = body(&report) else {
+            panic!("refused")
+        };
+        assert_eq!(read.evidence, Some(evidence()));
+        let encoded = report.encode_to_vec();
+        assert!(is_packed(&encoded.clone().into()) && !is_packed(&good().encode_to_vec().into()));
+        let refused = batched(&encoded, &"berlin".parse().unwrap(), Instant(10));
+        assert!(matches!(refused, ReportBody::Refused { reason } if reason == "packed evidence in a batch"));
+    }
+
+    #[test]
+    fn what_is_small_on_the_line_may_not_be_large_in_memory() {
+        let nothing = |field: u8, items: usize| [field, 0].repeat(items);
+        let inside = |inner: Vec<u8>| {
+            let mut all = vec![0x0a];
+            prost::encode_length_delimiter(inner.len(), &mut all).unwrap();
+            all.extend(inner);
+            all
+        };
+        let many = proto::MAX_EVIDENCE_ITEMS;
+        let too_large = "evidence is larger than";
+        let mut more = proto::packed::pack(&evidence()).unwrap();
+        more.push(0);
+        let cases = [
+            (packed(&vec![0; proto::MAX_EVIDENCE_BYTES + 1]), too_large),
+            // Observations, roots and bindings without anything in them.
+            (packed(&nothing(0x0a, many + 1)), too_large),
+            (packed(&inside(nothing(0x12, many))), too_large),
+            (packed(&inside(nothing(0x22, many))), too_large),
+            (packed(&nothing(0x0a, 9)), "observation.kind is missing"),
+            (
+                v1::Report {
+                    evidence_zstd: Some(more.into()),
+                    ..packed(&evidence())
+                },
+                "packed evidence cannot be decoded",
+            ),
+            (
+                v1::Report {
+                    evidence: Some(evidence().into()),
+                    ..packed(&evidence())
+                },
+                "evidence_zstd is missing or out of range",
+            ),
+            (
+                v1::Report {
+                    evidence_digest: vec![1; 32].into(),
+                    ..packed(&evidence())
+                },
+                "digest does not match",
+            ),
+        ];
+        for (report, expected) in cases {
+            assert!(report.encoded_len() < 1 << 20);
+            let ReportBody::Refused { reason } = body(&report) else {
+                panic!("{expected}: taken")
+            };
+            assert!(reason.starts_with(expected), "{reason}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::commit::commit;
 use super::inbound::{Inbound, WINDOW, greeting};
+use super::read;
 use super::streams::{Open, Streams};
 use super::uncommitted::{Received, Uncommitted};
 use crate::enrol::{Gate, Peer};
@@ -16,7 +17,7 @@ use std::time::Duration;
 use store::plans::PlanRef;
 use store::record::IncomingReport;
 use store::{Store, StoreError};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding;
@@ -27,6 +28,9 @@ const BATCH: usize = 64;
 
 /// Bytes of reports after which a batch takes no more.
 const BATCH_BYTES: usize = 8 << 20;
+/// Reports with packed evidence, each up to [`proto::MAX_EVIDENCE_BYTES`] and some more while it is
+/// read, that are in memory at once, of all streams together; further ones wait.
+const UNPACKED: usize = 2;
 /// Reports committed in one transaction; an agent that keeps to the window never sends more at once.
 const COMMIT: usize = WINDOW as usize;
 
@@ -48,6 +52,7 @@ pub struct Ingest {
     stop: CancellationToken,
     waiting: Uncommitted,
     streams: Streams,
+    unpacking: Arc<Semaphore>,
 }
 
 impl Ingest {
@@ -69,6 +74,7 @@ impl Ingest {
             stop,
             waiting,
             streams: Streams::default(),
+            unpacking: Arc::new(Semaphore::new(UNPACKED)),
         };
         InventoryServiceServer::new(service)
             .accept_compressed(CompressionEncoding::Zstd)
@@ -115,6 +121,7 @@ impl InventoryService for Ingest {
             acked_sequence: acked,
             window: WINDOW,
             max_report_bytes: u32::try_from(proto::MAX_REPORT_BYTES).unwrap_or(u32::MAX),
+            max_evidence_bytes: u32::try_from(proto::MAX_EVIDENCE_BYTES).unwrap_or(u32::MAX),
         };
         // The channel is empty, so this does not wait.
         let _ = responses
@@ -136,6 +143,7 @@ impl InventoryService for Ingest {
             noted: None,
             covered: None,
             waiting: self.waiting.clone(),
+            unpacking: Arc::clone(&self.unpacking),
         };
         let open = self.streams.open(agent);
         tokio::spawn(serve_line(line, open, requests, responses, self.stop.clone()));
@@ -165,6 +173,8 @@ struct Line {
     /// When that was written down last.
     covered: Option<std::time::Instant>,
     waiting: Uncommitted,
+    /// Who may unpack evidence.
+    unpacking: Arc<Semaphore>,
 }
 
 type Responses = mpsc::Sender<Result<v1::ReportResponse, Status>>;
@@ -210,6 +220,8 @@ async fn serve_line(
 struct Batch {
     reports: Vec<IncomingReport>,
     end: Option<Option<Status>>,
+    /// Of its last report, if that came packed.
+    unpacked: Option<OwnedSemaphorePermit>,
 }
 
 /// Waits for a message and takes what else is ready, at most [`BATCH`] reports and about [`BATCH_BYTES`]:
@@ -218,11 +230,18 @@ async fn ready(requests: &mut Streaming<v1::ReportRequest>, line: &mut Line) -> 
     let mut batch = Batch {
         reports: Vec::new(),
         end: None,
+        unpacked: None,
     };
     let mut bytes = 0;
     let mut next = requests.next().await;
     loop {
         match next {
+            Some(Ok(v1::ReportRequest {
+                message: Some(v1::report_request::Message::Report(report)),
+            })) if read::is_packed(&report.report) => {
+                unpack(report, line, &mut batch).await;
+                return batch;
+            }
             Some(Ok(request)) => {
                 bytes += request.encoded_len();
                 if let Err(fault) = line.inbound.take(request, (line.clock)(), &mut batch.reports) {
@@ -239,6 +258,18 @@ async fn ready(requests: &mut Streaming<v1::ReportRequest>, line: &mut Line) -> 
             Some(message) => next = message,
             None => return batch,
         }
+    }
+}
+
+/// Reads a report with packed evidence, off the threads that serve agents, when it is its turn.
+async fn unpack(report: v1::SequencedReport, line: &mut Line, batch: &mut Batch) {
+    // Never closed.
+    batch.unpacked = Arc::clone(&line.unpacking).acquire_owned().await.ok();
+    let (site, now, sequence) = (line.inbound.site().clone(), (line.clock)(), report.sequence);
+    let read = tokio::task::spawn_blocking(move || read::report(&report.report, &site, now));
+    match read.await {
+        Ok(body) => batch.reports.push(line.inbound.numbered(sequence, body)),
+        Err(_) => batch.end = Some(Some(Status::internal("a report could not be read"))),
     }
 }
 

@@ -4,6 +4,7 @@
 //! taken; what is not one whole item is an error or a wish for more, never a panic.
 
 use super::CourierError;
+use crate::packed::{self, UnpackError};
 use crate::v1::CourierItem;
 use crate::v1::courier_item::Item;
 use prost::Message as _;
@@ -17,9 +18,6 @@ const MAX_FRAME_BYTES: usize = MAX_ITEM_BYTES + (64 << 10);
 /// The length before each frame.
 const HEAD: usize = 4;
 
-/// zstd level: the fastest that still halves walks.
-const LEVEL: i32 = 1;
-
 /// A frame with this item in it.
 ///
 /// # Errors
@@ -29,7 +27,7 @@ pub fn encode(item: Item) -> Result<Vec<u8>, CourierError> {
     if clear.len() > MAX_ITEM_BYTES {
         return Err(CourierError::Format("an item is too large"));
     }
-    let packed = zstd::bulk::compress(&clear, LEVEL)?;
+    let packed = packed::pack(&clear)?;
     let length = u32::try_from(packed.len()).map_err(|_| CourierError::Format("an item is too large"))?;
     let mut frame = Vec::with_capacity(HEAD + packed.len());
     frame.extend_from_slice(&length.to_be_bytes());
@@ -59,25 +57,12 @@ pub fn decode(octets: &[u8]) -> Result<Option<(Item, usize)>, CourierError> {
     Ok(Some((item, HEAD + length)))
 }
 
-/// Grows with what comes out, not with what the frame says it holds.
 fn unpack(packed: &[u8]) -> Result<Vec<u8>, CourierError> {
-    use std::io::Read as _;
-    let damaged = |_| CourierError::Format("a frame cannot be unpacked");
-    let mut clear = Vec::new();
-    let mut reader = zstd::stream::read::Decoder::with_buffer(packed)
-        .map_err(damaged)?
-        .single_frame();
-    let bound = MAX_ITEM_BYTES as u64 + 1;
-    reader
-        .by_ref()
-        .take(bound)
-        .read_to_end(&mut clear)
-        .map_err(damaged)?;
-    if clear.len() > MAX_ITEM_BYTES {
-        return Err(CourierError::Format("an item is too large"));
-    }
-    if !reader.finish().is_empty() {
-        return Err(CourierError::Format("a frame holds more than its item"));
-    }
-    Ok(clear)
+    packed::unpack(packed, MAX_ITEM_BYTES).map_err(|error| {
+        CourierError::Format(match error {
+            UnpackError::Damaged => "a frame cannot be unpacked",
+            UnpackError::TooLarge => "an item is too large",
+            UnpackError::Trailing => "a frame holds more than its item",
+        })
+    })
 }

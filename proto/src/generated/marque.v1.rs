@@ -1039,6 +1039,10 @@ pub struct Welcome {
     /// Reports larger than this are refused; the agent cuts them at the source.
     #[prost(uint32, tag = "4")]
     pub max_report_bytes: u32,
+    /// So many bytes may evidence have once it is unpacked; 0: it may not come packed.
+    /// From capability 6 on.
+    #[prost(uint32, tag = "5")]
+    pub max_evidence_bytes: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SequencedReport {
@@ -1154,6 +1158,11 @@ pub struct Report {
     /// the walk showed. From capability 4 on.
     #[prost(bool, tag = "9")]
     pub refreshed: bool,
+    /// The same as `evidence`, in its place, as one zstd frame (RFC 8878): for evidence that
+    /// would not fit otherwise. The digest is over the unpacked bytes. Such a report is never
+    /// part of a batch. From capability 6 on.
+    #[prost(bytes = "bytes", optional, tag = "10")]
+    pub evidence_zstd: ::core::option::Option<::prost::bytes::Bytes>,
 }
 /// What the agent was told to poll.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

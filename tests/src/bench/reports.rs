@@ -196,6 +196,7 @@ fn report(element: usize, number: u64, digest: [u8; 32], evidence: Option<Bytes>
             varbinds: 134 + small(9),
         }),
         refreshed: false,
+        evidence_zstd: None,
     }
 }
 

@@ -127,6 +127,7 @@ fn about(address: &str) -> Vec<u8> {
         readings: vec![],
         cost: None,
         refreshed: false,
+        evidence_zstd: None,
     }
     .encode_to_vec()
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::plan::oid::{child, parse};
+use crate::poll::room::Room;
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ fn limits() -> Limits {
         deadline: Duration::from_secs(1),
         packets_per_second: 0,
         max_requests: 10_000,
+        resume: Duration::from_secs(3_600),
     }
 }
 
@@ -104,13 +106,10 @@ fn walk(
     mut answer: impl FnMut(Pdu, &[Bytes]) -> Answered,
 ) -> (Vec<(Outcome, usize)>, usize) {
     let questions: Vec<&[Bytes]> = questions.iter().map(Vec::as_slice).collect();
-    let mut walk = Walk::new(
-        &questions,
-        limits,
-        Manner::new(limits),
-        limits.max_evidence_bytes,
-        &Split::default(),
-    );
+    let mut room = Room::alone();
+    let mut budget = Budget::new(limits, &mut room);
+    let manner = Manner::new(limits);
+    let mut walk = Walk::new(&questions, limits, manner, &mut budget, &Split::default());
     let mut requests = 0;
     while let Some((pdu, names)) = walk.next_request() {
         requests += 1;
@@ -143,7 +142,9 @@ fn cut_walk(tree: &[Varbind], split: &Split, fits: usize) -> (Vec<Vec<Varbind>>,
     let (questions, limits) = (both(), limits());
     let questions: Vec<&[Bytes]> = questions.iter().map(Vec::as_slice).collect();
     let manner = Manner::new(&limits);
-    let mut walk = Walk::new(&questions, &limits, manner, limits.max_evidence_bytes, split);
+    let mut room = Room::alone();
+    let mut budget = Budget::new(&limits, &mut room);
+    let mut walk = Walk::new(&questions, &limits, manner, &mut budget, split);
     let mut requests = 0;
     while let Some((pdu, names)) = walk.next_request() {
         requests += 1;
@@ -420,7 +421,8 @@ fn elements_good_and_bad() {
                 };
                 Ok(response(0, 0, names.iter().map(grow).collect()))
             }),
-            [(Truncated, 500), (Truncated, 500)],
+            // Of each of three columns.
+            [(Truncated, 1_500), (Truncated, 1_500)],
         ),
         (
             "long values",
@@ -484,6 +486,76 @@ fn one_bad_table_does_not_slow_the_others() {
     assert_eq!(answers[1], (Outcome::Complete, 300));
     // Without GETBULK it would be 301.
     assert!(requests < 100, "{requests}");
+}
+
+#[test]
+fn a_table_that_is_too_long_is_cut_straight_across() {
+    let rows = tree(20);
+    for (most, outcome) in [
+        (7, Outcome::Truncated),
+        (19, Outcome::Truncated),
+        (20, Outcome::Complete),
+    ] {
+        let limits = Limits {
+            max_rows: most,
+            ..limits()
+        };
+        let mut shown = Vec::new();
+        let (answers, requests) = walk(&both(), &limits, |pdu, names| {
+            shown.push(names.to_vec());
+            Ok(element(&rows, pdu, names))
+        });
+        assert_eq!(answers, [(outcome, 3 * most); 2], "{most}");
+        assert!(requests <= 8, "{requests} for {most}");
+    }
+}
+
+#[test]
+fn a_walk_goes_on_wherever_it_stopped() {
+    let (rows, questions) = (tree(20), both());
+    let questions: Vec<&[Bytes]> = questions.iter().map(Vec::as_slice).collect();
+    for most in [7, 500] {
+        let limits = Limits {
+            max_rows: most,
+            max_repetitions: 6,
+            ..limits()
+        };
+        let rounds = |requests: usize| {
+            let mut parts = Vec::new();
+            for round in 1.. {
+                let mut room = Room::alone();
+                let mut budget = Budget::new(&limits, &mut room);
+                let manner = Manner::new(&limits);
+                let mut walk = Walk::new(&questions, &limits, manner, &mut budget, &Split::default());
+                walk.resume(&parts);
+                let before = walk.rows();
+                let mut asked = 0;
+                while asked < requests
+                    && let Some((pdu, names)) = walk.next_request()
+                {
+                    asked += 1;
+                    let answer = element(&rows, pdu, names);
+                    walk.answered(answer);
+                }
+                parts = walk.parts();
+                assert_eq!(parts.iter().map(Part::len).sum::<usize>(), walk.rows());
+                if walk.next_request().is_none() {
+                    let answers = walk.finish(2).into_iter();
+                    let all = answers.map(|answer| (answer.outcome, answer.varbinds));
+                    return (round, all.collect::<Vec<_>>());
+                }
+                assert!(round < 100 && walk.rows() >= before);
+            }
+            unreachable!("rounds end or fail")
+        };
+        let (one, all) = rounds(usize::MAX);
+        assert_eq!(one, 1);
+        for requests in [1, 2, 3, 7] {
+            let (several, same) = rounds(requests);
+            assert_eq!(same, all, "{requests} a round, {most} rows");
+            assert!(several > 2);
+        }
+    }
 }
 
 #[test]

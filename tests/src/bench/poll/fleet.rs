@@ -166,7 +166,7 @@ impl Fleet {
             &self.plan,
             &self.limits,
             &mut learned,
-            (extent, SystemTime::now()),
+            (extent, SystemTime::now(), &mut agent::poll::Room::alone()),
         )
         .await;
     }
@@ -190,7 +190,7 @@ impl Fleet {
             &self.plan,
             &self.limits,
             &mut learned,
-            (extent, SystemTime::now()),
+            (extent, SystemTime::now(), &mut agent::poll::Room::alone()),
         )
         .await;
         let as_wanted = round.answered && round.refreshed == (extent == Extent::IfMoved);
