@@ -478,8 +478,9 @@ fn noise_is_told_by_its_name_and_names_nobody() {
 fn words() -> Vec<(String, String)> {
     let products = include_str!("../knowledge/products.tsv").lines();
     let products = products.filter(|line| !line.starts_with('#')).map(|line| {
-        let cells: Vec<&str> = line.split('\t').collect();
-        (cells[0].to_owned(), format!("{} {}", cells[1], cells[5]))
+        let mut cells = line.split('\t');
+        let (word, place) = (cells.next().unwrap(), cells.next().unwrap());
+        (word.to_owned(), format!("{place} {}", cells.nth(3).unwrap()))
     });
     let names = include_str!("../knowledge/suppliers.tsv").lines();
     let names = names.filter(|line| !line.starts_with('#')).flat_map(|line| {
