@@ -14,7 +14,7 @@ use parts::parts;
 use policy::Policies;
 use prost::Message as _;
 use proto::v1;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use store::acts::Signer;
 use store::admission::Invitation;
@@ -76,6 +76,10 @@ const RULES: [(&str, Severity, ResultClass, Option<&str>, f64); 5] = [
 pub struct Fixture {
     /// While set, the store does not answer.
     pub fails: AtomicBool,
+    /// While set, totals of findings are reckoned, and too high.
+    pub sampled: AtomicBool,
+    /// So many elements more are counted where no site is asked for.
+    pub crowd: AtomicU64,
     /// Raise it and open pages look again.
     pub revision: watch::Sender<u64>,
     policies: Policies,
@@ -215,6 +219,8 @@ impl Fixture {
         let policies = Policies::built_in().unwrap();
         let mut made = Self {
             fails: AtomicBool::new(false),
+            sampled: AtomicBool::new(false),
+            crowd: AtomicU64::new(0),
             revision: watch::Sender::new(7),
             policies,
             elements: Vec::new(),
@@ -277,6 +283,11 @@ impl Fixture {
         (Arc::new(self), policies)
     }
 
+    /// The elements as lists have them.
+    pub fn rows(&self) -> impl Iterator<Item = &ElementRow> {
+        self.elements.iter().map(|view| &view.row)
+    }
+
     /// Address of the evidence of an element.
     pub fn digest(&self, number: usize) -> Digest {
         self.evidence[number].0
@@ -315,7 +326,8 @@ impl Fixture {
             Some(ResultClass::Overdue) => Standing::Overdue,
             Some(ResultClass::NoNew) => Standing::Restricted,
             Some(_) => Standing::Undecided,
-            None if known => Standing::Clear,
+            // What was seen in part is not clear.
+            None if known && number % 11 != 7 => Standing::Clear,
             None => Standing::Unknown,
         };
         let row = ElementRow {
@@ -380,7 +392,12 @@ impl Fixture {
                 title: law.title.clone(),
                 citation: law.citation.clone(),
                 component: (number % 4 == 2).then(|| "5".to_owned()),
-                supplier: maker.id,
+                // A board of another maker, of which no unit stands here.
+                supplier: if number == 6 {
+                    "hisilicon".into()
+                } else {
+                    maker.id
+                },
                 class,
                 severity,
                 deadline: deadline.map(str::to_owned),

@@ -12,6 +12,7 @@ mod live;
 mod rights;
 mod sites;
 mod reports;
+mod unknown;
 mod what_if;
 
 use super::fixture::people::TIMES;
