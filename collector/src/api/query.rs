@@ -32,6 +32,7 @@ pub const REPORT: &[&str] = &[
     "as_of",
     "finding",
     "since",
+    "until",
     "cause",
     "kind",
     "severity",
@@ -46,6 +47,7 @@ pub const REPORT: &[&str] = &[
     "owner",
     "asked",
     "limit",
+    "q",
 ];
 
 /// Parameters of lists of findings.
@@ -278,7 +280,11 @@ impl Query {
         }))
     }
 
-    fn plain_line(&self, subject: Subject) -> Result<Line, Problem> {
+    /// The same, where a mistake in `q` is one like any other.
+    ///
+    /// # Errors
+    /// [`Problem::BadParameter`] naming the parameter and the words it knows.
+    pub fn plain_line(&self, subject: Subject) -> Result<Line, Problem> {
         self.line(subject)?.map_err(|mistake| {
             let place = self.one("q").get(..mistake.at.start).unwrap_or_default();
             let piece = self.one("q").get(mistake.at.clone()).unwrap_or_default();

@@ -393,11 +393,7 @@ impl Fixture {
                 citation: law.citation.clone(),
                 component: (number % 4 == 2).then(|| "5".to_owned()),
                 // A board of another maker, of which no unit stands here.
-                supplier: if number == 6 {
-                    "hisilicon".into()
-                } else {
-                    maker.id
-                },
+                supplier: if number == 6 { "hisilicon".into() } else { maker.id },
                 class,
                 severity,
                 deadline: deadline.map(str::to_owned),

@@ -30,7 +30,13 @@ fn fact<'a>(content: &'a Value, name: &str) -> Option<&'a str> {
 fn rows<'a>(content: &'a Value, key: &str) -> Vec<Vec<&'a str>> {
     let tables = content["tables"].as_array().unwrap();
     let table = tables.iter().find(|table| table["key"] == key).unwrap();
-    let cells = |row: &'a Value| row.as_array().unwrap().iter().map(|cell| cell.as_str().unwrap()).collect();
+    let cells = |row: &'a Value| {
+        row.as_array()
+            .unwrap()
+            .iter()
+            .map(|cell| cell.as_str().unwrap())
+            .collect()
+    };
     table["rows"].as_array().unwrap().iter().map(cells).collect()
 }
 
@@ -104,7 +110,10 @@ async fn the_board_of_some_sites_counts_as_their_first_page_does() {
     assert_eq!(fact(&told, "open findings"), Some(open.to_string().as_str()));
     assert_eq!(fact(&told, "waived findings"), None, "{told}");
     let past = content(&house, "/reports/board?as=json&as_of=2026-06-30").await;
-    assert_eq!(fact(&past, "waived findings"), Some("counted among the open ones"));
+    assert_eq!(
+        fact(&past, "waived findings"),
+        Some("counted among the open ones")
+    );
 }
 
 #[tokio::test]
@@ -131,7 +140,11 @@ async fn another_day_is_judged_of_their_sites_alone() {
     house.store.crowd.store(20_000, Ordering::Relaxed);
     let all = house.get("/exposure?asof=2026-12-01").await.body;
     assert!(all.contains("too many to judge"), "{all}");
-    let few = house.asked_by(of("ber-1")).get("/exposure?asof=2026-12-01").await.body;
+    let few = house
+        .asked_by(of("ber-1"))
+        .get("/exposure?asof=2026-12-01")
+        .await
+        .body;
     assert!(!few.contains("too many to judge"), "{few}");
     assert!(few.contains("elements not seen by then"), "{few}");
 }

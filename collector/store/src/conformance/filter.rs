@@ -49,7 +49,7 @@ impl House {
         house.store.declare(&[], &declared, Instant(5)).await.unwrap();
         for n in (1..=count).filter(|n| n % 7 != 0) {
             let mut identified = identification(["huawei", "nokia"][usize::from(n) % 2], &format!("S{n}"));
-            identified.components.truncate(3);
+            identified.components.truncate(9);
             if n % 5 == 0 {
                 identified.maker = None;
             }

@@ -1,8 +1,8 @@
 //! Lists longer than what is looked at for one page.
 
 use super::*;
-use crate::clause::{FindingField as F, FindingOrder, Test};
-use crate::view::FindingFilter;
+use crate::clause::{ElementField, FindingField as F, FindingOrder, Test};
+use crate::view::{ElementFilter, FindingFilter};
 use crate::{SqliteStore, Store as _};
 use std::collections::BTreeSet;
 
@@ -78,11 +78,19 @@ async fn more_is_reckoned_and_says_so() {
         .await
         .unwrap();
     assert_eq!(lyon.measure, Measure::About);
+    let counted = asking(Clause::words(F::Site, ["lyon"]));
+    assert_eq!(store.count_findings(&counted).await.unwrap(), 40_000);
+    let odd = |field| Clause::any(vec![Test::new(field, Is::Begins("odd-".to_owned()))]);
+    assert_eq!(store.count_findings(&asking(odd(F::Name))).await.unwrap(), 50);
+    let elements = ElementFilter {
+        clauses: vec![odd(ElementField::Name)],
+        ..ElementFilter::default()
+    };
+    assert_eq!(store.count_elements(&elements).await.unwrap(), 50);
     assert!((38_000..=42_000).contains(&lyon.total), "{}", lyon.total);
-    let odd = Test::new(F::Name, Is::Begins("odd-".to_owned()));
     let odd = FindingFilter {
         limit: 10,
-        ..asking(Clause::any(vec![odd]))
+        ..asking(odd(F::Name))
     };
     let page = store.findings(&odd).await.unwrap();
     assert_eq!(
