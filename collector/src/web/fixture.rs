@@ -80,6 +80,10 @@ pub struct Fixture {
     pub sampled: AtomicBool,
     /// So many elements more are counted where no site is asked for.
     pub crowd: AtomicU64,
+    /// How often it was asked what waits for somebody.
+    pub at_hand: AtomicU64,
+    /// How often it was asked for the standings of all sites.
+    pub standings: AtomicU64,
     /// Raise it and open pages look again.
     pub revision: watch::Sender<u64>,
     policies: Policies,
@@ -221,6 +225,8 @@ impl Fixture {
             fails: AtomicBool::new(false),
             sampled: AtomicBool::new(false),
             crowd: AtomicU64::new(0),
+            at_hand: AtomicU64::new(0),
+            standings: AtomicU64::new(0),
             revision: watch::Sender::new(7),
             policies,
             elements: Vec::new(),

@@ -11,6 +11,7 @@ mod life;
 mod live;
 mod rights;
 mod sites;
+mod shelf;
 mod reports;
 mod unknown;
 mod what_if;
