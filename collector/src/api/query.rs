@@ -48,6 +48,7 @@ pub const REPORT: &[&str] = &[
     "asked",
     "limit",
     "q",
+    "view",
 ];
 
 /// Parameters of lists of findings.
@@ -141,11 +142,9 @@ impl Query {
     /// From pairs we wrote ourselves.
     #[must_use]
     pub fn of(pairs: &[(&str, &str)]) -> Self {
+        let owned = |&(key, value): &(&str, &str)| (key.to_owned(), value.to_owned());
         Self {
-            pairs: pairs
-                .iter()
-                .map(|&(key, value)| (key.to_owned(), value.to_owned()))
-                .collect(),
+            pairs: pairs.iter().map(owned).collect(),
         }
     }
 
@@ -530,16 +529,9 @@ impl Query {
     }
 
     fn words<T: FromStr + Display + Copy>(&self, key: &str, words: &[T]) -> Result<Vec<T>, Problem> {
-        let allowed = || {
-            words
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
-        self.all(key)
-            .map(|text| text.parse().map_err(|_| bad(key, text, allowed())))
-            .collect()
+        let all: Vec<_> = words.iter().map(ToString::to_string).collect();
+        let read = |text: &str| text.parse().map_err(|_| bad(key, text, all.join(", ")));
+        self.all(key).map(read).collect()
     }
 
     fn keys(&self, key: &str, allowed: &str, fits: impl Fn(&str) -> bool) -> Result<Vec<String>, Problem> {

@@ -18,7 +18,8 @@ use super::page::{Frame, answer, refuse};
 use super::what_if::Turn;
 use crate::api::Problem;
 use crate::api::query::{self, Query};
-use crate::filter::MAX_LINE;
+use crate::filter::{MAX_LINE, Subject};
+use crate::views;
 use askama::Template;
 use axum::extract::{Extension, Path, Query as Pairs};
 use axum::http::header;
@@ -124,6 +125,7 @@ pub async fn report(
 ) -> Response {
     let made = async {
         let query = Query::read(pairs, query::REPORT)?;
+        let query = of_findings(&visit, &report, query).await?;
         let asked = Asked {
             query: &query,
             glances: &glances,
@@ -136,6 +138,29 @@ pub async fn report(
         Ok(response) => response,
         Err(problem) => refuse(&visit, Some(visit.person.clone()), &problem),
     }
+}
+
+/// The same with what a kept view filters in place of its name; reports that list no findings take neither.
+async fn of_findings(visit: &Visit, report: &str, query: Query) -> Result<Query, Problem> {
+    let takes = |key: &str| match report {
+        "pack" | "register" => true,
+        "changes" if key == "site" => true,
+        _ => key != "view" && !query::FINDINGS.contains(&key),
+    };
+    if let Some((key, value)) = query.pairs().find(|(key, _)| !takes(key)) {
+        let allowed = "nothing: it filters findings, and this report lists none".to_owned();
+        return Err(query::bad(key, value, allowed));
+    }
+    let name = query.one("view");
+    if name.is_empty() {
+        return Ok(query);
+    }
+    let view = views::by_name(&*visit.views, &visit.person.name, name).await?;
+    if view.subject != Subject::Findings {
+        return Err(query::bad("view", name, "a kept view of findings".to_owned()));
+    }
+    let line = format!("{} {}", view.query.plain_line(view.subject)?, query.one("q"));
+    Ok(query.without_key("view").with("q", line.trim()))
 }
 
 async fn make(visit: &Visit, asked: &Asked<'_>, report: &str) -> Result<Response, Problem> {

@@ -167,6 +167,45 @@ async fn a_line_is_a_filter_of_reports_and_is_told() {
 }
 
 #[tokio::test]
+async fn a_kept_view_can_be_a_report() {
+    let house = House::new();
+    let view = |name: &str, page: &str, query: &str| store::views::NewView {
+        owner: admin().name,
+        name: name.into(),
+        page: page.into(),
+        query: query.into(),
+        shared: false,
+        tile: false,
+    };
+    for view in [
+        view("bad ones", "findings", "severity=critical&sort=deadline"),
+        view("all", "findings", ""),
+        view("boxes", "elements", "site=ber-1"),
+    ] {
+        store::Views::keep_view(&*house.store, &view, NOW).await.unwrap();
+    }
+    let seen = content(&house, "/reports/register?as=json&view=bad+ones&q=-site%3Alon-2").await;
+    let typed = content(
+        &house,
+        "/reports/register?as=json&q=severity%3Acritical+-site%3Alon-2",
+    )
+    .await;
+    assert_eq!(seen, typed, "what it says does not change with the view");
+    let all = content(&house, "/reports/register?as=json&view=all").await;
+    assert_eq!(all, content(&house, "/reports/register?as=json").await);
+    for (path, status) in [
+        ("/reports/register?view=boxes", 400),
+        ("/reports/register?view=none", 404),
+        ("/reports/board?view=all", 400),
+        ("/reports/board?q=severity%3Acritical", 400),
+        ("/reports/changes?severity=critical", 400),
+        ("/reports/changes?site=ber-1", 200),
+    ] {
+        assert_eq!(house.get(path).await.status.as_u16(), status, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn exposure_counts_what_was_seen_in_part_as_unknown_today_and_on_another_day() {
     let house = House::new();
     let open = unknown(&house, |_| true).to_string();
