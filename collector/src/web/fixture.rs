@@ -125,6 +125,14 @@ fn ago(seconds: i64) -> Instant {
     Instant(NOW.0 - seconds * 1_000_000)
 }
 
+fn role(number: usize) -> Option<Role> {
+    match number {
+        8 => Some(Role::Core),
+        number if number % 5 == 4 => None,
+        number => Some(Role::ALL[number % 7]),
+    }
+}
+
 fn supplier(number: usize) -> Option<SupplierRef> {
     let (id, name, _) = MAKERS[number % MAKERS.len()];
     (!id.is_empty()).then(|| SupplierRef {
@@ -311,11 +319,7 @@ impl Fixture {
         let dark = number % 11 == 10;
         let known = maker.is_some() && !dark;
         let element = element_id(number);
-        let role = if number % 5 == 4 {
-            None
-        } else {
-            Some(Role::ALL[number % 7])
-        };
+        let role = role(number);
         let name = if number == 3 {
             HOSTILE.to_owned()
         } else {
@@ -380,11 +384,7 @@ impl Fixture {
             element_name: name.to_owned(),
             address: format!("10.{}.4.{}", number % 4, number % 250),
             site: SITES[number % SITES.len()].0.parse().unwrap(),
-            role: if number % 5 == 4 {
-                None
-            } else {
-                Some(Role::ALL[number % 7])
-            },
+            role: role(number),
             component: (number % 4 == 2).then(|| "5".to_owned()),
             part: if number % 4 == 2 {
                 "GigabitEthernet0/0/5".into()

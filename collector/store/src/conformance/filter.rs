@@ -13,7 +13,7 @@ const SITES: [&str; 3] = ["berlin", "bern", "lyon"];
 
 impl House {
     /// So many elements, each with a finding, all of them different.
-    async fn network(count: u8) -> Self {
+    pub(super) async fn network(count: u8) -> Self {
         let house = Self::new().await;
         house
             .store
