@@ -6,11 +6,12 @@
 
 use crate::evaluate::{Operator, acquired, declared, is_fresh, is_known, name, parts};
 use model::on_file::OnFile;
-use model::{Completeness, ElementId, Identification, Instant};
+use model::{Completeness, ElementId, FindingId, Identification, Instant, SiteName, Standing};
 use policy::PartialDate;
 use policy::pace::{BurnDown, End, Life, Pace};
 use policy::population::{Asset, Comparison, Seen, Survey};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use store::StoreError;
 use store::past::{FindingSpan, Moment, Past, PastSubject};
 use time::{Date, Time};
@@ -47,7 +48,8 @@ impl Days {
 }
 
 /// The last microsecond of a day.
-fn end_of(day: Date) -> Instant {
+#[must_use]
+pub fn end_of(day: Date) -> Instant {
     let next = day
         .next_day()
         .unwrap_or(day)
@@ -56,7 +58,52 @@ fn end_of(day: Date) -> Instant {
     Instant(Instant::from_datetime(next).0 - 1)
 }
 
-/// Counts how exposed the network was, over the elements that are heeded.
+/// The past as far as it played at some sites.
+pub struct AtSites {
+    /// The past of all.
+    pub past: Arc<dyn Past>,
+    /// The sites; [`None`] is all.
+    pub sites: Option<BTreeSet<SiteName>>,
+}
+
+#[async_trait::async_trait]
+impl Past for AtSites {
+    async fn subjects(
+        &self,
+        moment: Moment,
+        mut after: Option<ElementId>,
+        limit: u32,
+    ) -> Result<Vec<PastSubject>, StoreError> {
+        // An empty page says that there is no more: one without a row of these sites is passed over.
+        loop {
+            let mut page = self.past.subjects(moment, after, limit).await?;
+            let Some(last) = page.last() else {
+                return Ok(page);
+            };
+            after = Some(last.subject.place.element);
+            if let Some(sites) = &self.sites {
+                page.retain(|one| sites.contains(&one.subject.place.site));
+            }
+            if !page.is_empty() {
+                return Ok(page);
+            }
+        }
+    }
+
+    /// Spans name no site: only whoever sees all may ask for them.
+    async fn finding_spans(
+        &self,
+        after: Option<FindingId>,
+        limit: u32,
+    ) -> Result<Vec<FindingSpan>, StoreError> {
+        match self.sites {
+            None => self.past.finding_spans(after, limit).await,
+            Some(_) => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Counts how exposed the network was; each element is told with how it stood.
 ///
 /// # Errors
 /// [`StoreError`] when the store cannot be read.
@@ -65,13 +112,12 @@ pub async fn survey<'a>(
     days: Days,
     operator: Operator<'_>,
     mut survey: Survey<'a>,
-    mut heeded: impl FnMut(&Asset) -> bool,
+    mut told: impl FnMut(&Asset, Standing),
 ) -> Result<Survey<'a>, StoreError> {
     let mut pages = Pages::new(past, days, operator);
     while let Some(asset) = pages.next().await? {
-        if heeded(&asset) {
-            survey.take(&asset);
-        }
+        let standing = survey.take(&asset);
+        told(&asset, standing);
     }
     Ok(survey)
 }

@@ -16,6 +16,7 @@ pub mod narrow;
 pub mod complete;
 pub mod export;
 pub mod health;
+pub mod shelf;
 pub mod glance;
 pub mod hand;
 pub mod kept;

@@ -118,7 +118,9 @@ pub fn run(elements: u64, components: u32, threads: NonZeroUsize, as_of: Date) -
     let recall = || Recall::new(&world.policies, Question::on(as_of));
     let (counted, _, surveys) = load.each(&world, |_, lot, survey: &mut Option<Survey<'_>>| {
         let survey = survey.get_or_insert_with(|| Survey::new(recall()));
-        lot.iter().for_each(|asset| survey.take(asset));
+        for asset in lot {
+            survey.take(asset);
+        }
     })?;
     let findings_counted: u64 = surveys
         .into_iter()

@@ -130,6 +130,18 @@ pub enum Act {
 }
 
 impl Act {
+    /// The kinds of events acts make.
+    pub const KINDS: [&'static str; 8] = [
+        "acknowledged",
+        "assigned",
+        "commented",
+        "waiver_asked",
+        "waived",
+        "waiver_ended",
+        "removal_planned",
+        "removal_confirmed",
+    ];
+
     /// The kind of event it makes.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -316,8 +316,8 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// Judges one element.
-    pub fn take(&mut self, asset: &Asset) {
+    /// Judges one element, and tells how it stands.
+    pub fn take(&mut self, asset: &Asset) -> Standing {
         let said = self.recall.ask(&asset.place, &asset.parts);
         let exposure = &mut self.exposure;
         exposure.elements.take(asset);
@@ -349,6 +349,7 @@ impl<'a> Survey<'a> {
         recall.stands(&asset.place, &asset.parts, asset.maker_known, |stand| {
             caps.take(stand)
         });
+        standing
     }
 
     /// Takes over what another one counted of the rest of the population.

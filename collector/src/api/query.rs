@@ -32,6 +32,7 @@ pub const REPORT: &[&str] = &[
     "as_of",
     "finding",
     "since",
+    "until",
     "cause",
     "kind",
     "severity",
@@ -46,6 +47,8 @@ pub const REPORT: &[&str] = &[
     "owner",
     "asked",
     "limit",
+    "q",
+    "view",
 ];
 
 /// Parameters of lists of findings.
@@ -139,11 +142,9 @@ impl Query {
     /// From pairs we wrote ourselves.
     #[must_use]
     pub fn of(pairs: &[(&str, &str)]) -> Self {
+        let owned = |&(key, value): &(&str, &str)| (key.to_owned(), value.to_owned());
         Self {
-            pairs: pairs
-                .iter()
-                .map(|&(key, value)| (key.to_owned(), value.to_owned()))
-                .collect(),
+            pairs: pairs.iter().map(owned).collect(),
         }
     }
 
@@ -278,7 +279,11 @@ impl Query {
         }))
     }
 
-    fn plain_line(&self, subject: Subject) -> Result<Line, Problem> {
+    /// The same, where a mistake in `q` is one like any other.
+    ///
+    /// # Errors
+    /// [`Problem::BadParameter`] naming the parameter and the words it knows.
+    pub fn plain_line(&self, subject: Subject) -> Result<Line, Problem> {
         self.line(subject)?.map_err(|mistake| {
             let place = self.one("q").get(..mistake.at.start).unwrap_or_default();
             let piece = self.one("q").get(mistake.at.clone()).unwrap_or_default();
@@ -524,16 +529,9 @@ impl Query {
     }
 
     fn words<T: FromStr + Display + Copy>(&self, key: &str, words: &[T]) -> Result<Vec<T>, Problem> {
-        let allowed = || {
-            words
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
-        self.all(key)
-            .map(|text| text.parse().map_err(|_| bad(key, text, allowed())))
-            .collect()
+        let all: Vec<_> = words.iter().map(ToString::to_string).collect();
+        let read = |text: &str| text.parse().map_err(|_| bad(key, text, all.join(", ")));
+        self.all(key).map(read).collect()
     }
 
     fn keys(&self, key: &str, allowed: &str, fits: impl Fn(&str) -> bool) -> Result<Vec<String>, Problem> {

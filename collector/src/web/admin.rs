@@ -6,8 +6,9 @@
 use super::access::Visit;
 use super::account::{SessionLine, sites_words, with_status};
 use super::fields::Fields;
-use super::glance::{Glances, STALE};
+use super::glance::Glances;
 use super::page::{Frame, answer};
+use super::shelf::STALE;
 use super::show::{self, Moment};
 use super::sign_in::refusal;
 use crate::api::Problem;

@@ -3,7 +3,8 @@
 //! Invariant: places are counted as browsers count them, in units of UTF-16.
 
 use super::access::Visit;
-use super::glance::{Glances, STALE};
+use super::glance::Glances;
+use super::shelf::STALE;
 use super::show;
 use crate::api::Problem;
 use crate::api::query::{self, Query};

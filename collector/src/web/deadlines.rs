@@ -116,7 +116,7 @@ async fn page(visit: &Visit, books: &Books, pairs: Vec<(String, String)>) -> Res
         return Err(query::bad("asof", &day.to_string(), allowed));
     }
     let frame = Frame::new(visit, "deadlines");
-    let kept = books.dates(visit).await?;
+    let kept = books.dates(visit, asked).await?;
     let wanted = |rule: &str, code: &str| {
         let fits = |list: &[String], word: &str| list.is_empty() || list.iter().any(|one| one == word);
         fits(&rules, rule) && fits(&laws, code)

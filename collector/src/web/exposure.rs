@@ -10,8 +10,9 @@ mod tally;
 use super::Web;
 use super::access::Visit;
 use super::books::{Books, DAYS};
-use super::glance::{Glances, OPEN, STALE};
+use super::glance::{Glances, OPEN, UNKNOWN};
 use super::page::{Frame, answer};
+use super::shelf::STALE;
 use super::show::{self, Moment};
 use super::what_if::Turn;
 use crate::api::Problem;
@@ -22,13 +23,14 @@ use axum::response::Response;
 use model::{Role, Severity};
 use std::collections::BTreeMap;
 use store::ledger::Moved;
+use store::view::OPENING;
 use tally::{Sums, Tally};
 use time::Date;
 
 /// Rows of each of the smaller tables.
 const ROWS: usize = 15;
 /// More sites are not named in a link: it would be too long to read back.
-const LINKED_SITES: usize = 48;
+pub const LINKED_SITES: usize = 48;
 
 #[derive(Template)]
 #[template(path = "exposure.html")]
@@ -80,7 +82,7 @@ struct Cell {
     count: String,
     worst: Option<Severity>,
     link: String,
-    /// Elements of unknown maker.
+    /// Elements of unknown standing.
     unknown: String,
     unknown_link: String,
     /// Whether there is an element at all.
@@ -149,20 +151,7 @@ async fn page(
     let today = now.date().unwrap_or(Date::MIN);
     let asked = query.day("asof")?;
     let frame = Frame::new(visit, "exposure");
-    let laws: BTreeMap<String, Vec<String>> = glances
-        .get(visit, STALE)
-        .await?
-        .overview
-        .sites
-        .iter()
-        .filter(|row| visit.person.sees(&row.site.name))
-        .map(|row| {
-            (
-                row.site.name.to_string(),
-                row.site.jurisdictions.iter().cloned().collect(),
-            )
-        })
-        .collect();
+    let laws = glances.get(visit, STALE).await?.laws();
     let mut made = ExposurePage {
         asof: asked.map(|day| day.to_string()).unwrap_or_default(),
         counted: Moment::new(now, now),
@@ -208,7 +197,7 @@ impl Board {
                 .codes()
                 .map(|code| Line::new(web, tally, code, &roles, judged))
                 .collect(),
-            totals: totals(tally, &roles),
+            totals: totals(tally, &roles, judged),
             makers: makers(tally),
             models: models(tally),
             sites: sites(tally),
@@ -255,11 +244,19 @@ fn tiles(tally: &Tally, judged: bool) -> Vec<Tile> {
             cover: known,
         },
         Tile {
-            label: "elements of unknown maker",
+            label: "elements of which too little is known",
             value: show::number(all.unknown),
             tone: tone(all.unknown, "unknown"),
-            link: Query::of(&[("maker", "unknown")]).link("/elements"),
-            detail: format!("of {} elements known", show::number(all.elements)),
+            link: if judged {
+                "#laws".to_owned()
+            } else {
+                Query::of(&UNKNOWN).link("/elements")
+            },
+            detail: format!(
+                "of {} elements; {} have no named maker",
+                show::number(all.elements),
+                show::number(all.nameless)
+            ),
             cover: known,
         },
         Tile {
@@ -284,7 +281,7 @@ impl Line {
             let sums = tally.cell(code, role);
             let role = role.map(|role| ("role", role));
             let open = [("jurisdiction", code)].into_iter().chain(role).chain(OPEN);
-            let unknown = [("maker", "unknown")].into_iter().chain(role);
+            let unknown = UNKNOWN.into_iter().chain(role);
             let unknown: Vec<_> = unknown.chain(sites.iter().map(|site| ("site", *site))).collect();
             Cell {
                 count: show::number(sums.findings),
@@ -318,14 +315,14 @@ impl Line {
     }
 }
 
-fn totals(tally: &Tally, roles: &[&'static str]) -> Vec<Total> {
+fn totals(tally: &Tally, roles: &[&'static str], judged: bool) -> Vec<Total> {
     let row = |name, hatched, of: fn(&Sums) -> u64, more: &[(&str, &str)]| {
         let cell = |role: Option<&str>| {
             let count = of(tally.role(role));
             let pairs = more.iter().copied().chain(role.map(|role| ("role", role)));
             (
                 show::number(count),
-                if count > 0 {
+                if count > 0 && !judged {
                     Query::of(&pairs.collect::<Vec<_>>()).link("/elements")
                 } else {
                     String::new()
@@ -344,12 +341,7 @@ fn totals(tally: &Tally, roles: &[&'static str]) -> Vec<Total> {
     };
     vec![
         row("elements", false, |sums| sums.elements, &[]),
-        row(
-            "maker unknown",
-            true,
-            |sums| sums.unknown,
-            &[("maker", "unknown")],
-        ),
+        row("too little known", true, |sums| sums.unknown, &UNKNOWN),
     ]
 }
 
@@ -373,7 +365,7 @@ fn row(name: &str, sums: &Sums, most: u64, currency: Option<&str>) -> Row {
         findings_link: String::new(),
         open: match show::percent(sums.unknown, sums.elements) {
             Some(share) if sums.unknown > 0 => {
-                format!("{} ({share} %) maker unknown", show::number(sums.unknown))
+                format!("{} ({share} %) too little known", show::number(sums.unknown))
             }
             _ => String::new(),
         },
@@ -402,7 +394,7 @@ fn makers(tally: &Tally) -> Vec<Row> {
         ..row(name, sums, most, tally.currency.as_deref())
     };
     let mut rows: Vec<Row> = all.iter().take(ROWS).map(line).collect();
-    if tally.all.unknown > 0 {
+    if tally.all.nameless > 0 {
         rows.push(Row {
             unknown: true,
             elements_link: Query::of(&[("maker", "unknown")]).link("/elements"),
@@ -410,7 +402,7 @@ fn makers(tally: &Tally) -> Vec<Row> {
             ..row(
                 "maker unknown",
                 &Sums {
-                    elements: tally.all.unknown,
+                    elements: tally.all.nameless,
                     ..Sums::default()
                 },
                 most,
@@ -471,7 +463,7 @@ fn changes<'a>(moved: impl Iterator<Item = &'a Moved>) -> Changes {
     let mut by_cause: BTreeMap<String, [[u64; 2]; 5]> = BTreeMap::new();
     for one in moved {
         let column = match one.kind.as_str() {
-            "finding_opened" => 0,
+            kind if OPENING.contains(&kind) => 0,
             "finding_changed" => 1,
             "finding_closed" => 2,
             "swap" => 3,

@@ -9,9 +9,9 @@ use super::page::{Frame, answer_with};
 use super::show::{self, Left, Moment};
 use crate::api::Problem;
 use crate::api::query::{self, Query};
-use crate::filter::Subject;
 use crate::filter::keys::Words;
 use crate::filter::meaning::Asking;
+use crate::filter::{self, Subject};
 use crate::views::LOOKS;
 use askama::Template;
 use axum::extract::Query as Pairs;
@@ -47,6 +47,8 @@ struct FindingsPage {
     form: Form,
     desk: Desk,
     mine: String,
+    /// The register of what is listed.
+    register: String,
     rows: Vec<Line>,
     /// How many match; [`None`] where the line is not understood.
     total: Option<String>,
@@ -193,6 +195,14 @@ impl Line {
     }
 }
 
+/// The register of all that a line keeps.
+fn register(line: &filter::Line) -> String {
+    let line = line.to_string();
+    let pairs = [("q", line.as_str())];
+    let pairs: &[_] = if line.is_empty() { &[] } else { &pairs };
+    Query::of(pairs).link("/reports/register")
+}
+
 /// `/findings`
 pub async fn findings(visit: Visit, Pairs(mut pairs): Pairs<Vec<(String, String)>>) -> Response {
     let told = act::told(&mut pairs);
@@ -259,6 +269,7 @@ pub(super) async fn list(
     let made = FindingsPage {
         frame,
         mine: Query::of(&[("owner", &visit.person.name)]).link(PATH),
+        register: line.as_ref().map(register).unwrap_or_default(),
         rows: page.iter().flat_map(|page| &page.rows).map(told).collect(),
         desk,
         total: page.as_ref().map(|page| show::total(page.total, page.measure)),

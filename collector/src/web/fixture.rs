@@ -14,7 +14,7 @@ use parts::parts;
 use policy::Policies;
 use prost::Message as _;
 use proto::v1;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use store::acts::Signer;
 use store::admission::Invitation;
@@ -76,6 +76,14 @@ const RULES: [(&str, Severity, ResultClass, Option<&str>, f64); 5] = [
 pub struct Fixture {
     /// While set, the store does not answer.
     pub fails: AtomicBool,
+    /// While set, totals of findings are reckoned, and too high.
+    pub sampled: AtomicBool,
+    /// So many elements more are counted where no site is asked for.
+    pub crowd: AtomicU64,
+    /// How often it was asked what waits for somebody.
+    pub at_hand: AtomicU64,
+    /// How often it was asked for the standings of all sites.
+    pub standings: AtomicU64,
     /// Raise it and open pages look again.
     pub revision: watch::Sender<u64>,
     policies: Policies,
@@ -115,6 +123,14 @@ pub fn finding_id(number: usize) -> FindingId {
 
 fn ago(seconds: i64) -> Instant {
     Instant(NOW.0 - seconds * 1_000_000)
+}
+
+fn role(number: usize) -> Option<Role> {
+    match number {
+        8 => Some(Role::Core),
+        number if number % 5 == 4 => None,
+        number => Some(Role::ALL[number % 7]),
+    }
 }
 
 fn supplier(number: usize) -> Option<SupplierRef> {
@@ -215,6 +231,10 @@ impl Fixture {
         let policies = Policies::built_in().unwrap();
         let mut made = Self {
             fails: AtomicBool::new(false),
+            sampled: AtomicBool::new(false),
+            crowd: AtomicU64::new(0),
+            at_hand: AtomicU64::new(0),
+            standings: AtomicU64::new(0),
             revision: watch::Sender::new(7),
             policies,
             elements: Vec::new(),
@@ -277,6 +297,11 @@ impl Fixture {
         (Arc::new(self), policies)
     }
 
+    /// The elements as lists have them.
+    pub fn rows(&self) -> impl Iterator<Item = &ElementRow> {
+        self.elements.iter().map(|view| &view.row)
+    }
+
     /// Address of the evidence of an element.
     pub fn digest(&self, number: usize) -> Digest {
         self.evidence[number].0
@@ -294,11 +319,7 @@ impl Fixture {
         let dark = number % 11 == 10;
         let known = maker.is_some() && !dark;
         let element = element_id(number);
-        let role = if number % 5 == 4 {
-            None
-        } else {
-            Some(Role::ALL[number % 7])
-        };
+        let role = role(number);
         let name = if number == 3 {
             HOSTILE.to_owned()
         } else {
@@ -315,7 +336,8 @@ impl Fixture {
             Some(ResultClass::Overdue) => Standing::Overdue,
             Some(ResultClass::NoNew) => Standing::Restricted,
             Some(_) => Standing::Undecided,
-            None if known => Standing::Clear,
+            // What was seen in part is not clear.
+            None if known && number % 11 != 7 => Standing::Clear,
             None => Standing::Unknown,
         };
         let row = ElementRow {
@@ -362,11 +384,7 @@ impl Fixture {
             element_name: name.to_owned(),
             address: format!("10.{}.4.{}", number % 4, number % 250),
             site: SITES[number % SITES.len()].0.parse().unwrap(),
-            role: if number % 5 == 4 {
-                None
-            } else {
-                Some(Role::ALL[number % 7])
-            },
+            role: role(number),
             component: (number % 4 == 2).then(|| "5".to_owned()),
             part: if number % 4 == 2 {
                 "GigabitEthernet0/0/5".into()
@@ -380,7 +398,8 @@ impl Fixture {
                 title: law.title.clone(),
                 citation: law.citation.clone(),
                 component: (number % 4 == 2).then(|| "5".to_owned()),
-                supplier: maker.id,
+                // A board of another maker, of which no unit stands here.
+                supplier: if number == 6 { "hisilicon".into() } else { maker.id },
                 class,
                 severity,
                 deadline: deadline.map(str::to_owned),

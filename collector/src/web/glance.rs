@@ -1,24 +1,21 @@
 //! What the first page counts, kept for a moment so that many open screens cost the store little.
 //!
-//! Invariants: never older than the caller allows nor than [`STALE`]; it carries
-//! the revision it was read at, so that a page made from it is fetched again; whoever
-//! is limited to sites shares it only with those of the same sites.
+//! Invariants: no older than the caller allows, unless it is being read anew; whoever is limited to sites shares it only
+//! with those of the same sites.
 
 use super::access::Visit;
+use super::shelf::{Kept, Shelf};
 use super::show::{Left, PRESSING_DAYS};
 use crate::api::Problem;
 use crate::api::query::Query;
 use model::{FindingState, Instant, ResultClass};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use store::accounts::Sites;
 use store::clause::Measure;
 use store::view::{FindingFilter, Overview};
-use tokio::sync::watch;
 
-/// Nothing older is shown, even if nothing was committed since: days pass.
-pub const STALE: Duration = Duration::from_secs(60);
 /// States of findings that wait for somebody, as query parameters.
 pub const OPEN: [(&str, &str); 3] = [
     ("state", "open"),
@@ -32,22 +29,19 @@ pub const OPEN_STATES: [FindingState; 3] = [
     FindingState::Assigned,
 ];
 
-/// Sets of sites whose glances are kept at once.
-const SETS: usize = 64;
+/// Elements of which too little is known to judge, as a query parameter of their list.
+pub const UNKNOWN: [(&str, &str); 1] = [("standing", "unknown")];
 
 /// The last one read for each set of sites, shared by all handlers.
-#[derive(Clone)]
-pub struct Glances(Arc<watch::Sender<HashMap<Sites, Arc<Glance>>>>);
+#[derive(Clone, Default)]
+pub struct Glances(Shelf<Sites, Glance>);
 
 /// One reading.
 pub struct Glance {
-    /// Revision of the store before it was read.
-    pub revision: u64,
     /// The counts.
     pub overview: Overview,
     /// What is due soon.
     pub pressing: Pressing,
-    read: std::time::Instant,
 }
 
 /// Findings of rules with a date within [`PRESSING_DAYS`].
@@ -62,46 +56,38 @@ pub struct Pressing {
     pub soonest: Option<Left>,
 }
 
-impl Default for Glances {
-    fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(HashMap::new())))
-    }
-}
-
 impl Glances {
     /// The last reading if it is younger than `within` or still true, else a new one.
     ///
     /// # Errors
     /// [`Problem::Store`] when the store does not answer.
-    pub async fn get(&self, visit: &Visit, within: Duration) -> Result<Arc<Glance>, Problem> {
-        let revision = *visit.store.revision().borrow();
-        let last = self.0.borrow().get(&visit.person.sites).cloned();
-        let fits = |glance: &Arc<Glance>| {
-            let age = glance.read.elapsed();
-            age < within || (glance.revision == revision && age < STALE)
-        };
-        if let Some(glance) = last.filter(fits) {
-            return Ok(glance);
-        }
-        let read = std::time::Instant::now();
+    pub async fn get(&self, visit: &Visit, within: Duration) -> Result<Arc<Kept<Glance>>, Problem> {
+        let sites = visit.person.sites.clone();
+        self.0.get(visit, sites, within, Glance::read(visit)).await
+    }
+}
+
+impl Glance {
+    async fn read(visit: &Visit) -> Result<Self, Problem> {
         let overview = visit.store.overview_of(visit.person.sites.as_ref()).await?;
-        let pressing = Pressing::read(visit, &overview, (visit.clock)()).await?;
-        let glance = Arc::new(Glance {
-            revision,
+        Ok(Self {
+            pressing: Pressing::read(visit, &overview, (visit.clock)()).await?,
             overview,
-            pressing,
-            read,
-        });
-        self.0.send_modify(|kept| {
-            if kept.len() >= SETS {
-                kept.retain(|_, glance| glance.read.elapsed() < STALE);
-            }
-            if kept.len() >= SETS {
-                kept.clear();
-            }
-            kept.insert(visit.person.sites.clone(), Arc::clone(&glance));
-        });
-        Ok(glance)
+        })
+    }
+
+    /// The jurisdictions of each site.
+    #[must_use]
+    pub fn laws(&self) -> BTreeMap<String, Vec<String>> {
+        let sites = self.overview.sites.iter().map(|row| &row.site);
+        sites
+            .map(|site| {
+                (
+                    site.name.to_string(),
+                    site.jurisdictions.iter().cloned().collect(),
+                )
+            })
+            .collect()
     }
 }
 

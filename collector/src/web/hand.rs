@@ -5,8 +5,8 @@
 //! many screens of one person cost the store one reading a second at most.
 
 use super::access::Visit;
-use super::glance::{OPEN, OPEN_STATES, STALE};
-use super::reports::scope;
+use super::glance::{OPEN, OPEN_STATES};
+use super::shelf::{Kept, Shelf};
 use super::show::{self, Moment};
 use crate::api::Problem;
 use crate::api::query::Query;
@@ -15,8 +15,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use store::briefing::{AtHand, Day};
-use store::view::{FindingFilter, FindingRow};
-use tokio::sync::watch;
+use store::view::{FindingFilter, FindingRow, OPENING};
 
 /// How long a shift is, unless the link says when it began.
 pub const SHIFT: &str = "8h";
@@ -25,33 +24,24 @@ const DAYS: usize = 7;
 /// Microseconds of a day and of a minute.
 const DAY: i64 = 86_400_000_000;
 const MINUTE: i64 = 60_000_000;
-/// Readings kept for those who look.
-const KEPT: usize = 64;
 
 /// The last readings, shared by all handlers.
-#[derive(Clone)]
-pub struct Hands(Arc<watch::Sender<Vec<Arc<Reading>>>>);
+#[derive(Clone, Default)]
+pub struct Hands(Shelf<Key, Reading>);
 
 /// Who looks, at which sites, since when.
 type Key = (String, Option<BTreeSet<SiteName>>, Instant);
 
 /// One reading.
 pub struct Reading {
-    key: Key,
-    revision: u64,
-    read: std::time::Instant,
+    /// Since when something is new.
+    pub since: Instant,
     /// What waits.
     pub at_hand: AtHand,
     /// The last days, the first first, every one of them.
     pub days: Vec<Day>,
     /// The most urgent open finding.
     pub first: Option<FindingRow>,
-}
-
-impl Default for Hands {
-    fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(Vec::new())))
-    }
 }
 
 impl Hands {
@@ -64,18 +54,15 @@ impl Hands {
         visit: &Visit,
         since: Instant,
         within: Duration,
-    ) -> Result<Arc<Reading>, Problem> {
+    ) -> Result<Arc<Kept<Reading>>, Problem> {
         let since = Instant(since.0 - since.0.rem_euclid(MINUTE));
         let key: Key = (visit.person.name.clone(), visit.person.sites.clone(), since);
-        let revision = *visit.store.revision().borrow();
-        let fits = |one: &&Arc<Reading>| {
-            let age = one.read.elapsed();
-            one.key == key && (age < within || (one.revision == revision && age < STALE))
-        };
-        if let Some(reading) = self.0.borrow().iter().find(fits).cloned() {
-            return Ok(reading);
-        }
-        let read = std::time::Instant::now();
+        self.0.get(visit, key, within, Reading::read(visit, since)).await
+    }
+}
+
+impl Reading {
+    async fn read(visit: &Visit, since: Instant) -> Result<Self, Problem> {
         let sites = visit.person.sites.as_ref();
         let today = (visit.clock)().0.div_euclid(DAY);
         let first_day = today.saturating_sub(DAYS as i64 - 1);
@@ -93,23 +80,17 @@ impl Hands {
         });
         let urgent = FindingFilter {
             states: OPEN_STATES.to_vec(),
+            sites: visit.person.within(Vec::new()),
+            uncounted: true,
             limit: 1,
             ..FindingFilter::default()
         };
-        let reading = Arc::new(Reading {
-            revision,
-            read,
-            at_hand: visit.briefing.at_hand(&key.0, since, sites).await?,
+        Ok(Self {
+            since,
+            at_hand: visit.briefing.at_hand(&visit.person.name, since, sites).await?,
             days: days.collect(),
-            first: scope::findings(visit, &urgent).await?.rows.into_iter().next(),
-            key,
-        });
-        self.0.send_modify(|kept| {
-            kept.retain(|one| one.key != reading.key);
-            kept.insert(0, Arc::clone(&reading));
-            kept.truncate(KEPT);
-        });
-        Ok(reading)
+            first: visit.store.findings(&urgent).await?.rows.into_iter().next(),
+        })
     }
 }
 
@@ -176,12 +157,16 @@ impl Hand {
     #[must_use]
     pub fn new(reading: &Reading, person: &str, asked: &str, now: Instant) -> Self {
         let Reading { at_hand, days, .. } = reading;
-        let since = reading.key.2.to_string();
+        let since = reading.since.to_string();
         let open = |pairs: &[(&str, &str)]| {
             let all: Vec<_> = pairs.iter().copied().chain(OPEN).collect();
             Query::of(&all).link("/findings")
         };
-        let changes = |kind: &str| Query::of(&[("since", &since), ("kind", kind)]).link("/reports/changes");
+        let changes = |kinds: &[&'static str]| {
+            let kinds = kinds.iter().map(|&kind| ("kind", kind));
+            let pairs: Vec<_> = [("since", since.as_str())].into_iter().chain(kinds).collect();
+            Query::of(&pairs).link("/reports/changes")
+        };
         let item = |label, count: u64, link, spark| Item {
             label,
             value: show::number(count),
@@ -191,7 +176,7 @@ impl Hand {
         };
         let opened = Spark::new(days, "findings opened", |day| day.opened);
         Self {
-            since: Moment::new(reading.key.2, now),
+            since: Moment::new(reading.since, now),
             spans: ["8h", "24h", "7d"]
                 .into_iter()
                 .filter(|span| *span != if asked.is_empty() { SHIFT } else { asked })
@@ -211,13 +196,8 @@ impl Hand {
                     None,
                 ),
                 item("assigned to me", at_hand.mine, open(&[("owner", person)]), None),
-                item("swaps to look at", at_hand.swaps, changes("swap"), None),
-                item(
-                    "new findings",
-                    at_hand.opened,
-                    changes("finding_opened"),
-                    Some(opened),
-                ),
+                item("swaps to look at", at_hand.swaps, changes(&["swap"]), None),
+                item("new findings", at_hand.opened, changes(&OPENING), Some(opened)),
             ],
             first: reading.first.as_ref().map(|row| {
                 let words = format!("{}: {}", show::clean(&row.element_name, 48), row.result.title);

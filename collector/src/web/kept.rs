@@ -5,6 +5,7 @@
 
 use super::access::Visit;
 use super::page::{self, Frame};
+use super::shelf::Shelf;
 use super::show;
 use crate::api::Problem;
 use crate::filter::Subject;
@@ -17,9 +18,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use model::Right;
 use serde::Deserialize;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use store::clause::Measure;
 use store::views::{Kept, MOST_VIEWS, NewView};
 use uuid::Uuid;
@@ -32,8 +31,6 @@ const MAX_QUERY: usize = 4_000;
 const MOST_TILES: usize = 6;
 /// A count is shown so long.
 const FRESH: Duration = Duration::from_secs(30);
-/// Counts remembered.
-const MOST_COUNTS: usize = 512;
 
 /// What a form says.
 #[derive(Debug, Default, Deserialize)]
@@ -159,14 +156,7 @@ pub struct Tile {
 
 /// Counts shown lately, by what was counted and for whom.
 #[derive(Clone, Default)]
-pub struct Counts(Arc<Mutex<HashMap<String, Counted>>>);
-
-#[derive(Clone, Copy)]
-struct Counted {
-    at: Instant,
-    total: u64,
-    measure: Measure,
-}
+pub struct Counts(Shelf<String, (u64, Measure)>);
 
 /// The views a person has on the first page, their own first.
 ///
@@ -184,8 +174,8 @@ pub async fn tiles(visit: &Visit, Extension(counts): &Extension<Counts>) -> Resu
         let line = view.query.line(view.subject).ok().and_then(Result::ok);
         tiles.push(Tile {
             name,
-            nought: count.is_some_and(|counted| counted.total == 0),
-            count: count.map(|counted| show::total(counted.total, counted.measure)),
+            nought: count.is_some_and(|(total, _)| total == 0),
+            count: count.map(|(total, measure)| show::total(total, measure)),
             line: line
                 .map(|line| show::clean(&line.to_string(), 120))
                 .unwrap_or_default(),
@@ -197,37 +187,18 @@ pub async fn tiles(visit: &Visit, Extension(counts): &Extension<Counts>) -> Resu
 }
 
 impl Counts {
-    async fn of(&self, visit: &Visit, view: &View) -> Result<Option<Counted>, Problem> {
+    async fn of(&self, visit: &Visit, view: &View) -> Result<Option<(u64, Measure)>, Problem> {
         let person = &visit.person;
         let key = format!(
             "{:?} {:?} {} {}",
             person.name, person.sites, view.row.page, view.row.query
         );
-        let known = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&key)
-            .copied();
-        if let Some(counted) = known.filter(|counted| counted.at.elapsed() < FRESH) {
-            return Ok(Some(counted));
+        let asking = Asking::of(person, (visit.clock)());
+        let read = view.count(&*visit.store, &asking);
+        match self.0.get(visit, key, FRESH, read).await {
+            Ok(counted) => Ok(Some(counted.told)),
+            Err(Problem::BadParameter { .. }) => Ok(None),
+            Err(problem) => Err(problem),
         }
-        let now = (visit.clock)();
-        let (total, measure) = match view.count(&*visit.store, &Asking::of(person, now)).await {
-            Ok(counted) => counted,
-            Err(Problem::BadParameter { .. }) => return Ok(None),
-            Err(problem) => return Err(problem),
-        };
-        let counted = Counted {
-            at: Instant::now(),
-            total,
-            measure,
-        };
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MOST_COUNTS {
-            all.clear();
-        }
-        all.insert(key, counted);
-        Ok(Some(counted))
     }
 }

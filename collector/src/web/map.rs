@@ -4,12 +4,12 @@
 //! never shown as clear; a site without coordinates has a row of its own; the table behind
 //! the map holds everything the map shows.
 
-use super::Web;
 use super::access::Visit;
-use super::glance::{Glances, STALE};
+use super::glance::Glances;
 use super::page::{Frame, answer};
 use super::projection::{Graticule, MARGIN, Projection, WIDTH};
-use super::show;
+use super::shelf::Shelf;
+use super::show::{self, Moment};
 use crate::api::Problem;
 use crate::api::query::Query;
 use askama::Template;
@@ -17,11 +17,9 @@ use axum::extract::{Extension, Query as Pairs};
 use axum::response::Response;
 use model::{SiteName, Standing};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 use store::field::SiteStanding;
 use store::view::SiteRow;
-use tokio::sync::watch;
 
 /// Sites drawn and listed: the worst of them.
 const MOST: usize = 400;
@@ -35,49 +33,13 @@ const APART: usize = 40;
 const WITHIN: Duration = Duration::from_secs(10);
 
 /// The last count of standings by site, shared by all handlers: every element is counted for it.
-#[derive(Clone)]
-pub struct Standings(Arc<watch::Sender<Option<Counted>>>);
-
-#[derive(Clone)]
-struct Counted {
-    revision: u64,
-    read: std::time::Instant,
-    rows: Arc<Vec<SiteStanding>>,
-}
-
-impl Default for Standings {
-    fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(None)))
-    }
-}
-
-impl Standings {
-    async fn get(&self, web: &Web) -> Result<Arc<Vec<SiteStanding>>, Problem> {
-        let revision = *web.store.revision().borrow();
-        let last = self.0.borrow().clone();
-        let fits = |last: &Counted| {
-            let age = last.read.elapsed();
-            age < WITHIN || (last.revision == revision && age < STALE)
-        };
-        if let Some(last) = last.filter(fits) {
-            return Ok(last.rows);
-        }
-        let read = std::time::Instant::now();
-        let rows = Arc::new(web.field.site_standings().await?);
-        let counted = Counted {
-            revision,
-            read,
-            rows: Arc::clone(&rows),
-        };
-        self.0.send_replace(Some(counted));
-        Ok(rows)
-    }
-}
+pub type Standings = Shelf<(), Vec<SiteStanding>>;
 
 #[derive(Template)]
 #[template(path = "map.html")]
 struct MapPage {
     frame: Frame,
+    counted: Moment,
     height: String,
     lines: Vec<Graticule>,
     marks: Vec<Mark>,
@@ -140,7 +102,8 @@ pub async fn map(
 async fn page(visit: &Visit, glances: &Glances, standings: &Standings) -> Result<MapPage, Problem> {
     let frame = Frame::new(visit, "map");
     let glance = glances.get(visit, Duration::from_secs(1)).await?;
-    let counted = standings.get(visit).await?;
+    let read = async { Ok(visit.field.site_standings().await?) };
+    let counted = standings.get(visit, (), WITHIN, read).await?;
     let mut by_site: BTreeMap<&SiteName, BTreeMap<Standing, u64>> = BTreeMap::new();
     for one in counted.iter() {
         let counts = by_site.entry(&one.site).or_default();
@@ -161,7 +124,9 @@ async fn page(visit: &Visit, glances: &Glances, standings: &Standings) -> Result
     sites.sort_by_key(|site| (urgency(site.worst), &site.row.site.name));
     let total = sites.len();
     sites.truncate(MOST);
-    Ok(drawn(frame, &sites, total))
+    let now = (visit.clock)();
+    let at = Moment::new(counted.at.min(glance.at).min(now), now);
+    Ok(drawn(frame, at, &sites, total))
 }
 
 /// The one word for a site. Where nothing is known to stand nothing is clear.
@@ -198,7 +163,7 @@ pub fn symbol(standing: Standing) -> Option<&'static str> {
     }
 }
 
-fn drawn(frame: Frame, sites: &[Site<'_>], total: usize) -> MapPage {
+fn drawn(frame: Frame, counted: Moment, sites: &[Site<'_>], total: usize) -> MapPage {
     let places: Vec<Option<(f64, f64)>> = sites.iter().map(place).collect();
     let projection = Projection::fit(places.iter().flatten().copied());
     let most = sites.iter().map(|site| site.row.elements).max().unwrap_or(0);
@@ -222,6 +187,7 @@ fn drawn(frame: Frame, sites: &[Site<'_>], total: usize) -> MapPage {
     });
     MapPage {
         frame,
+        counted,
         height: format!("{:.0}", projection.height),
         lines: projection.graticule(),
         marks: marks.collect(),

@@ -40,6 +40,7 @@ struct WallPage {
 
 /// What both pages show.
 struct Parts {
+    counted: Moment,
     tiles: Vec<Tile>,
     hand: Hand,
     core: Vec<(String, String, String)>,
@@ -161,7 +162,9 @@ async fn show_now(
     let reading = hands.get(visit, since, Duration::from_secs(1)).await?;
     let overview = &glance.overview;
     let most = overview.makers.iter().map(|row| row.elements).max().unwrap_or(0);
+    let counted = glance.at.min(reading.at).min(now);
     let parts = Parts {
+        counted: Moment::new(counted, now),
         tiles: tiles(overview, &glance.pressing, &reading, now),
         hand: Hand::new(&reading, &visit.person.name, query.one("since"), now),
         core: core(&overview.exposure),

@@ -12,11 +12,14 @@ mod register;
 mod changes;
 
 use super::access::Visit;
+use super::books::Books;
 use super::glance::Glances;
 use super::page::{Frame, answer, refuse};
 use super::what_if::Turn;
 use crate::api::Problem;
 use crate::api::query::{self, Query};
+use crate::filter::{MAX_LINE, Subject};
+use crate::views;
 use askama::Template;
 use axum::extract::{Extension, Path, Query as Pairs};
 use axum::http::header;
@@ -57,6 +60,8 @@ pub struct Asked<'a> {
     pub query: &'a Query,
     /// The last counts.
     pub glances: &'a Glances,
+    /// The last counts of the whole network.
+    pub books: &'a Books,
     /// Whose turn it is to judge the whole network.
     pub turn: &'a Turn,
 }
@@ -93,7 +98,7 @@ enum Form {
 pub async fn index(visit: Visit, Extension(glances): Extension<Glances>) -> Response {
     let made = async {
         let frame = Frame::new(&visit, "reports");
-        let glance = glances.get(&visit, super::glance::STALE).await?;
+        let glance = glances.get(&visit, super::shelf::STALE).await?;
         let sites = glance.overview.sites.iter().map(|row| &row.site.name);
         let packs = visit.policies.packs().iter();
         Ok(IndexPage {
@@ -113,24 +118,53 @@ pub async fn index(visit: Visit, Extension(glances): Extension<Glances>) -> Resp
 pub async fn report(
     visit: Visit,
     Extension(glances): Extension<Glances>,
+    Extension(books): Extension<Books>,
     Extension(turn): Extension<Turn>,
     Path(report): Path<String>,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
 ) -> Response {
-    match make(&visit, &glances, &turn, &report, pairs).await {
+    let made = async {
+        let query = Query::read(pairs, query::REPORT)?;
+        let query = of_findings(&visit, &report, query).await?;
+        let asked = Asked {
+            query: &query,
+            glances: &glances,
+            books: &books,
+            turn: &turn,
+        };
+        make(&visit, &asked, &report).await
+    };
+    match made.await {
         Ok(response) => response,
         Err(problem) => refuse(&visit, Some(visit.person.clone()), &problem),
     }
 }
 
-async fn make(
-    visit: &Visit,
-    glances: &Glances,
-    turn: &Turn,
-    report: &str,
-    pairs: Vec<(String, String)>,
-) -> Result<Response, Problem> {
-    let query = Query::read(pairs, query::REPORT)?;
+/// The same with what a kept view filters in place of its name; reports that list no findings take neither.
+async fn of_findings(visit: &Visit, report: &str, query: Query) -> Result<Query, Problem> {
+    let takes = |key: &str| match report {
+        "pack" | "register" => true,
+        "changes" if key == "site" => true,
+        _ => key != "view" && !query::FINDINGS.contains(&key),
+    };
+    if let Some((key, value)) = query.pairs().find(|(key, _)| !takes(key)) {
+        let allowed = "nothing: it filters findings, and this report lists none".to_owned();
+        return Err(query::bad(key, value, allowed));
+    }
+    let name = query.one("view");
+    if name.is_empty() {
+        return Ok(query);
+    }
+    let view = views::by_name(&*visit.views, &visit.person.name, name).await?;
+    if view.subject != Subject::Findings {
+        return Err(query::bad("view", name, "a kept view of findings".to_owned()));
+    }
+    let line = format!("{} {}", view.query.plain_line(view.subject)?, query.one("q"));
+    Ok(query.without_key("view").with("q", line.trim()))
+}
+
+async fn make(visit: &Visit, asked: &Asked<'_>, report: &str) -> Result<Response, Problem> {
+    let query = asked.query;
     let form = match query.one("as") {
         "" => Form::Page,
         "csv" => Form::Csv,
@@ -138,16 +172,11 @@ async fn make(
         text => return Err(query::bad("as", text, "csv, json, or leave it out".to_owned())),
     };
     let frame = Frame::new(visit, "reports");
-    let asked = Asked {
-        query: &query,
-        glances,
-        turn,
-    };
     let content = match report {
-        "board" => board::content(visit, &asked).await?,
-        "pack" => pack::content(visit, &asked).await?,
-        "register" => register::content(visit, &asked).await?,
-        "changes" => changes::content(visit, &asked).await?,
+        "board" => board::content(visit, asked).await?,
+        "pack" => pack::content(visit, asked).await?,
+        "register" => register::content(visit, asked).await?,
+        "changes" => changes::content(visit, asked).await?,
         _ => return Err(Problem::NotFound("report")),
     };
     let digest = content::digest(&content.canonical()?);
@@ -186,12 +215,14 @@ async fn make(
         _ => {
             let path = format!("/reports/{report}");
             let forms = content.tables.iter().map(|table| {
-                let link = query.with("as", "csv").with("table", table.key).link(&path);
+                let link = content.address.with("as", "csv").with("table", table.key);
+                let link = link.link(&path);
                 (format!("CSV: {}", table.title.to_lowercase()), link)
             });
-            let forms = forms.chain([("JSON".to_owned(), query.with("as", "json").link(&path))]);
+            let json = content.address.with("as", "json").link(&path);
+            let forms = forms.chain([("JSON".to_owned(), json)]).collect();
             let page = ReportPage {
-                forms: forms.collect(),
+                forms,
                 by: super::show::clean(&visit.person.name, 100),
                 horizon: content.horizon.clone(),
                 digest,
@@ -251,18 +282,25 @@ impl Asked<'_> {
     }
 }
 
-/// A report with nothing in it yet.
-fn heading(visit: &Visit, asked: &Asked<'_>, report: &'static str, title: &str) -> Content {
-    let clean = |(key, value): (&str, &str)| (key.to_owned(), super::show::clean(value, 120));
-    let mut said: Vec<_> = asked.query.filters().map(clean).collect();
+/// What was asked, for people: every filter, the line too.
+fn said(visit: &Visit, query: &Query) -> Vec<(String, String)> {
+    let line = Some(("q", query.one("q"))).filter(|(_, line)| !line.is_empty());
+    let clean = |(key, value): (&str, &str)| (key.to_owned(), super::show::clean(value, MAX_LINE));
+    let mut said: Vec<_> = query.filters().chain(line).map(clean).collect();
     if let Some(sites) = &visit.person.sites {
         let names: Vec<_> = sites.iter().map(ToString::to_string).collect();
         said.push(("only sites that may be seen".to_owned(), names.join(" ")));
     }
+    said
+}
+
+/// A report with nothing in it yet.
+fn heading(visit: &Visit, asked: &Asked<'_>, report: &'static str, title: &str) -> Content {
     Content {
         report,
         title: title.to_owned(),
-        asked: said,
+        asked: said(visit, asked.query),
+        address: asked.query.clone(),
         operator: super::show::clean(&visit.operator, 100),
         as_of: (visit.clock)()
             .date()

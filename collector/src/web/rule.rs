@@ -5,16 +5,18 @@
 
 use super::access::Visit;
 use super::books::Books;
-use super::glance::OPEN;
+use super::exposure::LINKED_SITES;
+use super::glance::{Glances, OPEN, UNKNOWN};
 use super::page::{Frame, answer};
 use super::policies::{Burdened, burdens, declared, holds};
+use super::shelf::STALE;
 use super::show::{self, Left};
 use crate::api::Problem;
 use crate::api::query::Query;
 use askama::Template;
 use axum::extract::{Extension, Path};
 use axum::response::Response;
-use model::Severity;
+use model::{Severity, SiteName};
 use policy::force::{Force, date_of, force};
 use policy::pack::{DeadlineKind, Source, Status};
 use policy::{Question, Rule};
@@ -86,27 +88,33 @@ struct Found {
     waived_link: String,
     any: bool,
     sites: Vec<(String, String, String, String)>,
+    /// Elements at the sites under its law of which too little is known.
     unknown: String,
     unknown_link: String,
 }
 
 /// `/rules/{id}`
-pub async fn rule(visit: Visit, Extension(books): Extension<Books>, Path(id): Path<String>) -> Response {
-    answer(&visit, page(&visit, &books, &id).await)
+pub async fn rule(
+    visit: Visit,
+    Extension(glances): Extension<Glances>,
+    Extension(books): Extension<Books>,
+    Path(id): Path<String>,
+) -> Response {
+    answer(&visit, page(&visit, &glances, &books, &id).await)
 }
 
-async fn page(visit: &Visit, books: &Books, id: &str) -> Result<RulePage, Problem> {
+async fn page(visit: &Visit, glances: &Glances, books: &Books, id: &str) -> Result<RulePage, Problem> {
     let rule = visit.policies.rule(id).ok_or(Problem::NotFound("rule"))?;
     let today = (visit.clock)().date().unwrap_or(Date::MIN);
     let question = Question::on(today);
     let frame = Frame::new(visit, "policies");
     let kept = books.ledger(visit).await?;
     let burdened = burdens(&kept.told, visit).remove(id).unwrap_or_default();
-    let unknown = kept
-        .told
-        .stock
-        .iter()
-        .filter(|one| one.maker.is_none() && visit.person.sees(&one.site));
+    let mut laws = glances.get(visit, STALE).await?.laws();
+    laws.retain(|_, laws| laws.contains(&rule.jurisdiction));
+    let under = |site: &SiteName| visit.person.sees(site) && laws.contains_key(site.as_str());
+    let stock = kept.told.stock.iter().filter(|one| under(&one.site));
+    let unknown = stock.map(|one| one.unknown).sum();
     let held = force(rule, &question);
     let (force, tone) = holds(held);
     let policies = &visit.policies;
@@ -197,7 +205,7 @@ async fn page(visit: &Visit, books: &Books, id: &str) -> Result<RulePage, Proble
         before: supersedes.map(|other| other.id.clone()).collect(),
         after: rule.superseded_by.clone(),
         sources: rule.sources.iter().map(source).collect(),
-        found: Found::new(id, &burdened, unknown.map(|one| one.elements).sum()),
+        found: Found::new(id, &burdened, unknown, laws.keys().map(String::as_str)),
         what_if: asks.then(|| Query::of(&[("rule", id)]).link("/what-if")),
         frame,
     })
@@ -372,7 +380,14 @@ fn source(source: &Source) -> SourceLine {
 }
 
 impl Found {
-    fn new(id: &str, burdened: &Burdened, unknown: u64) -> Self {
+    fn new<'s>(
+        id: &str,
+        burdened: &Burdened,
+        unknown: u64,
+        under: impl ExactSizeIterator<Item = &'s str>,
+    ) -> Self {
+        let linked = under.len() <= LINKED_SITES;
+        let unknown_rows = UNKNOWN.into_iter().chain(under.map(|site| ("site", site)));
         let open = |more: Option<(&str, &str)>| {
             let pairs: Vec<_> = [("rule", id)].into_iter().chain(more).chain(OPEN).collect();
             Query::of(&pairs).link("/findings")
@@ -397,7 +412,11 @@ impl Found {
                 })
                 .collect(),
             unknown: show::number(unknown),
-            unknown_link: Query::of(&[("maker", "unknown")]).link("/elements"),
+            unknown_link: if linked && unknown > 0 {
+                Query::of(&unknown_rows.collect::<Vec<_>>()).link("/elements")
+            } else {
+                String::new()
+            },
         }
     }
 }

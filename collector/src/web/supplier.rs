@@ -121,9 +121,10 @@ async fn page(visit: &Visit, books: &Books, id: String) -> Result<SupplierPage, 
         .or_else(|| here.as_ref().map(|here| here.name.clone()))
         .filter(|name| !name.is_empty())
         .ok_or_else(unknown)?;
-    let within = visit.ledgers.within(&id, MOST_PARTS).await?;
+    let sites = visit.person.sites.as_ref();
+    let within = visit.ledgers.within(&id, sites, MOST_PARTS).await?;
     let looked: u64 = within.iter().map(|one| one.parts).sum();
-    let within = within.iter().filter(|one| visit.person.sees(&one.site));
+    let within = within.iter();
     let stock =
         kept.told.stock.iter().filter(|one| {
             visit.person.sees(&one.site) && one.maker.as_ref().is_some_and(|maker| maker.id == id)

@@ -11,7 +11,9 @@ mod life;
 mod live;
 mod rights;
 mod sites;
+mod shelf;
 mod reports;
+mod unknown;
 mod what_if;
 
 use super::fixture::people::TIMES;

@@ -9,11 +9,10 @@ use super::page::{Frame, answer};
 use super::show;
 use crate::api::Problem;
 use crate::api::query::{self, Query};
-use crate::population::{Days, compare};
+use crate::population::{AtSites, Days, compare};
 use askama::Template;
 use axum::extract::{Extension, Query as Pairs};
 use axum::response::Response;
-use model::{ElementId, FindingId, Person};
 use policy::population::{By, Change, Comparison, Difference};
 use policy::recall::Recall;
 use policy::share::Capped;
@@ -21,13 +20,12 @@ use policy::{PartialDate, Question};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::StoreError;
-use store::past::{FindingSpan, Moment, Past, PastSubject};
 use store::view::ElementFilter;
 use time::Date;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Elements judged for a page at most.
-pub(super) const MOST: u64 = 20_000;
+pub const MOST: u64 = 20_000;
 /// Rows of a table, and findings one by one.
 const ROWS: usize = 200;
 const EXAMPLES: usize = 50;
@@ -143,13 +141,7 @@ async fn page(visit: &Visit, turn: &Turn, pairs: Vec<(String, String)>) -> Resul
         frame,
     };
     let Some(asked) = asked else { return Ok(made) };
-    let first = ElementFilter {
-        limit: 1,
-        sites: visit.person.within(Vec::new()),
-        ..ElementFilter::default()
-    };
-    let count = visit.store.elements(&first).await?.total;
-    if count > MOST {
+    if let Some(count) = too_many(visit).await? {
         made.too_large = Some(show::number(count));
         return Ok(made);
     }
@@ -162,6 +154,19 @@ async fn page(visit: &Visit, turn: &Turn, pairs: Vec<(String, String)>) -> Resul
         .map_err(|_| Problem::Unreadable("what would change"))??;
     made.answer = Some(Answer::new(title.unwrap_or_default(), &difference));
     Ok(made)
+}
+
+/// How many elements whoever looks may see, where they are too many to be judged for a page.
+///
+/// # Errors
+/// [`StoreError`] when the store does not answer.
+pub async fn too_many(visit: &Visit) -> Result<Option<u64>, StoreError> {
+    let seen = ElementFilter {
+        sites: visit.person.within(Vec::new()),
+        ..ElementFilter::default()
+    };
+    let count = visit.store.count_elements(&seen).await?;
+    Ok((count > MOST).then_some(count))
 }
 
 /// Nothing until a rule is named.
@@ -213,49 +218,12 @@ async fn judge(web: &Visit, asked: &Asked, today: Date) -> Result<Difference, St
         Recall::new(&web.policies, question).only(Some(&only))
     };
     let comparison = Comparison::new(side(&nothing), side(&assumed), EXAMPLES);
-    let past = Within {
+    let past = AtSites {
         past: Arc::clone(&web.past),
-        person: Arc::clone(&web.person),
+        sites: web.person.sites.clone(),
     };
     let compared = compare(&past, [days, days], web.operator(), comparison).await?;
     Ok(compared.finish())
-}
-
-/// The network as far as a person may see it.
-struct Within {
-    past: Arc<dyn Past>,
-    person: Arc<Person>,
-}
-
-#[async_trait::async_trait]
-impl Past for Within {
-    async fn subjects(
-        &self,
-        moment: Moment,
-        mut after: Option<ElementId>,
-        limit: u32,
-    ) -> Result<Vec<PastSubject>, StoreError> {
-        // An empty page would end the reading: go on until there is one to show or none left.
-        loop {
-            let mut page = self.past.subjects(moment, after, limit).await?;
-            let Some(last) = page.last() else {
-                return Ok(page);
-            };
-            after = Some(last.subject.place.element);
-            page.retain(|one| self.person.sees(&one.subject.place.site));
-            if !page.is_empty() {
-                return Ok(page);
-            }
-        }
-    }
-
-    async fn finding_spans(
-        &self,
-        after: Option<FindingId>,
-        limit: u32,
-    ) -> Result<Vec<FindingSpan>, StoreError> {
-        self.past.finding_spans(after, limit).await
-    }
 }
 
 impl Answer {

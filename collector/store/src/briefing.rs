@@ -18,7 +18,7 @@ pub struct AtHand {
     pub asked: u64,
     /// Open findings assigned to whoever asks.
     pub mine: u64,
-    /// Findings opened since.
+    /// Findings opened since, or opened again because their rule was met again.
     pub opened: u64,
     /// Swaps seen since.
     pub swaps: u64,
@@ -42,6 +42,8 @@ pub struct Day {
 pub struct ChangeFilter {
     /// Recorded at or after.
     pub since: Instant,
+    /// Recorded before; [`None`] is until now.
+    pub until: Option<Instant>,
     /// Words of [`ChangeRow::kind`].
     pub kinds: Vec<String>,
     /// Words of [`ChangeRow::cause`].

@@ -133,6 +133,18 @@ impl House {
     }
 
     async fn judge(&self, element: ElementId, results: Vec<RuleResult>, findings: Vec<FindingStep>) {
+        self.judge_so(element, "due", results, findings, Instant(3_000))
+            .await;
+    }
+
+    async fn judge_so(
+        &self,
+        element: ElementId,
+        standing: &str,
+        results: Vec<RuleResult>,
+        findings: Vec<FindingStep>,
+        at: Instant,
+    ) {
         self.settle_units().await;
         let undone = self.store.undone(Stage::Evaluate, 10).await.unwrap();
         let undone = undone
@@ -145,7 +157,7 @@ impl House {
             });
         let subject = self.store.subject(element).await.unwrap().unwrap();
         let judged = Judged {
-            standing: "due".into(),
+            standing: standing.into(),
             inputs: Inputs {
                 policies: "p1".into(),
                 knowledge: KNOWLEDGE.into(),
@@ -167,7 +179,7 @@ impl House {
             findings: findings.into_iter().map(|step| why().of(step)).collect(),
             why: why(),
         };
-        self.store.save_judged(vec![done], Instant(3_000)).await.unwrap();
+        self.store.save_judged(vec![done], at).await.unwrap();
     }
 }
 

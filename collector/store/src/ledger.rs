@@ -7,6 +7,7 @@
 use crate::StoreError;
 use crate::past::FindingSpan;
 use model::{Instant, Role, Severity, SiteName, SupplierRef, Waiver};
+use std::collections::BTreeSet;
 
 /// Elements that stand at one site in one role with units of one maker and model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct Stock {
     pub reached: u64,
     /// Of these, with an open finding.
     pub exposed: u64,
+    /// Of these, whose standing is unknown.
+    pub unknown: u64,
 }
 
 /// Findings of one rule at one site in one role.
@@ -161,10 +164,17 @@ pub trait Ledgers: Send + Sync + 'static {
     /// What changed since each of two moments, the earlier first.
     async fn moved(&self, since: [Instant; 2]) -> Result<Vec<Moved>, StoreError>;
 
-    /// Findings with a date, and waivers.
-    async fn dates(&self) -> Result<Dates, StoreError>;
+    /// Findings with a date, and waivers. Where a moment is named, findings are told as they were recorded by then,
+    /// whatever became of them later; their dates are those of now, and what is known of now alone is left out:
+    /// plans, waivers, and the elements that still have one.
+    async fn dates(&self, known: Option<Instant>) -> Result<Dates, StoreError>;
 
-    /// Parts that a supplier made, within the units now in place; at most `most` of them are
-    /// looked at.
-    async fn within(&self, supplier: &str, most: u32) -> Result<Vec<Within>, StoreError>;
+    /// Parts that a supplier made, within the units now in place at these sites; at most `most` of them
+    /// are looked at.
+    async fn within(
+        &self,
+        supplier: &str,
+        sites: Option<&BTreeSet<SiteName>>,
+        most: u32,
+    ) -> Result<Vec<Within>, StoreError>;
 }

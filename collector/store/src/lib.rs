@@ -142,11 +142,17 @@ pub trait Store: Send + Sync + 'static {
     /// Findings, most urgent first.
     async fn findings(&self, filter: &FindingFilter) -> Result<Page<FindingRow>, StoreError>;
 
+    /// How many findings match, each of them counted: what [`Page::total`] says may be reckoned from a sample.
+    async fn count_findings(&self, filter: &FindingFilter) -> Result<u64, StoreError>;
+
     /// One finding with its events.
     async fn finding(&self, finding: model::FindingId) -> Result<Option<FindingView>, StoreError>;
 
     /// Elements by name.
     async fn elements(&self, filter: &ElementFilter) -> Result<Page<ElementRow>, StoreError>;
+
+    /// How many elements match, each of them counted.
+    async fn count_elements(&self, filter: &ElementFilter) -> Result<u64, StoreError>;
 
     /// One element with unit, components, evidence chain and findings.
     async fn element(&self, element: ElementId) -> Result<Option<ElementView>, StoreError>;

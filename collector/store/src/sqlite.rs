@@ -351,12 +351,20 @@ impl Store for SqliteStore {
         findings::list(&self.readers, &self.reckoned, filter).await
     }
 
+    async fn count_findings(&self, filter: &FindingFilter) -> Result<u64, StoreError> {
+        findings::count(&self.readers, filter).await
+    }
+
     async fn finding(&self, finding: FindingId) -> Result<Option<FindingView>, StoreError> {
         findings::one(&self.readers, finding).await
     }
 
     async fn elements(&self, filter: &ElementFilter) -> Result<Page<ElementRow>, StoreError> {
         elements::list(&self.readers, &self.reckoned, filter).await
+    }
+
+    async fn count_elements(&self, filter: &ElementFilter) -> Result<u64, StoreError> {
+        elements::count(&self.readers, filter).await
     }
 
     async fn element(&self, element: ElementId) -> Result<Option<ElementView>, StoreError> {

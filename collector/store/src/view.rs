@@ -140,13 +140,28 @@ pub struct DeadlineRow {
     pub elements: u64,
 }
 
+/// Kinds of changes by which there is a finding more that waits: a waiver that ran out makes no new one.
+pub const OPENING: [&str; 2] = ["finding_opened", "finding_reopened"];
+
+/// Kinds of changes that evaluation and identification write; beside these stand `finding_` with what
+/// [`model::Act::kind`] says.
+pub const CHANGE_KINDS: [&str; 8] = [
+    "unit_new",
+    "swap",
+    "standing_changed",
+    "finding_opened",
+    "finding_reopened",
+    "finding_changed",
+    "finding_closed",
+    "finding_lapsed",
+];
+
 /// One line of the feed: what changed and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ChangeRow {
     /// Recorded when.
     pub at: Instant,
-    /// `element_new`, `unit_new`, `swap`, `standing_changed`, `finding_opened`, `finding_changed`, `finding_closed`,
-    /// and `finding_` with what [`model::Act::kind`] says.
+    /// One of [`CHANGE_KINDS`], or `finding_` with what [`model::Act::kind`] says.
     pub kind: String,
     /// About which element.
     pub element: ElementId,
@@ -199,7 +214,7 @@ pub struct Overview {
     pub sites: Vec<SiteRow>,
     /// Jurisdiction × role.
     pub exposure: Vec<ExposureCell>,
-    /// Dates to come and past, soonest first.
+    /// Dates to come and past, earliest first.
     pub deadlines: Vec<DeadlineRow>,
     /// Latest first, at most 30.
     pub changes: Vec<ChangeRow>,
@@ -319,7 +334,7 @@ pub struct FindingEvent {
     pub at: Instant,
     /// Since when it holds; the agent's clock where evidence says it.
     pub valid: Instant,
-    /// `opened`, `changed`, `closed`, `reopened`, and what [`model::Act::kind`] says.
+    /// `opened`, `changed`, `closed`, `reopened` (its rule is met again), `lapsed` (its waiver ran out), and what [`model::Act::kind`] says.
     pub kind: String,
     /// A word of [`model::Cause`]: the likeliest.
     pub cause: String,
@@ -340,8 +355,6 @@ pub struct ElementFilter {
     pub sites: Vec<String>,
     /// Roles; `unknown` for undeclared.
     pub roles: Vec<String>,
-    /// Maker keys; `unknown` for none.
-    pub makers: Vec<String>,
     /// Standings.
     pub standings: Vec<String>,
     /// Part of name, address, model or serial.

@@ -109,7 +109,7 @@ pub async fn evaluate(elements: usize, note: impl Fn(&str)) -> Result<Figures, B
         days,
         operator,
         Survey::new(Recall::new(&policies, now)),
-        |_| true,
+        |_, _| {},
     )
     .await?;
     let counted = counted.finish();

@@ -110,7 +110,9 @@ fn on(as_of: Date, assumed: &BTreeMap<String, PartialDate>) -> Question<'_> {
 
 fn survey(assets: &[Asset], as_of: Date) -> Survey<'static> {
     let mut survey = Survey::new(Recall::new(&POLICIES, on(as_of, &NOTHING)));
-    assets.iter().for_each(|asset| survey.take(asset));
+    for asset in assets {
+        survey.take(asset);
+    }
     survey
 }
 

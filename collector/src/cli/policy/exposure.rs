@@ -297,7 +297,14 @@ impl Exposed {
         let recall = |days: Days| Recall::new(&policies, question(days, &nothing));
         let mut told_ways: Vec<(Days, Exposure)> = Vec::new();
         for &days in &ways {
-            let counted = survey(&opened.store, days, operator, Survey::new(recall(days)), |_| true).await;
+            let counted = survey(
+                &opened.store,
+                days,
+                operator,
+                Survey::new(recall(days)),
+                |_, _| {},
+            )
+            .await;
             told_ways.push((days, counted.map_err(|e| Failure::other(&e))?.finish()));
         }
         let difference = match ways.as_slice() {

@@ -5,17 +5,18 @@
 use super::tally::{Sums, Tally, currency};
 use crate::api::Problem;
 use crate::evaluate::Operator;
-use crate::population::{Days, survey};
+use crate::population::{AtSites, Days, survey};
 use crate::web::access::Visit;
 use crate::web::show;
-use crate::web::what_if::{MOST, Turn};
+use crate::web::what_if::{Turn, too_many};
+use model::Standing;
 use policy::Question;
 use policy::population::{Asset, By, Exposure, Seen, Survey};
 use policy::recall::Recall;
 use policy::share::Capped;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use store::StoreError;
-use store::view::ElementFilter;
 use time::Date;
 
 /// What was added up with what caps say, or how many elements are too many for a page.
@@ -26,12 +27,7 @@ pub(super) async fn judged(
     today: Date,
     laws: &BTreeMap<String, Vec<String>>,
 ) -> Result<Result<(Tally, Vec<String>), u64>, Problem> {
-    let first = ElementFilter {
-        limit: 1,
-        ..ElementFilter::default()
-    };
-    let count = visit.store.elements(&first).await?.total;
-    if count > MOST {
+    if let Some(count) = too_many(visit).await? {
         return Ok(Err(count));
     }
     let _turn = turn.take()?;
@@ -61,47 +57,37 @@ async fn judge(visit: &Visit, days: Days, mut tally: Tally) -> Result<(Tally, Ve
         on_file: &visit.on_file,
     };
     let counted = Survey::new(Recall::new(&visit.policies, question));
-    let heeded = |asset: &Asset| {
-        let sees = visit.person.sees(&asset.place.site);
-        if sees {
-            stands(&mut tally, asset);
-        }
-        sees
+    let past = AtSites {
+        past: Arc::clone(&visit.past),
+        sites: visit.person.sites.clone(),
     };
-    let told = survey(&*visit.past, days, operator, counted, heeded)
-        .await?
-        .finish();
-    findings(&mut tally, &told);
+    let stands = |asset: &Asset, standing| stands(&mut tally, asset, standing);
+    let told = survey(&past, days, operator, counted, stands).await?.finish();
+    findings(&mut tally, &told, visit);
     tally.currency = currency(visit);
     // Of a part of the network nothing can be said about a share of the whole.
     let caps = told.caps.iter().filter(|_| visit.person.sites.is_none());
     Ok((tally, caps.map(cap).collect()))
 }
 
-fn stands(tally: &mut Tally, asset: &Asset) {
+fn stands(tally: &mut Tally, asset: &Asset, standing: Standing) {
+    let unit = asset.parts.iter().find(|part| part.component.is_none());
+    let maker = unit.and_then(|unit| unit.maker.as_ref());
     let one = Sums {
         elements: 1,
-        unknown: u64::from(!asset.maker_known),
+        unknown: u64::from(standing == Standing::Unknown),
+        nameless: u64::from(maker.is_none()),
         dark: u64::from(asset.seen == Seen::NotYet),
         ..Sums::default()
     };
     tally.stand(asset.place.site.as_str(), asset.place.role, &one);
-    let unit = asset.parts.iter().find(|part| part.component.is_none());
-    if let Some(maker) = unit
-        .and_then(|unit| unit.maker.as_ref())
-        .filter(|_| asset.maker_known)
-    {
-        let (id, name) = (maker.supplier.id.clone(), maker.supplier.name.clone());
-        tally
-            .makers
-            .entry(id)
-            .or_insert_with(|| (name, Sums::default()))
-            .1
-            .add(&one);
+    if let Some(maker) = maker {
+        let own = tally.maker(&maker.supplier.id, || maker.supplier.name.clone());
+        own.add(&one);
     }
 }
 
-fn findings(tally: &mut Tally, told: &Exposure) {
+fn findings(tally: &mut Tally, told: &Exposure, visit: &Visit) {
     let groups = |by: By| told.groups.get(&by).into_iter().flatten();
     for (key, group) in groups(By::LawAndRole) {
         if let Some((code, role)) = key.split_once(' ') {
@@ -114,10 +100,11 @@ fn findings(tally: &mut Tally, told: &Exposure) {
         (sums.exposed, sums.cost, sums.unpriced) = (group.elements, group.cost, group.unpriced);
     }
     for (supplier, group) in groups(By::Supplier) {
-        if let Some((_, sums)) = tally.makers.get_mut(supplier) {
-            sums.find(group.findings, group.worst);
-            (sums.exposed, sums.cost, sums.unpriced) = (group.elements, group.cost, group.unpriced);
-        }
+        let sums = tally.maker(supplier, || {
+            visit.policies.affiliations().name(supplier).to_owned()
+        });
+        sums.find(group.findings, group.worst);
+        (sums.exposed, sums.cost, sums.unpriced) = (group.elements, group.cost, group.unpriced);
     }
     // An element stands at one site, so that these add up.
     let sites = || groups(By::Site).map(|(_, group)| group);

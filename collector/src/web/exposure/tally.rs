@@ -16,8 +16,10 @@ use store::ledger::{Burden, Ledger, Stock};
 pub(super) struct Sums {
     /// Elements.
     pub(super) elements: u64,
-    /// Of these, nobody knows who made the unit.
+    /// Of these, too little is known to judge: their standing is unknown.
     pub(super) unknown: u64,
+    /// Of these, nobody is named who made the unit; some of them have findings of their parts.
+    pub(super) nameless: u64,
     /// Of these, never seen.
     pub(super) dark: u64,
     /// Of these, with an open finding.
@@ -41,7 +43,8 @@ impl Sums {
             .and_then(|maker| on_file.price(&maker.id, model));
         Self {
             elements: stock.elements,
-            unknown: if stock.maker.is_none() { stock.elements } else { 0 },
+            unknown: stock.unknown,
+            nameless: if stock.maker.is_none() { stock.elements } else { 0 },
             dark: stock.elements.saturating_sub(stock.reached),
             exposed: stock.exposed,
             cost: price.map_or(0, |price| price.price.saturating_mul(stock.exposed)),
@@ -54,6 +57,7 @@ impl Sums {
     pub(super) fn add(&mut self, other: &Self) {
         self.elements += other.elements;
         self.unknown += other.unknown;
+        self.nameless += other.nameless;
         self.dark += other.dark;
         self.exposed += other.exposed;
         self.cost = self.cost.saturating_add(other.cost);
@@ -106,6 +110,7 @@ pub(super) struct Tally {
 static NOTHING: Sums = Sums {
     elements: 0,
     unknown: 0,
+    nameless: 0,
     dark: 0,
     exposed: 0,
     findings: 0,
@@ -136,11 +141,7 @@ impl Tally {
             let sums = Sums::of(stock, &visit.on_file);
             self.stand(stock.site.as_str(), stock.role, &sums);
             if let Some(maker) = &stock.maker {
-                let own = self
-                    .makers
-                    .entry(maker.id.clone())
-                    .or_insert_with(|| (maker.name.clone(), Sums::default()));
-                own.1.add(&sums);
+                self.maker(&maker.id, || maker.name.clone()).add(&sums);
                 let key = (
                     maker.id.clone(),
                     maker.name.clone(),
@@ -153,10 +154,15 @@ impl Tally {
             self.bear(burden);
         }
         for blame in ledger.blames.iter().filter(|one| visit.person.sees(&one.site)) {
-            if let Some((_, sums)) = self.makers.get_mut(&blame.supplier) {
-                sums.find(blame.findings, None);
-            }
+            let name = || visit.policies.affiliations().name(&blame.supplier).to_owned();
+            self.maker(&blame.supplier, name).find(blame.findings, None);
         }
+    }
+
+    /// The sums of a supplier; one whose parts alone were found has no element of its own.
+    pub(super) fn maker(&mut self, id: &str, name: impl FnOnce() -> String) -> &mut Sums {
+        let own = self.makers.entry(id.to_owned());
+        &mut own.or_insert_with(|| (name(), Sums::default())).1
     }
 
     /// Adds elements at a site in a role.

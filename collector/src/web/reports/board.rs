@@ -1,29 +1,27 @@
 //! Exposure for the board: how much of the network stands how, under which law, until when. One page.
 //!
-//! Invariants: what is unknown stands beside what is found; a day in the past is judged as known
-//! now, for networks small enough; nothing is judged in part.
+//! Invariants: today everybody is told what stands in the store, another day is judged as known now, for networks small
+//! enough, and the report says which; what is unknown stands beside what is found; nothing is judged in part.
 
 use super::content::{Content, Fact, Row, Table};
-use super::scope::{self, PastOf};
 use super::{Asked, heading};
 use crate::api::Problem;
 use crate::api::query::bad;
-use crate::evaluate::Operator;
-use crate::population::{Days, survey};
+use crate::population::{AtSites, Days, survey};
 use crate::web::access::Visit;
-use crate::web::glance::STALE;
+use crate::web::shelf::STALE;
 use crate::web::show;
-use model::Standing;
-use policy::Question;
+use crate::web::what_if::{MOST, too_many};
+use model::{FindingState, Standing};
 use policy::population::{By, Exposure, Survey};
 use policy::recall::Recall;
+use policy::{PartialDate, Question};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use store::ledger::Ledger;
 use store::view::Overview;
 use time::Date;
 
-/// Elements judged anew for a page at most.
-const MOST: u64 = 20_000;
 /// Rows of a table, so that it all fits a page.
 const ROWS: usize = 8;
 
@@ -31,9 +29,10 @@ const ROWS: usize = 8;
 #[derive(Default)]
 struct Counts {
     elements: u64,
-    unknown: u64,
-    unseen: Option<u64>,
+    unseen: u64,
     findings: u64,
+    /// Waived ones beside them; `None` where a waiver is not heeded.
+    waived: Option<u64>,
     standings: BTreeMap<Standing, u64>,
     laws: BTreeMap<String, u64>,
     roles: BTreeMap<String, u64>,
@@ -49,17 +48,21 @@ struct Counts {
 pub async fn content(visit: &Visit, asked: &Asked<'_>) -> Result<Content, Problem> {
     let today = (visit.clock)().date().unwrap_or(Date::MIN);
     let day = asked.day("as_of")?.unwrap_or(today);
-    let counts = if day == today && visit.person.sites.is_none() {
-        Counts::now(&asked.glances.get(visit, STALE).await?.overview)
+    let counts = if day == today {
+        let (glance, ledger) = (
+            asked.glances.get(visit, STALE).await?,
+            asked.books.ledger(visit).await?,
+        );
+        Counts::now(&glance.overview, &ledger.told, visit)
     } else {
         judged(visit, asked, day, today).await?
     };
-    Ok(counts.tell(visit, asked, day))
+    Ok(counts.tell(visit, asked, day, today))
 }
 
 /// The network of that day, judged anew.
 async fn judged(visit: &Visit, asked: &Asked<'_>, day: Date, today: Date) -> Result<Counts, Problem> {
-    if scope::elements(visit, &[], &[]).await? > MOST {
+    if too_many(visit).await?.is_some() {
         let words = format!(
             "today, for a network of more than {MOST} elements; the command `policy exposure` judges any other day"
         );
@@ -80,17 +83,13 @@ async fn judged(visit: &Visit, asked: &Asked<'_>, day: Date, today: Date) -> Res
             assumed: &nothing,
             powers: false,
         };
-        let past = PastOf {
+        let past = AtSites {
             past: Arc::clone(&visit.past),
-            sites: scope::sites(&visit, &[]),
-        };
-        let operator = Operator {
-            tags: &visit.operator_tags,
-            name: &visit.operator,
-            on_file: &visit.on_file,
+            sites: visit.person.sites.clone(),
         };
         let counting = Survey::new(Recall::new(&visit.policies, question));
-        let exposure = survey(&past, days, operator, counting, |_| true).await?.finish();
+        let told = survey(&past, days, visit.operator(), counting, |_, _| {}).await?;
+        let exposure = told.finish();
         let policies = Arc::clone(&visit.policies);
         let law = |rule: &str| policies.rule(rule).map(|rule| rule.jurisdiction.clone());
         Ok::<_, store::StoreError>(Counts::then(&exposure, law))
@@ -101,11 +100,13 @@ async fn judged(visit: &Visit, asked: &Asked<'_>, day: Date, today: Date) -> Res
 }
 
 impl Counts {
-    fn now(overview: &Overview) -> Self {
+    fn now(overview: &Overview, ledger: &Ledger, visit: &Visit) -> Self {
+        let waived = overview.states.iter();
+        let waived = waived.filter(|count| count.word == FindingState::Waived.as_str());
         let mut counts = Self {
             elements: overview.elements,
-            unknown: overview.elements.saturating_sub(overview.identified),
-            unseen: Some(overview.elements.saturating_sub(overview.reached)),
+            unseen: overview.elements.saturating_sub(overview.reached),
+            waived: Some(waived.map(|count| count.count).sum()),
             ..Self::default()
         };
         for count in &overview.standings {
@@ -116,10 +117,9 @@ impl Counts {
             *counts.laws.entry(cell.jurisdiction.clone()).or_default() += cell.count;
             *counts.roles.entry(cell.role.clone()).or_default() += cell.count;
         }
-        for row in overview.makers.iter().filter(|row| row.findings > 0) {
-            if let Some(maker) = &row.maker {
-                *counts.suppliers.entry(maker.id.clone()).or_default() += row.findings;
-            }
+        // Of a supplier whose parts alone are found no unit stands anywhere.
+        for blame in ledger.blames.iter().filter(|one| visit.person.sees(&one.site)) {
+            *counts.suppliers.entry(blame.supplier.clone()).or_default() += blame.findings;
         }
         let dates = overview.deadlines.iter();
         counts.dates = dates
@@ -135,8 +135,7 @@ impl Counts {
         };
         let mut counts = Self {
             elements: exposure.elements.judged,
-            unknown: exposure.elements.unknown_maker,
-            unseen: Some(exposure.elements.not_yet_seen),
+            unseen: exposure.elements.not_yet_seen,
             findings: exposure.findings,
             standings: exposure.standings.clone(),
             roles: group(By::Role).collect(),
@@ -156,26 +155,31 @@ impl Counts {
         counts
     }
 
-    fn tell(self, visit: &Visit, asked: &Asked<'_>, day: Date) -> Content {
+    fn tell(self, visit: &Visit, asked: &Asked<'_>, day: Date, today: Date) -> Content {
         let mut content = heading(visit, asked, "board", "Exposure to restricted suppliers");
         content.as_of = day.to_string();
-        let known = self.elements.saturating_sub(self.unknown);
-        let share = show::percent(known, self.elements);
+        let unknown = self.standings.get(&Standing::Unknown).copied().unwrap_or(0);
+        let share = show::percent(self.elements.saturating_sub(unknown), self.elements);
         content.facts = vec![
             Fact::new("elements known", show::number(self.elements)),
-            Fact::new("of unknown maker", show::number(self.unknown)),
+            Fact::new("of which too little is known to judge", show::number(unknown)),
             Fact::new("open findings", show::number(self.findings)),
+            Fact::new(
+                "waived findings beside them",
+                self.waived
+                    .map_or("counted among the open ones".to_owned(), show::number),
+            ),
             Fact::new(
                 "coverage",
                 share.map_or("nothing known yet".to_owned(), |share| {
-                    format!("{share} % have a named maker")
+                    format!("{share} % are known well enough to judge")
                 }),
             ),
+            Fact::new("not seen at all", show::number(self.unseen)),
         ];
-        if let Some(unseen) = self.unseen {
-            content
-                .facts
-                .push(Fact::new("not seen at all", show::number(unseen)));
+        if day != today {
+            let words = "anew, by the law of that day and what is known now, waived or not".to_owned();
+            content.facts.push(Fact::new("judged", words));
         }
         let standings = Standing::ALL.iter().map(|standing| {
             let count = self.standings.get(standing).copied().unwrap_or(0);
@@ -187,16 +191,10 @@ impl Counts {
             let found = companies.iter().find(|company| company.id == id);
             found.map_or_else(|| show::clean(id, 48), |company| show::clean(&company.name, 48))
         };
-        let dates = self.dates.iter().take(ROWS).map(|(date, rule, elements)| {
+        let dates = dates(&self.dates, day, |rule| {
             let title = visit.policies.rule(rule).map(|rule| rule.title.clone());
-            Row::new(vec![
-                date.clone(),
-                rule.clone(),
-                title.unwrap_or_default(),
-                show::number(*elements),
-            ])
+            title.unwrap_or_default()
         });
-        let dates = dates.collect();
         content.tables = vec![
             Table {
                 key: "standings",
@@ -224,13 +222,49 @@ impl Counts {
             },
             Table {
                 key: "dates",
-                title: "Dates, soonest first",
+                title: "Dates ahead, soonest first, and those that passed",
                 columns: &["date", "rule", "what", "elements"],
                 rows: dates,
             },
         ];
         content
     }
+}
+
+/// Dates that lie ahead come first, the soonest before the others; then those that passed, the last one first; then what is
+/// no date. What does not fit the page is told in the last row.
+fn dates(all: &[(String, String, u64)], day: Date, title: impl Fn(&str) -> String) -> Vec<Row> {
+    let days = |text: &str| Some((day - text.parse::<PartialDate>().ok()?.last()).whole_days());
+    let place = |text: &str| match days(text) {
+        None => (2, 0_i64),
+        Some(passed) if passed > 0 => (1, passed),
+        Some(ahead) => (0, -ahead),
+    };
+    let mut sorted: Vec<_> = all.iter().collect();
+    sorted.sort_by_key(|(date, rule, _)| (place(date), rule.clone()));
+    let row = |(date, rule, elements): &&(String, String, u64)| {
+        let passed = if place(date).0 == 1 { " (passed)" } else { "" };
+        Row::new(vec![
+            format!("{}{passed}", show::clean(date, 32)),
+            rule.clone(),
+            title(rule),
+            show::number(*elements),
+        ])
+    };
+    let mut rows: Vec<Row> = sorted.iter().take(ROWS).map(row).collect();
+    let rest = sorted.iter().skip(ROWS);
+    if rest.len() > 0 {
+        let passed = rest.clone().filter(|(date, ..)| place(date).0 == 1).count();
+        let words = format!("{} others, {passed} of them passed", rest.len());
+        // Their elements may be the same ones.
+        rows.push(Row::new(vec![
+            words,
+            String::new(),
+            "see Deadlines".to_owned(),
+            String::new(),
+        ]));
+    }
+    rows
 }
 
 /// The largest first; what does not fit the page is summed up in the last row.

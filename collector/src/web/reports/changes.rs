@@ -1,16 +1,18 @@
 //! What changed since a moment, by cause.
 //!
-//! Invariant: causes are counted of all rows or, where not all are read, of those shown, and the
+//! Invariants: a span is told as the moments it means, so that the address a report names says the same again; causes are counted of all rows or, where not all are read, of those shown, and the
 //! report says which.
 
 use super::content::{Content, Fact, Row, Table, moment};
-use super::{Asked, heading, scope};
+use super::{Asked, heading, said, scope};
 use crate::api::Problem;
+use crate::api::query::Query;
 use crate::web::access::Visit;
 use crate::web::show;
-use model::Cause;
+use model::{Act, Cause, Instant};
 use std::collections::BTreeMap;
 use store::briefing::{ChangeFilter, PlacedChange};
+use store::view::CHANGE_KINDS;
 
 /// Rows of one report.
 const MOST: usize = 5_000;
@@ -24,10 +26,20 @@ const SPAN: &str = "7d";
 pub async fn content(visit: &Visit, asked: &Asked<'_>) -> Result<Content, Problem> {
     let now = (visit.clock)();
     let since = asked.query.since("since", SPAN, now)?;
+    let acts = Act::KINDS.map(|kind| format!("finding_{kind}"));
+    let kinds: Vec<&str> = CHANGE_KINDS
+        .into_iter()
+        .chain(acts.iter().map(String::as_str))
+        .collect();
     let causes: Vec<&str> = Cause::ALL.iter().map(|cause| cause.as_str()).collect();
+    let until = match asked.query.one("until") {
+        "" => None,
+        _ => Some(asked.query.since("until", "", now)?),
+    };
     let mut filter = ChangeFilter {
         since,
-        kinds: asked.query.known("kind", KINDS)?,
+        until,
+        kinds: asked.query.known("kind", &kinds)?,
         causes: asked.query.known("cause", &causes)?,
         sites: scope::sites(visit, &asked.query.kept("site")?),
         after: None,
@@ -37,17 +49,28 @@ pub async fn content(visit: &Visit, asked: &Asked<'_>) -> Result<Content, Proble
     let total = loop {
         let page = visit.briefing.changes(&filter).await?;
         rows.extend(page.rows);
+        // What is recorded while it is read is not in it.
+        filter.until = filter.until.or(rows.first().map(|row| behind(row.change.at)));
         filter.after = page.next;
-        if filter.after.is_none() || rows.len() >= MOST {
+        if filter.after.is_none() {
+            break rows.len() as u64;
+        }
+        if rows.len() >= MOST {
             break page.total;
         }
     };
     rows.truncate(MOST);
     let mut content = heading(visit, asked, "changes", "What changed, and why");
-    content.facts = vec![
-        Fact::new("since", moment(since)),
-        Fact::new("changes", show::number(total)),
-    ];
+    content.address = settled(asked.query, since, filter.until);
+    content.asked = said(visit, &content.address);
+    if let Some(day) = filter.until.and_then(|until| Instant(until.0 - 1).date()) {
+        content.as_of = day.to_string();
+    }
+    content.facts = vec![Fact::new("since", moment(since))];
+    content
+        .facts
+        .extend(filter.until.map(|until| Fact::new("until", moment(until))));
+    content.facts.push(Fact::new("changes", show::number(total)));
     if rows.len() < usize::try_from(total).unwrap_or(usize::MAX) {
         let words = format!(
             "the latest {}; causes are counted of these",
@@ -79,17 +102,19 @@ pub async fn content(visit: &Visit, asked: &Asked<'_>) -> Result<Content, Proble
     Ok(content)
 }
 
-/// Kinds of changes that can be asked for.
-const KINDS: &[&str] = &[
-    "element_new",
-    "unit_new",
-    "swap",
-    "standing_changed",
-    "finding_opened",
-    "finding_changed",
-    "finding_closed",
-    "finding_reopened",
-];
+/// The first moment behind a change.
+fn behind(at: Instant) -> Instant {
+    Instant(at.0.saturating_add(1))
+}
+
+/// The same question with moments in place of spans: whenever it is asked, it means the same.
+fn settled(query: &Query, since: Instant, until: Option<Instant>) -> Query {
+    let query = query.with("since", &since.to_string());
+    match until {
+        Some(until) => query.with("until", &until.to_string()),
+        None => query,
+    }
+}
 
 fn line(row: &PlacedChange) -> Row {
     let change = &row.change;

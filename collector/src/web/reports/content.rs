@@ -5,6 +5,7 @@
 //! digest on every print; no cell of a CSV is a formula.
 
 use crate::api::Problem;
+use crate::api::query::Query;
 use crate::web::show;
 use model::Instant;
 use serde::Serialize;
@@ -19,6 +20,9 @@ pub struct Content {
     pub title: String,
     /// What was asked, as parameter and value.
     pub asked: Vec<(String, String)>,
+    /// The parameters under which it says the same again.
+    #[serde(skip)]
+    pub address: Query,
     /// Whose network.
     pub operator: String,
     /// The day it speaks of.
@@ -188,6 +192,7 @@ mod tests {
             report: "changes",
             title: "Changes".into(),
             asked: vec![("since".into(), "8h".into())],
+            address: Query::default(),
             operator: "Lab".into(),
             as_of: "2026-11-26".into(),
             policies: "1".into(),

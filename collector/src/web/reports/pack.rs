@@ -4,16 +4,18 @@
 //! everything says how much it holds.
 
 use super::content::{Content, Fact, Row, Table, moment};
-use super::{Asked, heading, register};
+use super::{Asked, heading, scope};
 use crate::api::Problem;
 use crate::api::query::bad;
 use crate::filter::meaning::Asking;
+use crate::filter::{Line, Subject};
 use crate::web::access::Visit;
 use crate::web::evidence::Raw;
 use crate::web::finding;
 use crate::web::show;
 use model::{FindingId, Instant};
-use store::view::{ElementView, FindingFilter, FindingView, SightingRow};
+use std::collections::BTreeSet;
+use store::view::{ElementView, FindingView, SightingRow};
 
 /// Findings of one pack: each is read with its element and its evidence.
 const MOST: usize = 100;
@@ -76,20 +78,16 @@ const LIFE: &[&str] = &["finding", "when", "what", "cause", "who", "in detail"];
 /// [`Problem`] where neither a finding nor a jurisdiction is named, for what is not there, and when the store
 /// does not answer.
 pub async fn content(visit: &Visit, asked: &Asked<'_>) -> Result<Content, Problem> {
-    let filter = asked
-        .query
-        .findings(&Asking::of(&visit.person, (visit.clock)()))?;
+    let asking = Asking::of(&visit.person, (visit.clock)());
+    let filter = asked.query.findings(&asking)?;
+    let line = asked.query.plain_line(Subject::Findings)?;
     let (findings, total) = match asked.query.one("finding") {
-        "" if asked.query.kept("jurisdiction")?.len() != 1 => {
+        "" if laws(&line).len() != 1 => {
             let allowed = "one jurisdiction as in DE, or finding= with the key of a finding".to_owned();
             return Err(bad("jurisdiction", asked.query.one("jurisdiction"), allowed));
         }
         "" => {
-            let filter = FindingFilter {
-                limit: MOST as u32,
-                ..filter
-            };
-            let (rows, total) = register::gather(visit, filter, MOST).await?;
+            let (rows, total) = scope::gather(visit, filter, MOST).await?;
             (rows.into_iter().map(|row| row.finding).collect(), total)
         }
         key => (
@@ -130,6 +128,13 @@ pub async fn content(visit: &Visit, asked: &Asked<'_>) -> Result<Content, Proble
         table("life", "What happened to it", LIFE, life),
     ];
     Ok(content)
+}
+
+/// The laws a line asks for.
+fn laws(line: &Line) -> BTreeSet<&str> {
+    let terms = line.terms.iter();
+    let named = terms.filter(|term| term.key.is_some_and(|key| key.name == "law") && !term.not);
+    named.map(|term| term.value.as_str()).collect()
 }
 
 /// One finding with everything under it.

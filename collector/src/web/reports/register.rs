@@ -1,17 +1,18 @@
 //! The register of restricted equipment by site, as lists for authorities have it.
 //!
 //! Invariant: a register that does not name everything says how much it names; what has no known
-//! maker is told beside it, for it may belong here.
+//! maker, or is known too little of, is told beside it, for it may belong here.
 
 use super::content::{Content, Fact, Row, Table, moment};
 use super::{Asked, heading, scope};
 use crate::api::Problem;
+use crate::filter::Subject;
 use crate::filter::meaning::Asking;
 use crate::web::access::Visit;
 use crate::web::show;
 use model::RuleResult;
 use std::collections::BTreeMap;
-use store::view::{FindingFilter, FindingRow};
+use store::view::FindingRow;
 
 /// Rows of one register.
 const MOST: usize = 5_000;
@@ -41,14 +42,10 @@ const COLUMNS: &[&str] = &[
 /// # Errors
 /// [`Problem`] for a filter that is not understood and when the store does not answer.
 pub async fn content(visit: &Visit, asked: &Asked<'_>) -> Result<Content, Problem> {
-    let filter = FindingFilter {
-        limit: 500,
-        after: None,
-        ..asked
-            .query
-            .findings(&Asking::of(&visit.person, (visit.clock)()))?
-    };
-    let (mut rows, total) = gather(visit, filter, MOST).await?;
+    let asking = Asking::of(&visit.person, (visit.clock)());
+    let filter = asked.query.findings(&asking)?;
+    let line = asked.query.plain_line(Subject::Findings)?;
+    let (mut rows, total) = scope::gather(visit, filter, MOST).await?;
     rows.sort_by(|a, b| {
         (&a.site, &a.element_name, &a.result.rule, &a.component).cmp(&(
             &b.site,
@@ -69,15 +66,14 @@ pub async fn content(visit: &Visit, asked: &Asked<'_>) -> Result<Content, Proble
         "register",
         "Register of restricted equipment by site",
     );
-    let sites_asked = asked.query.kept("site")?;
-    let unknown = scope::elements(visit, &sites_asked, &["unknown"]).await?;
-    let known = scope::elements(visit, &sites_asked, &[]).await?;
+    let ground = scope::Ground::of(visit, &line, &asking).await?;
     content.facts = vec![
         Fact::new("entries", show::number(total)),
-        Fact::new("elements known", show::number(known)),
+        Fact::new("elements known", show::number(ground.known)),
+        Fact::new("of unknown maker", show::number(ground.nameless)),
         Fact::new(
-            "of unknown maker, not judged and perhaps restricted too",
-            show::number(unknown),
+            "of which too little is known to judge, perhaps restricted too",
+            show::number(ground.unknown),
         ),
     ];
     if rows.len() < usize::try_from(total).unwrap_or(usize::MAX) {
@@ -110,27 +106,6 @@ pub async fn content(visit: &Visit, asked: &Asked<'_>) -> Result<Content, Proble
         },
     ];
     Ok(content)
-}
-
-/// Findings page by page, `most` of them, and how many there are.
-///
-/// # Errors
-/// [`Problem::Store`] when the store does not answer.
-pub async fn gather(
-    visit: &Visit,
-    mut filter: FindingFilter,
-    most: usize,
-) -> Result<(Vec<FindingRow>, u64), Problem> {
-    let mut rows = Vec::new();
-    loop {
-        let page = scope::findings(visit, &filter).await?;
-        rows.extend(page.rows);
-        filter.after = page.next;
-        if filter.after.is_none() || rows.len() >= most {
-            rows.truncate(most);
-            return Ok((rows, page.total));
-        }
-    }
 }
 
 fn entry(row: &FindingRow) -> Row {

@@ -1,15 +1,17 @@
 //! What whoever asks may see, as filters of the store.
 //!
-//! Invariant: whoever is limited to sites gets rows of these, and none where none is left.
+//! Invariants: whoever is limited to sites gets rows of these, and none where none is left; a report counts and never
+//! reckons.
 
+use crate::api::Problem;
+use crate::filter::meaning::{self, Asking};
+use crate::filter::{Line, Term};
 use crate::web::access::Visit;
-use model::{ElementId, FindingId, SiteName};
+use model::SiteName;
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use store::clause::Measure;
-use store::past::{FindingSpan, Moment, Past, PastSubject};
-use store::view::{ElementFilter, FindingFilter};
-use store::{StoreError, view};
+use store::StoreError;
+use store::clause::{Clause, ElementField, Is, Test};
+use store::view::{ElementFilter, FindingFilter, FindingRow};
 
 /// The sites asked for, of those that may be seen; `None` is all, and an empty set is none.
 #[must_use]
@@ -23,93 +25,68 @@ pub fn sites(visit: &Visit, asked: &[String]) -> Option<BTreeSet<SiteName>> {
     }
 }
 
-/// A page of findings within the sites.
+/// Findings, `most` of them, and how many there are.
 ///
 /// # Errors
-/// [`StoreError`] when the store does not answer.
-pub async fn findings(
+/// [`Problem::Store`] when the store does not answer.
+pub async fn gather(
     visit: &Visit,
-    filter: &FindingFilter,
-) -> Result<view::Page<view::FindingRow>, StoreError> {
-    match sites(visit, &filter.sites) {
-        None => visit.store.findings(filter).await,
-        Some(sites) if sites.is_empty() => Ok(view::Page {
-            rows: Vec::new(),
-            total: 0,
-            measure: Measure::Exact,
-            next: None,
-        }),
-        Some(sites) => {
-            let sites = sites.iter().map(ToString::to_string).collect();
-            let filter = FindingFilter {
-                sites,
-                ..filter.clone()
+    mut filter: FindingFilter,
+    most: usize,
+) -> Result<(Vec<FindingRow>, u64), Problem> {
+    filter.uncounted = true;
+    filter.limit = 500;
+    let mut rows = Vec::new();
+    loop {
+        let page = visit.store.findings(&filter).await?;
+        rows.extend(page.rows);
+        filter.after = page.next;
+        if filter.after.is_none() && rows.len() <= most {
+            let total = rows.len() as u64;
+            return Ok((rows, total));
+        }
+        if rows.len() > most {
+            rows.truncate(most);
+            let total = visit.store.count_findings(&filter).await?;
+            return Ok((rows, total));
+        }
+    }
+}
+
+/// Elements where a line looks for findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ground {
+    /// All that are known.
+    pub known: u64,
+    /// Of these, nobody is named who made the unit.
+    pub nameless: u64,
+    /// Of these, too little is known to judge: their standing is unknown.
+    pub unknown: u64,
+}
+
+impl Ground {
+    /// Counts the elements at the sites and in the roles that a line of findings names, or all.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn of(visit: &Visit, line: &Line, asking: &Asking<'_>) -> Result<Self, StoreError> {
+        let places = |term: &&Term| term.key.is_some_and(|key| ["site", "role"].contains(&key.name));
+        let places = Line {
+            terms: line.terms.iter().filter(places).cloned().collect(),
+        };
+        let ground = meaning::elements(&places, asking).clauses;
+        let count = async |more: Option<Clause<ElementField>>| {
+            let filter = ElementFilter {
+                clauses: ground.iter().cloned().chain(more).collect(),
+                ..ElementFilter::default()
             };
-            visit.store.findings(&filter).await
-        }
-    }
-}
-
-/// How many elements within the sites.
-///
-/// # Errors
-/// [`StoreError`] when the store does not answer.
-pub async fn elements(visit: &Visit, asked: &[String], makers: &[&str]) -> Result<u64, StoreError> {
-    let sites = sites(visit, asked);
-    if sites.as_ref().is_some_and(BTreeSet::is_empty) {
-        return Ok(0);
-    }
-    let filter = ElementFilter {
-        sites: sites.iter().flatten().map(ToString::to_string).collect(),
-        makers: makers.iter().map(|&maker| maker.to_owned()).collect(),
-        limit: 1,
-        ..ElementFilter::default()
-    };
-    Ok(visit.store.elements(&filter).await?.total)
-}
-
-/// The past of some sites.
-pub struct PastOf {
-    /// The past of all.
-    pub past: Arc<dyn Past>,
-    /// The sites; `None` is all.
-    pub sites: Option<BTreeSet<SiteName>>,
-}
-
-#[async_trait::async_trait]
-impl Past for PastOf {
-    async fn subjects(
-        &self,
-        moment: Moment,
-        after: Option<ElementId>,
-        limit: u32,
-    ) -> Result<Vec<PastSubject>, StoreError> {
-        let mut after = after;
-        // An empty page says that there is no more: one without a row of these sites is passed over.
-        loop {
-            let mut page = self.past.subjects(moment, after, limit).await?;
-            let Some(last) = page.last() else {
-                return Ok(page);
-            };
-            after = Some(last.subject.place.element);
-            if let Some(sites) = &self.sites {
-                page.retain(|one| sites.contains(&one.subject.place.site));
-            }
-            if !page.is_empty() {
-                return Ok(page);
-            }
-        }
-    }
-
-    /// Spans name no site: only whoever sees all may ask for them.
-    async fn finding_spans(
-        &self,
-        after: Option<FindingId>,
-        limit: u32,
-    ) -> Result<Vec<FindingSpan>, StoreError> {
-        match self.sites {
-            None => self.past.finding_spans(after, limit).await,
-            Some(_) => Ok(Vec::new()),
-        }
+            visit.store.count_elements(&filter).await
+        };
+        let nameless = Clause::any(vec![Test::new(ElementField::Maker, Is::Unset)]);
+        Ok(Self {
+            known: count(None).await?,
+            nameless: count(Some(nameless)).await?,
+            unknown: count(Some(Clause::words(ElementField::Standing, ["unknown"]))).await?,
+        })
     }
 }

@@ -193,7 +193,7 @@ async fn what_waits_leads_to_the_rows_it_counts() {
     assert!(hand.contains("today last: 0, 0, 0, 1, 9, 0, 3"), "{hand}");
     for words in [
         "Which restricted equipment is in the core?",
-        "/findings?jurisdiction=DE&#38;role=core",
+        "/findings?jurisdiction=GB&#38;role=core",
         "What has not been seen at all?",
     ] {
         assert!(now.contains(words), "{words}");

@@ -1,8 +1,10 @@
 //! What waits, what changed, what days brought, and that reports are noted.
 
 use super::*;
+use crate::acts::Acts as _;
 use crate::briefing::{AtHand, Briefing as _, ChangeFilter};
 use crate::clause::{Clause, FindingField, Is, Test};
+use crate::ledger::Ledgers as _;
 use model::SiteName;
 
 const DAY: i64 = 86_400_000_000;
@@ -124,6 +126,79 @@ async fn changes_come_latest_first_page_by_page_by_kind_cause_and_site() {
         ..ChangeFilter::default()
     };
     assert_eq!(count(later).await, 0);
+    let earlier = |at| ChangeFilter {
+        until: Some(Instant(at)),
+        ..ChangeFilter::default()
+    };
+    assert_eq!(
+        count(earlier(all.rows[0].change.at.0)).await,
+        0,
+        "not at the moment itself"
+    );
+    assert_eq!(count(earlier(all.rows[0].change.at.0 + 1)).await, all.total);
+}
+
+#[tokio::test]
+async fn a_waiver_that_runs_out_opens_no_finding_and_a_rule_met_again_does() {
+    let (house, element) = moved().await;
+    let row = house
+        .store
+        .findings(&FindingFilter::default())
+        .await
+        .unwrap()
+        .rows
+        .remove(0);
+    let stand = |revision, state| Stand {
+        finding: row.finding,
+        revision,
+        life: Life { state, ..Life::new() },
+    };
+    let counted = async || {
+        let day = house.store.days(Instant(0), None).await.unwrap()[0];
+        let opened = house.store.at_hand("Ann", Instant(0), None).await.unwrap().opened;
+        let [progress] = house.store.progress().await.unwrap().try_into().unwrap();
+        let lines = house.store.moved([Instant(0), Instant(0)]).await.unwrap();
+        let lines = lines
+            .iter()
+            .filter(|one| crate::view::OPENING.contains(&one.kind.as_str()));
+        [
+            day.opened,
+            opened,
+            progress.days.iter().map(|day| day.opened).sum(),
+            lines.map(|one| one.counts[0]).sum(),
+        ]
+    };
+    assert_eq!(counted().await, [1; 4]);
+    let lapse = FindingStep::Lapse(
+        stand(0, FindingState::Open),
+        "the waiver ended on 2026-11-24".into(),
+    );
+    house.judge(element, vec![], vec![lapse]).await;
+    assert_eq!(counted().await, [1; 4], "no page counts it as a new one");
+    let close = FindingStep::Close(stand(1, FindingState::Closed), "gone".into());
+    let again = FindingStep::Reopen(
+        Box::new(stand(2, FindingState::Open)),
+        met(result(ResultClass::Overdue, Severity::Critical)),
+    );
+    house.judge(element, vec![], vec![close, again]).await;
+    assert_eq!(counted().await, [2; 4], "every page counts it");
+    let view = house.store.finding(row.finding).await.unwrap().unwrap();
+    let kinds: Vec<_> = view.events.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds, ["opened", "lapsed", "closed", "reopened"]);
+    let feed = house.store.changes(&ChangeFilter::default()).await.unwrap().rows;
+    let mut kinds: Vec<_> = feed.iter().map(|row| row.change.kind.as_str()).collect();
+    kinds.sort_unstable();
+    assert_eq!(
+        kinds,
+        [
+            "finding_closed",
+            "finding_lapsed",
+            "finding_opened",
+            "finding_reopened",
+            "standing_changed"
+        ]
+    );
+    assert!(kinds.iter().all(|kind| crate::view::CHANGE_KINDS.contains(kind)));
 }
 
 #[tokio::test]

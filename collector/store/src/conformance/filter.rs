@@ -13,7 +13,7 @@ const SITES: [&str; 3] = ["berlin", "bern", "lyon"];
 
 impl House {
     /// So many elements, each with a finding, all of them different.
-    async fn network(count: u8) -> Self {
+    pub(super) async fn network(count: u8) -> Self {
         let house = Self::new().await;
         house
             .store
@@ -49,7 +49,7 @@ impl House {
         house.store.declare(&[], &declared, Instant(5)).await.unwrap();
         for n in (1..=count).filter(|n| n % 7 != 0) {
             let mut identified = identification(["huawei", "nokia"][usize::from(n) % 2], &format!("S{n}"));
-            identified.components.truncate(3);
+            identified.components.truncate(9);
             if n % 5 == 0 {
                 identified.maker = None;
             }

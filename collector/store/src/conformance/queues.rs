@@ -223,7 +223,7 @@ async fn a_finding_lives() {
             "standing_changed",
             "finding_changed",
             "finding_closed",
-            "finding_opened"
+            "finding_reopened"
         ]
     );
 }

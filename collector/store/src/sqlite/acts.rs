@@ -83,10 +83,9 @@ async fn progress(pool: &SqlitePool) -> Result<Vec<Progress>, StoreError> {
     )
     .fetch_all(pool)
     .await?;
-    // A finding whose waiver ran out is no new one: such an event says no class.
     let days = sqlx::query(
         "SELECT f.rule, COALESCE(v.valid_at, v.recorded_at) / $1 AS day, \
-         SUM(v.kind = 'opened' OR (v.kind = 'reopened' AND v.class IS NOT NULL)) AS opened_count, \
+         SUM(v.kind IN ('opened', 'reopened')) AS opened_count, \
          SUM(v.ending IN ('swapped', 'part_gone', 'confirmed')) AS removed_count, \
          SUM(v.kind = 'closed' AND COALESCE(v.ending, '') NOT IN ('swapped', 'part_gone', 'confirmed')) AS other_count \
          FROM finding_event v JOIN finding f ON f.finding_id = v.finding_id \

@@ -5,7 +5,7 @@ use super::{SqliteStore, row};
 use crate::StoreError;
 use crate::briefing::{AtHand, Briefing, ChangeFilter, Day, PlacedChange};
 use crate::clause::Measure;
-use crate::view::{ChangeRow, Page};
+use crate::view::{ChangeRow, OPENING, Page};
 use model::{ElementId, Instant, SiteName};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row as _, Sqlite};
@@ -33,7 +33,7 @@ impl Briefing for SqliteStore {
 }
 
 /// Adds `AND` with the sites there may be; those of nobody are none.
-fn within(query: &mut QueryBuilder<Sqlite>, sites: Sites<'_>) {
+pub fn within(query: &mut QueryBuilder<Sqlite>, sites: Sites<'_>) {
     match sites {
         None => {}
         Some(sites) if sites.is_empty() => {
@@ -81,13 +81,10 @@ async fn at_hand(
     since: Instant,
     sites: Sites<'_>,
 ) -> Result<AtHand, StoreError> {
-    let changed = |kind: &'static str| {
+    let changed = |kinds: &'static [&'static str]| {
         count(pool, "change", sites, move |query| {
-            query
-                .push(" AND t.kind = ")
-                .push_bind(kind)
-                .push(" AND t.recorded_at >= ")
-                .push_bind(since.0);
+            any_of(query, "t.kind", kinds);
+            query.push(" AND t.recorded_at >= ").push_bind(since.0);
         })
     };
     Ok(AtHand {
@@ -106,13 +103,12 @@ async fn at_hand(
             query.push(" AND t.state IN ('open', 'acknowledged', 'assigned')");
         })
         .await?,
-        opened: changed("finding_opened").await?,
-        swaps: changed("swap").await?,
+        opened: changed(&OPENING).await?,
+        swaps: changed(&["swap"]).await?,
     })
 }
 
 async fn days(pool: &SqlitePool, from: Instant, sites: Sites<'_>) -> Result<Vec<Day>, StoreError> {
-    // A finding whose waiver ran out is no new one: such an event says no class.
     let mut query = QueryBuilder::<Sqlite>::new("SELECT v.recorded_at / ");
     query.push_bind(DAY).push(
         " AS day, SUM(v.kind <> 'closed') AS opened_count, \
@@ -122,10 +118,7 @@ async fn days(pool: &SqlitePool, from: Instant, sites: Sites<'_>) -> Result<Vec<
     );
     placed(&mut query, sites, "f");
     query
-        .push(
-            " WHERE (v.kind IN ('opened', 'closed') OR (v.kind = 'reopened' AND v.class IS NOT NULL)) \
-             AND v.recorded_at >= ",
-        )
+        .push(" WHERE v.kind IN ('opened', 'reopened', 'closed') AND v.recorded_at >= ")
         .push_bind(from.0);
     within(&mut query, sites);
     query.push(" GROUP BY day ORDER BY day");
@@ -144,6 +137,9 @@ async fn days(pool: &SqlitePool, from: Instant, sites: Sites<'_>) -> Result<Vec<
 
 fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &ChangeFilter) {
     query.push(" WHERE c.recorded_at >= ").push_bind(filter.since.0);
+    if let Some(until) = filter.until {
+        query.push(" AND c.recorded_at < ").push_bind(until.0);
+    }
     any_of(query, "c.kind", &filter.kinds);
     any_of(query, "c.cause", &filter.causes);
     within(query, filter.sites.as_ref());

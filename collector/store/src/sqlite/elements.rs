@@ -1,7 +1,7 @@
 //! Lists of elements by keyset, and one element with everything its page shows.
 
 use super::findings::{of_element, page_size};
-use super::seek::{Asked, Kept, Listed, Order, Reckoned, seek};
+use super::seek::{Asked, Kept, Listed, Order, Reckoned, exactly, seek};
 use super::{conclude, row, units};
 use crate::StoreError;
 use crate::clause::{Clause, ElementField, ElementOrder, Is, Test};
@@ -140,6 +140,11 @@ pub async fn list(
     let rows = query.build().persistent(false).fetch_all(pool).await?;
     let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     Ok(found.page(rows, |row| row.element.to_string()))
+}
+
+/// See [`crate::Store::count_elements`].
+pub async fn count(pool: &SqlitePool, filter: &ElementFilter) -> Result<u64, StoreError> {
+    exactly(pool, &clauses(filter)).await
 }
 
 fn read(r: &SqliteRow) -> Result<ElementRow, StoreError> {

@@ -1,6 +1,6 @@
 //! Lists of findings by keyset, and one finding with its life.
 
-use super::seek::{Asked, Kept, Listed, Order, Reckoned, seek};
+use super::seek::{Asked, Kept, Listed, Order, Reckoned, exactly, seek};
 use super::{life, row};
 use crate::StoreError;
 use crate::clause::{Clause, FindingField, FindingOrder, Is, Test};
@@ -188,6 +188,11 @@ pub async fn list(
     let rows = query.build().persistent(false).fetch_all(pool).await?;
     let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     Ok(found.page(rows, |row| row.finding.to_string()))
+}
+
+/// See [`crate::Store::count_findings`].
+pub async fn count(pool: &SqlitePool, filter: &FindingFilter) -> Result<u64, StoreError> {
+    exactly(pool, &clauses(filter)).await
 }
 
 /// Findings of one element, open ones first.

@@ -2,13 +2,14 @@
 //!
 //! Invariant: each answer is one snapshot and one pass over each table it counts.
 
-use super::{SqliteReader, SqliteStore, row};
+use super::{SqliteReader, SqliteStore, briefing, row};
 use crate::StoreError;
 use crate::ledger::{Accepted, Blame, Bound, Burden, Dated, Dates, Ledger, Ledgers, Moved, Stock, Within};
 use crate::past::FindingSpan;
-use model::{Ending, FindingId, Instant, Severity, SupplierRef};
-use sqlx::Row as _;
+use model::{Ending, FindingId, Instant, Severity, SiteName, SupplierRef};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{QueryBuilder, Row as _, Sqlite};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Microseconds of a day.
@@ -18,7 +19,8 @@ const WAIVERS: i64 = 10_000;
 
 const STOCK: &str = "SELECT e.site, d.role, i.maker_id, i.maker_name, i.model, COUNT(*) AS elements, \
     COUNT(e.last_answer_at) AS reached, SUM(EXISTS (SELECT 1 FROM finding f WHERE f.element_id = e.element_id \
-    AND f.state NOT IN ('closed', 'waived'))) AS exposed FROM element e \
+    AND f.state NOT IN ('closed', 'waived'))) AS exposed, \
+    SUM(COALESCE(j.standing, 'unknown') = 'unknown') AS unknown_count FROM element e \
     LEFT JOIN declaration d ON d.element_id = e.element_id AND d.superseded_at IS NULL \
     LEFT JOIN judgement j ON j.element_id = e.element_id \
     LEFT JOIN identification i ON i.digest = j.digest AND i.knowledge = j.knowledge \
@@ -47,6 +49,22 @@ const DATED: &str = "SELECT MIN(f.finding_id) AS finding_id, f.rule, f.jurisdict
     GROUP BY f.rule, f.jurisdiction, f.deadline, e.site, f.ending, f.opened_at / $1, f.closed_at / $1 \
     ORDER BY f.rule, f.deadline, e.site, opened_at";
 
+/// The same as it was recorded by a moment: what opened a finding last, and what ended it since.
+const DATED_THEN: &str = "WITH opening AS (SELECT v.finding_id, MAX(v.event_id) AS event_id FROM finding_event v \
+    WHERE v.kind IN ('opened', 'reopened') AND v.recorded_at <= $2 GROUP BY v.finding_id), \
+    closing AS (SELECT v.finding_id, MIN(v.recorded_at) AS closed_at, MAX(v.event_id) AS event_id FROM finding_event v \
+    JOIN opening o ON o.finding_id = v.finding_id AND v.event_id > o.event_id \
+    WHERE v.kind IN ('closed', 'removal_confirmed') AND v.recorded_at <= $2 GROUP BY v.finding_id) \
+    SELECT MIN(f.finding_id) AS finding_id, f.rule, f.jurisdiction, f.deadline, e.site, l.ending, \
+    MIN(f.opened_at) AS opened_at, MIN(c.closed_at) AS closed_at, COUNT(*) AS findings, \
+    0 AS planned_count, 0 AS waived_count \
+    FROM finding f JOIN opening o ON o.finding_id = f.finding_id JOIN element e ON e.element_id = f.element_id \
+    LEFT JOIN closing c ON c.finding_id = f.finding_id \
+    LEFT JOIN finding_event l ON l.finding_id = c.finding_id AND l.event_id = c.event_id \
+    WHERE f.deadline IS NOT NULL \
+    GROUP BY f.rule, f.jurisdiction, f.deadline, e.site, l.ending, f.opened_at / $1, c.closed_at / $1 \
+    ORDER BY f.rule, f.deadline, e.site, opened_at";
+
 const BOUND: &str = "SELECT f.rule, f.deadline, e.site, COUNT(DISTINCT f.element_id) AS elements FROM finding f \
     JOIN element e ON e.element_id = f.element_id WHERE f.deadline IS NOT NULL AND f.state <> 'closed' \
     GROUP BY f.rule, f.deadline, e.site";
@@ -60,8 +78,9 @@ const WITHIN: &str = "SELECT w.site, d.role, COUNT(*) AS parts, COUNT(DISTINCT w
     (SELECT e.element_id, e.site FROM component c \
     JOIN element e ON e.complete_digest = c.digest OR e.partial_digest = c.digest \
     JOIN judgement j ON j.element_id = e.element_id AND j.digest = c.digest AND j.knowledge = c.knowledge \
-    WHERE c.maker_id = $1 LIMIT $2) w \
-    LEFT JOIN declaration d ON d.element_id = w.element_id AND d.superseded_at IS NULL GROUP BY w.site, d.role";
+    WHERE c.maker_id = ";
+const WITHIN_END: &str = ") w LEFT JOIN declaration d ON d.element_id = w.element_id AND d.superseded_at IS NULL \
+    GROUP BY w.site, d.role";
 
 macro_rules! ledgers {
     ($store:ty) => {
@@ -75,12 +94,20 @@ macro_rules! ledgers {
                 moved(&self.readers, since).await
             }
 
-            async fn dates(&self) -> Result<Dates, StoreError> {
-                dates(&self.readers).await
+            async fn dates(&self, known: Option<Instant>) -> Result<Dates, StoreError> {
+                match known {
+                    None => dates(&self.readers).await,
+                    Some(known) => dates_then(&self.readers, known).await,
+                }
             }
 
-            async fn within(&self, supplier: &str, most: u32) -> Result<Vec<Within>, StoreError> {
-                within(&self.readers, supplier, most).await
+            async fn within(
+                &self,
+                supplier: &str,
+                sites: Option<&BTreeSet<SiteName>>,
+                most: u32,
+            ) -> Result<Vec<Within>, StoreError> {
+                within(&self.readers, supplier, sites, most).await
             }
         }
     };
@@ -116,6 +143,7 @@ fn stock_of(r: &SqliteRow) -> Result<Stock, StoreError> {
         elements: counted(r, "elements")?,
         reached: counted(r, "reached")?,
         exposed: counted(r, "exposed")?,
+        unknown: counted(r, "unknown_count")?,
     })
 }
 
@@ -181,6 +209,18 @@ async fn dates(pool: &SqlitePool) -> Result<Dates, StoreError> {
     })
 }
 
+async fn dates_then(pool: &SqlitePool, known: Instant) -> Result<Dates, StoreError> {
+    let rows = sqlx::query(DATED_THEN)
+        .bind(DAY)
+        .bind(known.0)
+        .fetch_all(pool)
+        .await?;
+    Ok(Dates {
+        dated: rows.iter().map(dated).collect::<Result<_, _>>()?,
+        ..Dates::default()
+    })
+}
+
 fn dated(r: &SqliteRow) -> Result<Dated, StoreError> {
     let ending: Option<String> = r.try_get("ending")?;
     let ending = ending
@@ -220,12 +260,17 @@ fn accepted(r: &SqliteRow) -> Result<Accepted, StoreError> {
     })
 }
 
-async fn within(pool: &SqlitePool, supplier: &str, most: u32) -> Result<Vec<Within>, StoreError> {
-    let rows = sqlx::query(WITHIN)
-        .bind(supplier)
-        .bind(i64::from(most))
-        .fetch_all(pool)
-        .await?;
+async fn within(
+    pool: &SqlitePool,
+    supplier: &str,
+    sites: Option<&BTreeSet<SiteName>>,
+    most: u32,
+) -> Result<Vec<Within>, StoreError> {
+    let mut query = QueryBuilder::<Sqlite>::new(WITHIN);
+    query.push_bind(supplier.to_owned());
+    briefing::within(&mut query, sites);
+    query.push(" LIMIT ").push_bind(i64::from(most)).push(WITHIN_END);
+    let rows = query.build().persistent(false).fetch_all(pool).await?;
     let read = |r: &SqliteRow| -> Result<Within, StoreError> {
         Ok(Within {
             site: row::site(r.try_get("site")?)?,

@@ -101,7 +101,7 @@ pub async fn step(
             let text = opened_text(&met.result);
             let event = Event::of(stood.finding, "reopened", &text, why).saying(&met.result);
             event.write(tx, now).await?;
-            change(tx, "finding_opened", element, &text, cause(why), now).await
+            change(tx, "finding_reopened", element, &text, cause(why), now).await
         }
         FindingStep::Change(finding, met, text) => {
             update(tx, one, *finding, met, now).await?;
@@ -115,11 +115,11 @@ pub async fn step(
             if !stand(tx, stood, None, now).await? {
                 return Ok(());
             }
-            Event::of(stood.finding, "reopened", text, why)
+            Event::of(stood.finding, "lapsed", text, why)
                 .write(tx, now)
                 .await?;
             let text = format!("{}: {text}", rule(tx, stood.finding).await?);
-            change(tx, "finding_opened", element, &text, cause(why), now).await
+            change(tx, "finding_lapsed", element, &text, cause(why), now).await
         }
         FindingStep::Close(stood, text) => {
             if !stand(tx, stood, None, now).await? {

@@ -314,7 +314,7 @@ async fn deadlines(tx: &mut Snapshot, scope: &Scope) -> Result<Vec<DeadlineRow>,
     let rows: Vec<(String, String, String, String, i64)> = sqlx::query_as(scope.of(
         "SELECT deadline, rule, jurisdiction, MIN(result), COUNT(DISTINCT element_id) FROM finding \
          WHERE state NOT IN ('closed', 'waived') AND deadline IS NOT NULL \
-         GROUP BY deadline, rule, jurisdiction ORDER BY deadline, rule LIMIT 50",
+         GROUP BY deadline, rule, jurisdiction ORDER BY deadline, rule LIMIT 2000",
     ))
     .fetch_all(&mut **tx)
     .await?;

@@ -405,27 +405,15 @@ async fn count<F: Listed>(
     clauses: &[Clause<F>],
     few: Option<&Clause<F>>,
 ) -> Result<(u64, Measure), StoreError> {
-    let exact = async |few| -> Result<u64, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT COUNT(*) FROM ");
-        tables(&mut query, clauses, few);
-        query.push(" WHERE TRUE");
-        narrow(&mut query, clauses);
-        let count: i64 = query
-            .build_query_scalar()
-            .persistent(false)
-            .fetch_one(pool)
-            .await?;
-        Ok(u64::try_from(count).unwrap_or(0))
-    };
     if few.is_some() {
-        return Ok((exact(few).await?, Measure::Exact));
+        return Ok((each(pool, clauses, few).await?, Measure::Exact));
     }
     let rows = size::<F>(pool, reckoned).await?;
     if clauses.is_empty() {
         return Ok((rows, Measure::Exact));
     }
     if rows <= u64::from(WINDOW) {
-        return Ok((exact(None).await?, Measure::Exact));
+        return Ok((each(pool, clauses, None).await?, Measure::Exact));
     }
     let asked = format!("{} {clauses:?}", F::TABLE);
     if let Some(known) = reckoned.get(&asked) {
@@ -435,6 +423,25 @@ async fn count<F: Listed>(
     let (total, measure) = reckon(rows, looked, met);
     reckoned.keep(asked, total, measure);
     Ok((total, measure))
+}
+
+/// How many rows match, however many must be looked at.
+pub async fn exactly<F: Listed>(pool: &SqlitePool, clauses: &[Clause<F>]) -> Result<u64, StoreError> {
+    each(pool, clauses, few(pool, clauses).await?).await
+}
+
+async fn each<F: Listed>(
+    pool: &SqlitePool,
+    clauses: &[Clause<F>],
+    few: Option<&Clause<F>>,
+) -> Result<u64, StoreError> {
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT COUNT(*) FROM ");
+    tables(&mut query, clauses, few);
+    query.push(" WHERE TRUE");
+    narrow(&mut query, clauses);
+    let count = query.build_query_scalar().persistent(false);
+    let count: i64 = count.fetch_one(pool).await?;
+    Ok(u64::try_from(count).unwrap_or(0))
 }
 
 /// The rows of the table; of a large one as they were a moment ago.

@@ -1,8 +1,8 @@
 //! Lists longer than what is looked at for one page.
 
 use super::*;
-use crate::clause::{FindingField as F, FindingOrder, Test};
-use crate::view::FindingFilter;
+use crate::clause::{ElementField, FindingField as F, FindingOrder, Test};
+use crate::view::{ElementFilter, FindingFilter};
 use crate::{SqliteStore, Store as _};
 use std::collections::BTreeSet;
 
@@ -38,6 +38,11 @@ async fn crowded(rows: u32) -> (SqliteStore, tempfile::TempDir) {
         query.execute(&store.writer).await.unwrap();
     }
     (store, folder)
+}
+
+/// Whose name begins so: one in 1,000.
+fn odd<C>(field: C) -> Clause<C> {
+    Clause::any(vec![Test::new(field, Is::Begins("odd-".to_owned()))])
 }
 
 fn asking(clause: Clause<F>) -> FindingFilter {
@@ -78,13 +83,20 @@ async fn more_is_reckoned_and_says_so() {
         .await
         .unwrap();
     assert_eq!(lyon.measure, Measure::About);
-    assert!((38_000..=42_000).contains(&lyon.total), "{}", lyon.total);
-    let odd = Test::new(F::Name, Is::Begins("odd-".to_owned()));
-    let odd = FindingFilter {
-        limit: 10,
-        ..asking(Clause::any(vec![odd]))
+    let counted = asking(Clause::words(F::Site, ["lyon"]));
+    assert_eq!(store.count_findings(&counted).await.unwrap(), 40_000);
+    assert_eq!(store.count_findings(&asking(odd(F::Name))).await.unwrap(), 50);
+    let elements = ElementFilter {
+        clauses: vec![odd(ElementField::Name)],
+        ..ElementFilter::default()
     };
-    let page = store.findings(&odd).await.unwrap();
+    assert_eq!(store.count_elements(&elements).await.unwrap(), 50);
+    assert!((38_000..=42_000).contains(&lyon.total), "{}", lyon.total);
+    let few = FindingFilter {
+        limit: 10,
+        ..asking(odd(F::Name))
+    };
+    let page = store.findings(&few).await.unwrap();
     assert_eq!(
         page.measure,
         Measure::Below,
@@ -101,14 +113,13 @@ async fn more_is_reckoned_and_says_so() {
 async fn windows_lose_and_repeat_nothing() {
     let (store, _folder) = crowded(ROWS).await;
     for down in [false, true] {
-        let odd = Test::new(F::Name, Is::Begins("odd-".to_owned()));
         let mut filter = FindingFilter {
             // More than a window has, and in this order it ends with one of those looked for.
             limit: 30,
             order: FindingOrder::Opened,
             down,
             uncounted: true,
-            ..asking(Clause::any(vec![odd]))
+            ..asking(odd(F::Name))
         };
         let mut seen = Vec::new();
         loop {
