@@ -82,6 +82,7 @@ async fn a_refused_user_is_not_tried_by_the_next_sweep() {
         },
         why,
         tried: Some(Arc::clone(&area.credential)),
+        engine: None,
     };
     let stands = |discovery: &Discovery| {
         let now = Instant::now();
@@ -128,6 +129,7 @@ fn ends(discovery: &mut Discovery, address: &str, state: State) -> bool {
         state,
         why: None,
         tried: None,
+        engine: None,
     })
 }
 

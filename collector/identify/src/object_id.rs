@@ -228,7 +228,7 @@ fn vendor_type(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings
 }
 
 /// snmpEngineID (RFC 3411, 5: SnmpEngineID).
-fn engine(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings) {
+pub(crate) fn engine(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings) {
     let Some(varbind) = index.engine_id else { return };
     let [a, b, c, d, rest @ ..] = varbind.value.octets.as_slice() else {
         return;
