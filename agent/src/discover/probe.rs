@@ -92,7 +92,9 @@ mod tests {
         let ours = object.request(target("192.0.2.1"), 7).unwrap();
         let tells = |octets: Vec<u8>, id| Probe::Engine.answer(id, &octets.into()).is_some();
         let told = Probe::Engine.answer(7, &report(7, b"\x80\x00\x1f\x88\x04element").into());
-        assert!(matches!(told, Some(Answer::Engine(engine)) if engine.id == b"\x80\x00\x1f\x88\x04element"[..]));
+        assert!(
+            matches!(told, Some(Answer::Engine(engine)) if engine.id == b"\x80\x00\x1f\x88\x04element"[..])
+        );
         assert!(
             !tells(report(7, b"\x80\x00\x1f\x88\x04element"), 8),
             "another question"
@@ -107,7 +109,11 @@ mod tests {
         let at = response.iter().position(|octet| *octet == 0xa0).unwrap();
         response[at] = 0xa2;
         assert_eq!(object.answer(7, &response.clone().into()), Some(Answer::Object));
-        assert_eq!(object.answer(8, &response.clone().into()), None, "another question");
+        assert_eq!(
+            object.answer(8, &response.clone().into()),
+            None,
+            "another question"
+        );
         let other = Probe::Object(crate::testing::community("private"));
         assert_eq!(other.answer(7, &response.into()), None, "another community");
     }

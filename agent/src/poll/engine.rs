@@ -191,9 +191,20 @@ mod tests {
             (b"\x80\0\x1f\x88", None, None),
             (b"7", None, None),
         ] {
-            let count = Count { octets: Bytes::new(), value: 0 };
-            let engine = Engine { id: Bytes::copy_from_slice(id), boots: count.clone(), time: count };
-            assert_eq!((engine.enterprise(), engine.mac()), (number, address), "{id:02x?}");
+            let count = Count {
+                octets: Bytes::new(),
+                value: 0,
+            };
+            let engine = Engine {
+                id: Bytes::copy_from_slice(id),
+                boots: count.clone(),
+                time: count,
+            };
+            assert_eq!(
+                (engine.enterprise(), engine.mac()),
+                (number, address),
+                "{id:02x?}"
+            );
         }
     }
 

@@ -143,8 +143,15 @@ mod tests {
         assert_eq!(told(&mut begin(6, 2_502)).await.len(), 3);
         assert_eq!(told(&mut begin(7, 9_999)).await.len(), 3);
         tell.send_replace(engines(8, 1..=0));
-        assert_eq!(told(&mut session).await, [(8, 0, 0)], "that there are none any more");
+        assert_eq!(
+            told(&mut session).await,
+            [(8, 0, 0)],
+            "that there are none any more"
+        );
         assert_eq!(told(&mut session).await, []);
-        assert_eq!(told(&mut Telling::new(None, v1::KnownEngines::default())).await, []);
+        assert_eq!(
+            told(&mut Telling::new(None, v1::KnownEngines::default())).await,
+            []
+        );
     }
 }

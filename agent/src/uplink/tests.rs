@@ -59,6 +59,7 @@ impl InventoryService for Collector {
             acked_sequence: *acked.lock().unwrap(),
             window: 2,
             max_report_bytes: 1 << 20,
+            known_engines: None,
         };
         responses
             .send(Ok(response(report_response::Message::Welcome(welcome))))
@@ -87,9 +88,9 @@ impl InventoryService for Collector {
                         statuses.send(status).await.unwrap();
                         continue;
                     }
-                    report_request::Message::PlanStatus(_) | report_request::Message::Coverage(_) => {
-                        panic!("no plan was sent")
-                    }
+                    report_request::Message::PlanStatus(_)
+                    | report_request::Message::Coverage(_)
+                    | report_request::Message::Engines(_) => panic!("no plan was sent"),
                     report_request::Message::Hello(_) => panic!("a second hello"),
                 };
                 taken += reports.len();

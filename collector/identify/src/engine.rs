@@ -9,7 +9,9 @@ use crate::knowledge::{EnterpriseKind, Knowledge, SupplierRole};
 use crate::neighbour::{HEARSAY, MOST_CONFIDENCE};
 use crate::weigh::{Findings, Vote, together};
 use crate::{object_id, text};
-use model::{Aspect, Attribution, Evidence, Observation, Oid, Outcome, Question, QuestionKind, Value, Varbind};
+use model::{
+    Aspect, Attribution, Evidence, Observation, Oid, Outcome, Question, QuestionKind, Value, Varbind,
+};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -60,11 +62,14 @@ pub fn words(octets: &[u8], length: usize, knowledge: &Knowledge) -> EngineWords
     // What is none by the standard may hold anything: it is shown and not read further.
     let number = number.filter(|_| valid);
     let registered = |number| Some(knowledge.registrant(number)?.organisation.to_owned());
-    let holder = mac.filter(|mac| is_assigned(*mac)).and_then(|mac| knowledge.holder(mac));
+    let holder = mac
+        .filter(|mac| is_assigned(*mac))
+        .and_then(|mac| knowledge.holder(mac));
     let generic = |number: u32| {
         let entry = knowledge.enterprise(&[number]);
         entry.is_some_and(|entry| {
-            entry.supplier.is_none() || matches!(entry.kind, EnterpriseKind::Generic | EnterpriseKind::Software)
+            entry.supplier.is_none()
+                || matches!(entry.kind, EnterpriseKind::Generic | EnterpriseKind::Software)
         })
     };
     EngineWords {
@@ -152,7 +157,11 @@ fn shape(octets: &[u8], length: usize) -> Shape {
             holds("made of a text that somebody wrote", shape, !rest.is_empty())
         }
         5 => holds("made of octets that somebody chose", right(""), !rest.is_empty()),
-        6 => holds("the one by which an engine means itself (RFC 5343)", right(""), rest.is_empty()),
+        6 => holds(
+            "the one by which an engine means itself (RFC 5343)",
+            right(""),
+            rest.is_empty(),
+        ),
         128.. => right("of a form of the enterprise's own"),
         _ => wrong("no engine ID: of a format that nobody defined"),
     }
@@ -229,7 +238,12 @@ mod tests {
                 "lab<b>",
             ),
             ("80001f8805aabbcc", "made of octets that somebody chose", 8072, ""),
-            ("80001f88802f1b7d6a1c5e8d6500000000", "of a form of the enterprise's own", 8072, ""),
+            (
+                "80001f88802f1b7d6a1c5e8d6500000000",
+                "of a form of the enterprise's own",
+                8072,
+                "",
+            ),
             ("8000000006", "the one by which an engine means itself", 0, ""),
             ("000000090200aabbccddeeff", "of the time before RFC 3411", 9, ""),
         ] {
@@ -265,7 +279,11 @@ mod tests {
             let octets = hex::decode(id).unwrap();
             let told = words(&octets, length, Knowledge::built_in().unwrap());
             assert!(!told.valid && told.form.contains(words_of), "{id}: {told:?}");
-            assert_eq!((told.enterprise, told.mac, told.maker), (None, None, None), "{id}");
+            assert_eq!(
+                (told.enterprise, told.mac, told.maker),
+                (None, None, None),
+                "{id}"
+            );
         }
     }
 

@@ -50,7 +50,9 @@ fn one(row: &v1::ToldEngine) -> Result<ToldEngine, &'static str> {
     let port = u16::try_from(row.port).ok().filter(|port| *port > 0);
     let kept = row.engine_id.len();
     let whole = usize::try_from(row.engine_id_octets).ok();
-    if kept == 0 || whole.map(|whole| whole.min(MAX_ENGINE_ID)) != Some(kept) || row.engine_id_octets > MAX_OCTETS
+    if kept == 0
+        || whole.map(|whole| whole.min(MAX_ENGINE_ID)) != Some(kept)
+        || row.engine_id_octets > MAX_OCTETS
     {
         return Err("an engine ID has another number of octets");
     }
@@ -113,7 +115,10 @@ mod tests {
             (refused(vec![row(2), row(2)]), "revision"),
             (refused(vec![row(0)]), "revision"),
             (with(|one| one.revision = u64::MAX), "revision"),
-            (with(|one| one.address = vec![1, 2, 3].into()), "an address is none"),
+            (
+                with(|one| one.address = vec![1, 2, 3].into()),
+                "an address is none",
+            ),
             (with(|one| one.address = vec![224, 0, 0, 5].into()), "nobody"),
             (with(|one| one.address = vec![0; 16].into()), "nobody"),
             (with(|one| one.port = 0), "port"),
@@ -121,7 +126,10 @@ mod tests {
             (with(|one| one.engine_id_octets = 6), "octets"),
             (with(|one| one.engine_id_octets = u32::MAX), "octets"),
             (with(|one| one.engine_id = Vec::new().into()), "octets"),
-            (with(|one| (one.engine_id, one.engine_id_octets) = (vec![1; 33].into(), 33)), "octets"),
+            (
+                with(|one| (one.engine_id, one.engine_id_octets) = (vec![1; 33].into(), 33)),
+                "octets",
+            ),
         ] {
             assert!(said.contains(words), "{said}, expected {words}");
         }

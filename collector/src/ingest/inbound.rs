@@ -299,6 +299,11 @@ mod tests {
                 }),
                 "coverage: revision is out of range",
             ),
+            (
+                0,
+                Message::Engines(v1::Engines::default()),
+                "engines: generation is out of range",
+            ),
         ] {
             assert_eq!(say(pushed, vec![said]), Err(why.to_owned()));
         }

@@ -110,7 +110,11 @@ impl InventoryService for Ingest {
         tracing::info!(agent.id = %agent, site = %site, agent.version = hello.version, report.sequence = acked, "agent connected");
 
         let (responses, receiver) = mpsc::channel(BATCH);
-        let known = self.store.known_engines(agent).await.map_err(|error| status(&error))?;
+        let known = self
+            .store
+            .known_engines(agent)
+            .await
+            .map_err(|error| status(&error))?;
         let welcome = v1::Welcome {
             capability: proto::CAPABILITY,
             acked_sequence: acked,

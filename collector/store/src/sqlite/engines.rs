@@ -99,7 +99,8 @@ pub async fn note(
 }
 
 /// Agents that were shut out say nothing any more.
-const HEARD: &str = " FROM engine g WHERE NOT EXISTS (SELECT 1 FROM agent_revocation r WHERE r.agent_id = g.agent_id)";
+const HEARD: &str =
+    " FROM engine g WHERE NOT EXISTS (SELECT 1 FROM agent_revocation r WHERE r.agent_id = g.agent_id)";
 /// Who has answered rounds there.
 const POLLED: &str = "EXISTS (SELECT 1 FROM element k WHERE k.site = g.site AND k.address = g.address \
      AND k.port = g.port AND k.last_answer_at IS NOT NULL)";
@@ -110,7 +111,11 @@ pub async fn page(pool: &SqlitePool, filter: &EngineFilter) -> Result<EnginesPag
     let limit = if filter.limit == 0 { PAGE } else { filter.limit };
     let mut select = QueryBuilder::<Sqlite>::new("SELECT COUNT(*) FROM (SELECT DISTINCT g.site, g.engine_id");
     narrow(&mut select, filter);
-    let total: i64 = select.push(") AS some").build_query_scalar().fetch_one(&mut *tx).await?;
+    let total: i64 = select
+        .push(") AS some")
+        .build_query_scalar()
+        .fetch_one(&mut *tx)
+        .await?;
 
     let mut select = QueryBuilder::<Sqlite>::new("SELECT DISTINCT g.site, g.engine_id");
     narrow(&mut select, filter);
@@ -130,7 +135,10 @@ pub async fn page(pool: &SqlitePool, filter: &EngineFilter) -> Result<EnginesPag
             ..EnginesPage::default()
         });
     }
-    let next = keys.last().filter(|_| more).map(|(site, id)| format!("{site}:{id}"));
+    let next = keys
+        .last()
+        .filter(|_| more)
+        .map(|(site, id)| format!("{site}:{id}"));
 
     let mut select = QueryBuilder::<Sqlite>::new("SELECT g.*, e.element_id, e.name, ");
     select.push(POLLED).push(" AS polled");
@@ -180,6 +188,10 @@ fn narrow(select: &mut QueryBuilder<Sqlite>, filter: &EngineFilter) {
 }
 
 fn within_sites(select: &mut QueryBuilder<Sqlite>, sites: &BTreeSet<SiteName>) {
+    if sites.is_empty() {
+        select.push(" AND 1 = 0");
+        return;
+    }
     select.push(" AND g.site IN (");
     let mut list = select.separated(", ");
     for site in sites {
