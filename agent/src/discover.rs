@@ -4,7 +4,8 @@
 //! ```text
 //! follower ─(watch: sweep)─────► discovery ─► prober: questions, at most 256 at once
 //! schedule ─(whom they name)───►   │ ├─► disk ─(watch: found)────► follower
-//!                                  │ └─► disk ─(watch: coverage)─► uplink
+//!                                  │ ├─► disk ─(watch: coverage)─► uplink
+//!                                  │ └─► disk ─(watch: engines)──► uplink
 //! ```
 //!
 //! Invariants: each address of a range that is swept is asked once a sweep, evenly over it, and
@@ -18,12 +19,13 @@ mod sweep;
 mod found;
 mod told;
 mod coverage;
+mod engines;
 mod refusals;
 mod probe;
 mod volley;
 mod prober;
 
-pub use prober::{Ended, Errand, Prober};
+pub use prober::{Ended, Errand, Heard as HeardEngine, Prober};
 pub use sweep::{Area, Place, Sweep};
 
 use crate::collector_plan::kept;
@@ -33,6 +35,7 @@ use crate::target::Target;
 use crate::uplink::{chain, micros};
 use crate::window;
 use coverage::{Coverage, Deferred};
+use engines::Engines;
 use found::{Found, News, SILENT_SWEEPS};
 use prost::Message as _;
 use proto::v1;
@@ -70,6 +73,9 @@ pub struct Discovery {
     told: watch::Sender<Vec<Assignment>>,
     coverage: Coverage,
     covers: watch::Sender<Option<Arc<v1::Coverage>>>,
+    engines: Engines,
+    /// What is told of them.
+    hears: watch::Sender<Arc<v1::Engines>>,
     deferred: Deferred,
     refusals: Refusals,
     /// Whom elements name as neighbours.
@@ -109,9 +115,11 @@ impl Discovery {
             sweep,
             found: Found::from_bytes(&kept_or_nothing(&path)),
             coverage: Coverage::from_bytes(&kept_or_nothing(&coverage_path(&path))),
+            engines: Engines::from_bytes(&kept_or_nothing(&engines_path(&path))),
             path,
             told: watch::Sender::new(Vec::new()),
             covers: watch::Sender::new(None),
+            hears: watch::Sender::default(),
             deferred: Deferred::default(),
             refusals: Refusals::default(),
             named,
@@ -125,6 +133,7 @@ impl Discovery {
             origin: (since_1970(clock), Instant::now()),
         };
         discovery.begin();
+        discovery.hears.send_replace(Arc::new(discovery.engines.all()));
         Ok(discovery)
     }
 
@@ -138,6 +147,12 @@ impl Discovery {
     #[must_use]
     pub fn covers(&self) -> watch::Receiver<Option<Arc<v1::Coverage>>> {
         self.covers.subscribe()
+    }
+
+    /// What addresses told of their engines.
+    #[must_use]
+    pub fn engines(&self) -> watch::Receiver<Arc<v1::Engines>> {
+        self.hears.subscribe()
     }
 
     /// Sweeps until cancelled.
@@ -171,9 +186,9 @@ impl Discovery {
                     write = None;
                     self.tell_found().await;
                 }
-                () = sleep_until(tell), if self.coverage.changed() => {
+                () = sleep_until(tell), if self.has_news() => {
                     tell = Instant::now() + TELL;
-                    self.tell_coverage().await;
+                    self.tell_news().await;
                 }
                 () = sleep_until(turn.unwrap_or(due)), if may_follow => self.take_turn(&sweep),
                 () = sleep_until(due), if may_start => {
@@ -193,9 +208,7 @@ impl Discovery {
         if write.is_some() {
             self.tell_found().await;
         }
-        if self.coverage.changed() {
-            self.tell_coverage().await;
-        }
+        self.tell_news().await;
     }
 
     /// A new sweep: what lies outside goes, the rest counts as just heard of. Returns the first slot.
@@ -222,6 +235,7 @@ impl Discovery {
         let coverage = &self.coverage;
         let stays = |target| sweep.place_of(target).is_some_and(|place| coverage.has(place));
         self.found.begin(self.number, stays);
+        self.engines.begin(stays, micros((self.clock)()));
     }
 
     /// Whoever was named and never asked has a turn now, others spread over the time of a sweep.
@@ -385,6 +399,11 @@ impl Discovery {
             return false;
         };
         self.coverage.set(place, ended.state);
+        if let Some(heard) = &ended.engine {
+            let then = (self.clock)().checked_sub(heard.at.elapsed());
+            self.engines
+                .heard(target, heard, micros(then.unwrap_or(UNIX_EPOCH)));
+        }
         if let Some(credential) = &ended.tried {
             match ended.why {
                 None if ended.state == State::Engine => self.refusals.taken(target),
@@ -456,6 +475,27 @@ impl Discovery {
         self.told.send_replace(all);
     }
 
+    /// Whether there is something to write down beside who was found.
+    fn has_news(&self) -> bool {
+        self.coverage.changed() || self.engines.changed()
+    }
+
+    async fn tell_news(&mut self) {
+        if self.coverage.changed() {
+            self.tell_coverage().await;
+        }
+        if self.engines.changed() {
+            self.tell_engines().await;
+        }
+    }
+
+    /// Writes down what addresses told of their engines, then tells.
+    async fn tell_engines(&mut self) {
+        let told = self.engines.tell();
+        save(engines_path(&self.path), told.encode_to_vec()).await;
+        self.hears.send_replace(Arc::new(told));
+    }
+
     /// Writes down what became of every address, then tells.
     async fn tell_coverage(&mut self) {
         let told = self.coverage.tell(micros((self.clock)()));
@@ -487,6 +527,11 @@ fn since_1970(clock: fn() -> SystemTime) -> Duration {
 /// Beside the addresses that were found.
 fn coverage_path(found: &Path) -> PathBuf {
     found.with_extension("coverage")
+}
+
+/// Beside them too.
+fn engines_path(found: &Path) -> PathBuf {
+    found.with_extension("engines")
 }
 
 fn kept_or_nothing(path: &Path) -> Vec<u8> {

@@ -7,6 +7,7 @@
 pub mod sameness;
 pub mod line;
 mod plans;
+mod engines;
 
 pub use plans::Plans;
 
@@ -153,6 +154,7 @@ struct Session {
     look: Instant,
     plans: plans::Asked,
     covered: plans::Covered,
+    engines: engines::Telling,
 }
 
 impl Uplink {
@@ -280,6 +282,11 @@ impl Uplink {
                         permit.send(request(report_request::Message::Coverage(coverage)));
                     }
                 }
+                () = session.engines.moved(), if session.capability >= proto::ENGINES_CAPABILITY => {}
+                permit = requests.reserve(), if session.engines.ready() => {
+                    let permit = permit.map_err(|_| SessionError::Closed)?;
+                    permit.send(request(report_request::Message::Engines(session.engines.take())));
+                }
                 () = tokio::time::sleep_until(later), if matches!(turn, Turn::Later(_)) => {}
                 () = self.shared.appended.notified(), if session.line.wants().is_some() => {}
                 () = stop.cancelled(), if until.is_none() => {
@@ -357,6 +364,10 @@ impl Uplink {
             look: Instant::now(),
             plans,
             covered: plans::Covered::new(self.plans.as_ref()),
+            engines: engines::Telling::new(
+                self.plans.as_ref().map(|plans| plans.engines.clone()),
+                welcome.known_engines.unwrap_or_default(),
+            ),
         };
         Ok((session, requests))
     }

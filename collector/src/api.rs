@@ -4,6 +4,7 @@
 //! says what the caller can do about it and nothing about our insides.
 
 pub mod query;
+pub mod engines;
 
 use crate::coverage;
 use crate::door::Arrival;
@@ -37,6 +38,8 @@ pub struct Api {
     pub policies: Arc<Policies>,
     /// What was received and is not on disk yet.
     pub uncommitted: Uncommitted,
+    /// What engine IDs are read with.
+    pub knowledge: &'static identify::Knowledge,
     /// Now, for ages.
     pub clock: fn() -> Instant,
     /// The program's own metrics, if they are collected.
@@ -222,15 +225,19 @@ async fn coverage(
 ) -> Result<Json<Noticed<Value>>, Problem> {
     let query = Query::read(pairs, query::COVERAGE)?;
     let all = coverage::read(&*api.store, &who.person).await?;
-    let runs = match query.range(&all)? {
+    let chosen = query.range(&all)?;
+    let runs = match chosen {
         Some((_, range)) => Some(range.runs(&query.states()?)),
         None => None,
     };
+    let whose = (&*api.store, api.knowledge, &*who.person);
+    let engines = engines::page(whose, &query, (&all, chosen), (0, false)).await?;
     Ok(api.noticed(json!({
         "funnel": all.funnel,
         "sites": all.sites,
         "proposed": all.proposed,
         "seen": all.seen,
+        "engines": engines,
         "runs": runs,
     })))
 }

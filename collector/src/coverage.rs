@@ -6,7 +6,9 @@
 //! clear.
 
 mod seen;
+mod engines;
 
+pub use engines::{Engine, Heard, Kin, engines};
 pub use seen::Seen;
 
 use crate::evaluate::KNOWN;
@@ -446,7 +448,30 @@ fn proposed(
     all.into_values().collect()
 }
 
+impl Coverage {
+    /// What became of an address in the last sweep; [`None`] where no range of the site has it.
+    #[must_use]
+    pub fn state_of(&self, site: &SiteName, address: IpAddr, port: u16) -> Option<&'static str> {
+        let at = self.sites.binary_search_by(|one| one.site.cmp(site)).ok()?;
+        let mut ranges = self.sites.get(at)?.ranges.iter();
+        let range = ranges.find(|range| range.port == port && range.has(address))?;
+        range.word_of(address).map(|said| word(said.state))
+    }
+}
+
 impl RangeCoverage {
+    /// What is said of an address of it.
+    fn word_of(&self, address: IpAddr) -> Option<&Word> {
+        let at = match self.named_only {
+            true => self.named.binary_search(&address).ok()?,
+            false => {
+                let range = Range::of_any_size(&self.prefix, []).ok()?;
+                usize::try_from(range.offset(address)?).ok()?
+            }
+        };
+        self.merged.get(at)
+    }
+
     /// The address whose word comes so far in.
     fn address(&self, range: &Range, at: u64) -> Option<IpAddr> {
         match self.named_only {

@@ -7,6 +7,7 @@
 mod listener;
 mod read;
 mod coverage;
+mod engines;
 mod inbound;
 mod commit;
 mod uncommitted;

@@ -29,6 +29,7 @@ pub mod finding;
 pub mod waivers;
 pub mod audit;
 pub mod elements;
+pub mod engines;
 pub mod coverage;
 pub mod agents;
 pub mod projection;
@@ -169,6 +170,7 @@ fn pages(web: &Arc<Web>) -> axum::Router {
     let api = Api {
         store: web.store.clone(),
         policies: web.policies.clone(),
+        knowledge: web.knowledge,
         clock: web.clock,
         uncommitted: web.uncommitted.clone(),
         metrics: web.metrics.clone(),

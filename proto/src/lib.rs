@@ -36,7 +36,7 @@ pub const DESCRIPTORS: &[u8] = include_bytes!("generated/marque.v1.bin");
 /// 4: reports of rounds in which nothing was walked; what became of the addresses in the
 /// ranges of a plan.
 /// 5: ranges of which only those are asked whom neighbours name.
-/// 6: large evidence packed.
+/// 6: large evidence packed; what addresses told of their engines.
 pub const CAPABILITY: u32 = 6;
 
 /// The first capability that knows gaps, batches and how the spool stands.
@@ -60,6 +60,8 @@ pub const COVERAGE_CAPABILITY: u32 = 4;
 
 /// The first capability that unpacks evidence.
 pub const PACK_CAPABILITY: u32 = 6;
+/// The first capability that knows what addresses told of their engines.
+pub const ENGINES_CAPABILITY: u32 = 6;
 
 /// No sequence goes beyond: far more than any agent reaches, and sums of it still count.
 pub const MAX_SEQUENCE: u64 = 1 << 48;

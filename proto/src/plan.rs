@@ -28,6 +28,15 @@ pub const MAX_TOLD_OF_RANGE: usize = 4_096;
 /// Those of all ranges of a plan together, at most: more ranges have less room each.
 pub const MAX_TOLD: usize = 32_768;
 
+/// Addresses of which an agent keeps what they told of their engines, at most; whoever changed longest ago makes room.
+pub const MAX_ENGINES: usize = MAX_TARGETS;
+
+/// Those of one message, at most.
+pub const MAX_ENGINES_TOLD: usize = 1_024;
+
+/// Octets of an engine ID that are kept (RFC 3411, 5: SnmpEngineID).
+pub const MAX_ENGINE_ID: usize = 32;
+
 /// Entries of `get`, of `walk`, of `if_arc`, and of the walks of one `if_arc`, at most.
 pub const MAX_QUESTIONS: usize = 100;
 

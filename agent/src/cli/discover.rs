@@ -6,7 +6,7 @@
 
 use super::credential::{self, OpeningError};
 use crate::credential::Credential;
-use crate::discover::{Ended, Errand, Prober};
+use crate::discover::{Ended, Errand, HeardEngine, Prober};
 use crate::poll::pace::Pace;
 use crate::target::Target;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -14,6 +14,7 @@ use proto::plan::{Range, RangeError};
 use proto::v1::CoverageState as State;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -93,14 +94,62 @@ struct Line {
     state: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engine: Option<EngineLine>,
 }
+
+/// What an address told of its engine, which nobody signed.
+#[derive(Serialize)]
+struct EngineLine {
+    /// Hexadecimal, as it came.
+    id: String,
+    boots: u32,
+    /// Seconds since it started.
+    time: u32,
+    /// The enterprise number in the ID.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enterprise: Option<u32>,
+    /// The hardware address in the ID.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mac: Option<String>,
+}
+
+impl EngineLine {
+    fn new(heard: &HeardEngine) -> Self {
+        let engine = &heard.engine;
+        let pairs = |octets: [u8; 6]| octets.map(|octet| format!("{octet:02x}")).join(":");
+        Self {
+            id: hex::encode(&engine.id),
+            boots: engine.boots.value,
+            time: engine.time.value,
+            enterprise: engine.enterprise(),
+            mac: engine.mac().map(pairs),
+        }
+    }
+}
+
+impl fmt::Display for EngineLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.id)?;
+        if let Some(number) = self.enterprise {
+            write!(f, " enterprise {number}")?;
+        }
+        if let Some(mac) = &self.mac {
+            write!(f, " {mac}")?;
+        }
+        write!(f, " boots {} time {}", self.boots, self.time)
+    }
+}
+
+/// Who is there: whom, state, engine, why its user was not taken.
+type Row = (Target, String, String, String);
 
 /// What came of it.
 #[derive(Default)]
 struct Tally {
     states: BTreeMap<String, u64>,
     /// Of the table.
-    rows: Vec<(Target, String, Option<String>)>,
+    rows: Vec<Row>,
     packets: u64,
     interrupted: bool,
 }
@@ -253,9 +302,14 @@ async fn sweep(
                 break;
             }
         } else if is_there {
-            tally
-                .rows
-                .push((ended.target, state, ended.why.map(|why| why.to_string())));
+            let engine = ended.engine.as_ref().map(EngineLine::new);
+            let words = |word: Option<String>| word.unwrap_or_default();
+            tally.rows.push((
+                ended.target,
+                state,
+                words(engine.map(|engine| engine.to_string())),
+                words(ended.why.map(|why| why.to_string())),
+            ));
             bar.set_message(tally.rows.len().to_string());
         }
     }
@@ -275,6 +329,7 @@ fn json(ended: &Ended, state: String) -> Vec<u8> {
         port: at.port(),
         state,
         why: ended.why.map(|why| why.to_string()),
+        engine: ended.engine.as_ref().map(EngineLine::new),
     };
     // Nothing in it can fail.
     let mut line = serde_json::to_vec(&line).unwrap_or_default();
@@ -285,11 +340,11 @@ fn json(ended: &Ended, state: String) -> Vec<u8> {
 fn table(tally: &mut Tally) -> io::Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     tally.rows.sort();
-    for (target, state, why) in &tally.rows {
-        match why {
-            Some(why) => writeln!(out, "{target:<24} {state:<14} {why}")?,
-            None => writeln!(out, "{target:<24} {state}")?,
-        }
+    let widest = tally.rows.iter().map(|(_, _, engine, _)| engine.len()).max();
+    let widest = widest.unwrap_or(0);
+    for (target, state, engine, why) in &tally.rows {
+        let line = format!("{target:<24} {state:<18} {engine:<widest$} {why}");
+        writeln!(out, "{}", line.trim_end())?;
     }
     out.flush()
 }

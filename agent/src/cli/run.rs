@@ -5,7 +5,7 @@
 //!    ▲                                     └─ appended ──►┘ │ ▲ └► desk, for couriers
 //!    └─(watch)─ follower ◄──(watch: newest plan)────────────┘ │
 //!                │  ▲ └──────(watch: what became of it)───────┤
-//!                └► discovery ──(watch: coverage)─────────────┘
+//!                └► discovery ──(watches: coverage, engines)────┘
 //!                     (watches: ranges there, found back)
 //! schedule ─(whom elements name, 256: dropped)─► discovery
 //! traps ─(early targets, 256: dropped)─► schedule
@@ -246,6 +246,7 @@ async fn run_tasks(
                 runs: follower.runs(),
                 said: follower.said(),
                 covers: discovery.covers(),
+                engines: discovery.engines(),
             };
             let (work, found) = (follower.work(), discovery.found());
             let mut tasks = JoinSet::new();

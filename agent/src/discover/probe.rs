@@ -1,12 +1,12 @@
 //! The questions that find out whether somebody is there.
 //!
 //! Invariants: the first question carries no secret; a community goes only where
-//! its credential may be used; what comes back is looked at for one thing only:
-//! whether it answers.
+//! its credential may be used; what comes back is looked at for two things only:
+//! whether it answers, and the engine it tells.
 
 use crate::credential::{Credential, Opening};
 use crate::plan::oid;
-use crate::poll::engine;
+use crate::poll::engine::{self, Engine};
 use crate::poll::wire::{self, Pdu};
 use crate::target::Target;
 use prost::bytes::Bytes;
@@ -23,6 +23,15 @@ pub enum Probe {
     Engine,
     /// What is there: GET of sysObjectID with a community.
     Object(Arc<Credential>),
+}
+
+/// What answered a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// An engine, who it is.
+    Engine(Engine),
+    /// Whoever takes the community.
+    Object,
 }
 
 /// What both kinds of asking by credential ask for.
@@ -47,18 +56,21 @@ impl Probe {
         }
     }
 
-    /// Whether a datagram answers: our own discovery, reflected, names no engine.
+    /// What a datagram answers, if it does: our own discovery, reflected, names no engine.
     #[must_use]
-    pub fn is_answered(&self, id: i32, datagram: &Bytes) -> bool {
+    pub fn answer(&self, id: i32, datagram: &Bytes) -> Option<Answer> {
         match self {
-            Self::Engine => engine::read(datagram).is_ok_and(|(answered, _)| answered == id),
+            Self::Engine => {
+                let (answered, engine) = engine::read(datagram).ok()?;
+                (answered == id).then_some(Answer::Engine(engine))
+            }
             Self::Object(credential) => match credential.opening() {
                 Opening::Community { version, community } => {
                     let community = community.expose_secret().as_bytes();
-                    wire::decode(datagram.clone(), *version, community)
-                        .is_ok_and(|response| response.request_id == id)
+                    let response = wire::decode(datagram.clone(), *version, community).ok()?;
+                    (response.request_id == id).then_some(Answer::Object)
                 }
-                Opening::User(_) => false,
+                Opening::User(_) => None,
             },
         }
     }
@@ -78,8 +90,11 @@ mod tests {
         let credential = crate::testing::community("public");
         let object = Probe::Object(Arc::clone(&credential));
         let ours = object.request(target("192.0.2.1"), 7).unwrap();
-        let tells = |octets: Vec<u8>, id| Probe::Engine.is_answered(id, &octets.into());
-        assert!(tells(report(7, b"\x80\x00\x1f\x88\x04element"), 7));
+        let tells = |octets: Vec<u8>, id| Probe::Engine.answer(id, &octets.into()).is_some();
+        let told = Probe::Engine.answer(7, &report(7, b"\x80\x00\x1f\x88\x04element").into());
+        assert!(
+            matches!(told, Some(Answer::Engine(engine)) if engine.id == b"\x80\x00\x1f\x88\x04element"[..])
+        );
         assert!(
             !tells(report(7, b"\x80\x00\x1f\x88\x04element"), 8),
             "another question"
@@ -87,19 +102,20 @@ mod tests {
         assert!(!tells(engine::request(7), 7), "our own question, reflected");
         for noise in [ours.clone(), b"hello".to_vec(), vec![0x30, 0x80], Vec::new()] {
             assert!(!tells(noise.clone(), 7));
-            assert!(!object.is_answered(7, &noise.into()), "a question is no answer");
+            assert_eq!(object.answer(7, &noise.into()), None, "a question is no answer");
         }
         // A response is the question with another tag (RFC 3416, 3), no values needed here.
         let mut response = ours;
         let at = response.iter().position(|octet| *octet == 0xa0).unwrap();
         response[at] = 0xa2;
-        assert!(object.is_answered(7, &response.clone().into()));
-        assert!(
-            !object.is_answered(8, &response.clone().into()),
+        assert_eq!(object.answer(7, &response.clone().into()), Some(Answer::Object));
+        assert_eq!(
+            object.answer(8, &response.clone().into()),
+            None,
             "another question"
         );
         let other = Probe::Object(crate::testing::community("private"));
-        assert!(!other.is_answered(7, &response.into()), "another community");
+        assert_eq!(other.answer(7, &response.into()), None, "another community");
     }
 
     #[test]

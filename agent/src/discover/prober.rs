@@ -14,9 +14,10 @@
 //! asks says so; one lost packet does not make a credential refused; a user that is
 //! refused is not tried twice; each packet waits for the pace of the whole agent.
 
-use super::probe::{Probe, object};
+use super::probe::{Answer, Probe, object};
 use super::volley::{Sign, Volley};
 use crate::credential::{Credential, Opening};
+use crate::poll::engine::Engine;
 use crate::poll::pace::Pace;
 use crate::poll::socket::{ExchangeError, Patience, Sockets};
 use crate::poll::wire::Pdu;
@@ -56,6 +57,17 @@ pub struct Ended {
     pub why: Option<ExchangeError>,
     /// Whose user was tried.
     pub tried: Option<Arc<Credential>>,
+    /// The engine it told.
+    pub engine: Option<Heard>,
+}
+
+/// An engine, and when it was heard.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    /// What it told of itself; nobody signed it.
+    pub engine: Engine,
+    /// When.
+    pub at: Instant,
 }
 
 /// What an errand waits for.
@@ -79,6 +91,8 @@ pub struct Prober {
     pace: Arc<Pace>,
     patience: Duration,
     errands: HashMap<Target, (Errand, Stage)>,
+    /// Of those under way that told one.
+    engines: HashMap<Target, Heard>,
     /// Questions that wait for their turn.
     queue: VecDeque<(Target, Probe)>,
     /// When the first of them may leave.
@@ -102,6 +116,7 @@ impl Prober {
             pace,
             patience,
             errands: HashMap::new(),
+            engines: HashMap::new(),
             queue: VecDeque::new(),
             leaves: None,
             users: JoinSet::new(),
@@ -173,9 +188,13 @@ impl Prober {
         let Some((errand, stage)) = self.errands.get(&target).cloned() else {
             return;
         };
+        if let Sign::Answered(Answer::Engine(engine)) = &sign {
+            let (engine, at) = (engine.clone(), Instant::now());
+            self.engines.insert(target, Heard { engine, at });
+        }
         let state = match (stage, sign) {
             (Stage::Engine | Stage::Object { told: false, .. }, Sign::Unreachable) => State::Unreachable,
-            (Stage::Engine, Sign::Answered) => match self.try_credential(&errand) {
+            (Stage::Engine, Sign::Answered(_)) => match self.try_credential(&errand) {
                 Some(state) => state,
                 None => return,
             },
@@ -186,8 +205,8 @@ impl Prober {
                 }
                 _ => State::Silent,
             },
-            (Stage::Object { told: true, .. }, Sign::Answered) => State::Engine,
-            (Stage::Object { told: false, .. }, Sign::Answered) => State::Object,
+            (Stage::Object { told: true, .. }, Sign::Answered(_)) => State::Engine,
+            (Stage::Object { told: false, .. }, Sign::Answered(_)) => State::Object,
             // Somebody is there, so a packet may have been lost.
             (
                 Stage::Object {
@@ -210,6 +229,7 @@ impl Prober {
             state,
             why: None,
             tried: None,
+            engine: None,
         });
     }
 
@@ -278,10 +298,12 @@ impl Prober {
             state,
             why,
             tried,
+            engine: None,
         });
     }
 
-    fn end(&mut self, ended: Ended) {
+    fn end(&mut self, mut ended: Ended) {
+        ended.engine = self.engines.remove(&ended.target);
         if self.errands.remove(&ended.target).is_some() {
             self.ended.push_back(ended);
         }
@@ -446,6 +468,9 @@ mod tests {
                 .await
                 .unwrap();
             assert_eq!((ended.target, ended.state), (target, expected), "{host}");
+            let told = ended.engine.map(|heard| heard.engine.id);
+            let expected = manners.engine.then_some(&b"\x80\x00\x1f\x88\x04element"[..]);
+            assert_eq!(told.as_deref(), expected, "{host}");
             assert_eq!(*heard.lock().unwrap(), asked, "{host}");
             assert_eq!((prober.under_way(), prober.packets), (0, asked.len() as u64));
         }
@@ -492,6 +517,7 @@ mod tests {
             });
             let ended = prober.next().await;
             assert_eq!((ended.state, ended.tried.is_some()), (expected, before.is_none()));
+            assert!(ended.engine.is_some(), "{host}");
             assert!(heard.lock().unwrap().len() >= asked, "{host}");
             assert_eq!(heard.lock().unwrap().len() > 1, before.is_none(), "{host}");
         }

@@ -82,6 +82,7 @@ async fn a_refused_user_is_not_tried_by_the_next_sweep() {
         },
         why,
         tried: Some(Arc::clone(&area.credential)),
+        engine: None,
     };
     let stands = |discovery: &Discovery| {
         let now = Instant::now();
@@ -128,6 +129,7 @@ fn ends(discovery: &mut Discovery, address: &str, state: State) -> bool {
         state,
         why: None,
         tried: None,
+        engine: None,
     })
 }
 
@@ -274,4 +276,47 @@ async fn who_was_named_before_a_range_followed_is_asked_when_it_does() {
         discovery.turns.pop().map(|one| one.to_string()).as_deref(),
         Some("127.18.0.1:161")
     );
+}
+
+#[tokio::test]
+async fn engines_are_told_once_kept_over_restarts_and_void_when_the_ranges_move() {
+    let folder = tempfile::tempdir().unwrap();
+    let areas = || vec![area("127.9.6.0/30", &[], 161)];
+    let (mut discovery, _sweep) = over(folder.path(), areas(), seven);
+    let answer = crate::testing::engine_report(7, b"\x80\0\x1f\x88\x04element");
+    let (_, engine) = crate::poll::engine::read(&answer.into()).unwrap();
+    let hears = |discovery: &mut Discovery, address: &str| {
+        discovery.ended(&Ended {
+            target: Target::new(address.parse().unwrap(), 161).unwrap(),
+            state: State::Ignored,
+            why: None,
+            tried: None,
+            engine: Some(HeardEngine {
+                engine: engine.clone(),
+                at: Instant::now(),
+            }),
+        });
+        discovery.engines.changed()
+    };
+    assert!(!hears(&mut discovery, "127.9.7.1"), "in no range");
+    assert!(hears(&mut discovery, "127.9.6.1"));
+    assert!(discovery.engines().borrow().engines.is_empty(), "not on disk yet");
+    discovery.tell_news().await;
+    let told = Arc::clone(&discovery.engines().borrow());
+    let one = &told.engines[0];
+    assert_eq!(
+        (&one.address[..], one.port, one.revision),
+        (&[127, 9, 6, 1][..], 161, 1)
+    );
+    assert_eq!(one.engine_id, b"\x80\0\x1f\x88\x04element"[..]);
+    let now = i64::try_from(SEVEN).unwrap() * 1_000_000;
+    assert!((now - 60_000_000..=now).contains(&one.seen_micros), "{one:?}");
+    assert!(!hears(&mut discovery, "127.9.6.1"), "nothing new");
+
+    let (again, _sweep) = over(folder.path(), areas(), seven);
+    assert_eq!(again.engines().borrow().engines, told.engines);
+    assert_eq!(again.engines().borrow().generation, told.generation);
+    let (other, _sweep) = over(folder.path(), vec![area("127.9.7.0/30", &[], 161)], seven);
+    assert!(other.engines().borrow().engines.is_empty());
+    assert!(other.engines().borrow().generation > told.generation);
 }

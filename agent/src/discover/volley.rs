@@ -7,7 +7,7 @@
 //! asked; every question ends once: answered, unreachable or silent; a flood of
 //! datagrams holds up no end.
 
-use super::probe::Probe;
+use super::probe::{Answer, Probe};
 use crate::poll::socket::{any_address, nobody_there};
 use crate::target::Target;
 use prost::bytes::Bytes;
@@ -30,10 +30,10 @@ const BURST: usize = 64;
 const SEND_TRIES: usize = 8;
 
 /// How a question ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sign {
     /// There was an answer.
-    Answered,
+    Answered(Answer),
     /// The network says that nobody takes it there (ICMP).
     Unreachable,
     /// Nothing came in time.
@@ -181,9 +181,9 @@ impl Volley {
                 Err(_) => continue,
             };
             let datagram = Bytes::copy_from_slice(self.buffer.get(..length).unwrap_or_default());
-            let answers = |(id, probe): &(i32, Probe)| probe.is_answered(*id, &datagram);
-            if self.waiting.get(&from).is_some_and(answers) {
-                self.end(from, Sign::Answered);
+            let answer = |(id, probe): &(i32, Probe)| probe.answer(*id, &datagram);
+            if let Some(answer) = self.waiting.get(&from).and_then(answer) {
+                self.end(from, Sign::Answered(answer));
             } else {
                 metrics::counter!("marque_agent_datagram_dropped_total", "reason" => "unexpected")
                     .increment(1);
@@ -326,9 +326,10 @@ mod tests {
         silent.send_to(&answer, from).await.unwrap();
         answering.send_to(&answer, from).await.unwrap();
         answering.send_to(&answer, from).await.unwrap();
+        let told = Probe::Engine.answer(2, &answer.into()).unwrap();
         let expected = [
             (target(at_silent), Sign::Silent),
-            (target(at_answering), Sign::Answered),
+            (target(at_answering), Sign::Answered(told)),
             (target(gone), Sign::Unreachable),
         ];
         assert_eq!(ends(&mut volley, 3).await, expected);

@@ -78,6 +78,24 @@ impl Engine {
             })
     }
 
+    /// The enterprise number in its ID (RFC 3411, 5: SnmpEngineID); [`None`] where there is none.
+    #[must_use]
+    pub fn enterprise(&self) -> Option<u32> {
+        let [a, b, c, d, _, ..] = self.id.as_ref() else {
+            return None;
+        };
+        Some(u32::from_be_bytes([a & 0x7f, *b, *c, *d])).filter(|number| *number != 0)
+    }
+
+    /// The hardware address in its ID, where that is of format 3.
+    #[must_use]
+    pub fn mac(&self) -> Option<[u8; 6]> {
+        match self.id.as_ref() {
+            [first, _, _, _, 3, address @ ..] if first & 0x80 != 0 => address.try_into().ok(),
+            _ => None,
+        }
+    }
+
     /// Boots and time, which change all the time: for outside the evidence.
     #[must_use]
     pub fn readings(&self) -> Vec<Varbind> {
@@ -159,6 +177,35 @@ mod tests {
         assert_eq!(readings[1].value.as_ref(), [1, 0x51, 0x80]);
         let silent = observation(Err(Outcome::TimedOut));
         assert!(silent.varbinds.is_empty() && silent.outcome() == Outcome::TimedOut);
+    }
+
+    #[test]
+    fn number_and_hardware_address_are_read_from_an_id_that_has_them() {
+        let mac = Some([0x00, 0xe0, 0xfc, 0x12, 0x34, 0x56]);
+        for (id, number, address) in [
+            (&b"\x80\0\x07\xdb\x03\0\xe0\xfc\x12\x34\x56"[..], Some(2011), mac),
+            (b"\x80\0\x07\xdb\x03\0\xe0\xfc\x12\x34", Some(2011), None),
+            (b"\x80\0\x1f\x88\x04lab", Some(8072), None),
+            (b"\0\0\0\x09\x03\0\xe0\xfc\x12\x34\x56\0", Some(9), None),
+            (b"\x80\0\0\0\x06", None, None),
+            (b"\x80\0\x1f\x88", None, None),
+            (b"7", None, None),
+        ] {
+            let count = Count {
+                octets: Bytes::new(),
+                value: 0,
+            };
+            let engine = Engine {
+                id: Bytes::copy_from_slice(id),
+                boots: count.clone(),
+                time: count,
+            };
+            assert_eq!(
+                (engine.enterprise(), engine.mac()),
+                (number, address),
+                "{id:02x?}"
+            );
+        }
     }
 
     #[test]

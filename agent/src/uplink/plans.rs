@@ -19,6 +19,8 @@ pub struct Plans {
     pub said: watch::Receiver<Option<v1::PlanStatus>>,
     /// What became of every address in the ranges of the plan.
     pub covers: watch::Receiver<Option<Arc<v1::Coverage>>>,
+    /// What addresses told of their engines.
+    pub engines: watch::Receiver<Arc<v1::Engines>>,
 }
 
 impl Plans {
@@ -159,11 +161,13 @@ mod tests {
         let (_runs, runs) = watch::channel(v1::PlanId::default());
         let (say, said) = watch::channel(None);
         let (cover, covers) = watch::channel(None);
+        let (_engines, engines) = watch::channel(Arc::default());
         let plans = Plans {
             received,
             runs,
             said,
             covers,
+            engines,
         };
         say.send_replace(status(1));
         let mut session = Asked::new(Some(plans.clone()));

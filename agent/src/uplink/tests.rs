@@ -60,6 +60,7 @@ impl InventoryService for Collector {
             window: 2,
             max_report_bytes: 1 << 20,
             max_evidence_bytes: 0,
+            known_engines: None,
         };
         responses
             .send(Ok(response(report_response::Message::Welcome(welcome))))
@@ -88,9 +89,9 @@ impl InventoryService for Collector {
                         statuses.send(status).await.unwrap();
                         continue;
                     }
-                    report_request::Message::PlanStatus(_) | report_request::Message::Coverage(_) => {
-                        panic!("no plan was sent")
-                    }
+                    report_request::Message::PlanStatus(_)
+                    | report_request::Message::Coverage(_)
+                    | report_request::Message::Engines(_) => panic!("no plan was sent"),
                     report_request::Message::Hello(_) => panic!("a second hello"),
                 };
                 taken += reports.len();

@@ -28,6 +28,40 @@ fn boots(round: &Round) -> u8 {
 }
 
 #[test]
+fn discovery_tells_the_engine_of_each_address_without_any_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut snmpd = Snmpd::start(folder.path(), &users());
+    let discover = |snmpd: &Snmpd| {
+        let port = snmpd.port.to_string();
+        let ranges = ["discover", "127.0.0.1/32", "::1/128", "--port", &port, "--json"];
+        let output = Command::new(env!("CARGO_BIN_EXE_marque-agent"))
+            .args(ranges)
+            .output()
+            .unwrap();
+        let mut told = lines(&output);
+        told.sort_by_key(|line| line["address"].to_string());
+        assert_eq!(told.len(), 2, "{told:?}");
+        told
+    };
+    let told = discover(&snmpd);
+    let engine = &told[0]["engine"];
+    assert!(engine["id"].as_str().unwrap().starts_with("80001f88"), "{engine}");
+    assert_eq!(
+        (&engine["enterprise"], engine["boots"].as_u64()),
+        (&8072.into(), Some(1))
+    );
+    assert!(engine["time"].as_u64().is_some() && engine["mac"].is_null());
+    // The other address of the same engine.
+    for key in ["id", "boots"] {
+        assert_eq!(told[1]["engine"][key], engine[key], "{key}");
+    }
+    snmpd.restart(&users());
+    let again = discover(&snmpd);
+    assert_eq!(again[0]["engine"]["id"], engine["id"]);
+    assert_eq!(again[1]["engine"]["boots"], 2);
+}
+
+#[test]
 fn boots_that_go_on_and_boots_that_are_lost_cost_one_request() {
     let folder = tempfile::tempdir().unwrap();
     let mut snmpd = Snmpd::start(folder.path(), &users());

@@ -17,6 +17,7 @@ mod part;
 mod unit;
 mod weigh;
 pub mod neighbour;
+pub mod engine;
 pub mod units;
 
 pub use knowledge::{Knowledge, KnowledgeError};

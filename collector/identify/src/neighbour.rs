@@ -40,9 +40,9 @@ const BRIDGE: [&[u32]; 2] = [
 /// More are left out, those of the bridge first.
 const MOST: usize = 2_000;
 /// How much of what its own words would make likely is believed from a neighbour's mouth.
-const HEARSAY: f64 = 0.5;
+pub(crate) const HEARSAY: f64 = 0.5;
 /// And never more than this: it is not known well enough to clear anything.
-const MOST_CONFIDENCE: f64 = 0.45;
+pub(crate) const MOST_CONFIDENCE: f64 = 0.45;
 
 struct Lldp {
     row: &'static [u32],

@@ -233,7 +233,7 @@ fn vendor_type(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings
 }
 
 /// snmpEngineID (RFC 3411, 5: SnmpEngineID).
-fn engine(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings) {
+pub(crate) fn engine(index: &Index<'_>, knowledge: &Knowledge, findings: &mut Findings) {
     for varbind in index.answers(index.engine_id) {
         let before = findings.votes.len();
         engine_id(varbind, index, knowledge, findings);

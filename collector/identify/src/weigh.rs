@@ -286,7 +286,7 @@ fn may_name(votes: &[&Vote]) -> bool {
 }
 
 /// Independent signals multiply doubt away; a second signal of one family counts half.
-fn together(votes: &[&Vote]) -> f64 {
+pub(crate) fn together(votes: &[&Vote]) -> f64 {
     let mut votes: Vec<&&Vote> = votes.iter().collect();
     votes.sort_by(|a, b| b.weight.total_cmp(&a.weight));
     let mut families = Vec::new();

@@ -80,8 +80,8 @@ pub const ELEMENTS: &[&str] = &[
     "site", "role", "maker", "standing", "text", "after", "limit", "q", "sort", "polling",
 ];
 
-/// Parameters of coverage: a range by site, prefix and port, and which states of it.
-pub const COVERAGE: &[&str] = &["site", "range", "port", "state"];
+/// Parameters of coverage: a range by site, prefix and port, which states of it, and which page of engines.
+pub const COVERAGE: &[&str] = &["site", "range", "port", "state", "after", "limit"];
 
 /// Parameters of what is assumed.
 pub const WHAT_IF: &[&str] = &["rule", "from", "as_of"];
@@ -551,7 +551,7 @@ impl Query {
         })
     }
 
-    fn after(&self) -> Result<Option<String>, Problem> {
+    pub(crate) fn after(&self) -> Result<Option<String>, Problem> {
         let text = self.one("after");
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(bad(
@@ -563,7 +563,7 @@ impl Query {
         Ok((!text.is_empty()).then(|| text.to_owned()))
     }
 
-    fn limit(&self) -> Result<u32, Problem> {
+    pub(crate) fn limit(&self) -> Result<u32, Problem> {
         self.number("limit", MAX_LIMIT, 0)
     }
 }

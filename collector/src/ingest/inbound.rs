@@ -4,12 +4,13 @@
 //! named and changes nothing; a report that cannot be read is refused by itself; no gap reaches a sequence that
 //! the agent did not tell.
 
-use super::{coverage, read};
+use super::{coverage, engines, read};
 use crate::plan::{self, Pushed};
 use model::{AgentId, Instant, SiteName};
 use proto::v1;
 use proto::v1::report_request::Message;
 use store::coverage::ToldCoverage;
+use store::engines::ToldEngines;
 use store::plans::Said;
 use store::record::{AgentHello, IncomingReport, ReportBody, SpoolStatus};
 use tonic::Status;
@@ -28,7 +29,7 @@ pub struct Inbound {
     next_sequence: u64,
     /// Plans it has not answered yet.
     pushed: Pushed,
-    /// What it said beside its reports, the last of each kind.
+    /// What it said beside its reports, the last of each kind that says all anew.
     pub words: Words,
 }
 
@@ -41,6 +42,8 @@ pub struct Words {
     pub plan: Option<Said>,
     /// What became of its addresses.
     pub coverage: Option<ToldCoverage>,
+    /// What addresses told of their engines: all of it, since each tells only what is new.
+    pub engines: Vec<ToldEngines>,
 }
 
 /// Reads the first message; who speaks comes from the certificate.
@@ -129,6 +132,7 @@ impl Inbound {
                 self.words.plan = Some(plan::said(&status)?);
             }
             Some(Message::Coverage(told)) => self.words.coverage = Some(coverage::read(&told)?),
+            Some(Message::Engines(told)) => self.words.engines.push(engines::read(&told)?),
             Some(Message::Hello(_)) | None => return Err(wrong("a report was expected")),
         }
         Ok(())
@@ -303,6 +307,11 @@ mod tests {
                     ..v1::Coverage::default()
                 }),
                 "coverage: revision is out of range",
+            ),
+            (
+                0,
+                Message::Engines(v1::Engines::default()),
+                "engines: generation is out of range",
             ),
         ] {
             assert_eq!(say(pushed, vec![said]), Err(why.to_owned()));

@@ -116,12 +116,21 @@ impl InventoryService for Ingest {
         tracing::info!(agent.id = %agent, site = %site, agent.version = hello.version, report.sequence = acked, "agent connected");
 
         let (responses, receiver) = mpsc::channel(BATCH);
+        let known = self
+            .store
+            .known_engines(agent)
+            .await
+            .map_err(|error| status(&error))?;
         let welcome = v1::Welcome {
             capability: proto::CAPABILITY,
             acked_sequence: acked,
             window: WINDOW,
             max_report_bytes: u32::try_from(proto::MAX_REPORT_BYTES).unwrap_or(u32::MAX),
             max_evidence_bytes: u32::try_from(proto::MAX_EVIDENCE_BYTES).unwrap_or(u32::MAX),
+            known_engines: Some(v1::KnownEngines {
+                generation: known.generation,
+                revision: known.revision,
+            }),
         };
         // The channel is empty, so this does not wait.
         let _ = responses
@@ -316,6 +325,9 @@ impl Line {
         {
             self.covered = Some(std::time::Instant::now());
             self.store.note_coverage(agent, told, now).await?;
+        }
+        for told in std::mem::take(&mut self.inbound.words.engines) {
+            self.store.note_engines(agent, told, now).await?;
         }
         if !rests(self.noted)
             && let Some(status) = self.inbound.words.spool.take()

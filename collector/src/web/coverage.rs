@@ -1,10 +1,11 @@
 //! How much of what is in scope was seen, and what is dark.
 
 use super::access::Visit;
+use super::engines::EngineLine;
 use super::page::{Frame, answer};
 use super::show::{self, Moment};
-use crate::api::Problem;
 use crate::api::query::{self, Query};
+use crate::api::{Problem, engines};
 use crate::coverage::{self, Coverage, DARK, Funnel, RangeCoverage, Run, SiteCoverage};
 use askama::Template;
 use axum::extract::Query as Pairs;
@@ -17,6 +18,8 @@ const PATH: &str = "/coverage";
 const MOST: usize = 500;
 /// Of those seen and not polled; the list of elements has the rest.
 const SOME: usize = 50;
+/// Engine IDs of one page.
+const ENGINES: u32 = 50;
 
 #[derive(Template)]
 #[template(path = "coverage.html")]
@@ -28,6 +31,10 @@ struct CoveragePage {
     dark: Vec<Dark>,
     rows: Vec<RangeLine>,
     chosen: Option<Chosen>,
+    engines: Vec<EngineLine>,
+    engines_total: String,
+    /// The page with the next of them.
+    engines_next: Option<String>,
     proposed: Vec<coverage::Proposed>,
     proposed_total: String,
     seen: Vec<SeenLine>,
@@ -153,6 +160,10 @@ async fn page(visit: &Visit, pairs: Vec<(String, String)>) -> Result<CoveragePag
     let all = coverage::read(&*visit.store, &visit.person).await?;
     let states = query.states()?;
     let chosen = query.range(&all)?;
+    let whose = (&*visit.store, visit.knowledge, &*visit.person);
+    // Of a range all who answered are shown, else those whom nobody polls.
+    let told = engines::page(whose, &query, (&all, chosen), (ENGINES, chosen.is_none())).await?;
+    let now = (visit.clock)();
     let mut proposed = all.proposed.clone();
     proposed.retain(|one| query.one("site").is_empty() || query.has("site", one.site.as_str()));
     let proposed_total = show::number(proposed.len() as u64);
@@ -171,8 +182,11 @@ async fn page(visit: &Visit, pairs: Vec<(String, String)>) -> Result<CoveragePag
         only: only.join(", "),
         steps: steps(&funnel),
         dark: dark(&sites, &seen),
-        rows: rows(&all, &query, (visit.clock)()),
+        rows: rows(&all, &query, now),
         chosen: chosen.map(|(_, range)| Chosen::new(range, &states)),
+        engines: told.rows.iter().map(|one| EngineLine::new(one, now)).collect(),
+        engines_total: show::number(told.total),
+        engines_next: told.next.map(|next| query.with("after", &next).link(PATH)),
         proposed_total,
         proposed,
         seen_total: show::number(seen.len() as u64),

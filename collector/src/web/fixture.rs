@@ -4,6 +4,7 @@ mod acts;
 mod answers;
 mod ledger;
 mod briefing;
+mod engines;
 mod field;
 mod lists;
 pub mod people;

@@ -4,6 +4,7 @@ mod accounts;
 mod admission;
 mod plans;
 mod coverage;
+mod engines;
 mod units;
 mod line;
 mod evidence;

@@ -10,6 +10,7 @@ pub mod plans;
 pub mod acts;
 pub mod accounts;
 pub mod coverage;
+pub mod engines;
 pub mod units;
 pub mod briefing;
 pub mod past;
@@ -37,6 +38,7 @@ pub use units::Units;
 pub use views::Views;
 
 use coverage::{CoverageView, ToldCoverage};
+use engines::{EngineFilter, EnginesPage, KnownEngines, ToldEngines};
 use model::on_file::OnFile;
 use model::{AgentId, Digest, ElementId, Instant, Site, SiteName};
 use record::{
@@ -96,6 +98,12 @@ pub trait Store: Send + Sync + 'static {
     /// Takes what an agent told of the addresses in its ranges in place of what it told before.
     async fn note_coverage(&self, agent: AgentId, told: ToldCoverage, now: Instant)
     -> Result<(), StoreError>;
+
+    /// Takes what an agent told anew of the engines at its addresses beside what it told before, bounded.
+    async fn note_engines(&self, agent: AgentId, told: ToldEngines, now: Instant) -> Result<(), StoreError>;
+
+    /// Up to where [`Store::note_engines`] has what an agent told.
+    async fn known_engines(&self, agent: AgentId) -> Result<KnownEngines, StoreError>;
 
     // ── reconcile ──
 
@@ -159,6 +167,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// What became of every address in scope, how far elements are, and what neighbours say.
     async fn coverage(&self) -> Result<CoverageView, StoreError>;
+
+    /// Engine IDs that addresses told, with everybody who told them.
+    async fn engines(&self, filter: &EngineFilter) -> Result<EnginesPage, StoreError>;
 
     /// Whether the last commit of reports found room on the disk.
     fn takes_writes(&self) -> bool;

@@ -8,6 +8,7 @@ pub mod audit;
 mod admission;
 mod plans;
 mod coverage;
+mod engines;
 mod declare;
 mod ingest;
 mod conclude;
@@ -31,6 +32,7 @@ mod field;
 mod views;
 
 use crate::coverage::{CoverageView, ToldCoverage};
+use crate::engines::{EngineFilter, EnginesPage, KnownEngines, ToldEngines};
 use crate::record::{
     AgentHello, Declaration, IdentifiedEvidence, IncomingReport, JudgedElement, SpoolStatus, Stage,
     StageVersion, Subject, Undone, Verdict,
@@ -295,6 +297,16 @@ impl Store for SqliteStore {
         self.commit(write).await
     }
 
+    async fn note_engines(&self, agent: AgentId, told: ToldEngines, now: Instant) -> Result<(), StoreError> {
+        let mut write = self.begin().await?;
+        engines::note(write.sql()?, agent, &told, now).await?;
+        self.commit(write).await
+    }
+
+    async fn known_engines(&self, agent: AgentId) -> Result<KnownEngines, StoreError> {
+        engines::known(&self.readers, agent).await
+    }
+
     async fn adopt_version(&self, version: &StageVersion, now: Instant) -> Result<bool, StoreError> {
         let mut write = self.begin().await?;
         let changed = conclude::adopt_version(write.sql()?, version, now).await?;
@@ -373,6 +385,10 @@ impl Store for SqliteStore {
 
     async fn coverage(&self) -> Result<CoverageView, StoreError> {
         coverage::view(&self.readers).await
+    }
+
+    async fn engines(&self, filter: &EngineFilter) -> Result<EnginesPage, StoreError> {
+        engines::page(&self.readers, filter).await
     }
 
     fn takes_writes(&self) -> bool {

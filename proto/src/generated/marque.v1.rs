@@ -844,6 +844,53 @@ pub struct ToldCoverage {
     #[prost(bytes = "bytes", tag = "4")]
     pub states: ::prost::bytes::Bytes,
 }
+/// What addresses told of their SNMPv3 engines (RFC 3414, 4), as far as the collector does not
+/// know it. Nobody signs it: it says where to look and proves nothing.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Engines {
+    /// Another one: everything that the agent told of engines before is void.
+    #[prost(uint64, tag = "1")]
+    pub generation: u64,
+    /// In order of their revisions; at most 1024 of them. More come in further messages.
+    #[prost(message, repeated, tag = "2")]
+    pub engines: ::prost::alloc::vec::Vec<ToldEngine>,
+}
+/// Takes the place of what was told of the same address and port.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ToldEngine {
+    /// 4 or 16 octets.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub address: ::prost::bytes::Bytes,
+    #[prost(uint32, tag = "2")]
+    pub port: u32,
+    /// msgAuthoritativeEngineID as it came; the first 32 octets of a longer one.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub engine_id: ::prost::bytes::Bytes,
+    /// How many octets it has.
+    #[prost(uint32, tag = "4")]
+    pub engine_id_octets: u32,
+    /// msgAuthoritativeEngineBoots and msgAuthoritativeEngineTime, in seconds; both 0 if it tells neither.
+    #[prost(uint32, tag = "5")]
+    pub boots: u32,
+    #[prost(uint32, tag = "6")]
+    pub time: u32,
+    /// The agent's wall clock when it was heard first as it is, microseconds since 1970.
+    #[prost(int64, tag = "7")]
+    pub seen_micros: i64,
+    /// The agent's count of its changes when this became so.
+    #[prost(uint64, tag = "8")]
+    pub revision: u64,
+}
+/// Up to where the collector has what an agent told of engines, durable.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct KnownEngines {
+    /// 0: nothing.
+    #[prost(uint64, tag = "1")]
+    pub generation: u64,
+    /// Of the last one told.
+    #[prost(uint64, tag = "2")]
+    pub revision: u64,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum CoverageState {
@@ -947,7 +994,7 @@ impl CoverageUnreached {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ReportRequest {
-    #[prost(oneof = "report_request::Message", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "report_request::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     pub message: ::core::option::Option<report_request::Message>,
 }
 /// Nested message and enum types in `ReportRequest`.
@@ -979,6 +1026,10 @@ pub mod report_request {
         /// is not acknowledged. From capability 4 on.
         #[prost(message, tag = "7")]
         Coverage(super::Coverage),
+        /// What addresses told of their engines, only what the collector does not know: it has no
+        /// sequence, and the next welcome says up to where it is durable. From capability 6 on.
+        #[prost(message, tag = "8")]
+        Engines(super::Engines),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1043,6 +1094,9 @@ pub struct Welcome {
     /// From capability 6 on.
     #[prost(uint32, tag = "5")]
     pub max_evidence_bytes: u32,
+    /// What is told of engines goes on after it. From capability 6 on.
+    #[prost(message, optional, tag = "6")]
+    pub known_engines: ::core::option::Option<KnownEngines>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SequencedReport {

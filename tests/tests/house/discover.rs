@@ -45,6 +45,15 @@ fn every_address_of_a_range_ends_in_a_state() {
         .map(|line| {
             let text = |key: &str| line[key].as_str().unwrap().to_owned();
             assert_eq!(line["port"], network.port);
+            let told = &line["engine"];
+            assert_eq!(told.is_object(), line["state"] == "engine", "{line}");
+            if told.is_object() {
+                assert_eq!(
+                    (&told["enterprise"], &told["boots"]),
+                    (&6527.into(), &1.into()),
+                    "{line}"
+                );
+            }
             (text("address"), text("state"))
         })
         .collect();
@@ -69,10 +78,13 @@ fn every_address_of_a_range_ends_in_a_state() {
     );
 
     let (table, said) = discover(&["--community-file", "wrong"]);
+    let words: Vec<_> = table.split_whitespace().collect();
     assert_eq!(
-        table.split_whitespace().collect::<Vec<_>>(),
+        words[..2],
         [format!("{}:{port}", addresses[0]).as_str(), "ignored"]
     );
+    let told = ["enterprise 6527", "boots 1 time "];
+    assert!(told.iter().all(|words| table.contains(words)), "{table}");
     assert!(
         said.contains("1 ignored, ") && said.contains("15 packets"),
         "{said}"

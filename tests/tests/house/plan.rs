@@ -1,7 +1,7 @@
 //! Plans: put at the collector, followed at the site, also when nobody is there to ask.
 
 use super::path::{Pages, get};
-use super::programs::{PATIENCE, Running, complaint, run};
+use super::programs::{PATIENCE, Running, Snmpd, complaint, run};
 use lab::element::{Behaviour, Element};
 use lab::network::{COMMUNITY, Network, Plan};
 use serde_json::Value;
@@ -458,4 +458,77 @@ fn a_mistake_in_a_plan_is_told_with_its_place_and_nothing_is_put() {
         assert_eq!(output.status.code(), Some(code), "{words:?}: {complaint}");
         assert!(complaint.contains(expected), "{words:?}: {complaint}");
     }
+}
+
+#[test]
+fn whoever_told_an_engine_is_named_without_a_secret_and_two_addresses_of_it_are_one_box() {
+    let mut site = Site::start(1, "127.0.0.0/8");
+    let snmpd = tempfile::tempdir().unwrap();
+    // It takes another community than the plan's.
+    let told = Snmpd::at(snmpd.path(), "", &["127.0.0.2"]);
+    site.put(&format!(
+        "{EVERY_SECOND}[discovery]\nsweep_seconds = 2\n[[range]]\nprefix = \"127.0.0.0/30\"\nport = {}\n\
+         credential = \"lab\"\n",
+        told.address.port(),
+    ));
+    site.stands("applied", 1);
+    let both = |coverage: &Value| coverage["engines"]["rows"][0]["count"] == 2;
+    let coverage = site.pages.ask("/api/v1/coverage", both);
+    let engines = &coverage["engines"];
+    assert_eq!(
+        (&engines["total"], engines["rows"].as_array().map(Vec::len)),
+        (&1.into(), Some(1))
+    );
+    let one = &engines["rows"][0];
+    // net-snmp's number, which is in equipment of many makers and names nobody.
+    assert!(
+        one["engine_id"].as_str().unwrap().starts_with("80001f88"),
+        "{one}"
+    );
+    assert_eq!(
+        (
+            &one["kin"],
+            &one["valid"],
+            &one["enterprise"],
+            &one["generic"],
+            &one["maker"]
+        ),
+        (
+            &"one_box".into(),
+            &true.into(),
+            &8072.into(),
+            &true.into(),
+            &Value::Null
+        )
+    );
+    assert!(
+        one["boots"].as_u64() >= Some(1) && one["started"].is_i64(),
+        "{one}"
+    );
+    let addresses: Vec<_> = [0, 1]
+        .map(|n| one["addresses"][n].clone())
+        .into_iter()
+        .map(|at| (at["address"].clone(), at["state"].clone(), at["polled"].clone()))
+        .collect();
+    let ignored = |address: &str| (address.into(), "ignored".into(), false.into());
+    assert_eq!(addresses, [ignored("127.0.0.1"), ignored("127.0.0.2")]);
+    let page = site.pages.get("/coverage?range=127.0.0.0/30");
+    for words in [
+        "one box on 2 addresses",
+        "enterprise 8072: net-snmp",
+        "127.0.0.1:",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+
+    // What was told is not told again, and both ends keep it.
+    let kept = std::fs::read(site.path().join("spool.plan.engines")).unwrap();
+    site.agent = None;
+    site.start_agent();
+    site.counts("marque_agent_discovery_ignored_total", |n| n >= 2.0);
+    assert_eq!(
+        std::fs::read(site.path().join("spool.plan.engines")).unwrap(),
+        kept
+    );
+    assert_eq!(site.pages.ask("/api/v1/coverage", both)["engines"], *engines);
 }

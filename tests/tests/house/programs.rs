@@ -79,6 +79,11 @@ pub struct Snmpd {
 impl Snmpd {
     /// Starts snmpd with these lines of configuration; the community is `public`.
     pub fn start(folder: &Path, lines: &str) -> Self {
+        Self::at(folder, lines, &[])
+    }
+
+    /// The same on further addresses of this machine, at the same port.
+    pub fn at(folder: &Path, lines: &str, further: &[&str]) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], free_udp_port()));
         let config = folder.join("snmpd.conf");
         std::fs::write(&config, format!("rocommunity public 127.0.0.1\n{lines}\n")).unwrap();
@@ -86,6 +91,7 @@ impl Snmpd {
             .args(["-f", "-r", "-Lo", "-C", "-c"])
             .arg(&config)
             .arg(format!("udp:{address}"))
+            .args(further.iter().map(|at| format!("udp:{at}:{}", address.port())))
             .env("SNMP_PERSISTENT_DIR", folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

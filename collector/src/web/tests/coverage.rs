@@ -36,6 +36,68 @@ async fn coverage_shows_the_funnel_and_what_is_dark_and_the_api_says_the_same() 
 }
 
 #[tokio::test]
+async fn who_told_an_engine_is_shown_with_what_it_says_and_never_as_clear() {
+    let house = House::new();
+    let all = house.get("/coverage").await.body;
+    for words in [
+        "800007db0300e0fc123456",
+        "<b>4</b> engine IDs",
+        "enterprise 2011: ",
+        "00:e0:fc:12:34:56: ",
+        "possibly Huawei",
+        "one box on 2 addresses",
+        "192.0.2.249:1161, 192.0.2.254:1161",
+        "engine, ignored",
+        "polled as <a",
+        "has the engine ID of <a",
+        "cloned engine ID: another box tells it too",
+        "in equipment of many makers",
+        "no engine ID: shorter than 5 octets",
+        "in no range",
+        "&#60;script&#62;",
+    ] {
+        assert!(all.contains(words), "{words}: {all}");
+    }
+    assert!(!all.contains(SHARP));
+    let range = house.get("/coverage?range=192.0.2.248/29").await.body;
+    assert!(
+        range.contains("<b>1</b> engine IDs") && range.contains("one box on 2 addresses"),
+        "{range}"
+    );
+    assert!(!range.contains("cloned engine ID"));
+    let api = async |query: &str| -> Value {
+        serde_json::from_str(&house.get(&format!("/api/v1/coverage{query}")).await.body).unwrap()
+    };
+    let engines = &api("").await["engines"];
+    assert_eq!(
+        (&engines["total"], engines["rows"].as_array().unwrap().len()),
+        (&4.into(), 5)
+    );
+    let one = &engines["rows"][1];
+    assert_eq!(
+        (
+            &one["kin"],
+            &one["enterprise"],
+            &one["mac"],
+            &one["maker"]["supplier"]["id"]
+        ),
+        (
+            &"one_box".into(),
+            &2011.into(),
+            &"00:e0:fc:12:34:56".into(),
+            &"huawei".into()
+        )
+    );
+    assert!(one["maker"]["confidence"].as_f64().unwrap() <= 0.45);
+    assert_eq!(one["addresses"][1]["state"], "ignored");
+    assert_eq!(api("?site=lon-2").await["engines"]["total"], 0);
+    assert_eq!(
+        house.get("/api/v1/coverage?limit=0").await.status,
+        StatusCode::BAD_REQUEST
+    );
+}
+
+#[tokio::test]
 async fn who_is_seen_and_not_polled_is_listed_as_such_and_by_its_possible_maker() {
     let house = House::new();
     let page = async |filter: &str| {
