@@ -553,7 +553,7 @@ fn a_walk_goes_on_wherever_it_stopped() {
         for requests in [1, 2, 3, 7] {
             let (several, same) = rounds(requests);
             assert_eq!(same, all, "{requests} a round, {most} rows");
-            assert!(several > 2);
+            assert!(several > 1);
         }
     }
 }
