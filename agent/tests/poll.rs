@@ -21,7 +21,7 @@ use agent::credential::Credential;
 use agent::plan::{IfArc, Plan, Profile, oid};
 use agent::poll::socket::{Patience, Sockets};
 use agent::poll::wire::{self, Version};
-use agent::poll::{Extent, Learned, Limits, Round};
+use agent::poll::{Extent, Learned, Limits, Room, Round};
 use agent::report::Report;
 use async_snmp::ber::EncodeBuf;
 use poll::snmpd::Snmpd;
@@ -219,18 +219,8 @@ impl Agent {
             let deadline = tokio::time::Instant::now() + limits.deadline;
             let target = target.parse().unwrap();
             let conversation = self.sockets.converse(target, credential, self.patience, deadline);
-            agent::poll::round(
-                conversation,
-                plan,
-                limits,
-                learned,
-                (
-                    extent,
-                    std::time::SystemTime::now(),
-                    &mut agent::poll::Room::alone(),
-                ),
-            )
-            .await
+            let round = (extent, std::time::SystemTime::now(), &mut Room::alone());
+            agent::poll::round(conversation, plan, limits, learned, round).await
         })
     }
 }

@@ -33,7 +33,7 @@ fn the_example_shows_every_default() {
     assert_eq!(config.target[0].port, default_port());
     // Written down, not only left out.
     let written: toml::Table = toml::from_str(example).unwrap();
-    assert_eq!(written["poll"].as_table().unwrap().len(), 15);
+    assert_eq!(written["poll"].as_table().unwrap().len(), 17);
     for (table, key) in [
         ("redact", "oids"),
         ("plan", "profile"),

@@ -84,7 +84,7 @@ impl Polled {
         }));
         let (sent, reports) = mpsc::channel(64);
         let (_early, early) = mpsc::channel(1);
-        let running = runtime.block_on(async {
+        let schedule = runtime.block_on(async {
             let rounds = Rounds {
                 sockets: Sockets::open(1, 0).unwrap(),
                 limits,
@@ -101,9 +101,9 @@ impl Polled {
                 named: None,
                 clock: std::time::SystemTime::now,
             };
-            let schedule = Schedule::new(Arc::new(rounds), watched, 1);
-            tokio::spawn(schedule.run(sent, early, stop.clone()))
+            Schedule::new(Arc::new(rounds), watched, 1)
         });
+        let running = runtime.spawn(schedule.run(sent, early, stop.clone()));
         Self {
             runtime,
             reports,

@@ -5,9 +5,10 @@
 
 use super::Operator;
 use model::on_file::{DeclaredApproval, OnFile};
-use model::{Identification, Place};
+use model::{ComponentIdentity, Identification, Place};
 use policy::Part;
 use policy::part::{Approval, Identity, Share};
+use std::collections::HashMap;
 use store::record::Subject;
 
 /// The tag that says in which area an element stands.
@@ -40,8 +41,19 @@ pub(crate) fn tell(
     seen: Option<&Identification>,
 ) {
     let area = place.tags.iter().find_map(|tag| tag.strip_prefix(AREA));
+    // Of two with one index the first counts. A chassis may have 100,000.
+    let components = seen.iter().flat_map(|seen| seen.components.iter().rev());
+    let by_index: HashMap<&str, &ComponentIdentity> =
+        components.map(|part| (part.index.as_str(), part)).collect();
     for part in parts {
-        let (model, version) = identity(part, seen);
+        let (model, version) = match &part.component {
+            None => seen.map_or((None, None), |seen| {
+                (seen.unit.model.clone(), seen.unit.software.clone())
+            }),
+            Some(index) => by_index
+                .get(index.as_str())
+                .map_or((None, None), |part| (told(&part.model), told(&part.revision))),
+        };
         part.told.identity = Identity {
             operator: told(operator.name),
             model,
@@ -78,18 +90,6 @@ pub(crate) fn tell(
             })
             .collect();
         part.told.shares = shares;
-    }
-}
-
-/// Model and version of the unit or the component, as it told them.
-fn identity(part: &Part, seen: Option<&Identification>) -> (Option<String>, Option<String>) {
-    let Some(seen) = seen else { return (None, None) };
-    match &part.component {
-        None => (seen.unit.model.clone(), seen.unit.software.clone()),
-        Some(index) => {
-            let found = seen.components.iter().find(|part| part.index == *index);
-            found.map_or((None, None), |part| (told(&part.model), told(&part.revision)))
-        }
     }
 }
 

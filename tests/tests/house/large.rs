@@ -21,7 +21,10 @@ fn evidence() -> Vec<u8> {
     let columns = [5, 7, 11, 12].map(|column| (column, agent::plan::oid::child(&entry, column)));
     let value = |column: u32, part: u32| match column {
         5 => (2, vec![if part == 1 { 3 } else { 9 }]),
-        7 => (4, format!("{part:06} of a chassis {}", "x".repeat(40)).into_bytes()),
+        7 => (
+            4,
+            format!("{part:06} of a chassis {}", "x".repeat(40)).into_bytes(),
+        ),
         11 => (4, format!("SN{part:08}").into_bytes()),
         _ => (4, b"Nokia".to_vec()),
     };

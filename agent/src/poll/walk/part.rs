@@ -18,6 +18,7 @@ pub struct Part {
     pub(super) last: u32,
     lots: Vec<Lot>,
     rows: usize,
+    pub(super) next_column: Option<Bytes>,
     pub(super) cut: bool,
     pub(super) outcome: Option<Outcome>,
 }
@@ -49,6 +50,7 @@ impl Part {
             last: span.last,
             lots,
             rows: span.rows.len(),
+            next_column: span.next_column.clone(),
             cut: span.cut,
             // What fell silent is asked again.
             outcome: span

@@ -32,7 +32,7 @@ pub(super) struct Span {
     column: u32,
     in_column: usize,
     /// Where the next column begins, when this one has all the rows it may have.
-    next_column: Option<Bytes>,
+    pub(super) next_column: Option<Bytes>,
     /// Something was left out: a part of a value, or rows of a column.
     pub(super) cut: bool,
     /// Ended by an answer to GETBULK that GETNEXT must bear out.
@@ -97,6 +97,7 @@ impl Span {
             let column = self.column_of(&row.oid).unwrap_or(self.column);
             self.push(row, column);
         }
+        self.next_column.clone_from(&part.next_column);
     }
 
     fn push(&mut self, row: Varbind, column: u32) {

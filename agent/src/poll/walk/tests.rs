@@ -553,7 +553,7 @@ fn a_walk_goes_on_wherever_it_stopped() {
         for requests in [1, 2, 3, 7] {
             let (several, same) = rounds(requests);
             assert_eq!(same, all, "{requests} a round, {most} rows");
-            assert!(several > 2);
+            assert!(several > 1);
         }
     }
 }
@@ -568,7 +568,7 @@ fn bytes_of_all_spans_together_are_bounded() {
     let (answers, _) = walk(&both(), &few, |pdu, names| Ok(element(&rows, pdu, names)));
     let kept: usize = answers.iter().map(|(_, rows)| rows).sum();
     assert!(answers.iter().all(|(outcome, _)| *outcome == Outcome::Truncated));
-    assert!(kept > 30 && kept < 60, "{kept}");
+    assert!(kept > 70 && kept <= 80, "{kept}");
 }
 
 proptest! {
