@@ -142,7 +142,10 @@ mod tests {
         // Another generation, or an agent that forgot: all of it.
         assert_eq!(told(&mut begin(6, 2_502)).await.len(), 3);
         assert_eq!(told(&mut begin(7, 9_999)).await.len(), 3);
-        tell.send_replace(engines(8, 1..=0));
+        tell.send_replace(Arc::new(v1::Engines {
+            generation: 8,
+            engines: Vec::new(),
+        }));
         assert_eq!(
             told(&mut session).await,
             [(8, 0, 0)],

@@ -51,6 +51,13 @@ async fn lists_counts_and_exports_show_only_their_sites() {
         assert_eq!(count(&house, path).await, own, "{path}");
         assert_eq!(count(&whole, path).await, all, "{path}");
     }
+    // Engines of Berlin are Berlin's, also where they are asked for by name.
+    let elsewhere = House::new().asked_by(of("lon-2"));
+    for query in ["", "?site=ber-1"] {
+        let body = elsewhere.get(&format!("/api/v1/coverage{query}")).await.body;
+        let told: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(told["engines"]["total"], 0, "{query}");
+    }
     // A glance of one set of sites is not shared with another.
     assert_eq!(count(&whole, "/api/v1/summary").await, 14);
     let asked_by = whole.asked_by(of("waw-1"));
