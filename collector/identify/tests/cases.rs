@@ -68,6 +68,7 @@ fn every_case_comes_out() {
 fn no_restricted_supplier_is_even_claimed_from_neighbours_and_operators() {
     for file in [
         "neighbour_huawei.snmprec",
+        "neighbour_by_cdp.snmprec",
         "operator_texts.snmprec",
         "substring_traps.snmprec",
     ] {
