@@ -135,11 +135,10 @@ fn judging_is_measured_on_any_number_of_threads_and_told_in_one_line() {
             assert!((told - 1.0).abs() < 1e-6, "{way}: {figures}");
         }
     }
-    // Every element answers something, a fifth of the makers is restricted somewhere, and not all that is
-    // answered opens a finding.
+    // Not all that the rules say opens a finding.
     let [results, findings, would_open] =
         ["results", "findings", "would_open"].map(|key| figures[key].as_u64().unwrap());
-    assert!(results > 2200 && findings < results, "{figures}");
+    assert!(results > findings, "{figures}");
     assert!(findings >= 100 && would_open >= 100, "{figures}");
     assert!(figures["rules"].as_u64().unwrap() >= 123, "{figures}");
     let packs = figures["packs"].as_str().unwrap();
