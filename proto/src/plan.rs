@@ -82,6 +82,7 @@ mod tests {
             credential_name: name.clone(),
             interval_seconds: MAX_SECONDS,
             windows: u32::MAX,
+            role: v1::PlanRole::Management.into(),
         };
         let range = v1::PlannedRange {
             prefix: format!("{address}/128"),
@@ -92,6 +93,7 @@ mod tests {
             ask_silent: true,
             follow: true,
             unswept: true,
+            role: v1::PlanRole::Management.into(),
         };
         let if_arc = v1::IfArc {
             arc: u32::MAX,
