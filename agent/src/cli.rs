@@ -1,7 +1,7 @@
 //! The command line: `enrol`, `run`, `check-config`, `spool`, `poll`, `watch`, `discover`.
 //!
 //! Invariant: whatever goes wrong is one line on standard error and an exit code
-//! of `sysexits.h`; a secret given here is shown nowhere.
+//! of `sysexits.h`; no secret is taken from the command line, shown, or left in a dump.
 
 pub mod credential;
 pub mod asked;
@@ -92,6 +92,7 @@ pub fn run_by(args: impl IntoIterator<Item = OsString>, clock: fn() -> SystemTim
     // What elements said is nobody else's: spool, plan and exports are readable by their owner alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     log_to_stderr();
+    keep_memory();
     // Only the first call in a process installs; a second finds the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match cli.command {
@@ -139,6 +140,24 @@ pub fn run_by(args: impl IntoIterator<Item = OsString>, clock: fn() -> SystemTim
             Err(run::RunError::Config(error)) => fail(&error, ExitCode::from(EX_CONFIG)),
             Err(error) => fail(&error, ExitCode::FAILURE),
         },
+    }
+}
+
+/// No dump holds what this process read, and no other process of the same user looks into it: every command
+/// reads secrets or keys.
+fn keep_memory() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    let limited = setrlimit(Resource::Core, none);
+    #[cfg(target_os = "linux")]
+    let limited = limited.and(rustix::process::set_dumpable_behavior(
+        rustix::process::DumpableBehavior::NotDumpable,
+    ));
+    if let Err(error) = limited {
+        tracing::warn!(%error, "this process may leave a dump of its memory");
     }
 }
 

@@ -13,13 +13,12 @@ pub use check::{Checked, Refusal, check};
 pub use follow::{Follower, Own};
 
 use crate::config::{Assignment, between};
-use crate::credential::Credential;
+use crate::credential::scope::Scoped;
 use crate::target::Target;
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Where a collector may send this agent unless the operator says otherwise: private
@@ -84,13 +83,13 @@ pub struct Bounds {
     allow: Vec<IpNet>,
     min_interval: Duration,
     min_sweep: Duration,
-    credentials: HashMap<String, Arc<Credential>>,
+    credentials: HashMap<String, Scoped>,
 }
 
 impl Bounds {
     /// As configured, with the credentials a plan may name.
     #[must_use]
-    pub fn new(config: &CollectorPlanConfig, credentials: HashMap<String, Arc<Credential>>) -> Self {
+    pub fn new(config: &CollectorPlanConfig, credentials: HashMap<String, Scoped>) -> Self {
         Self {
             allow: config.allow.iter().map(|prefix| prefix.0).collect(),
             min_interval: Duration::from_secs(config.min_interval_seconds),
@@ -124,6 +123,8 @@ pub fn merge(lists: &[&[Assignment]]) -> Vec<Assignment> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credential::Credential;
+    use std::sync::Arc;
 
     #[test]
     fn the_first_to_name_a_target_wins() {

@@ -7,6 +7,7 @@
 pub(crate) mod credential;
 
 use crate::collector_plan::{Bounds, CollectorPlanConfig};
+use crate::credential::scope::{Role, Scoped};
 use crate::credential::{Credential, SecretSource};
 use crate::plan::{OidText, Plan, PlanConfig};
 use crate::poll::Limits;
@@ -15,7 +16,8 @@ use crate::redact::SYS_CONTACT;
 use crate::target::{self, SNMP_PORT, Target};
 use crate::traps::TrapsConfig;
 use crate::window::Windows;
-use credential::{CredentialConfig, Opened, Role};
+use credential::CredentialConfig;
+use ipnet::IpNet;
 use prost::bytes::Bytes;
 use proto::tls::Bundle;
 use serde::{Deserialize, Deserializer};
@@ -372,9 +374,9 @@ impl Source<'_> {
     fn load(&self) -> Result<Loaded, ConfigError> {
         let config: Config =
             toml::from_str(self.text).map_err(|error| self.error(error.span(), error.message()))?;
-        let credentials = self.credentials(&config)?;
+        let (identity, site) = self.identity(&config)?;
+        let credentials = self.credentials(&config, &site)?;
         let assignments = self.assignments(&config, &credentials)?;
-        let identity = self.identity(&config)?;
         if assignments.is_empty() && !config.collector_plan.accept {
             let words = "names no target; add [[target]], [[target_file]] or [collector_plan] accept = true";
             return Err(self.error(None, words));
@@ -386,27 +388,20 @@ impl Source<'_> {
             .path
             .as_ref()
             .map_or_else(beside, |path| self.folder().join(path));
-        let all = credentials
-            .values()
-            .map(|opened| Arc::clone(&opened.credential))
-            .collect();
-        // A plan does not know what a target is for, so it cannot use what is for some roles only.
-        let nameable = credentials
-            .into_iter()
-            .filter_map(|(name, opened)| opened.for_every_role().map(|credential| (name, credential)))
-            .collect();
+        let all = credentials.values().filter_map(Scoped::held).cloned().collect();
         Ok(Loaded {
             plan: Plan::from(&config.plan),
             assignments,
             credentials: all,
             identity,
-            collector_plan: taken.accept.then(|| (path, Bounds::new(taken, nameable))),
+            collector_plan: taken.accept.then(|| (path, Bounds::new(taken, credentials))),
             spool,
             config,
         })
     }
 
-    fn identity(&self, config: &Config) -> Result<PathBuf, ConfigError> {
+    /// Its file, and the site whose agent it makes of this one.
+    fn identity(&self, config: &Config) -> Result<(PathBuf, String), ConfigError> {
         let written = &config.collector.identity;
         let path = self.folder().join(written.as_ref());
         let wrong = |reason: &dyn fmt::Display| {
@@ -415,17 +410,17 @@ impl Source<'_> {
         let pem = std::fs::read_to_string(&path).map_err(|error| wrong(&error))?;
         let bundle = Bundle::from_pem(pem);
         bundle.client().map_err(|error| wrong(&error))?;
-        bundle.agent().map_err(|error| wrong(&error))?;
-        Ok(path)
+        let identity = bundle.agent().map_err(|error| wrong(&error))?;
+        Ok((path, identity.site))
     }
 
-    fn credentials(&self, config: &Config) -> Result<HashMap<String, Opened>, ConfigError> {
+    fn credentials(&self, config: &Config, site: &str) -> Result<HashMap<String, Scoped>, ConfigError> {
         let mut all = HashMap::new();
         for written in &config.credential {
-            let opened = written
-                .open(|source| self.beside(source))
+            let scoped = written
+                .open(site, |source| self.beside(source))
                 .map_err(|(span, message)| self.error(Some(span), message))?;
-            if all.insert(written.name.as_ref().clone(), opened).is_some() {
+            if all.insert(written.name.as_ref().clone(), scoped).is_some() {
                 return Err(self.error(Some(written.name.span()), "is there twice"));
             }
         }
@@ -447,7 +442,7 @@ impl Source<'_> {
     fn assignments(
         &self,
         config: &Config,
-        credentials: &HashMap<String, Opened>,
+        credentials: &HashMap<String, Scoped>,
     ) -> Result<Vec<Assignment>, ConfigError> {
         let credential = |name: &Spanned<String>| {
             let found = credentials.get(name.as_ref());
@@ -456,19 +451,18 @@ impl Source<'_> {
         let mut all = Vec::new();
         // Where each was named first.
         let mut seen = BTreeMap::new();
-        let mut add = |target: Target, opened: &Opened, role, span, place: String| {
-            if let Some(why) = opened.refuses(target, role) {
-                return Err(self.error(span, why));
-            }
-            let target = target.asked_with(&opened.credential);
+        let mut add = |target: Target, scoped: &Scoped, role, span: Option<_>, place: String| {
+            let credential = scoped
+                .opens(IpNet::from(target.address().ip()), role)
+                .map_err(|why| self.error(span.clone(), format!("{target} {why}")))?;
+            let target = target.asked_with(credential);
             if let Some(first) = seen.get(&target) {
                 return Err(self.error(span, format!("{target} in {place} is in {first} already")));
             }
             seen.insert(target, place);
-            let credential = Arc::clone(&opened.credential);
             all.push(Assignment {
                 target,
-                credential,
+                credential: Arc::clone(credential),
                 interval: None,
                 windows: Windows::default(),
             });

@@ -5,6 +5,7 @@
 //! `Debug`, `Display` or error of this module shows any part of a secret; secrets
 //! and keys are overwritten when they are dropped.
 
+pub mod scope;
 pub mod source;
 pub mod user;
 

@@ -1,6 +1,7 @@
 //! For tests: a community; an engine's answer; an authority and what it signs, made anew for each test.
 
 use crate::credential::Credential;
+use crate::credential::scope::Scoped;
 use crate::poll::wire::Version;
 use async_snmp::message::{MsgFlags, MsgGlobalData, ScopedPdu, SecurityLevel, V3Message};
 use async_snmp::message_size::MessageSize;
@@ -24,6 +25,12 @@ pub fn community_within(text: &str, prefix: &str) -> Arc<Credential> {
     let secret = SecretString::from(text);
     let credential = Credential::community(Version::V2c, secret, "test").unwrap();
     Arc::new(credential.within(vec![prefix.parse().unwrap()]))
+}
+
+/// A credential by its name, for everybody.
+pub fn scoped(name: &str, credential: &Arc<Credential>) -> (String, Scoped) {
+    let scoped = Scoped::new(name.to_owned(), Arc::clone(credential), Vec::new());
+    (name.to_owned(), scoped)
 }
 
 /// What an engine answers to discovery (RFC 3414, 4), made by the library.

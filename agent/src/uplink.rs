@@ -108,7 +108,7 @@ pub enum SessionError {
     /// What was said does not fit what was said before.
     #[error("the collector broke the protocol: {0}")]
     Protocol(&'static str),
-    /// Reports went, or told that nothing moved, and this collector has no word for it.
+    /// Reports went, told that nothing moved, or are of a context, and this collector has no word for it.
     #[error("the collector is too old to be told of {0}: upgrade it")]
     TooOld(&'static str),
     /// This spool is an old copy: its sequences were used before.
@@ -206,6 +206,9 @@ impl Uplink {
                 }
                 Err(error) => {
                     metrics::counter!("marque_agent_uplink_session_failed_total").increment(1);
+                    if let SessionError::TooOld(what) = &error {
+                        metrics::counter!("marque_agent_uplink_too_old_total", "what" => *what).increment(1);
+                    }
                     let causes = chain(&error);
                     tracing::warn!(collector.address = %self.address, error = causes, "session ended");
                 }
@@ -506,19 +509,15 @@ fn message(items: Vec<Item>, capability: u32) -> Result<Option<report_request::M
     let mut reports = Vec::with_capacity(items.len());
     for item in items {
         match item {
-            // To this collector it would be a walk like any other.
-            Item::Record(record)
-                if capability < proto::REFRESH_CAPABILITY && is_refreshed(&record.payload) =>
-            {
-                return Err(SessionError::TooOld("a refreshed element"));
+            Item::Record(record) => {
+                if let Some(what) = unheard_of(&record.payload, capability) {
+                    return Err(SessionError::TooOld(what));
+                }
+                reports.push(SequencedReport {
+                    sequence: record.sequence,
+                    report: record.payload,
+                });
             }
-            Item::Record(record) if capability < proto::PACK_CAPABILITY && is_packed(&record.payload) => {
-                return Err(SessionError::TooOld("evidence of this size"));
-            }
-            Item::Record(record) => reports.push(SequencedReport {
-                sequence: record.sequence,
-                report: record.payload,
-            }),
             Item::Gap(_) if capability < proto::GAP_CAPABILITY => return Err(SessionError::TooOld("a gap")),
             Item::Gap(gap) => return Ok(Some(report_request::Message::Gap(declaration(&gap)))),
         }
@@ -529,14 +528,25 @@ fn message(items: Vec<Item>, capability: u32) -> Result<Option<report_request::M
     })
 }
 
-/// Whether a spooled report is of a round in which nothing was walked.
-fn is_refreshed(payload: &Bytes) -> bool {
-    Report::decode(payload.clone()).is_ok_and(|report| report.refreshed)
-}
-
-/// Whether a spooled report has packed evidence.
-fn is_packed(payload: &Bytes) -> bool {
-    Report::decode(payload.clone()).is_ok_and(|report| report.evidence_zstd.is_some())
+/// What a spooled report tells that a collector of this capability would take for something else (a round in which
+/// nothing was walked for a walk, a context for the address itself), or could not unpack.
+fn unheard_of(payload: &Bytes, capability: u32) -> Option<&'static str> {
+    let all = [
+        proto::REFRESH_CAPABILITY,
+        proto::CONTEXT_CAPABILITY,
+        proto::PACK_CAPABILITY,
+    ];
+    if all.iter().all(|needed| capability >= *needed) {
+        return None;
+    }
+    let report = Report::decode(payload.clone()).ok()?;
+    let in_context = report.target.is_some_and(|target| !target.context.is_empty());
+    match capability {
+        ..proto::REFRESH_CAPABILITY if report.refreshed => Some("a refreshed element"),
+        ..proto::CONTEXT_CAPABILITY if in_context => Some("a context"),
+        ..proto::PACK_CAPABILITY if report.evidence_zstd.is_some() => Some("evidence of this size"),
+        _ => None,
+    }
 }
 
 /// A gap as the collector is told of it.

@@ -6,11 +6,13 @@
 
 mod poll {
     mod engines;
+    mod interrupted;
     mod large;
     mod notified;
     mod peer;
     mod refusals;
     pub mod rounds;
+    mod secrets;
     pub mod snmpd;
     pub mod spoken;
     mod strange;
@@ -132,11 +134,13 @@ fn a_real_element_is_read_in_full_and_the_same_twice() {
         ["complete", "complete", "complete", "complete", "redacted"]
     );
     // A wrong community is silence.
+    let file = folder.path().join("wrong");
+    std::fs::write(&file, "wrong").unwrap();
     let wrong = marque_agent(&[
         "poll",
         &v4,
-        "--community",
-        "wrong",
+        "--community-file",
+        file.to_str().unwrap(),
         "--timeout-ms",
         "50",
         "--retries",
@@ -344,7 +348,8 @@ fn what_is_no_target_is_said_and_the_rest_is_polled() {
 fn a_reader_that_leaves_ends_the_command_quietly() {
     let element = element(|request| vec![echo(request)]);
     let mut child = Command::new(env!("CARGO_BIN_EXE_marque-agent"))
-        .args(["poll", &element, "--community", "hunter2"])
+        .args(["poll", &element])
+        .env("MARQUE_COMMUNITY", "hunter2")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -505,41 +510,6 @@ fn a_broken_configuration_is_one_line_and_code_78() {
 }
 
 #[test]
-fn the_community_comes_from_the_nearest_place() {
-    let element = element(|request| vec![echo(request)]);
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("community");
-    std::fs::write(&file, "hunter2\n").unwrap();
-    let poll = |environment: &str, further: &[&str]| {
-        Command::new(env!("CARGO_BIN_EXE_marque-agent"))
-            .args(["poll", &element, "--profile", "inventory"])
-            .args(further)
-            .env("MARQUE_COMMUNITY", environment)
-            .output()
-            .unwrap()
-    };
-    // `echo` knows no other community.
-    for environment in ["wrong", ""] {
-        for further in [
-            ["--community-file", file.to_str().unwrap()],
-            ["--community", "hunter2"],
-        ] {
-            let output = poll(environment, &further);
-            assert!(output.status.success(), "{output:?}");
-            assert_eq!(lines(&output)[0]["completeness"], "partial");
-        }
-    }
-    let output = poll("", &[]);
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(
-        String::from_utf8(output.stderr).unwrap(),
-        "marque-agent: MARQUE_COMMUNITY is set, but empty\n"
-    );
-    let both = poll("", &["--community", "a", "--community-file", "b"]);
-    assert_eq!(both.status.code(), Some(64));
-}
-
-#[test]
 fn a_reader_that_leaves_early_ends_all_rounds() {
     let (asked, requests) = mpsc::channel();
     let quick = element(|request| vec![echo(request)]);
@@ -551,7 +521,8 @@ fn a_reader_that_leaves_early_ends_all_rounds() {
     });
     let mut child = Ends(
         Command::new(env!("CARGO_BIN_EXE_marque-agent"))
-            .args(["poll", &silent, &quick, &late, "--community", "hunter2"])
+            .args(["poll", &silent, &quick, &late])
+            .env("MARQUE_COMMUNITY", "hunter2")
             .args(["--timeout-ms", "60000", "--retries", "10"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -12,7 +12,7 @@ use policy::{Part, PartialDate, Policies, Question, Situation, Told};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use store::record::{FindingStep, IdentifiedSighting, Judged, JudgedElement, Stage, Subject, Undone};
+use store::record::{FindingStep, IdentifiedSighting, Judged, JudgedElement, Stage, Subject, Undone, place};
 use store::{Store, StoreError};
 use time::Date;
 
@@ -271,10 +271,8 @@ pub(crate) fn name(subject: &Subject, present: Option<&IdentifiedSighting>) -> S
     let told = present
         .and_then(|p| p.identification.unit.sys_name.as_deref())
         .filter(|n| !n.is_empty());
-    told.unwrap_or(&subject.address)
-        .chars()
-        .take(NAME_CHARS)
-        .collect()
+    let place = place(&subject.address, &subject.context);
+    told.unwrap_or(&place).chars().take(NAME_CHARS).collect()
 }
 
 /// Version of what the operator declares about one element and about itself.

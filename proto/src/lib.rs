@@ -36,7 +36,8 @@ pub const DESCRIPTORS: &[u8] = include_bytes!("generated/marque.v1.bin");
 /// 4: reports of rounds in which nothing was walked; what became of the addresses in the
 /// ranges of a plan.
 /// 5: ranges of which only those are asked whom neighbours name.
-/// 6: large evidence packed; what addresses told of their engines.
+/// 6: large evidence packed; what addresses told of their engines; contexts at one address as
+/// places of their own.
 pub const CAPABILITY: u32 = 6;
 
 /// The first capability that knows gaps, batches and how the spool stands.
@@ -54,6 +55,9 @@ pub const WINDOW_CAPABILITY: u32 = 4;
 
 /// The first capability that leaves alone whom nobody named in a range that is not swept.
 pub const FOLLOW_CAPABILITY: u32 = 5;
+
+/// The first capability that tells the contexts of an address apart: to others they are one place.
+pub const CONTEXT_CAPABILITY: u32 = 6;
 
 /// The first capability that knows coverage.
 pub const COVERAGE_CAPABILITY: u32 = 4;

@@ -91,6 +91,7 @@ mod tests {
             credential_name: name.clone(),
             interval_seconds: MAX_SECONDS,
             windows: u32::MAX,
+            role: v1::PlanRole::Management.into(),
         };
         let range = v1::PlannedRange {
             prefix: format!("{address}/128"),
@@ -101,6 +102,7 @@ mod tests {
             ask_silent: true,
             follow: true,
             unswept: true,
+            role: v1::PlanRole::Management.into(),
         };
         let if_arc = v1::IfArc {
             arc: u32::MAX,

@@ -18,6 +18,7 @@ mod house {
     pub mod life;
     pub mod exposure;
     pub mod path;
+    pub mod contexts;
     pub mod units;
     pub mod line;
     pub mod enrol;

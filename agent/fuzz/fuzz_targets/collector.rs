@@ -5,6 +5,7 @@
 
 use agent::collector_plan::{Bounds, CollectorPlanConfig, Prefix, check};
 use agent::credential::Credential;
+use agent::credential::scope::{Role, Scoped};
 use agent::poll::wire::Version;
 use agent::target::Target;
 use agent::uplink::line::{Line, Turn};
@@ -38,9 +39,16 @@ static BOUNDS: LazyLock<Bounds> = LazyLock::new(|| {
         min_sweep_seconds: MIN_SECONDS,
         ..CollectorPlanConfig::default()
     };
+    let scoped = |name: &str, credential, roles| {
+        let scoped = Scoped::new(name.to_owned(), Arc::new(credential), roles);
+        (name.to_owned(), scoped)
+    };
+    let elsewhere = Scoped::elsewhere("far".to_owned(), vec!["hamburg".to_owned()], "berlin".to_owned());
     let credentials = [
-        ("core".to_owned(), Arc::new(community())),
-        ("edge".to_owned(), Arc::new(within)),
+        scoped("core", community(), vec![]),
+        scoped("edge", within, vec![]),
+        scoped("radio", community(), vec![Role::Ran]),
+        ("far".to_owned(), elsewhere),
     ];
     Bounds::new(&config, credentials.into())
 });
@@ -306,6 +314,7 @@ fn target(address: &str, credential: &str, windows: u32) -> v1::PlannedTarget {
         credential_name: credential.to_owned(),
         interval_seconds: 0,
         windows,
+        role: 0,
     }
 }
 
@@ -319,6 +328,7 @@ fn range(prefix: &str, credential: &str, excluded: &[&str]) -> v1::PlannedRange 
         ask_silent: false,
         follow: false,
         unswept: false,
+        role: 0,
     }
 }
 

@@ -1,15 +1,15 @@
 //! What opens elements, as options of a command.
 //!
-//! Invariant: passwords come from files or the environment; there is no option for
-//! one, since every user of a machine can read command lines.
+//! Invariant: communities and passwords come from files, standard input or the
+//! environment; one on the command line is refused, since every user of a machine reads that.
 
 use crate::config::credential::named;
 use crate::credential::user::{Password, User};
 use crate::credential::{Credential, CredentialError, SecretSource};
 use crate::poll::wire::Version;
 use async_snmp::{AuthProtocol, PrivProtocol};
-use secrecy::SecretString;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 /// Where the community is read from when no option says so.
 const COMMUNITY: &str = "MARQUE_COMMUNITY";
@@ -18,12 +18,12 @@ const COMMUNITY: &str = "MARQUE_COMMUNITY";
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// The community; visible to other users of this machine, prefer the file, or the
-    /// environment variable MARQUE_COMMUNITY, which counts when neither option is given.
-    #[arg(long, value_parser = secret, conflicts_with = "user")]
-    community: Option<SecretString>,
-    /// Read the community from the first line of a file.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["community", "user"])]
+    // Taken only to say what to use instead.
+    #[arg(long, hide = true)]
+    community: Option<OsString>,
+    /// Read the community from the first line of a file; - is standard input. Without it the
+    /// environment variable MARQUE_COMMUNITY counts.
+    #[arg(long, value_name = "FILE", conflicts_with = "user")]
     community_file: Option<PathBuf>,
     /// Speak SNMP version 1 instead of 2c.
     #[arg(long, conflicts_with = "user")]
@@ -37,7 +37,7 @@ pub struct Args {
     /// Environment variable that holds the password of authentication.
     #[arg(long, value_name = "NAME", group = "auth_password", requires = "auth")]
     auth_env: Option<String>,
-    /// File whose first line is the password of authentication.
+    /// File whose first line is the password of authentication; - is the next line of standard input.
     #[arg(long, value_name = "FILE", group = "auth_password", requires = "auth")]
     auth_file: Option<PathBuf>,
     /// Encrypt: des, 3des, aes128, aes192-blumenthal, aes192-reeder, aes256-blumenthal or aes256-reeder.
@@ -46,7 +46,7 @@ pub struct Args {
     /// Environment variable that holds the password of privacy.
     #[arg(long, value_name = "NAME", group = "priv_password", requires = "privacy")]
     priv_env: Option<String>,
-    /// File whose first line is the password of privacy.
+    /// File whose first line is the password of privacy; - is the next line of standard input.
     #[arg(long, value_name = "FILE", group = "priv_password", requires = "privacy")]
     priv_file: Option<PathBuf>,
     /// Ask this context of the element.
@@ -58,8 +58,14 @@ pub struct Args {
 #[derive(Debug, thiserror::Error)]
 pub enum OpeningError {
     /// Nothing to open a conversation with.
-    #[error("no community given; use --community-file, MARQUE_COMMUNITY, --community or --user")]
+    #[error("no community given; use --community-file, MARQUE_COMMUNITY or --user")]
     NoCommunity,
+    /// Where everybody reads it.
+    #[error(
+        "a community is not given on the command line, where every user of this machine reads it; \
+         use --community-file FILE, --community-file - (standard input) or {COMMUNITY}"
+    )]
+    InTheOpen,
     /// Set in vain.
     #[error("{COMMUNITY} is set, but empty")]
     EmptyCommunity,
@@ -75,18 +81,14 @@ impl Args {
     /// [`OpeningError`] when there is none or it cannot be used.
     pub fn credential(&self) -> Result<Credential, OpeningError> {
         let version = if self.v1 { Version::V1 } else { Version::V2c };
+        if self.community.is_some() {
+            return Err(OpeningError::InTheOpen);
+        }
         if let Some(name) = &self.user {
             return Ok(Credential::user(self.user(name)?));
         }
-        if let Some(secret) = &self.community {
-            return Ok(Credential::community(
-                version,
-                secret.clone(),
-                "the command line",
-            )?);
-        }
         let source = match &self.community_file {
-            Some(path) => SecretSource::File(path.clone()),
+            Some(path) => file(path),
             None => match std::env::var_os(COMMUNITY) {
                 None => return Err(OpeningError::NoCommunity),
                 Some(value) if value.is_empty() => return Err(OpeningError::EmptyCommunity),
@@ -110,10 +112,10 @@ impl Args {
 fn password<P>(
     protocol: Option<P>,
     variable: Option<&String>,
-    file: Option<&PathBuf>,
+    path: Option<&PathBuf>,
 ) -> Result<Option<Password<P>>, CredentialError> {
     let environment = variable.cloned().map(SecretSource::Environment);
-    let source = environment.or(file.cloned().map(SecretSource::File));
+    let source = environment.or(path.map(|path| file(path)));
     let (Some(protocol), Some(source)) = (protocol, source) else {
         return Ok(None);
     };
@@ -124,6 +126,9 @@ fn password<P>(
     }))
 }
 
-fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
-    Ok(SecretString::from(text))
+fn file(path: &Path) -> SecretSource {
+    match path.as_os_str() == "-" {
+        true => SecretSource::StandardInput,
+        false => SecretSource::File(path.to_owned()),
+    }
 }

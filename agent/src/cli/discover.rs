@@ -2,7 +2,9 @@
 //!
 //! Invariants: standard output carries states and nothing else; no community goes
 //! to an address that told no engine unless `--ask-silent` says so; an interrupt
-//! ends with what is known.
+//! ends with what is known; with `--json` every address of the ranges is in one line.
+
+mod unasked;
 
 use super::credential::{self, OpeningError};
 use crate::credential::Credential;
@@ -13,13 +15,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 use proto::plan::{Range, RangeError};
 use proto::v1::CoverageState as State;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::net::IpAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
+use unasked::Run;
 
 /// Lines that may wait for a slow reader of standard output.
 const QUEUE: usize = 4096;
@@ -55,7 +59,10 @@ pub struct Args {
     /// Wait for an answer.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     timeout_ms: u64,
-    /// One line of JSON for each address, silent ones too, instead of a table of who is there.
+    /// Lines of JSON that name every address, silent ones too, instead of a table of who is there.
+    ///
+    /// Addresses that are not asked (excluded; left over by an interrupt) come in runs: `address`
+    /// is the first, `to` the last and `count` how many there are.
     #[arg(long)]
     json: bool,
 }
@@ -86,10 +93,14 @@ pub enum DiscoverError {
     Task,
 }
 
-/// One address in JSON.
+/// One address in JSON, or a run of them.
 #[derive(Serialize)]
 struct Line {
-    address: std::net::IpAddr,
+    address: IpAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
     port: u16,
     state: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -270,11 +281,15 @@ async fn sweep(
     }
     let in_flight = usize::try_from(args.in_flight).unwrap_or(usize::MAX);
     let mut tally = Tally::default();
+    let excluded = ranges.iter().flat_map(unasked::left_alone).collect();
+    tally.not_asked(args, State::Excluded, excluded, &lines).await;
+    let mut under_way = BTreeSet::new();
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         while prober.under_way() < in_flight
             && let Some(target) = left.next()
         {
+            under_way.insert(target);
             prober.ask(Errand {
                 target,
                 credential: credential.clone(),
@@ -294,11 +309,12 @@ async fn sweep(
             ended = prober.next() => ended,
         };
         bar.inc(1);
+        under_way.remove(&ended.target);
         let state = word(ended.state);
         *tally.states.entry(state.clone()).or_default() += 1;
         let is_there = !matches!(ended.state, State::Silent | State::Unreachable);
         if args.json {
-            if lines.send(json(&ended, state)).await.is_err() {
+            if lines.send(Line::of(&ended, state).json()).await.is_err() {
                 break;
             }
         } else if is_there {
@@ -314,27 +330,64 @@ async fn sweep(
         }
     }
     bar.finish_and_clear();
-    let open = u64::try_from(prober.under_way() + left.count()).unwrap_or(u64::MAX);
-    if open > 0 {
-        tally.states.insert(word(State::NotAsked), open);
+    let address = |target: Target| target.address().ip();
+    for open in [
+        unasked::joined(
+            under_way.into_iter().map(address),
+            "interrupted before it answered",
+        ),
+        unasked::joined(left.map(address), "interrupted before its turn"),
+    ] {
+        tally.not_asked(args, State::NotAsked, open, &lines).await;
     }
     tally.packets = prober.packets;
     Ok(tally)
 }
 
-fn json(ended: &Ended, state: String) -> Vec<u8> {
-    let at = ended.target.address();
-    let line = Line {
-        address: at.ip(),
-        port: at.port(),
-        state,
-        why: ended.why.map(|why| why.to_string()),
-        engine: ended.engine.as_ref().map(EngineLine::new),
-    };
-    // Nothing in it can fail.
-    let mut line = serde_json::to_vec(&line).unwrap_or_default();
-    line.push(b'\n');
-    line
+impl Tally {
+    /// Counts runs of addresses that are not asked, and tells of them where every address is told of.
+    async fn not_asked(&mut self, args: &Args, state: State, runs: Vec<Run>, lines: &mpsc::Sender<Vec<u8>>) {
+        for run in runs {
+            *self.states.entry(word(state)).or_default() += run.count;
+            let many = run.count > 1;
+            let line = Line {
+                address: run.first,
+                to: many.then_some(run.last),
+                count: many.then_some(run.count),
+                port: args.port,
+                state: word(state),
+                why: Some(run.why.to_owned()),
+                engine: None,
+            };
+            // Whoever reads no more is noticed at the next answer.
+            let _ = match args.json {
+                true => lines.send(line.json()).await,
+                false => Ok(()),
+            };
+        }
+    }
+}
+
+impl Line {
+    fn of(ended: &Ended, state: String) -> Self {
+        let at = ended.target.address();
+        Self {
+            address: at.ip(),
+            to: None,
+            count: None,
+            port: at.port(),
+            state,
+            why: ended.why.map(|why| why.to_string()),
+            engine: ended.engine.as_ref().map(EngineLine::new),
+        }
+    }
+
+    fn json(&self) -> Vec<u8> {
+        // Nothing in it can fail.
+        let mut line = serde_json::to_vec(self).unwrap_or_default();
+        line.push(b'\n');
+        line
+    }
 }
 
 fn table(tally: &mut Tally) -> io::Result<()> {

@@ -6,6 +6,7 @@
 use super::Bounds;
 use crate::config::Assignment;
 use crate::credential::Credential;
+use crate::credential::scope::Role;
 use crate::discover::{Area, Sweep};
 use crate::plan::{IfArcConfig, Neighbours, OidText, Plan, PlanConfig, Profile};
 use crate::target::Target;
@@ -165,7 +166,7 @@ fn oids(item: &str, texts: &[String]) -> Result<Vec<OidText>, Refusal> {
 
 fn credential(
     item: &dyn Display,
-    name: &str,
+    (name, role): (&str, v1::PlanRole),
     prefix: IpNet,
     bounds: &Bounds,
 ) -> Result<Arc<Credential>, Refusal> {
@@ -174,16 +175,28 @@ fn credential(
         .get(name)
         .filter(|_| most::is_name(name))
         .ok_or_else(|| {
-            let why = format!("there is no credential {name:?} at this agent that a plan may use");
+            let why = format!("there is no credential {name:?} at this agent");
             refuse(item, why)
         })?;
-    if !found.covers_all(prefix) {
-        return Err(refuse(
-            item,
-            format!("lies outside the ranges of credential {name:?}"),
-        ));
-    }
-    Ok(Arc::clone(found))
+    found
+        .opens(prefix, said(role))
+        .cloned()
+        .map_err(|why| refuse(item, why))
+}
+
+/// One that this agent does not know is as good as none.
+fn said(role: v1::PlanRole) -> Option<Role> {
+    Some(match role {
+        v1::PlanRole::Unspecified => return None,
+        v1::PlanRole::Core => Role::Core,
+        v1::PlanRole::Ran => Role::Ran,
+        v1::PlanRole::Transport => Role::Transport,
+        v1::PlanRole::Access => Role::Access,
+        v1::PlanRole::Management => Role::Management,
+        v1::PlanRole::Cpe => Role::Cpe,
+        v1::PlanRole::Video => Role::Video,
+        v1::PlanRole::Other => Role::Other,
+    })
 }
 
 fn port(item: &dyn Display, port: u32) -> Result<u16, Refusal> {
@@ -235,7 +248,7 @@ fn targets(plan: &v1::Plan, bounds: &Bounds, windows: &[Window]) -> Result<Vec<A
             return Err(refuse(item, "lies outside what this agent allows"));
         }
         let covered = IpNet::from(target.address().ip());
-        let credential = credential(&item, &planned.credential_name, covered, bounds)?;
+        let credential = credential(&item, (&planned.credential_name, planned.role()), covered, bounds)?;
         let target = target.asked_with(&credential);
         if !seen.insert(target) {
             return Err(refuse(item, "is there twice"));
@@ -282,7 +295,12 @@ fn areas(plan: &v1::Plan, bounds: &Bounds, windows: &[Window]) -> Result<Vec<Are
             ));
         }
         all.push(Area {
-            credential: credential(&item, &planned.credential_name, range.prefix(), bounds)?,
+            credential: credential(
+                &item,
+                (&planned.credential_name, planned.role()),
+                range.prefix(),
+                bounds,
+            )?,
             windows: chosen(&item, planned.windows, windows)?,
             ask_silent: planned.ask_silent,
             follow: planned.follow,

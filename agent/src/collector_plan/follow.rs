@@ -244,7 +244,7 @@ mod tests {
         };
         let bounds = Bounds::new(
             &CollectorPlanConfig::default(),
-            [("core".to_owned(), credential)].into(),
+            [crate::testing::scoped("core", &credential)].into(),
         );
         let clock = || SystemTime::UNIX_EPOCH + Duration::from_secs(7);
         Follower::load(own, bounds, path, Arc::new(Pace::new(0)), clock)

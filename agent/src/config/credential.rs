@@ -1,17 +1,16 @@
 //! `[[credential]]`: what opens elements, and which ones.
 //!
 //! Invariants: every secret is a reference; no message repeats what was written
-//! where a secret might have been; a credential without ranges and roles is for
-//! every target that names it.
+//! where a secret might have been; a credential without ranges, sites and roles is for
+//! every target that names it; secrets of other sites are not read.
 
+use crate::credential::scope::{Role, Scoped};
 use crate::credential::user::{Password, User};
 use crate::credential::{Credential, CredentialError, SecretSource};
 use crate::poll::wire::Version;
-use crate::target::Target;
 use async_snmp::{AuthProtocol, PrivProtocol};
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
-use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -32,6 +31,8 @@ pub(super) struct CredentialConfig {
     context: Option<Spanned<String>>,
     #[serde(default, deserialize_with = "ranges")]
     ranges: Vec<IpNet>,
+    #[serde(default, deserialize_with = "sites")]
+    sites: Vec<String>,
     #[serde(default)]
     roles: Vec<Role>,
 }
@@ -56,60 +57,27 @@ struct Protection<P> {
     password: SecretSource,
 }
 
-/// What an element is for, as the operator's list of elements says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Role {
-    Core,
-    Ran,
-    Transport,
-    Access,
-    Management,
-    Cpe,
-    Video,
-    Other,
-}
-
-/// A credential that was read, and whom it is for.
-pub(super) struct Opened {
-    pub(super) credential: Arc<Credential>,
-    roles: Vec<Role>,
-    name: String,
-}
-
-impl Opened {
-    /// The credential, if it is not for some roles only.
-    pub(super) fn for_every_role(self) -> Option<Arc<Credential>> {
-        self.roles.is_empty().then_some(self.credential)
-    }
-
-    /// Why the target must not be asked with it, if so.
-    pub(super) fn refuses(&self, target: Target, role: Option<Role>) -> Option<String> {
-        let name = &self.name;
-        if !self.credential.covers(target.address().ip()) {
-            return Some(format!("{target} is outside the ranges of credential {name:?}"));
-        }
-        let fits = self.roles.is_empty() || role.is_some_and(|role| self.roles.contains(&role));
-        (!fits).then(|| format!("{target} has none of the roles of credential {name:?}"))
-    }
-}
-
 /// What is wrong, and where in the file.
 pub(super) type Fault = (Range<usize>, String);
 
 impl CredentialConfig {
-    /// Reads the secrets; paths are those of `beside`.
-    pub(super) fn open(&self, beside: impl Fn(&SecretSource) -> SecretSource) -> Result<Opened, Fault> {
+    /// Reads the secrets, unless it is for other sites than `here`; paths are those of `beside`.
+    pub(super) fn open(
+        &self,
+        here: &str,
+        beside: impl Fn(&SecretSource) -> SecretSource,
+    ) -> Result<Scoped, Fault> {
+        let name = self.name.as_ref().clone();
+        if !self.sites.is_empty() && !self.sites.iter().any(|site| site == here) {
+            return Ok(Scoped::elsewhere(name, self.sites.clone(), here.to_owned()));
+        }
         let credential = match self.version {
             SnmpVersion::V1 => self.community(Version::V1, beside)?,
             SnmpVersion::V2c => self.community(Version::V2c, beside)?,
             SnmpVersion::V3 => self.user(beside)?,
         };
-        Ok(Opened {
-            credential: Arc::new(credential.within(self.ranges.clone())),
-            roles: self.roles.clone(),
-            name: self.name.as_ref().clone(),
-        })
+        let credential = Arc::new(credential.within(self.ranges.clone()));
+        Ok(Scoped::new(name, credential, self.roles.clone()))
     }
 
     fn community(
@@ -221,6 +189,19 @@ fn protocol<'de, P: Named, D: Deserializer<'de>>(deserializer: D) -> Result<P, D
     named(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
 
+/// As the collector takes them.
+fn sites<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let written = Vec::<String>::deserialize(deserializer)?;
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let fine = |text: &String| (1..=63).contains(&text.len()) && text.bytes().all(plain);
+    if written.iter().all(fine) {
+        return Ok(written);
+    }
+    Err(serde::de::Error::custom(
+        "must be names of sites: 1 to 63 of a-z, 0-9 and -",
+    ))
+}
+
 fn ranges<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
     let written = Vec::<String>::deserialize(deserializer)?;
     let wrong = |_| serde::de::Error::custom("must be ranges such as 192.0.2.0/24 or 2001:db8::/32");
@@ -228,13 +209,6 @@ fn ranges<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::E
         .iter()
         .map(|text| text.parse::<IpNet>().map_err(wrong))
         .collect()
-}
-
-/// Never more than whom it is for.
-impl fmt::Debug for Opened {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Opened({:?}, ..)", self.name)
-    }
 }
 
 #[cfg(test)]

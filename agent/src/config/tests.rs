@@ -167,7 +167,7 @@ fn a_broken_file_names_file_line_and_key() {
                 "{MINIMAL}{credential}ranges = ['192.0.2.0/24']\n\
                  [[target]]\naddress = '192.0.3.1'\ncredential = 'a'\n"
             ),
-            "agent.toml:11: address: 192.0.3.1:161 is outside the ranges of credential \"a\"",
+            "agent.toml:11: address: 192.0.3.1:161 lies outside the ranges of credential \"a\"",
         ),
         (
             &format!(
@@ -175,6 +175,19 @@ fn a_broken_file_names_file_line_and_key() {
                  role = 'ran'\n"
             ),
             "agent.toml:11: path: 192.0.2.1:161 has none of the roles of credential \"a\"",
+        ),
+        (
+            &format!(
+                "{MINIMAL}{credential}roles = ['core']\n[[target]]\naddress = '::1'\ncredential = 'a'\n"
+            ),
+            "agent.toml:11: address: [::1]:161 names no role, and credential \"a\" is for some roles only",
+        ),
+        (
+            &format!(
+                "{MINIMAL}{credential}sites = ['hamburg']\n[[target]]\naddress = '::1'\ncredential = 'a'\n"
+            ),
+            "agent.toml:11: address: [::1]:161 cannot be asked with credential \"a\", which is for hamburg: \
+             this agent is of site berlin",
         ),
         (
             &format!(

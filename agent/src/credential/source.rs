@@ -19,6 +19,8 @@ pub enum SecretSource {
     Environment(String),
     /// A file of that name in the folder systemd made for this service (LoadCredential).
     Systemd(String),
+    /// The next line of standard input; of commands, never of a configuration.
+    StandardInput,
 }
 
 impl SecretSource {
@@ -36,6 +38,16 @@ impl SecretSource {
             Self::Systemd(name) => {
                 let folder = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or(CredentialError::NoSystemd)?;
                 first_line(&Path::new(&folder).join(name))
+            }
+            Self::StandardInput => {
+                let mut line = Zeroizing::new(String::new());
+                std::io::stdin()
+                    .read_line(&mut line)
+                    .map_err(|source| CredentialError::Unreadable {
+                        path: self.to_string().into(),
+                        source,
+                    })?;
+                Ok(SecretString::from(line.trim_end_matches(['\n', '\r'])))
             }
         }
     }
@@ -56,6 +68,7 @@ impl fmt::Display for SecretSource {
         match self {
             Self::File(path) => path.display().fmt(f),
             Self::Environment(name) | Self::Systemd(name) => f.write_str(name),
+            Self::StandardInput => f.write_str("standard input"),
         }
     }
 }

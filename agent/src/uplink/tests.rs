@@ -551,11 +551,15 @@ fn unchanged_elements_share_what_they_have_in_common() {
 }
 
 #[test]
-fn a_collector_that_takes_every_report_for_a_walk_gets_walks_only() {
-    let item = |refreshed| {
+fn a_collector_gets_nothing_that_it_would_take_for_something_else() {
+    let item = |refreshed, context: &str| {
         let report = proto::v1::Report {
             refreshed,
             evidence_zstd: None,
+            target: Some(proto::v1::Target {
+                context: context.to_owned(),
+                ..Default::default()
+            }),
             ..Default::default()
         };
         Item::Record(spool::Record {
@@ -563,16 +567,25 @@ fn a_collector_that_takes_every_report_for_a_walk_gets_walks_only() {
             payload: prost::Message::encode_to_vec(&report).into(),
         })
     };
-    for (refreshed, capability, sent) in [
-        (false, 3, true),
-        (true, 4, true),
-        (true, 3, false),
-        (true, 1, false),
+    for (refreshed, context, capability, refused) in [
+        (false, "", 3, None),
+        (true, "", 4, None),
+        (true, "", 3, Some("a refreshed element")),
+        (true, "", 1, Some("a refreshed element")),
+        // Contexts would be one element there.
+        (false, "red", 6, None),
+        (true, "red", 6, None),
+        (false, "red", 5, Some("a context")),
+        (true, "red", 4, Some("a context")),
+        (false, "red", 1, Some("a context")),
     ] {
-        let result = message(vec![item(refreshed)], capability);
-        match sent {
-            true => assert!(result.unwrap().is_some()),
-            false => assert!(matches!(result, Err(SessionError::TooOld(_))), "{capability}"),
+        let result = message(vec![item(false, ""), item(refreshed, context)], capability);
+        match refused {
+            None => assert!(result.unwrap().is_some()),
+            Some(what) => assert!(
+                matches!(result, Err(SessionError::TooOld(said)) if said == what),
+                "{capability}"
+            ),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Every version, and every combination of protocols that snmpd can speak.
 
 use crate::poll::snmpd::{AUTH, PRIVACY, Snmpd, user, user_with};
-use crate::poll::spoken::{Spoken, as_user, with_community};
+use crate::poll::spoken::{Spoken, as_user, in_context, with_community};
 use crate::*;
 use agent::plan::Question;
 use async_snmp::{AuthProtocol, PrivProtocol};
@@ -27,7 +27,7 @@ const PRIVACIES: [(PrivProtocol, &str); 6] = [
 /// sysLocation.
 const LOCATION: &str = "1.3.6.1.2.1.1.6.0";
 
-/// Every version, and every combination that snmpd speaks.
+/// Every version, every combination that snmpd speaks, and a context.
 pub fn spoken_with_snmpd() -> Spoken {
     let mut config = String::from("createUser nobody\nrouser nobody noauth\n");
     let mut users = vec![("nobody".to_owned(), None, None)];
@@ -111,7 +111,32 @@ pub fn spoken_with_snmpd() -> Spoken {
         1,
         "who asked and how does not show in the evidence"
     );
+    spoken.insert(a_context_of_snmpd(&plan, &limits));
     spoken
+}
+
+/// snmpd has no contexts of its own; behind one of its proxies stands another snmpd.
+fn a_context_of_snmpd(plan: &Plan, limits: &Limits) -> (String, String) {
+    let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let further = "override 1.3.6.1.2.1.47.1.1.1.1.11.3 octet_str \"SN-3\"\n";
+    let behind = Snmpd::start(folders[0].path(), further);
+    let config = format!(
+        "view all included .1\ncreateUser marque SHA-256 {AUTH} AES {PRIVACY}\nrouser marque priv -V all\n\
+         rouser marque priv -V all red\nproxy -Cn red -v 2c -c hunter2 udp:{} .1.3\n",
+        behind.target()
+    );
+    let front = Snmpd::start(folders[1].path(), &config);
+    let mut agent = Agent::new(0);
+    let (auth, privacy) = (AuthProtocol::Sha256, PrivProtocol::Aes128);
+    for (context, serials) in [("", 2), ("red", 3)] {
+        let credential = user_with("marque", Some((auth, AUTH)), Some((privacy, PRIVACY)), context);
+        let mut learned = Learned::nothing(limits);
+        let round = agent.round(&front.target(), &credential, plan, limits, &mut learned);
+        let said: Vec<_> = round.observations.iter().map(|one| one.outcome()).collect();
+        assert_eq!(said, [Outcome::Complete; 3], "{context:?} {round:?}");
+        assert_eq!(round.observations[2].varbinds.len(), serials, "{context:?}");
+    }
+    in_context(auth, privacy)
 }
 
 #[test]
@@ -255,7 +280,7 @@ fn passwords_come_from_files_and_the_environment_and_show_nowhere() {
         &["--auth-env", "A"],
         &["--priv", "des", "--priv-env", "P"],
         &["--auth", "sha3", "--auth-env", "A"],
-        &["--community", "a"],
+        &["--community-file", "a"],
         &["--v1"],
     ] {
         assert_eq!(run(wrong, AUTH).status.code(), Some(64), "{wrong:?}");

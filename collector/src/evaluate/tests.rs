@@ -31,6 +31,16 @@ fn subject() -> Subject {
 }
 
 #[test]
+fn who_has_no_name_is_called_by_address_and_context() {
+    let mut subject = subject();
+    assert_eq!(name(&subject, None), "192.0.2.1");
+    subject.context = "red".into();
+    assert_eq!(name(&subject, None), "192.0.2.1 in red");
+    subject.name = "declared".into();
+    assert_eq!(name(&subject, None), "declared");
+}
+
+#[test]
 fn who_has_been_silent_for_long_is_not_known_to_be_as_it_was() {
     let day =
         |text: &str| Date::parse(text, time::macros::format_description!("[year]-[month]-[day]")).unwrap();

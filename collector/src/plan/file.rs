@@ -3,7 +3,7 @@
 //! Invariants: unknown keys are refused; a mistake is told with file, line and
 //! column; what passes here is within the bounds of [`proto::plan`].
 
-use model::{Digest, Oid};
+use model::{Digest, Oid, Role};
 use proto::plan::{self as bounds, Range};
 use proto::v1;
 use serde::{Deserialize, Deserializer};
@@ -127,6 +127,7 @@ struct Target {
     interval_seconds: u32,
     #[serde(default)]
     leave_alone: Vec<Spanned<String>>,
+    role: Option<Role>,
 }
 
 #[derive(Deserialize)]
@@ -146,6 +147,7 @@ struct RangeTable {
     follow: bool,
     #[serde(default = "yes")]
     sweep: bool,
+    role: Option<Role>,
 }
 
 /// RFC 3417, 3.1.
@@ -243,16 +245,22 @@ impl File {
                 return Err(fault(&target.address, format!("{address} cannot be asked")));
             }
             let at = SocketAddr::new(address, u16::try_from(target.port).unwrap_or_default());
-            if let Some(first) = seen.insert(at, number) {
-                let message = format!("{at} is [[target]] {} already", first + 1);
+            // Under another credential it may be another context: agents know.
+            let credential = name(&target.credential)?;
+            if let Some(first) = seen.insert((at, credential.clone()), number) {
+                let message = format!(
+                    "{at} with credential {credential:?} is [[target]] {} already",
+                    first + 1
+                );
                 return Err(fault(&target.address, message));
             }
             all.push(v1::PlannedTarget {
                 address: address.to_string(),
                 port: target.port,
-                credential_name: name(&target.credential)?,
+                credential_name: credential,
                 interval_seconds: target.interval_seconds,
                 windows: window::mask(&target.leave_alone, &self.window)?,
+                role: said(target.role),
             });
         }
         Ok(all)
@@ -306,6 +314,7 @@ impl File {
                 ask_silent: range.ask_silent,
                 follow: range.follow,
                 unswept: !range.sweep,
+                role: said(range.role),
             });
             before.push((parsed, range.port));
         }
@@ -365,6 +374,22 @@ impl Questions {
             }),
         })
     }
+}
+
+/// As it travels.
+fn said(role: Option<Role>) -> i32 {
+    let role = match role {
+        None => v1::PlanRole::Unspecified,
+        Some(Role::Core) => v1::PlanRole::Core,
+        Some(Role::Ran) => v1::PlanRole::Ran,
+        Some(Role::Transport) => v1::PlanRole::Transport,
+        Some(Role::Access) => v1::PlanRole::Access,
+        Some(Role::Management) => v1::PlanRole::Management,
+        Some(Role::Cpe) => v1::PlanRole::Cpe,
+        Some(Role::Video) => v1::PlanRole::Video,
+        Some(Role::Other) => v1::PlanRole::Other,
+    };
+    role.into()
 }
 
 fn name(written: &Spanned<String>) -> Result<String, Fault> {

@@ -72,6 +72,7 @@ const ELEMENT_COLUMNS: &[&str] = &[
     "last_round",
     "last_answer",
     "last_report",
+    "context",
 ];
 
 /// `/findings.csv`
@@ -393,6 +394,7 @@ fn element(row: &ElementRow) -> Vec<String> {
             .unwrap_or_default(),
         at(row.last_answer),
         at(row.last_report),
+        row.context.clone(),
     ]
 }
 

@@ -346,6 +346,7 @@ impl Fixture {
             name,
             site: site.parse().unwrap(),
             address: format!("10.{}.4.{}", number % 4, number % 250),
+            context: String::new(),
             port: if number % 9 == 8 { 1161 } else { 161 },
             role,
             maker: maker.as_ref().filter(|_| known).map(|m| m.name.clone()),

@@ -236,6 +236,15 @@ pub struct IdentifiedEvidence {
     pub sum: Digest,
 }
 
+/// An address as people see it: with the SNMP context, where it is not the default one.
+#[must_use]
+pub fn place(address: &str, context: &str) -> String {
+    if context.is_empty() {
+        return address.to_owned();
+    }
+    format!("{address} in {context}")
+}
+
 /// What evaluation needs to know about one element.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subject {

@@ -382,8 +382,10 @@ pub struct ElementRow {
     pub name: String,
     /// Its site.
     pub site: SiteName,
-    /// Management address.
+    /// Management address as people see it: with the context, where it is not the default one.
     pub address: String,
+    /// SNMP context there; empty: the default one.
+    pub context: String,
     /// UDP port.
     pub port: u16,
     /// Declared role.

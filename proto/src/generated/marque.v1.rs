@@ -689,6 +689,10 @@ pub struct PlannedTarget {
     /// Bit n: window n of the plan counts here.
     #[prost(uint32, tag = "5")]
     pub windows: u32,
+    /// What it is for. An agent's credential that is for some roles only is used where one
+    /// of them is said.
+    #[prost(enumeration = "PlanRole", tag = "6")]
+    pub role: i32,
 }
 /// Addresses to look at; whoever answers becomes a target.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -719,6 +723,9 @@ pub struct PlannedRange {
     /// prefix. Means nothing without `follow`; refused then.
     #[prost(bool, tag = "8")]
     pub unswept: bool,
+    /// As in PlannedTarget; counts for who is found here too.
+    #[prost(enumeration = "PlanRole", tag = "9")]
+    pub role: i32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PlanStatus {
@@ -760,6 +767,54 @@ impl PlanProfile {
             "PLAN_PROFILE_UNSPECIFIED" => Some(Self::Unspecified),
             "PLAN_PROFILE_FULL" => Some(Self::Full),
             "PLAN_PROFILE_INVENTORY" => Some(Self::Inventory),
+            _ => None,
+        }
+    }
+}
+/// What an element is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PlanRole {
+    Unspecified = 0,
+    Core = 1,
+    Ran = 2,
+    Transport = 3,
+    Access = 4,
+    Management = 5,
+    Cpe = 6,
+    Video = 7,
+    Other = 8,
+}
+impl PlanRole {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PLAN_ROLE_UNSPECIFIED",
+            Self::Core => "PLAN_ROLE_CORE",
+            Self::Ran => "PLAN_ROLE_RAN",
+            Self::Transport => "PLAN_ROLE_TRANSPORT",
+            Self::Access => "PLAN_ROLE_ACCESS",
+            Self::Management => "PLAN_ROLE_MANAGEMENT",
+            Self::Cpe => "PLAN_ROLE_CPE",
+            Self::Video => "PLAN_ROLE_VIDEO",
+            Self::Other => "PLAN_ROLE_OTHER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PLAN_ROLE_UNSPECIFIED" => Some(Self::Unspecified),
+            "PLAN_ROLE_CORE" => Some(Self::Core),
+            "PLAN_ROLE_RAN" => Some(Self::Ran),
+            "PLAN_ROLE_TRANSPORT" => Some(Self::Transport),
+            "PLAN_ROLE_ACCESS" => Some(Self::Access),
+            "PLAN_ROLE_MANAGEMENT" => Some(Self::Management),
+            "PLAN_ROLE_CPE" => Some(Self::Cpe),
+            "PLAN_ROLE_VIDEO" => Some(Self::Video),
+            "PLAN_ROLE_OTHER" => Some(Self::Other),
             _ => None,
         }
     }
@@ -1228,7 +1283,8 @@ pub struct Target {
     #[prost(uint32, tag = "2")]
     pub port: u32,
     /// Name of the SNMPv3 context that was asked (RFC 3411, 3.3.1), at most 255 bytes;
-    /// empty: the default one. Contexts at one address are places of their own.
+    /// empty: the default one. Contexts at one address are places of their own. From
+    /// capability 6 on: others would take them for one.
     #[prost(string, tag = "3")]
     pub context: ::prost::alloc::string::String,
 }

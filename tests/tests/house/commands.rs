@@ -295,14 +295,15 @@ fn poll_reports_also_what_is_not_there() {
     let folder = folder();
     let port = super::programs::free_udp_port();
     let target = format!("127.0.0.1:{port}");
+    std::fs::write(folder.path().join("community"), "public\n").unwrap();
     let output = run(
         folder.path(),
         &[
             "agent",
             "poll",
             &target,
-            "--community",
-            "public",
+            "--community-file",
+            "community",
             "--timeout-ms",
             "200",
         ],
@@ -313,7 +314,7 @@ fn poll_reports_also_what_is_not_there() {
     assert_eq!(report["completeness"], "unreachable");
     let output = run(
         folder.path(),
-        &["agent", "poll", "not an address", "--community", "public"],
+        &["agent", "poll", "not an address", "--community-file", "community"],
     );
     assert!(!output.status.success());
     assert!(

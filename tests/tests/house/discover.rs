@@ -39,30 +39,44 @@ fn every_address_of_a_range_ends_in_a_state() {
     };
 
     let (lines, said) = discover(&["--json", "--community-file", "community"]);
-    let states: BTreeMap<String, String> = lines
+    let read: Vec<Value> = lines
         .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap())
-        .map(|line| {
-            let text = |key: &str| line[key].as_str().unwrap().to_owned();
-            assert_eq!(line["port"], network.port);
-            let told = &line["engine"];
-            assert_eq!(told.is_object(), line["state"] == "engine", "{line}");
-            if told.is_object() {
-                assert_eq!(
-                    (&told["enterprise"], &told["boots"]),
-                    (&6527.into(), &1.into()),
-                    "{line}"
-                );
-            }
-            (text("address"), text("state"))
-        })
+        .map(|line| serde_json::from_str(line).unwrap())
         .collect();
+    let text = |line: &Value, key: &str| line[key].as_str().unwrap_or_default().to_owned();
+    assert!(read.iter().all(|line| line["port"] == network.port), "{lines}");
+    for line in &read {
+        let told = &line["engine"];
+        assert_eq!(told.is_object(), line["state"] == "engine", "{line}");
+        if told.is_object() {
+            assert_eq!(
+                (&told["enterprise"], &told["boots"]),
+                (&6527.into(), &1.into()),
+                "{line}"
+            );
+        }
+    }
+    let states: BTreeMap<String, String> = read
+        .iter()
+        .map(|line| (text(line, "address"), text(line, "state")))
+        .collect();
+    assert_eq!((read.len(), states.len()), (16, 16), "each address once: {lines}");
+    let excluded: BTreeMap<String, String> = read
+        .iter()
+        .filter(|line| line["state"] == "excluded")
+        .map(|line| (text(line, "address"), text(line, "why")))
+        .collect();
+    let expected = [
+        ("127.30.1.0", "network address"),
+        (addresses[1].as_str(), "excluded by --exclude"),
+        ("127.30.1.15", "broadcast address"),
+    ];
     assert_eq!(
-        states.len(),
-        13,
-        "16 less network, broadcast and the excluded one: {lines}"
+        excluded,
+        expected
+            .map(|(address, why)| (address.to_owned(), why.to_owned()))
+            .into()
     );
-    assert!(!states.contains_key(&addresses[1]));
     assert_eq!(
         (states[&addresses[0]].as_str(), states[&addresses[2]].as_str()),
         ("engine", "silent")
@@ -73,7 +87,7 @@ fn every_address_of_a_range_ends_in_a_state() {
         "{lines}"
     );
     assert!(
-        said.contains("1 engine, 1 silent, 11 unreachable; 14 packets"),
+        said.contains("1 engine, 3 excluded, 1 silent, 11 unreachable; 14 packets"),
         "{said}"
     );
 
@@ -86,13 +100,25 @@ fn every_address_of_a_range_ends_in_a_state() {
     let told = ["enterprise 6527", "boots 1 time "];
     assert!(told.iter().all(|words| table.contains(words)), "{table}");
     assert!(
-        said.contains("1 ignored, ") && said.contains("15 packets"),
+        said.contains("3 excluded, 1 ignored, ") && said.contains("15 packets"),
         "{said}"
     );
     // Without a credential: who is there, and one packet an address.
     let (_, said) = discover(&[]);
     assert!(
-        said.contains("1 engine, 1 silent, 11 unreachable; 13 packets"),
+        said.contains("1 engine, 3 excluded, 1 silent, 11 unreachable; 13 packets"),
         "{said}"
+    );
+    // Many at once are one line.
+    let (lines, _) = discover(&["--json", "--exclude", "127.30.1.8/29"]);
+    let run = lines
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .find(|line| line["address"] == "127.30.1.8");
+    let run = run.unwrap_or_default();
+    assert_eq!(
+        (&run["to"], &run["count"], &run["state"]),
+        (&"127.30.1.15".into(), &8.into(), &"excluded".into()),
+        "{lines}"
     );
 }

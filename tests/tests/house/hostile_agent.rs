@@ -13,6 +13,9 @@ use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::{Channel, Endpoint};
 
+/// Markup and a formula.
+const CONTEXT: &str = "=1+<b>red";
+
 /// Messages as the bytes they are, so that any bytes can be sent.
 #[derive(Default)]
 struct Raw;
@@ -97,6 +100,11 @@ fn report(sequence: u64, report: Vec<u8>) -> Bytes {
 
 /// A report about an address, true in form.
 fn about(address: &str) -> Vec<u8> {
+    about_within(address, "")
+}
+
+/// The same in a context.
+fn about_within(address: &str, context: &str) -> Vec<u8> {
     let text = b"Huawei Versatile Routing Platform Software".to_vec();
     let name = v1::Varbind {
         oid: vec![0x2b, 6, 1, 2, 1, 1, 1, 0].into(),
@@ -117,7 +125,7 @@ fn about(address: &str) -> Vec<u8> {
         target: Some(v1::Target {
             address: address.into(),
             port: 161,
-            context: String::new(),
+            context: context.to_owned(),
         }),
         started_micros: 1,
         finished_micros: i64::MAX,
@@ -222,10 +230,15 @@ async fn what_it_sends_costs_its_stream_and_nobody_else() {
 
     // Speaking about another site's element: it stands at the speaker's own site, and the other is as it was.
     let address = house.network().plan.elements[0].address.to_string();
-    let (_, ended) = say(&channel, [hello(2), report(1, about(&address))].into_iter()).await;
+    let said = [
+        hello(2),
+        report(1, about(&address)),
+        report(2, about_within(&address, CONTEXT)),
+    ];
+    let (_, ended) = say(&channel, said.into_iter()).await;
     assert_eq!(ended.code(), tonic::Code::Ok, "{ended:?}");
     house
-        .wait_until(PATIENCE, |s| s.elements == 3 && s.pending.unidentified == 0)
+        .wait_until(PATIENCE, |s| s.elements == 4 && s.pending.unidentified == 0)
         .await
         .unwrap();
     let rows = elements(&house, "").await;
@@ -240,6 +253,22 @@ async fn what_it_sends_costs_its_stream_and_nobody_else() {
         .map(|row| &row["site"])
         .collect();
     assert!(told.contains(&&"mill".into()), "{told:?}");
+
+    // A context is a text of the agent: shown, and never markup or a formula.
+    let place = format!("{address} in {CONTEXT}");
+    let row = rows.iter().find(|row| row["address"] == place.as_str()).unwrap();
+    assert_eq!(row["context"], CONTEXT);
+    for path in [
+        "/elements",
+        &format!("/elements/{}", row["element"].as_str().unwrap()),
+    ] {
+        let page = house.get(path).await.unwrap();
+        assert!(!page.contains("<b>red"), "{path}");
+        assert!(page.contains(" in =1+&#60;b&#62;red"), "{path}: {page}");
+    }
+    let file = house.get("/elements.csv").await.unwrap();
+    let cell = |line: &str| line.ends_with(&format!(",'{CONTEXT}"));
+    assert_eq!(file.lines().filter(|line| cell(line)).count(), 1, "{file}");
 
     assert_eq!(house.summary().await.unwrap().lost, 0);
     house.stop().await.unwrap();

@@ -8,7 +8,8 @@ use serde_json::Value;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-const CORE_ROUTER: &str = "sysObjectID .1.3.6.1.4.1.2011.2.62.2.9\n\
+/// Lines that make snmpd a router of the network's core.
+pub const CORE_ROUTER: &str = "sysObjectID .1.3.6.1.4.1.2011.2.62.2.9\n\
     sysDescr Huawei Versatile Routing Platform Software VRP (R) software NetEngine\n\
     sysName told-by-the-device\nsysContact somebody@example.net\n";
 

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::collector_plan::{CollectorPlanConfig, Prefix};
+use crate::credential::scope::Scoped;
+use crate::credential::user::User;
 
 fn bounds() -> Bounds {
     let credential = crate::testing::community("hunter2");
@@ -11,7 +13,21 @@ fn bounds() -> Bounds {
             .to_vec(),
         ..CollectorPlanConfig::default()
     };
-    Bounds::new(&config, [("core".to_owned(), credential)].into())
+    let scoped = |name: &str, roles| Scoped::new(name.to_owned(), Arc::clone(&credential), roles);
+    let elsewhere = Scoped::elsewhere("far".to_owned(), vec!["hamburg".to_owned()], "berlin".to_owned());
+    let credentials = [
+        ("core".to_owned(), scoped("core", vec![])),
+        ("radio".to_owned(), scoped("radio", vec![Role::Ran])),
+        ("far".to_owned(), elsewhere),
+        ("red".to_owned(), in_context("red")),
+    ];
+    Bounds::new(&config, credentials.into())
+}
+
+/// A user of version 3 who asks a context.
+fn in_context(name: &str) -> Scoped {
+    let user = User::new("u", None, None, name).unwrap();
+    Scoped::new(name.to_owned(), Arc::new(Credential::user(user)), vec![])
 }
 
 fn target(address: &str) -> v1::PlannedTarget {
@@ -138,7 +154,30 @@ fn one_wrong_item_refuses_the_whole_and_is_named() {
         ),
         (
             change(|p| p.targets[1].credential_name = "ran".to_owned()),
-            "target [2001:db8::1]:161: there is no credential \"ran\" at this agent that a plan may use",
+            "target [2001:db8::1]:161: there is no credential \"ran\" at this agent",
+        ),
+        (
+            change(|p| p.targets[0].credential_name = "far".to_owned()),
+            "target 10.0.0.1:161: cannot be asked with credential \"far\", which is for hamburg: this agent is",
+        ),
+        (
+            change(|p| p.ranges[0].credential_name = "far".to_owned()),
+            "range 10.1.0.0/24: cannot be asked with credential \"far\", which is for hamburg",
+        ),
+        (
+            change(|p| p.targets[0].credential_name = "radio".to_owned()),
+            "target 10.0.0.1:161: names no role, and credential \"radio\" is for some roles only",
+        ),
+        (
+            change(|p| {
+                p.targets[0].credential_name = "radio".to_owned();
+                p.targets[0].role = v1::PlanRole::Core.into();
+            }),
+            "target 10.0.0.1:161: has none of the roles of credential \"radio\"",
+        ),
+        (
+            change(|p| p.ranges[0].credential_name = "radio".to_owned()),
+            "range 10.1.0.0/24: names no role",
         ),
         (
             change(|p| p.targets[0].interval_seconds = 59),
@@ -274,6 +313,48 @@ fn one_wrong_item_refuses_the_whole_and_is_named() {
 }
 
 #[test]
+fn a_credential_for_some_roles_is_used_where_the_plan_says_one_of_them() {
+    let mut plan = plan();
+    plan.targets[0].credential_name = "radio".to_owned();
+    plan.targets[0].role = v1::PlanRole::Ran.into();
+    plan.ranges[0].credential_name = "radio".to_owned();
+    plan.ranges[0].role = v1::PlanRole::Ran.into();
+    // Where the credential is for all roles, one that this agent does not know does no harm.
+    plan.targets[1].role = 99;
+    assert_eq!(check(&plan, &bounds()).unwrap().assignments.len(), 3);
+}
+
+#[test]
+fn an_address_is_there_once_in_each_context() {
+    let mut plan = plan();
+    let red = v1::PlannedTarget {
+        credential_name: "red".to_owned(),
+        ..target("10.0.0.1")
+    };
+    plan.targets.push(red.clone());
+    let checked = check(&plan, &bounds()).unwrap();
+    let shown: Vec<_> = checked
+        .assignments
+        .iter()
+        .map(|one| one.target.to_string())
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "10.0.0.1:161",
+            "[2001:db8::1]:161",
+            "192.0.2.1:161",
+            "10.0.0.1:161 in red"
+        ]
+    );
+    plan.targets.push(red);
+    assert_eq!(
+        check(&plan, &bounds()).unwrap_err().to_string(),
+        "target 10.0.0.1:161: is there twice"
+    );
+}
+
+#[test]
 fn a_reason_is_short_and_plain() {
     let mut long = plan();
     long.targets.push(target(&"x\n".repeat(10_000)));
@@ -288,7 +369,7 @@ fn without_a_word_of_the_operator_only_private_addresses_are_allowed() {
     let credential = crate::testing::community("x");
     let bounds = Bounds::new(
         &CollectorPlanConfig::default(),
-        [("core".to_owned(), credential)].into(),
+        [crate::testing::scoped("core", &credential)].into(),
     );
     for (address, allowed) in [
         ("10.9.9.9", true),

@@ -8,14 +8,14 @@ struct Holder {
     credential: CredentialConfig,
 }
 
-fn open(folder: &Path, text: &str) -> Result<Opened, String> {
+fn open(folder: &Path, text: &str) -> Result<Scoped, String> {
     let holder: Holder = toml::from_str(&format!("[credential]\nname = 'a'\n{text}"))
         .map_err(|error| error.message().to_owned())?;
     let beside = |source: &SecretSource| match source {
         SecretSource::File(path) => SecretSource::File(folder.join(path)),
         other => other.clone(),
     };
-    let opened = holder.credential.open(beside);
+    let opened = holder.credential.open("berlin", beside);
     opened.map_err(|(_, message)| message.replace(&format!("{}/", folder.display()), ""))
 }
 
@@ -103,30 +103,32 @@ fn mistakes_are_named_without_what_was_written() {
 fn a_credential_is_for_its_ranges_and_roles() {
     let folder = folder();
     let text = "community = { file = 'short' }\nranges = ['192.0.2.0/24']\nroles = ['core', 'ran']\n";
-    let opened = open(folder.path(), text).unwrap();
-    let target = |text: &str| text.parse::<Target>().unwrap();
-    for (address, role, expected) in [
-        ("192.0.2.1", Some(Role::Core), None),
-        (
-            "192.0.2.1",
-            Some(Role::Access),
-            Some("192.0.2.1:161 has none of the roles of credential \"a\""),
-        ),
-        (
-            "192.0.2.1",
-            None,
-            Some("192.0.2.1:161 has none of the roles of credential \"a\""),
-        ),
-        (
-            "192.0.3.1",
-            Some(Role::Core),
-            Some("192.0.3.1:161 is outside the ranges of credential \"a\""),
-        ),
-    ] {
-        assert_eq!(opened.refuses(target(address), role).as_deref(), expected);
+    let scoped = open(folder.path(), text).unwrap();
+    let takes = |scoped: &Scoped, address: &str, role| {
+        let address = address.parse::<std::net::IpAddr>().unwrap();
+        scoped.opens(IpNet::from(address), role).is_ok()
+    };
+    assert!(takes(&scoped, "192.0.2.1", Some(Role::Core)));
+    assert!(!takes(&scoped, "192.0.2.1", Some(Role::Access)));
+    assert!(!takes(&scoped, "192.0.2.1", None));
+    assert!(!takes(&scoped, "192.0.3.1", Some(Role::Core)));
+    let everywhere = open(folder.path(), "community = { file = 'short' }\n").unwrap();
+    assert!(takes(&everywhere, "192.0.3.1", None));
+}
+
+#[test]
+fn a_credential_of_other_sites_is_not_read() {
+    let folder = folder();
+    let here = "community = { file = 'short' }\nsites = ['hamburg', 'berlin']\n";
+    assert!(open(folder.path(), here).unwrap().held().is_some());
+    let elsewhere = "community = { file = 'none' }\nsites = ['hamburg']\n";
+    let scoped = open(folder.path(), elsewhere).unwrap();
+    assert!(scoped.held().is_none());
+    for wrong in ["Berlin", "", "a/b", &"x".repeat(64)] {
+        let text = format!("community = {{ file = 'short' }}\nsites = ['{wrong}']\n");
+        let error = open(folder.path(), &text).unwrap_err();
+        assert!(error.starts_with("must be names of sites"), "{error}");
     }
-    let open = open(folder.path(), "community = { file = 'short' }\n").unwrap();
-    assert_eq!(open.refuses(target("192.0.3.1"), None), None);
 }
 
 #[test]

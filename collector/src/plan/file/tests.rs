@@ -38,6 +38,30 @@ fn what_is_left_out_is_left_to_the_agent() {
 }
 
 #[test]
+fn an_address_may_be_there_once_with_each_credential_and_roles_travel() {
+    let text = "[[target]]\naddress = '192.0.2.1'\ncredential = 'a'\nrole = 'core'\n\
+        [[target]]\naddress = '192.0.2.1'\ncredential = 'b'\n\
+        [[range]]\nprefix = '192.0.2.0/24'\ncredential = 'a'\nrole = 'ran'\n";
+    let plan = PlanFile::parse(text, "p").unwrap().at(1);
+    let named: Vec<_> = plan
+        .targets
+        .iter()
+        .map(|target| (target.credential_name.as_str(), target.role()))
+        .collect();
+    assert_eq!(
+        named,
+        [("a", v1::PlanRole::Core), ("b", v1::PlanRole::Unspecified)]
+    );
+    assert_eq!(plan.ranges[0].role(), v1::PlanRole::Ran);
+    // Each word both ends know goes up and comes back.
+    for role in Role::ALL {
+        let wire = v1::PlanRole::try_from(said(Some(role))).unwrap();
+        let name = format!("PLAN_ROLE_{}", role.as_str().to_uppercase());
+        assert_eq!(wire.as_str_name(), name);
+    }
+}
+
+#[test]
 fn windows_travel_by_number_and_are_named_in_targets_and_ranges() {
     let text = "[[window]]\nname = 'night'\nfrom = '22:00'\nto = '04:30'\noffset = '-03:30'\n\
         [[window]]\nname = 'fair'\ndays = ['sat', 'sun']\nfrom = '00:00'\nto = '00:00'\n\
@@ -207,7 +231,11 @@ fn a_mistake_is_told_with_line_and_column() {
         ),
         (
             format!("{target}[[target]]\naddress = '::ffff:192.0.2.1'\ncredential = 'a'\n"),
-            "p:5:11: 192.0.2.1:161 is [[target]] 1 already",
+            "p:5:11: 192.0.2.1:161 with credential \"a\" is [[target]] 1 already",
+        ),
+        (
+            format!("{target}role = 'balloon'\n"),
+            "p:4:8: unknown variant `balloon`",
         ),
         (
             "[[target]]\naddress = '224.0.0.1'\ncredential = 'a'\n".to_owned(),

@@ -172,14 +172,14 @@ async fn contexts_at_one_address_are_elements_of_their_own() {
     let shown: Vec<_> = page
         .rows
         .iter()
-        .map(|row| (row.address.as_str(), row.port))
+        .map(|row| (row.address.as_str(), row.context.as_str(), row.port))
         .collect();
     assert_eq!(
         shown,
         [
-            ("192.0.2.1", 161),
-            ("192.0.2.1 in blue", 161),
-            ("192.0.2.1 in red", 161)
+            ("192.0.2.1", "", 161),
+            ("192.0.2.1 in blue", "blue", 161),
+            ("192.0.2.1 in red", "red", 161)
         ]
     );
     let filter = ElementFilter {

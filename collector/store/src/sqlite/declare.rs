@@ -3,7 +3,7 @@
 use super::conclude::queue;
 use super::row;
 use crate::StoreError;
-use crate::record::{Declaration, Stage};
+use crate::record::{Declaration, Stage, place};
 use model::on_file::OnFile;
 use model::{ElementId, Instant, Site};
 use sqlx::SqliteConnection;
@@ -125,7 +125,7 @@ pub async fn new_element(
     .bind(address)
     .bind(i64::from(port))
     .bind(context)
-    .bind(row::place(address, context))
+    .bind(place(address, context))
     .bind(now.0)
     .execute(&mut *tx)
     .await?;

@@ -155,6 +155,7 @@ fn read(r: &SqliteRow) -> Result<ElementRow, StoreError> {
         name: r.try_get("name")?,
         site: row::site(r.try_get("site")?)?,
         address: row::place_of(r)?,
+        context: r.try_get("context")?,
         port: u16::try_from(r.try_get::<i64, _>("port")?).map_err(|_| StoreError::Damaged("port"))?,
         role: row::role(r.try_get("role")?)?,
         maker: r.try_get("maker_name")?,

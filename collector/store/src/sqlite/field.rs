@@ -237,7 +237,7 @@ impl Field for SqliteStore {
 
 fn node() -> QueryBuilder<Sqlite> {
     QueryBuilder::new(
-        "SELECT e.element_id, e.name, e.site, e.address, d.role, COALESCE(j.standing, 'unknown') AS standing, \
+        "SELECT e.element_id, e.name, e.site, e.address, e.context, d.role, COALESCE(j.standing, 'unknown') AS standing, \
          i.maker_id, i.maker_name FROM element e \
          LEFT JOIN declaration d ON d.element_id = e.element_id AND d.superseded_at IS NULL \
          LEFT JOIN judgement j ON j.element_id = e.element_id \
@@ -255,7 +255,7 @@ async fn nodes(mut query: QueryBuilder<Sqlite>, pool: &SqlitePool) -> Result<Vec
                 name: r.try_get("name")?,
                 site: row::site(r.try_get("site")?)?,
             },
-            address: r.try_get("address")?,
+            address: row::place_of(r)?,
             role: row::role(r.try_get("role")?)?,
             maker: maker.0.zip(maker.1).map(|(id, name)| SupplierRef { id, name }),
             standing: r.try_get("standing")?,

@@ -1,6 +1,7 @@
 //! Words and JSON of the rows, read back into the types of the house.
 
 use crate::StoreError;
+use crate::record::place;
 use model::{Completeness, Digest, Instant, Role, SiteName};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,14 +22,6 @@ pub fn from_json<T: DeserializeOwned>(text: &str, what: &'static str) -> Result<
 /// A column that holds a word or key of one of our types.
 pub fn word<T: FromStr>(text: &str, what: &'static str) -> Result<T, StoreError> {
     text.parse().map_err(|_| StoreError::Damaged(what))
-}
-
-/// An address as people see it: with the SNMP context, where it is not the default one.
-pub fn place(address: &str, context: &str) -> String {
-    if context.is_empty() {
-        return address.to_owned();
-    }
-    format!("{address} in {context}")
 }
 
 /// [`place`] of a row of the table of elements.
