@@ -4,7 +4,7 @@
 //! finding that moved since it was looked at, nor on one of a site whoever acts
 //! may not see; what is said is bounded and holds no control character.
 
-use model::{Act, FindingId, Instant, Life, SiteName};
+use model::{Act, FindingId, Instant, Life, SiteName, Which};
 use policy::waiver::{self, Acting, Refusal};
 use store::acts::{Acted, Doing, FindingLife};
 use store::record::Stand;
@@ -178,7 +178,8 @@ pub async fn act(
         };
         match (waiver::act(&found.life, &deed.act, acting), deed.unfit) {
             (Ok(life), _) => on.push(acted(found, life, &deed.act)),
-            (Err(refusal), Unfit::Refuse) => {
+            // What nobody meant to leave alone: they only have to say which.
+            (Err(refusal @ Refusal::WhichOne), _) | (Err(refusal), Unfit::Refuse) => {
                 let named = named(found);
                 return Err(Refused::Unfit { named, refusal });
             }
@@ -239,8 +240,10 @@ fn said(found: &FindingLife, act: &Act) -> String {
             ),
             None => "approved".to_owned(),
         },
-        Act::EndWaiver { reason } if found.life.asked.is_some() => format!("refused: {reason}"),
-        Act::EndWaiver { reason } => format!("taken back: {reason}"),
+        Act::EndWaiver { reason, which } => match waiver::meant(&found.life, *which) {
+            Ok(Which::Asked) => format!("refused: {reason}"),
+            Ok(Which::InForce) | Err(_) => format!("taken back: {reason}"),
+        },
         Act::PlanRemoval(removal) => {
             format!(
                 "{} by {}: {}",

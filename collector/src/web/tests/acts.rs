@@ -282,6 +282,45 @@ async fn a_waiver_takes_two_people_of_whom_one_may_sign() {
 }
 
 #[tokio::test]
+async fn the_waiver_that_the_button_names_ends_and_the_other_stays() {
+    let house = House::new();
+    let (one, _) = two_open(&house).await;
+    let (ann, cy) = (officer("Ann"), officer("Cy"));
+    let deed = async |who: &Arc<Person>, revision: u64, path: &str, deed: &str, until: &str| {
+        let key = token(one, revision);
+        let fields = [
+            ("finding", key.as_str()),
+            ("do", deed),
+            ("reason", "no spare"),
+            ("ground", "it came"),
+            ("until", until),
+            ("back", "/waivers"),
+        ];
+        house.post_as(who, path, &fields).await
+    };
+    deed(&ann, 0, "/findings/act", "waive", "2026-12-20").await;
+    deed(&cy, 1, "/findings/sign", "approve", "").await;
+    deed(&ann, 2, "/findings/act", "waive", "2027-12-20").await;
+    let list = house.get_as(&cy, "/waivers").await.body;
+    assert!(list.contains("value=\"take_back_waiver\"") && list.contains("value=\"refuse_waiver\""));
+    let done = deed(&cy, 3, "/findings/sign", "take_back_waiver", "").await;
+    let to = done.headers[header::LOCATION].to_str().unwrap().to_owned();
+    assert_eq!(to, "/waivers?told=waiver_taken_back.1");
+    let told = house.get_as(&cy, &to).await.body;
+    assert!(told.contains("Waiver taken back"), "{told}");
+    let life = |house: &House| house.store.desk.lock().unwrap().lives[&one].1.clone();
+    let after = life(&house);
+    assert_eq!((after.waiver, after.state), (None, FindingState::Open));
+    assert_eq!(after.asked.unwrap().until, "2027-12-20");
+    let done = deed(&cy, 4, "/findings/sign", "refuse_waiver", "").await;
+    assert_eq!(done.headers[header::LOCATION], "/waivers?told=waiver_refused.1");
+    assert_eq!(life(&house).asked, None);
+    let none = deed(&cy, 5, "/findings/sign", "take_back_waiver", "").await;
+    assert_eq!(none.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(none.body.contains("it has no waiver in force"), "{}", none.body);
+}
+
+#[tokio::test]
 async fn what_a_role_may_not_is_neither_offered_nor_taken() {
     let house = House::new();
     let (one, _) = two_open(&house).await;
