@@ -105,16 +105,20 @@ impl Bounds {
     }
 }
 
-/// Everything to be polled, each target once: the first that names it wins.
+/// Everything to be polled, each target once: the first list that names an address wins, whatever its contexts.
 #[must_use]
 pub fn merge(lists: &[&[Assignment]]) -> Vec<Assignment> {
-    let mut seen: HashSet<Target> = HashSet::new();
-    lists
-        .iter()
-        .flat_map(|list| list.iter())
-        .filter(|one| seen.insert(one.target))
-        .cloned()
-        .collect()
+    let mut named: HashSet<Target> = HashSet::new();
+    let mut merged = Vec::new();
+    for list in lists {
+        let mut seen: HashSet<Target> = HashSet::new();
+        let new = list
+            .iter()
+            .filter(|one| !named.contains(&one.target.in_default_context()) && seen.insert(one.target));
+        merged.extend(new.cloned());
+        named.extend(list.iter().map(|one| one.target.in_default_context()));
+    }
+    merged
 }
 
 #[cfg(test)]
@@ -152,5 +156,19 @@ mod tests {
             ("192.0.2.4:161", 2),
         ];
         assert_eq!(merged, expected.map(|(target, from)| (target.to_owned(), from)));
+    }
+
+    #[test]
+    fn an_address_that_is_polled_in_contexts_is_the_first_lists_alone() {
+        let credential = crate::testing::community("x");
+        let one = |context: &'static str| Assignment {
+            target: "192.0.2.1".parse::<Target>().unwrap().in_context(context),
+            credential: Arc::clone(&credential),
+            interval: None,
+            windows: crate::window::Windows::default(),
+        };
+        let own = [one("red"), one("blue")];
+        assert_eq!(merge(&[&own, &[one("")], &[one("green")]]).len(), 2);
+        assert_eq!(merge(&[&[], &[one("")], &[one("red")]]).len(), 1);
     }
 }

@@ -47,8 +47,8 @@ pub enum CredentialError {
     #[error("a user's name has 1 to 32 bytes")]
     NoUser,
     /// RFC 3411, 5: SnmpAdminString.
-    #[error("a context's name has at most 255 bytes")]
-    LongContext,
+    #[error("a context's name has at most 255 bytes and no control characters")]
+    BadContext,
     /// RFC 3414, 1.4.3: there is no such level.
     #[error("privacy needs authentication")]
     PrivacyAlone,

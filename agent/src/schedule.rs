@@ -129,13 +129,16 @@ impl Rounds {
         if self.is_distrusted(&report) {
             learned.memory.distrust();
         }
-        self.pass_on(&report, &plan);
+        self.pass_on(target, &report, &plan);
         (report, learned)
     }
 
-    /// Tells discovery whom an element names.
-    fn pass_on(&self, report: &Report, plan: &Plan) {
-        let Some(named) = &self.named else { return };
+    /// Tells discovery whom an element names. What a context other than the default one names lives in a network of
+    /// its own, where the same address is another element's.
+    fn pass_on(&self, target: Target, report: &Report, plan: &Plan) {
+        let Some(named) = self.named.as_ref().filter(|_| target.context().is_empty()) else {
+            return;
+        };
         let addresses = neighbour::addresses(&report.evidence, plan);
         if !addresses.is_empty() && named.try_send(addresses).is_err() {
             metrics::counter!("marque_agent_neighbours_dropped_total", "reason" => "full").increment(1);

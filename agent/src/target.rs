@@ -46,8 +46,15 @@ impl Target {
     /// The same address in the context that a credential asks.
     #[must_use]
     pub fn asked_with(self, credential: &Credential) -> Self {
-        let context = kept(credential.context());
-        Self { context, ..self }
+        self.in_context(credential.context())
+    }
+
+    /// The same address in the context of this name.
+    pub(crate) fn in_context(self, context: &str) -> Self {
+        Self {
+            context: kept(context),
+            ..self
+        }
     }
 
     /// The same address in the default context.

@@ -219,14 +219,14 @@ async fn coverage(
     State(api): State<Api>,
     Extension(who): Who,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Noticed<Value>>, Problem> {
     let query = Query::read(pairs, query::COVERAGE)?;
     let all = coverage::read(&*api.store, &who.person).await?;
     let runs = match query.range(&all)? {
         Some((_, range)) => Some(range.runs(&query.states()?)),
         None => None,
     };
-    Ok(Json(json!({
+    Ok(api.noticed(json!({
         "funnel": all.funnel,
         "sites": all.sites,
         "proposed": all.proposed,

@@ -285,7 +285,12 @@ pub fn coverage(view: &CoverageView) -> Coverage {
     let mut places: HashMap<Key<'_>, u8> = HashMap::with_capacity(view.places.len());
     for place in &view.places {
         if let Ok(address) = place.address.parse() {
-            places.insert((&place.site, address, place.port), steps_of(place));
+            // Of several contexts at one address, the one that is least far.
+            let steps = steps_of(place);
+            places
+                .entry((&place.site, address, place.port))
+                .and_modify(|least| *least = steps.min(*least))
+                .or_insert(steps);
         }
     }
     let mut sites: BTreeMap<&SiteName, SiteCoverage> = BTreeMap::new();

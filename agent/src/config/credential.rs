@@ -168,7 +168,7 @@ impl CredentialConfig {
                         .or(self.privacy.as_ref().map(Spanned::span))
                 }
                 CredentialError::PrivacyAlone => self.privacy.as_ref().map(Spanned::span),
-                CredentialError::LongContext => self.context.as_ref().map(Spanned::span),
+                CredentialError::BadContext => self.context.as_ref().map(Spanned::span),
                 _ => None,
             };
             (place.unwrap_or(name.span()), with_cause(&error))

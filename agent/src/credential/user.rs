@@ -66,8 +66,8 @@ impl User {
         if name.is_empty() || name.len() > 32 {
             return Err(CredentialError::NoUser);
         }
-        if context.len() > 255 {
-            return Err(CredentialError::LongContext);
+        if context.len() > 255 || context.chars().any(char::is_control) {
+            return Err(CredentialError::BadContext);
         }
         let (level, masters) = match (auth, privacy) {
             (None, Some(_)) => return Err(CredentialError::PrivacyAlone),
@@ -359,7 +359,7 @@ mod tests {
                 None,
                 None,
                 &"x".repeat(256),
-                "a context's name has at most 255 bytes",
+                "a context's name has at most 255 bytes and no control characters",
             ),
         ] {
             let error = User::new(name, auth, privacy, context).unwrap_err();

@@ -138,6 +138,8 @@ impl<'a> Index<'a> {
                 self.interface(*interface, varbind);
             }
             [1, 3, 6, 1, 2, 1, 47, 1, 1, 1, 1, column, entity] => self.entity(*entity, *column, varbind),
+            // CISCO-CDP-MIB: answered by many makers, and its rows are of neighbours.
+            [1, 3, 6, 1, 4, 1, 9, 9, 23, ..] => {}
             [1, 3, 6, 1, 4, 1, below @ ..] => self.private(below, varbind, knowledge),
             _ => {}
         }

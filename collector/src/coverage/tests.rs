@@ -108,6 +108,21 @@ fn every_address_counts_once_at_the_furthest_step_it_reached() {
 }
 
 #[test]
+fn of_contexts_at_one_address_the_one_that_is_least_far_counts() {
+    let address = "192.0.2.1";
+    let told = [range("berlin", "192.0.2.1/32", 5, &[State::Engine])];
+    for steps in [[6, 4], [4, 6]] {
+        let view = CoverageView {
+            ranges: told.to_vec(),
+            places: steps.map(|steps| place("berlin", address, steps)).to_vec(),
+            neighbours: Vec::new(),
+        };
+        let all = coverage(&view);
+        assert_eq!((all.funnel.identified, all.funnel.judged), (1, 0), "{steps:?}");
+    }
+}
+
+#[test]
 fn a_step_counts_only_with_all_before_it() {
     let odd = PlaceRow {
         answered: false,

@@ -20,7 +20,11 @@ pub(crate) fn approvals<'a>(file: &'a OnFile, subject: &Subject) -> Vec<&'a Decl
             .site
             .as_ref()
             .is_none_or(|site| *site == subject.place.site);
-        let address = approval.address.as_ref().is_none_or(|at| *at == subject.address);
+        // What stands in files is of the default context: behind another one may be other equipment.
+        let address = approval
+            .address
+            .as_ref()
+            .is_none_or(|at| subject.context.is_empty() && *at == subject.address);
         let port = approval.port.is_none_or(|port| port == subject.port);
         site && address && port
     };

@@ -18,6 +18,7 @@ fn subject() -> Subject {
         name: String::new(),
         address: "192.0.2.1".into(),
         port: 161,
+        context: String::new(),
         latest: None,
         last_walk: None,
         complete: None,

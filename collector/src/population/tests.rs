@@ -36,6 +36,7 @@ fn past(acquired: Option<&str>, seen: Option<Date>, by_then: bool) -> PastSubjec
             port: 161,
             name: String::new(),
             address: "192.0.2.1".to_owned(),
+            context: String::new(),
             latest: seen.map(|_| Completeness::Complete),
             last_walk: seen.filter(|_| by_then).map(|day| sighting(day).from),
             complete: seen.map(sighting),

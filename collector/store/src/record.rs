@@ -247,6 +247,8 @@ pub struct Subject {
     pub address: String,
     /// UDP port.
     pub port: u16,
+    /// SNMP context; empty: the default one.
+    pub context: String,
     /// How complete the last round was; `None` before the first.
     pub latest: Option<Completeness>,
     /// When it last answered and was walked (agent's clock).

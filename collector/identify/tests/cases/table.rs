@@ -11,7 +11,7 @@ pub type Case = (
 );
 
 /// All cases.
-pub const CASES: [Case; 65] = [
+pub const CASES: [Case; 66] = [
     ("huawei_switch.snmprec", "huawei", "huawei", 0.95, 1.0, &[]),
     ("printer_label.snmprec", "ricoh", "savin", 0.7, 0.95, &[]),
     (
@@ -131,6 +131,14 @@ pub const CASES: [Case; 65] = [
     ),
     ("board_maker_address.snmprec", "topsec", "topsec", 0.9, 1.0, &[]),
     ("neighbour_huawei.snmprec", "eltex", "eltex", 0.8, 0.9, &[]),
+    (
+        "neighbour_by_cdp.snmprec",
+        "-",
+        "-",
+        0.0,
+        0.0,
+        &["generic_enterprise"],
+    ),
     ("operator_texts.snmprec", "juniper", "juniper", 0.8, 0.9, &[]),
     (
         "malformed_object_id.snmprec",

@@ -27,6 +27,7 @@ fn subject(place: Place) -> Subject {
         name: String::new(),
         address: "192.0.2.1".into(),
         port: 161,
+        context: String::new(),
         latest: None,
         last_walk: None,
         complete: None,
@@ -132,6 +133,26 @@ fn an_approval_on_file_counts_where_and_for_what_it_was_given() {
         let part = unit("nokia", "2024-05-01");
         let class = class("IN-NSDTS", &file, &subject, part, &seen("AirScale"));
         assert_eq!(class.as_deref(), Some(expected), "{approvals:?}");
+    }
+}
+
+#[test]
+fn an_approval_of_an_address_is_not_for_what_stands_there_in_another_context() {
+    let policies = Policies::built_in().unwrap();
+    let bound = policies.rule("IN-NSDTS").unwrap().bound.tags.clone();
+    let tags: Vec<&str> = bound.iter().map(String::as_str).collect();
+    let subject = Subject {
+        context: "red".into(),
+        ..subject(place("IN", &tags))
+    };
+    for (address, expected) in [(Some("192.0.2.1"), "approval_missing"), (None, "approved_until")] {
+        let file = OnFile {
+            approvals: vec![approval(None, address)],
+            ..OnFile::default()
+        };
+        let part = unit("nokia", "2024-05-01");
+        let class = class("IN-NSDTS", &file, &subject, part, &seen("AirScale"));
+        assert_eq!(class.as_deref(), Some(expected), "{address:?}");
     }
 }
 

@@ -81,6 +81,7 @@ fn subject(findings: Vec<KnownFinding>, last_walk: i64) -> Subject {
         name: String::new(),
         address: "192.0.2.1".into(),
         port: 161,
+        context: String::new(),
         latest: Some(Completeness::Complete),
         last_walk: Some(Instant(last_walk)),
         complete: Some(IdentifiedSighting {

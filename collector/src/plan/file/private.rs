@@ -77,4 +77,25 @@ mod tests {
         assert_eq!(count(true, false) + 1, file.if_arc.len());
         assert_eq!((count(false, true), count(false, false)), (1, 0));
     }
+
+    #[test]
+    fn every_column_that_identification_reads_is_asked() {
+        let read = include_str!("../../../identify/knowledge/tables.tsv");
+        let rows = read.lines().filter(|line| !line.starts_with('#'));
+        let mut count = 0;
+        for row in rows {
+            let cells: Vec<&str> = row.split('\t').collect();
+            let columns = cells[4..9].iter().map(|cell| cell.trim_start_matches("oui:"));
+            for column in columns.filter(|column| *column != "0") {
+                let oid = format!("{}.{column}", cells[1]);
+                assert!(
+                    ALL.iter().any(|entry| entry.walk.contains(&oid)),
+                    "{}: {oid}",
+                    cells[0]
+                );
+                count += 1;
+            }
+        }
+        assert!(count >= 30, "{count}");
+    }
 }

@@ -47,7 +47,12 @@ async fn everything_that_judges_says_what_it_is_not_and_until_when_the_packs_saw
         assert!(body.to_lowercase().contains("not legal advice"), "{page}");
         assert!(body.contains("2026-07"), "{page} names the horizon");
     }
-    for path in ["/api/v1/summary", "/api/v1/findings", "/api/v1/elements"] {
+    for path in [
+        "/api/v1/summary",
+        "/api/v1/findings",
+        "/api/v1/elements",
+        "/api/v1/coverage",
+    ] {
         let answer: Value = serde_json::from_str(&house.get(path).await.body).unwrap();
         assert_eq!(answer["notice"], policy::DISCLAIMER, "{path}");
         assert_eq!(answer["horizon"], "2026-07", "{path}");

@@ -44,6 +44,7 @@ pub async fn subject(pool: &SqlitePool, element: ElementId) -> Result<Option<Sub
         name: declared.unwrap_or_default(),
         address: found.try_get("address")?,
         port: u16::try_from(found.try_get::<i64, _>("port")?).map_err(|_| StoreError::Damaged("port"))?,
+        context: found.try_get("context")?,
         latest: latest.as_deref().map(row::completeness).transpose()?,
         last_walk: row::instant(found.try_get("last_walk_at")?),
         complete: sighting(pool, &found, "complete_digest", "complete_from").await?,

@@ -57,6 +57,7 @@ struct Draft {
     name: String,
     address: String,
     port: u16,
+    context: String,
     stands: Option<Standing>,
     /// Units that stood there, by their place in its history.
     slots: BTreeMap<i64, String>,
@@ -125,7 +126,7 @@ async fn elements(
     limit: u32,
 ) -> Result<BTreeMap<String, Draft>, StoreError> {
     let rows = sqlx::query(
-        "SELECT e.element_id, e.site, e.address, e.port, l.jurisdictions, d.name AS declared_name, d.role, d.generations, \
+        "SELECT e.element_id, e.site, e.address, e.port, e.context, l.jurisdictions, d.name AS declared_name, d.role, d.generations, \
          d.tags, d.acquired FROM element e \
          LEFT JOIN site_law l ON l.site = e.site AND l.recorded_at <= $2 \
          AND (l.superseded_at IS NULL OR l.superseded_at > $2) \
@@ -161,6 +162,7 @@ async fn elements(
                 .unwrap_or_default(),
             address: r.try_get("address")?,
             port: u16::try_from(r.try_get::<i64, _>("port")?).map_err(|_| StoreError::Damaged("port"))?,
+            context: r.try_get("context")?,
             stands: None,
             slots: BTreeMap::new(),
             shown: Shown::default(),
@@ -360,6 +362,7 @@ impl Draft {
                 name: self.name,
                 address: self.address,
                 port: self.port,
+                context: self.context,
                 latest: shown.latest.map(|(_, completeness)| completeness),
                 last_walk: shown.walked,
                 complete,
