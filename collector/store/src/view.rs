@@ -253,8 +253,6 @@ pub struct FindingFilter {
     pub order: FindingOrder,
     /// Whether that order is turned around.
     pub down: bool,
-    /// Whether nobody wants the total.
-    pub uncounted: bool,
     /// Key of the page, from [`Page::next`].
     pub after: Option<String>,
     /// Rows a page, at most 500; 0 means 100.
@@ -352,8 +350,6 @@ pub struct ElementFilter {
     pub order: ElementOrder,
     /// Whether that order is turned around.
     pub down: bool,
-    /// Whether nobody wants the total.
-    pub uncounted: bool,
     /// Key of the page, from [`Page::next`].
     pub after: Option<String>,
     /// Rows a page, at most 500; 0 means 100.

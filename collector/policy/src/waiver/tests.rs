@@ -118,16 +118,16 @@ fn refusals_name_what_is_wrong() {
         ),
         (vec![("ann", waive("2026-11-24"))], "2026-11-24 has passed"),
         (vec![("ann", waive("2027"))], "\"2027\" is not YYYY-MM-DD"),
-        (vec![("ann", end(None))], "it has no waiver, and nobody asked for one"),
+        (
+            vec![("ann", end(None))],
+            "it has no waiver, and nobody asked for one",
+        ),
         (
             vec![("ann", end(Some(Which::Asked)))],
             "nobody asked for a waiver",
         ),
         (
-            vec![
-                ("ann", waive("2027-01-01")),
-                ("bob", end(Some(Which::InForce))),
-            ],
+            vec![("ann", waive("2027-01-01")), ("bob", end(Some(Which::InForce)))],
             "it has no waiver in force",
         ),
         (

@@ -107,7 +107,6 @@ async fn windows_lose_and_repeat_nothing() {
             limit: 30,
             order: FindingOrder::Opened,
             down,
-            uncounted: true,
             ..asking(Clause::any(vec![odd]))
         };
         let mut seen = Vec::new();
