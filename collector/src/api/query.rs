@@ -430,7 +430,8 @@ impl Query {
         if let Ok(at) = OffsetDateTime::parse(text, &Rfc3339) {
             return Ok(Instant::from_datetime(at));
         }
-        let allowed = "a span as in 8h, 7d or 6months, a day as in 2026-11-26, or a time as in 2026-11-26T06:00:00Z";
+        let allowed =
+            "a span as in 8h, 7d or 6months, a day as in 2026-11-26, or a time as in 2026-11-26T06:00:00Z";
         Ok(Instant::from_datetime(
             self.date(key, text, allowed)?
                 .with_time(Time::MIDNIGHT)

@@ -176,12 +176,12 @@ async fn whoever_is_renamed_between_two_pages_takes_nobody_along() {
     };
     let before = named(["192.0.2.1 A. 1", "192.0.2.2 b-2 / ü", "192.0.2.3 c"]);
     let after = named(["192.0.2.1 z", "192.0.2.2 b-2 / ü", "192.0.2.3 c"]);
-    for (order, down) in [
-        (ElementOrder::Name, false),
-        (ElementOrder::Site, false),
-        (ElementOrder::Site, true),
+    for (at, order, down) in [
+        (10, ElementOrder::Name, false),
+        (20, ElementOrder::Site, false),
+        (30, ElementOrder::Site, true),
     ] {
-        house.store.declare(&[], &before, Instant(5)).await.unwrap();
+        house.store.declare(&[], &before, Instant(at)).await.unwrap();
         let mut filter = ElementFilter {
             limit: 1,
             order,
@@ -192,7 +192,7 @@ async fn whoever_is_renamed_between_two_pages_takes_nobody_along() {
         let first = house.store.elements(&filter).await.unwrap();
         let mut seen: Vec<_> = first.rows.iter().map(|row| row.element).collect();
         filter.after = first.next;
-        house.store.declare(&[], &after, Instant(6)).await.unwrap();
+        house.store.declare(&[], &after, Instant(at + 1)).await.unwrap();
         while filter.after.is_some() {
             let page = house.store.elements(&filter).await.unwrap();
             seen.extend(page.rows.iter().map(|row| row.element));

@@ -101,7 +101,7 @@ async fn every_value_of_an_old_store_stands_in_it_after_this_version_opened_it()
 
 #[tokio::test]
 async fn findings_of_an_old_store_are_listed_by_what_lists_are_narrowed_by_now() {
-    let (store, ..) = opened().await;
+    let (store, _folder, _) = opened().await;
     let keys = async |filter: FindingFilter| {
         let page = store.findings(&filter).await.unwrap();
         assert_eq!(page.total, page.rows.len() as u64);
@@ -149,7 +149,7 @@ async fn findings_of_an_old_store_are_listed_by_what_lists_are_narrowed_by_now()
 
 #[tokio::test]
 async fn waivers_and_who_did_what_come_along_from_an_old_store() {
-    let (store, ..) = opened().await;
+    let (store, _folder, _) = opened().await;
     let waivers = store.waivers(&WaiverFilter::default()).await.unwrap().rows;
     let told: Vec<_> = waivers
         .iter()
@@ -201,7 +201,7 @@ async fn waivers_and_who_did_what_come_along_from_an_old_store() {
 
 #[tokio::test]
 async fn elements_and_their_evidence_come_along_from_an_old_store() {
-    let (store, ..) = opened().await;
+    let (store, _folder, _) = opened().await;
     let page = store.elements(&ElementFilter::default()).await.unwrap();
     let named: Vec<_> = page.rows.iter().map(|row| row.name.as_str()).collect();
     assert_eq!(named, ["192.0.2.2", "BER-CORE-1"]);
