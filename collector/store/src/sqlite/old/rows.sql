@@ -47,7 +47,7 @@ INSERT INTO stage_version VALUES ('evaluate', 'p1 2026-11-20', 125), ('identify'
 INSERT INTO stage_adoption VALUES ('identify', 'k1', 60), ('evaluate', 'p1 2026-11-20', 125);
 INSERT INTO undone VALUES ('evaluate', '01930000-0000-7000-8000-0000000000e2', 1, 140);
 INSERT INTO on_file VALUES ('price', '{"supplier":"huawei","model":null,"price":1,"currency":"EUR"}', 6, NULL, 6);
-INSERT INTO plan VALUES ('berlin', 1, 'targets = []', 'd', 1, 0, 7);
+INSERT INTO plan VALUES ('berlin', 1, 'targets = []', '0202020202020202020202020202020202020202020202020202020202020202', 1, 0, 7);
 INSERT INTO join_token VALUES ('t1', 'berlin', 'h', 1000, 20, '01930000-0000-7000-8000-0000000000a1', 8);
 INSERT INTO agent_certificate VALUES ('01930000-0000-7000-8000-0000000000a1', '0a', 'berlin', 'ff', 'ff', 9000, 20);
 
