@@ -474,7 +474,7 @@
 
   const copying = () => {
     const curl = document.querySelector("input[data-curl]");
-    if (curl) curl.value = `curl -fsSOJ '${location.origin}${curl.dataset.curl}'`;
+    if (curl) curl.value = `curl -fsSOJ -H "Authorization: Bearer $MARQUE_TOKEN" '${location.origin}${curl.dataset.curl}'`;
     const link = document.querySelector("input[data-link]");
     const button = document.getElementById("copy-link");
     if (!link || !button) return;

@@ -4,8 +4,9 @@
 //! finding that moved since it was looked at, nor on one of a site whoever acts
 //! may not see; what is said is bounded and holds no control character.
 
-use model::{Act, FindingId, Instant, Life, SiteName};
+use model::{Act, FindingId, Instant, Life, SiteName, Which};
 use policy::waiver::{self, Acting, Refusal};
+use std::collections::{HashMap, HashSet};
 use store::acts::{Acted, Doing, FindingLife};
 use store::record::Stand;
 use store::{Acts, StoreError};
@@ -134,7 +135,7 @@ impl From<StoreError> for Refused {
     }
 }
 
-/// Does it, to all or none.
+/// Does it, to all or none; to each once, however often it was named.
 ///
 /// # Errors
 /// [`Refused`]; then nothing was done.
@@ -145,24 +146,19 @@ pub async fn act(
     sees: &(dyn Fn(&SiteName) -> bool + Sync),
     now: Instant,
 ) -> Result<Done, Refused> {
-    let keys: Vec<FindingId> = chosen.iter().map(|one| one.finding).collect();
+    let mut once = HashSet::new();
+    let keys = chosen.iter().map(|one| one.finding);
+    let keys: Vec<FindingId> = keys.filter(|key| once.insert(*key)).collect();
     let mut lives = store.lives(&keys).await?;
     lives.retain(|life| sees(&life.site));
-    let unknown = |one: &&Chosen| lives.iter().all(|life| life.finding != one.finding);
-    if let Some(one) = chosen.iter().find(unknown) {
-        return Err(Refused::Unknown(one.finding));
+    let by_key: HashMap<FindingId, &FindingLife> = lives.iter().map(|life| (life.finding, life)).collect();
+    let mut moved = Vec::new();
+    for one in chosen {
+        let found = by_key.get(&one.finding).ok_or(Refused::Unknown(one.finding))?;
+        if one.seen.is_some_and(|seen| seen != found.revision) {
+            moved.push(named(found));
+        }
     }
-    let moved: Vec<Named> = lives
-        .iter()
-        .filter(|life| {
-            let seen = chosen
-                .iter()
-                .find(|one| one.finding == life.finding)
-                .and_then(|one| one.seen);
-            seen.is_some_and(|seen| seen != life.revision)
-        })
-        .map(named)
-        .collect();
     if !moved.is_empty() {
         return Err(Refused::Moved(moved));
     }
@@ -178,7 +174,8 @@ pub async fn act(
         };
         match (waiver::act(&found.life, &deed.act, acting), deed.unfit) {
             (Ok(life), _) => on.push(acted(found, life, &deed.act)),
-            (Err(refusal), Unfit::Refuse) => {
+            // What nobody meant to leave alone: they only have to say which.
+            (Err(refusal @ Refusal::WhichOne), _) | (Err(refusal), Unfit::Refuse) => {
                 let named = named(found);
                 return Err(Refused::Unfit { named, refusal });
             }
@@ -239,8 +236,10 @@ fn said(found: &FindingLife, act: &Act) -> String {
             ),
             None => "approved".to_owned(),
         },
-        Act::EndWaiver { reason } if found.life.asked.is_some() => format!("refused: {reason}"),
-        Act::EndWaiver { reason } => format!("taken back: {reason}"),
+        Act::EndWaiver { reason, which } => match waiver::meant(&found.life, *which) {
+            Ok(Which::Asked) => format!("refused: {reason}"),
+            Ok(Which::InForce) | Err(_) => format!("taken back: {reason}"),
+        },
         Act::PlanRemoval(removal) => {
             format!(
                 "{} by {}: {}",

@@ -168,6 +168,7 @@ impl Line {
 }
 
 impl Term {
+    /// Whether it asks for this word of this key.
     fn says(&self, key: &str, value: &str) -> bool {
         let named = self.key.is_some_and(|known| known.name == key);
         named && !self.not && !self.begins && self.op == Op::Is && self.value == value

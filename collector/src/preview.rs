@@ -78,14 +78,9 @@ pub async fn preview(
     mut tell: impl FnMut(Preview),
 ) -> Result<Counts, StoreError> {
     let mut counts = Counts::default();
-    let mut filter = ElementFilter {
-        limit: 500,
-        uncounted: true,
-        ..ElementFilter::default()
-    };
-    loop {
-        let page = store.elements(&filter).await?;
-        for row in page.rows {
+    let keys = store.element_keys(&ElementFilter::default()).await?;
+    for keys in keys.chunks(500) {
+        for row in store.elements_of(keys).await? {
             counts.elements += 1;
             let Some(before) = store.subject(row.element).await? else {
                 continue;
@@ -105,11 +100,8 @@ pub async fn preview(
             counts.closes += count(preview.closes.len());
             tell(preview);
         }
-        filter.after = page.next;
-        if filter.after.is_none() {
-            return Ok(counts);
-        }
     }
+    Ok(counts)
 }
 
 /// The subject as the other knowledge sees it; `None` when nothing of it was identified.

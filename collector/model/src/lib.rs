@@ -26,7 +26,7 @@ pub use evidence::{Completeness, Evidence, Observation, Outcome, Question, Quest
 pub use finding::{Cause, Ending, FindingState, ResultClass, RuleResult, Severity, Standing, WaiverState};
 pub use id::{AgentId, Digest, ElementId, FindingId, SiteName, UnitId};
 pub use instant::Instant;
-pub use life::{Act, Inputs, Life, Removal, Waiver};
+pub use life::{Act, Inputs, Life, Removal, Waiver, Which};
 pub use oid::Oid;
 pub use place::{Place, Role, Site};
 pub use supplier::SupplierRef;

@@ -90,6 +90,16 @@ pub struct Removal {
     pub owner: String,
 }
 
+/// Which waiver of a finding is meant: a longer one can be asked for while one runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    /// The one that waits for a second person.
+    Asked,
+    /// The one in force.
+    InForce,
+}
+
 /// What a person does about a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "snake_case")]
@@ -119,6 +129,9 @@ pub enum Act {
     EndWaiver {
         /// Why.
         reason: String,
+        /// Which of the two; [`None`] for the one there is, and in rows of before it was said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        which: Option<Which>,
     },
     /// Says how and when it goes.
     PlanRemoval(Removal),

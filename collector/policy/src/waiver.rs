@@ -5,7 +5,7 @@
 //! queue. Nobody closes a finding by saying so while its element answers.
 
 use crate::date::PartialDate;
-use model::{Act, Completeness, Ending, FindingState, Life, ResultClass, Waiver};
+use model::{Act, Completeness, Ending, FindingState, Life, ResultClass, Waiver, Which};
 use time::Date;
 
 /// Why an act is not taken; correct the command, or look at the finding again.
@@ -23,6 +23,12 @@ pub enum Refusal {
     /// There is none to end.
     #[error("it has no waiver, and nobody asked for one")]
     NoWaiver,
+    /// None holds that could be taken back.
+    #[error("it has no waiver in force")]
+    NoneInForce,
+    /// One holds and one is asked for: say which is meant.
+    #[error("it has a waiver in force and another one asked for: say which one is meant")]
+    WhichOne,
     /// A last day that is none.
     #[error("{0:?} is not YYYY-MM-DD")]
     NoDay(String),
@@ -100,12 +106,13 @@ pub fn act(life: &Life, act: &Act, acting: Acting<'_>) -> Result<Life, Refusal> 
             });
             after.state = FindingState::Waived;
         }
-        Act::EndWaiver { .. } => {
-            if after.asked.take().is_none() {
-                after.waiver.take().ok_or(Refusal::NoWaiver)?;
+        Act::EndWaiver { which, .. } => match meant(life, *which)? {
+            Which::Asked => after.asked = None,
+            Which::InForce => {
+                after.waiver = None;
                 after.state = returned(life);
             }
-        }
+        },
         Act::PlanRemoval(removal) => {
             let _date: PartialDate = removal
                 .planned
@@ -121,6 +128,22 @@ pub fn act(life: &Life, act: &Act, acting: Acting<'_>) -> Result<Life, Refusal> 
         }
     }
     Ok(after)
+}
+
+/// The waiver that is to end: the one that was named, or the only one.
+///
+/// # Errors
+/// [`Refusal`] when it is not there, or when there are two and none was named.
+pub fn meant(life: &Life, which: Option<Which>) -> Result<Which, Refusal> {
+    match (which, &life.asked, &life.waiver) {
+        (Some(Which::Asked), None, _) => Err(Refusal::NothingAsked),
+        (Some(Which::InForce), _, None) => Err(Refusal::NoneInForce),
+        (Some(which), ..) => Ok(which),
+        (None, Some(_), Some(_)) => Err(Refusal::WhichOne),
+        (None, Some(_), None) => Ok(Which::Asked),
+        (None, None, Some(_)) => Ok(Which::InForce),
+        (None, None, None) => Err(Refusal::NoWaiver),
+    }
 }
 
 /// How a finding stands when it closes: what was asked for and accepted was about a thing that is

@@ -5,108 +5,30 @@
 //! are; number and length of parameters are bounded. What [`Query::with`] and
 //! its kin write, [`Query::read`] reads.
 
+pub mod words;
+
+pub use words::*;
+
 use crate::api::Problem;
 use crate::coverage::{self, ALL_STATES, Coverage, DARK, RangeCoverage};
 use crate::filter::keys::Kind;
 use crate::filter::meaning::Asking;
-use crate::filter::{self, Line, Mistake, Subject};
+use crate::filter::{self, Line, Mistake, Subject, keys};
 use model::{Instant, SiteName, WaiverState};
 use policy::PartialDate;
 use proto::v1::CoverageState as State;
 use std::fmt::Display;
 use std::str::FromStr;
 use store::acts::{AuditFilter, WaiverFilter};
-use store::clause::{ElementOrder, FindingOrder};
 use store::view::{ElementFilter, FindingFilter};
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime, Time};
 
-/// Parameters of the first page.
-pub const NOW: &[&str] = &["wall", "since"];
-
-/// Parameters of reports: which form and table of it, what of, and those of lists of findings.
-pub const REPORT: &[&str] = &[
-    "as",
-    "table",
-    "as_of",
-    "finding",
-    "since",
-    "until",
-    "cause",
-    "kind",
-    "severity",
-    "state",
-    "class",
-    "site",
-    "jurisdiction",
-    "supplier",
-    "rule",
-    "role",
-    "text",
-    "owner",
-    "asked",
-    "limit",
-    "q",
-    "view",
-];
-
-/// Parameters of lists of findings.
-pub const FINDINGS: &[&str] = &[
-    "severity",
-    "state",
-    "class",
-    "site",
-    "jurisdiction",
-    "supplier",
-    "rule",
-    "role",
-    "owner",
-    "text",
-    "asked",
-    "after",
-    "limit",
-    "q",
-    "sort",
-];
-/// Parameters of lists of waivers.
-pub const WAIVERS: &[&str] = &[
-    "state", "rule", "site", "element", "person", "until", "after", "limit",
-];
-/// Parameters of the audit log.
-pub const AUDIT: &[&str] = &["person", "action", "subject", "from", "until", "after", "limit"];
-/// Parameters of lists of elements.
-pub const ELEMENTS: &[&str] = &[
-    "site", "role", "maker", "standing", "text", "after", "limit", "q", "sort", "polling",
-];
-
-/// Parameters of coverage: a range by site, prefix and port, which states of it, and which page of engines.
-pub const COVERAGE: &[&str] = &["site", "range", "port", "state", "after", "limit"];
-
-/// Parameters of what is assumed.
-pub const WHAT_IF: &[&str] = &["rule", "from", "as_of"];
-
-/// Parameters of pages about the network on a day.
-pub const DAY: &[&str] = &["asof"];
-
-/// Parameters of dates.
-pub const DEADLINES: &[&str] = &["jurisdiction", "rule", "asof"];
-
-/// Parameters of rules: which, and of which day it is told whether they hold.
-pub const RULES: &[&str] = &["jurisdiction", "status", "supplier", "in_force", "text"];
-
-/// Parameters of suppliers: part of a name, and whether only those that rules mean or that stand in the network.
-pub const SUPPLIERS: &[&str] = &["text", "show"];
-
 const MAX_PAIRS: usize = 64;
 const MAX_VALUE: usize = 256;
 const MAX_LINE: usize = 4_096;
 const MAX_LIMIT: u32 = 500;
-/// What is no filter: where a page begins, and how it looks.
-const NO_FILTERS: &[&str] = &[
-    "after", "limit", "page", "all", "wall", "as", "table", "q", "sort", "cols", "density", "view",
-];
-
 /// The parameters of one request: known keys, bounded values, none empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query {
@@ -125,7 +47,11 @@ impl Query {
                 return Err(bad(&key, &value, format!("this page knows {}", keys.join(", "))));
             }
             let value = value.trim();
-            let most = if key == "q" { MAX_LINE } else { MAX_VALUE };
+            let most = if matches!(key.as_str(), "q" | "after") {
+                MAX_LINE
+            } else {
+                MAX_VALUE
+            };
             if value.len() > most {
                 return Err(bad(&key, value, format!("at most {most} bytes")));
             }
@@ -336,7 +262,7 @@ impl Query {
         let (order, down) = self.order(FINDING_ORDERS)?;
         Ok(FindingFilter {
             clauses: asked.clauses,
-            closed: asked.names_states,
+            closed: asked.closed,
             order,
             down,
             after: self.after()?,
@@ -374,7 +300,7 @@ impl Query {
             elements: elements.collect::<Result<_, _>>()?,
             people: self.names("person")?,
             until: self.day("until")?.map(|day| day.to_string()),
-            from: None,
+            from: self.day("from")?.map(|day| day.to_string()),
             latest_first: false,
             after: self.after()?,
             limit: self.limit()?,
@@ -500,14 +426,14 @@ impl Query {
             "" => otherwise,
             text => text,
         };
-        if let Ok(span) = humantime::parse_duration(text) {
-            let micros = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
-            return Ok(Instant(now.0.saturating_sub(micros)));
+        if let Some(seconds) = keys::span(text) {
+            return Ok(Instant(now.0.saturating_sub(seconds.saturating_mul(1_000_000))));
         }
         if let Ok(at) = OffsetDateTime::parse(text, &Rfc3339) {
             return Ok(Instant::from_datetime(at));
         }
-        let allowed = "a span as in 8h or 7d, a day as in 2026-11-26, or a time as in 2026-11-26T06:00:00Z";
+        let allowed =
+            "a span as in 8h, 7d or 6months, a day as in 2026-11-26, or a time as in 2026-11-26T06:00:00Z";
         Ok(Instant::from_datetime(
             self.date(key, text, allowed)?
                 .with_time(Time::MIDNIGHT)
@@ -567,17 +493,6 @@ impl Query {
         self.number("limit", MAX_LIMIT, 0)
     }
 }
-
-/// Orders of lists of findings by the words of addresses.
-pub const FINDING_ORDERS: &[(&str, FindingOrder)] = &[
-    ("severity", FindingOrder::Urgency),
-    ("deadline", FindingOrder::Deadline),
-    ("opened", FindingOrder::Opened),
-];
-
-/// Orders of lists of elements by the words of addresses.
-pub const ELEMENT_ORDERS: &[(&str, ElementOrder)] =
-    &[("name", ElementOrder::Name), ("site", ElementOrder::Site)];
 
 pub(crate) fn bad(parameter: &str, value: &str, allowed: String) -> Problem {
     let short = |text: &str| text.chars().take(80).collect();

@@ -12,9 +12,10 @@ use super::{EX_DATAERR, Failure};
 use crate::acts::{self, Chosen, Refused, Unfit, name, text};
 use crate::packs;
 use choose::Choice;
-use clap::{Args, Subcommand};
-use model::{Act, FindingId, Instant, Removal};
+use clap::{Args, Subcommand, ValueEnum};
+use model::{Act, FindingId, Instant, Removal, Which};
 use policy::Policies;
+use policy::waiver::Refusal;
 use std::path::{Path, PathBuf};
 use store::acts::{Acted, AuditFilter};
 use store::{Acts as _, SqliteStore, Store as _, StoreError};
@@ -72,6 +73,9 @@ pub(super) enum Command {
     EndWaiver {
         #[command(flatten)]
         deed: Deed,
+        /// Which is meant, where one is in force and a longer one is asked for.
+        #[arg(long, value_enum)]
+        which: Option<Meant>,
         /// Why.
         #[arg(long, value_name = "TEXT", value_parser = text)]
         reason: String,
@@ -119,6 +123,24 @@ pub(super) enum Command {
         #[arg(long, value_name = "N", default_value_t = 100)]
         limit: u32,
     },
+}
+
+/// Which waiver is to end.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Meant {
+    /// The one that waits for a second person: it is refused.
+    Asked,
+    /// The one in force: it is taken back.
+    InForce,
+}
+
+impl From<Meant> for Which {
+    fn from(meant: Meant) -> Self {
+        match meant {
+            Meant::Asked => Self::Asked,
+            Meant::InForce => Self::InForce,
+        }
+    }
 }
 
 /// What to list.
@@ -181,9 +203,9 @@ pub(super) async fn run(command: &Command, clock: fn() -> Instant) -> Result<(),
             deed.act(Act::Waive { reason, until }, now).await
         }
         Command::Approve(deed) => deed.act(Act::Approve, now).await,
-        Command::EndWaiver { deed, reason } => {
-            let reason = reason.clone();
-            deed.act(Act::EndWaiver { reason }, now).await
+        Command::EndWaiver { deed, reason, which } => {
+            let (reason, which) = (reason.clone(), which.map(Which::from));
+            deed.act(Act::EndWaiver { reason, which }, now).await
         }
         Command::PlanRemoval {
             deed,
@@ -284,6 +306,12 @@ impl Deed {
 fn refused(why: Refused) -> Failure {
     match why {
         Refused::Unknown(finding) => unknown(finding),
+        Refused::Unfit {
+            refusal: Refusal::WhichOne,
+            ..
+        } => wrong(format!(
+            "{why}, with --which asked or --which in-force; nothing was done"
+        )),
         Refused::Unfit { .. } => wrong(format!("{why}; nothing was done")),
         Refused::Moved(moved) => match moved.first() {
             Some(first) => Failure::other(&StoreError::Moved(first.finding)),
@@ -292,5 +320,24 @@ fn refused(why: Refused) -> Failure {
         Refused::Nothing => wrong(format!("{why}; see finding list")),
         Refused::NoDay => wrong(why.to_string()),
         Refused::Store(error) => Failure::other(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acts::Named;
+
+    #[test]
+    fn whoever_did_not_say_which_waiver_is_told_how() {
+        let named = Named {
+            finding: FindingId::generate(),
+            label: "core-1: DE-CONTRACT-CORE".into(),
+        };
+        let refusal = Refusal::WhichOne;
+        let failure = refused(Refused::Unfit { named, refusal });
+        let how = "say which one is meant, with --which asked or --which in-force; nothing was done";
+        assert!(failure.line.ends_with(how), "{}", failure.line);
+        assert_eq!(failure.code, EX_DATAERR);
     }
 }

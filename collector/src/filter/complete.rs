@@ -2,7 +2,7 @@
 //!
 //! Invariant: pure; whatever it offers can be read, and it never touches what stands elsewhere in the line.
 
-use super::keys::{Key, Kind};
+use super::keys::{self, Key, Kind};
 use super::{Op, Subject, written};
 use std::ops::Range;
 
@@ -150,6 +150,10 @@ fn values(key: &Key, op: &str, part: &str, known: &Vocabulary) -> Vec<Offer> {
         Kind::Text | Kind::Flag => Vec::new(),
     };
     let part = part.to_lowercase();
+    let all = match spans(key.kind, &part) {
+        spans if spans.is_empty() || equals => all,
+        spans => spans,
+    };
     let begins = |(word, _): &&(String, String)| word.to_lowercase().starts_with(&part);
     let holds = |pair: &&(String, String)| {
         !begins(pair) && (pair.0.to_lowercase().contains(&part) || pair.1.to_lowercase().contains(&part))
@@ -162,4 +166,19 @@ fn values(key: &Key, op: &str, part: &str, known: &Vocabulary) -> Vec<Offer> {
             note: note.clone(),
         })
         .collect()
+}
+
+/// The number that is being written, with each unit it can have; four digits are a year.
+fn spans(kind: Kind, part: &str) -> Vec<(String, String)> {
+    let unit = part.trim_start_matches(|c: char| c.is_ascii_digit());
+    let number = part.strip_suffix(unit).unwrap_or_default();
+    if !kind.is_time() || number.is_empty() || number.len() > 3 {
+        return Vec::new();
+    }
+    let fits = |(short, _): &&(&str, &str)| {
+        let fine = matches!(*short, "min" | "h");
+        short.starts_with(unit) && !(fine && kind == Kind::Day)
+    };
+    let span = |(short, long): &(&str, &str)| (format!("{number}{short}"), format!("{number} {long}"));
+    keys::UNITS.iter().filter(fits).map(span).collect()
 }

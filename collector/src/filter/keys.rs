@@ -196,7 +196,13 @@ impl Kind {
     /// Whether it is compared with more than a colon.
     #[must_use]
     pub fn compares(self) -> bool {
-        matches!(self, Self::Share | Self::Age | Self::Seen | Self::Day)
+        self == Self::Share || self.is_time()
+    }
+
+    /// Whether a span of time may stand behind it.
+    #[must_use]
+    pub fn is_time(self) -> bool {
+        matches!(self, Self::Age | Self::Seen | Self::Day)
     }
 
     /// Whether a beginning is enough.
@@ -225,13 +231,16 @@ impl Kind {
             Self::Text => "a text, in quotes if it has blanks, or its beginning and *".to_owned(),
             Self::Share => "< or > and a share, as in <0.9 or <90%".to_owned(),
             Self::Age => {
-                "< or > and how long ago, as in <24h or >7d, or a day, as in >=2026-11-01".to_owned()
+                "< or > and how long ago in min, h, d, w, months or y, as in <24h or >7d, or a day, as in >=2026-11-01".to_owned()
             }
             Self::Seen => {
-                "< or > and how long ago, as in <24h or >7d, a day, as in <2026-11-01, or :never".to_owned()
+                "< or > and how long ago in min, h, d, w, months or y, as in <24h or >7d, a day, as in <2026-11-01, or \
+                 :never"
+                    .to_owned()
             }
             Self::Day => {
-                "a day, month or year, as in <2027-01-01 or :2026, how long from now, as in <180d, or :none"
+                "a day, month or year, as in <2027-01-01 or :2026, how long from now in d, w, months or y, as in \
+                 <180d, or :none"
                     .to_owned()
             }
         }
@@ -282,9 +291,31 @@ pub fn share(text: &str) -> Option<f64> {
     (0.0..=1.0).contains(&share).then_some(share)
 }
 
+/// Units of spans, as they are offered.
+pub const UNITS: &[(&str, &str)] = &[
+    ("min", "minutes"),
+    ("h", "hours"),
+    ("d", "days"),
+    ("w", "weeks"),
+    ("months", "months"),
+    ("y", "years"),
+];
+
+/// Whether a span has an `m` alone, in small or capital, of which nobody can tell whether minutes or months are meant.
+#[must_use]
+pub fn is_ambiguous(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_digit())
+        && text
+            .split(|c: char| !c.is_ascii_alphabetic())
+            .any(|unit| unit.eq_ignore_ascii_case("m"))
+}
+
 /// A length of time, in seconds.
 #[must_use]
 pub fn span(text: &str) -> Option<i64> {
+    if is_ambiguous(text) {
+        return None;
+    }
     let length = humantime::parse_duration(&text.to_ascii_lowercase()).ok()?;
     // A thousand years are long enough.
     i64::try_from(length.as_secs())

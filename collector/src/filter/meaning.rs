@@ -47,8 +47,8 @@ impl<'a> Asking<'a> {
 pub struct FindingsAsked {
     /// What holds.
     pub clauses: Vec<Clause<FindingField>>,
-    /// Whether a state is named, so that closed ones are not left out unasked.
-    pub names_states: bool,
+    /// Whether closed ones are asked for: else they are left out, whatever their rules say.
+    pub closed: bool,
 }
 
 /// What a line says about elements.
@@ -63,16 +63,11 @@ pub struct ElementsAsked {
 /// As conditions on findings.
 #[must_use]
 pub fn findings(line: &Line, asking: &Asking) -> FindingsAsked {
-    let names_states = line.terms.iter().any(|term| {
-        let state = term.key.is_some_and(|key| key.name == "state");
-        state && !term.not && FindingState::from_str(&term.value).is_ok()
-    });
+    let closed = FindingState::Closed.as_str();
+    let closed = line.terms.iter().any(|term| term.says("state", closed));
     let mut clauses = clauses(line, |term| finding(term, asking));
     clauses.extend(asking.within(FindingField::Site));
-    FindingsAsked {
-        clauses,
-        names_states,
-    }
+    FindingsAsked { clauses, closed }
 }
 
 /// As conditions on elements.

@@ -184,7 +184,12 @@ impl<'a> Reader<'a> {
         self.fits(key, op, &value)?;
         let kept = key.kind.value(&value.text, value.begins);
         let Some(kept) = kept.filter(|kept| !kept.is_empty() || value.begins) else {
-            let what = format!("{} cannot be {:?}", key.name, shortened(&value.text));
+            let written = shortened(&value.text);
+            let what = if key.kind.is_time() && keys::is_ambiguous(&value.text) {
+                format!("{written:?} could be minutes or months: write min or months")
+            } else {
+                format!("{} cannot be {written:?}", key.name)
+            };
             return Err(self.mistake(value.at, what, key.kind.allowed()));
         };
         Ok(Term {

@@ -71,6 +71,9 @@ fn mistakes_have_their_place_and_say_what_is_allowed() {
         ("confidence<1.5", "1.5", "cannot be", "share"),
         ("seen>soon", "soon", "cannot be", "7d"),
         ("seen>never", "never", "cannot be compared", ":never"),
+        ("seen>6M", "6M", "minutes or months", "min, h, d, w, months"),
+        ("opened<6m", "6m", "minutes or months", "min, h, d, w, months"),
+        ("deadline<1y6M", "1y6M", "minutes or months", "d, w, months"),
         ("deadline<2027-13", "2027-13", "cannot be", "<2027-01-01"),
         ("site<ber", "<", "cannot be compared", "site: and"),
         ("waived:yes", ":", "stands alone", "nothing"),
@@ -155,6 +158,14 @@ fn words_mean_what_they_say() {
         ("maker:unknown", is(F::Maker, Is::Unset)),
         ("planned", is(F::Removal, Is::Set)),
         ("opened<1d", is(F::Opened, Is::More(ago(1)))),
+        ("opened<1440MIN", is(F::Opened, Is::More(ago(1)))),
+        (
+            "opened<4Months",
+            is(
+                F::Opened,
+                Is::More(Bound::At(Instant(NOW.0 - 4 * 2_630_016_000_000))),
+            ),
+        ),
         ("seen:never", is(F::Seen, Is::Unset)),
         ("deadline:none", is(F::Deadline, Is::Word("none".into()))),
         (
@@ -189,8 +200,17 @@ fn words_mean_what_they_say() {
             "{text}"
         );
     }
-    assert!(meaning::findings(&read("state:waived"), &asking()).names_states);
-    assert!(!meaning::findings(&read("state:overdue -state:open"), &asking()).names_states);
+    for (text, closed) in [
+        ("state:closed", true),
+        ("state:closed state:overdue", true),
+        ("state:overdue", false),
+        ("state:open state:overdue", false),
+        ("-state:closed", false),
+        ("-state:open", false),
+    ] {
+        let asked = meaning::findings(&read(text), &asking());
+        assert_eq!(asked.closed, closed, "{text}");
+    }
 }
 
 #[test]
@@ -236,6 +256,10 @@ fn completion_offers_what_fits_and_replaces_one_word() {
         ("rule:contr", 10, "contr", "DE-CONTRACT-CORE "),
         ("conf", 4, "conf", "confidence<"),
         ("seen>", 5, "", "1h "),
+        ("seen>6", 6, "6", "6min "),
+        ("seen>6mo", 8, "6mo", "6months "),
+        ("deadline<18", 11, "18", "18d "),
+        ("deadline<18m", 12, "18m", "18months "),
         ("\"quoted text\" wai", 17, "wai", "waived "),
         ("maker:\"hi", 9, "\"hi", "hisilicon "),
     ] {
@@ -294,7 +318,7 @@ proptest! {
     }
 
     #[test]
-    fn every_offer_of_a_value_can_be_read(which in 0_usize..20, part in "[a-z]{0,2}") {
+    fn every_offer_of_a_value_can_be_read(which in 0_usize..21, part in "[a-z]{0,2}|[0-9]{1,5}[dmwy]?") {
         let keys = Subject::Findings.keys();
         let key = &keys[which % keys.len()];
         let op = if key.kind.compares() { ">" } else { ":" };

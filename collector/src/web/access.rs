@@ -9,6 +9,7 @@ use crate::api::Problem;
 use crate::door::{self, Arrival, Pass};
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::Uri;
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -105,15 +106,17 @@ const SIGHTS: &[(&str, &str)] = &[
 fn sight(path: &str, uri: &Uri) -> Option<(&'static str, String)> {
     let fits = SIGHTS.iter().filter(|(start, _)| path.starts_with(start));
     let word = fits.max_by_key(|(start, _)| start.len()).map(|(_, word)| *word);
-    let file = path.ends_with(".csv")
-        || path.ends_with(".json")
-        || path.contains("export")
-        || uri
-            .query()
-            .is_some_and(|query| query.split('&').any(|pair| pair.starts_with("format=")));
-    let word = word.or(file.then_some("took_file"))?;
+    let word = word.or(is_file(path, uri).then_some("took_file"))?;
     let told = uri.path_and_query().map_or("", |told| told.as_str());
     Some((word, told.chars().take(300).collect()))
+}
+
+/// Whether what is asked for is taken away as a file.
+fn is_file(path: &str, uri: &Uri) -> bool {
+    let named = [".csv", ".json", "/export", "/walk"];
+    let formed = |pair: &str| pair.starts_with("format=") || matches!(pair, "as=csv" | "as=json");
+    named.iter().any(|end| path.ends_with(end))
+        || uri.query().is_some_and(|query| query.split('&').any(formed))
 }
 
 /// What a route asks for; [`None`] where the table does not know it.
@@ -142,9 +145,8 @@ pub async fn gate(State(web): State<Arc<Web>>, request: Request, next: Next) -> 
     };
     if !allowed {
         return match arrival {
-            Some(arrival) => not_allowed(&web, path, Some(arrival.person)),
-            None if right.is_some() => sign_in::nobody(path.unwrap_or_default(), &request),
-            None => not_allowed(&web, path, None),
+            None if right.is_some() => sign_in::nobody(&request),
+            nobody => not_allowed(&web, &request, nobody.map(|arrival| arrival.person)),
         };
     }
     let sight = path.and_then(|path| sight(path, request.uri()));
@@ -162,17 +164,21 @@ pub async fn gate(State(web): State<Arc<Web>>, request: Request, next: Next) -> 
     response
 }
 
-fn not_allowed(web: &Web, path: Option<&str>, person: Option<Arc<Person>>) -> Response {
-    if path.is_some_and(is_for_programs) {
+fn not_allowed(web: &Web, request: &Request, person: Option<Arc<Person>>) -> Response {
+    if by_program(request) {
         return Problem::NotAllowed.into_response();
     }
     refuse(web, person, &Problem::NotAllowed)
 }
 
-/// Whether programs ask here, and read JSON rather than a page.
+/// Whether a program asks, and reads JSON rather than a page: it shows a token, or asks for what is no page.
 #[must_use]
-pub fn is_for_programs(path: &str) -> bool {
-    path.starts_with("/api/") || matches!(path, "/metrics" | "/live" | "/healthz")
+pub fn by_program(request: &Request) -> bool {
+    let path = request.uri().path();
+    path.starts_with("/api/")
+        || matches!(path, "/metrics" | "/live" | "/healthz")
+        || is_file(path, request.uri())
+        || request.headers().contains_key(AUTHORIZATION)
 }
 
 /// A request with whoever made it: what handlers take in place of the bare [`Web`].

@@ -14,7 +14,7 @@ use crate::api::Problem;
 use axum::extract::{Form, Query as Pairs};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
-use model::{Act, FindingId, Removal, Right};
+use model::{Act, FindingId, Removal, Right, Which};
 use policy::waiver::Refusal;
 use std::collections::BTreeSet;
 
@@ -24,6 +24,12 @@ const MOST: usize = 500;
 const MOST_BACK: usize = 8_000;
 /// What stands in the log as the account.
 const ACCOUNT: &str = "page";
+/// The buttons that end a waiver, …
+const REFUSE: &str = "refuse_waiver";
+const TAKE_BACK: &str = "take_back_waiver";
+/// … and how what they did is told.
+const REFUSED: &str = "waiver_refused";
+const TAKEN_BACK: &str = "waiver_taken_back";
 
 /// What lies before whoever acts: what they selected and typed, what became of it.
 #[derive(Debug, Default)]
@@ -143,7 +149,8 @@ fn in_words(told: &str) -> Option<String> {
         "commented" => "Comment written",
         "waiver_asked" => "Waiver asked for; it holds once somebody else has approved it",
         "waived" => "Waiver approved",
-        "waiver_ended" => "Waiver refused or taken back",
+        REFUSED => "Waiver refused",
+        TAKEN_BACK => "Waiver taken back",
         "removal_planned" => "Removal planned",
         "removal_confirmed" => "Removal confirmed",
         _ => return None,
@@ -241,14 +248,21 @@ impl Tried {
     fn sign(&self, _: &str) -> Result<Act, Fault> {
         match self.act.as_str() {
             "approve" => Ok(Act::Approve),
-            "end_waiver" => Ok(Act::EndWaiver {
-                reason: text("ground", &self.typed.ground)?,
-            }),
+            REFUSE => self.ends(Which::Asked),
+            TAKE_BACK => self.ends(Which::InForce),
             "confirm_removal" => Ok(Act::ConfirmRemoval {
                 reason: text("proof", &self.typed.proof)?,
             }),
             _ => Err(NO_ACT()),
         }
+    }
+
+    /// One waiver of two ends, that of the button.
+    fn ends(&self, which: Which) -> Result<Act, Fault> {
+        Ok(Act::EndWaiver {
+            reason: text("ground", &self.typed.ground)?,
+            which: Some(which),
+        })
     }
 }
 
@@ -360,7 +374,14 @@ async fn done(
             return Err(StatusCode::UNPROCESSABLE_ENTITY);
         }
     };
-    let kind = act.kind();
+    let kind = match &act {
+        Act::EndWaiver {
+            which: Some(Which::Asked),
+            ..
+        } => REFUSED,
+        Act::EndWaiver { .. } => TAKEN_BACK,
+        act => act.kind(),
+    };
     let deed = Deed {
         by: me,
         account: ACCOUNT,

@@ -50,7 +50,7 @@ pub async fn arrive(State(web): Shared, mut request: Request, next: Next) -> Res
         Ok(None) => {}
         Err(error) => {
             let problem = Problem::Store(error);
-            return match super::access::is_for_programs(request.uri().path()) {
+            return match super::access::by_program(&request) {
                 true => problem.into_response(),
                 false => refuse(&web, None, &problem),
             };

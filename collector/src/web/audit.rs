@@ -5,21 +5,19 @@
 //! speaks of all sites, so whoever is limited to some does not read it.
 
 use super::access::Visit;
-use super::page::{Frame, answer, refuse};
+use super::export::{self, File, Kind, Rows};
+use super::page::{Frame, answer};
 use super::show::{self, Moment};
 use crate::api::Problem;
 use crate::api::query::{self, Query};
 use askama::Template;
 use axum::extract::Query as Pairs;
-use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::{FindingId, Instant};
 use serde_json::{Value, json};
 use store::acts::{AuditFilter, AuditRow, Note};
 
 const PATH: &str = "/audit";
-/// Rows of one file; what is more is said in its head.
-const MOST: usize = 50_000;
 /// Rows read at a time.
 const PAGE: u32 = 500;
 /// Subjects a row shows.
@@ -137,7 +135,7 @@ async fn list(visit: &Visit, pairs: Vec<(String, String)>) -> Result<AuditPage, 
         filtered: query.count() > 0,
         whole: whole(&page.rows),
         rows: page.rows.iter().map(|row| Line::new(row, now)).collect(),
-        total: show::number(page.total),
+        total: show::total(page.total, page.measure),
         csv: file("csv"),
         json: file("json"),
         next: page.next.map(|key| query.with("after", &key).link(PATH)),
@@ -160,123 +158,73 @@ fn whole(rows: &[AuditRow]) -> bool {
 
 /// `/audit/export`
 pub async fn export(visit: Visit, Pairs(pairs): Pairs<Vec<(String, String)>>) -> Response {
-    match file(&visit, pairs).await {
-        Ok(response) => response,
-        Err(problem) => refuse(&visit, Some(visit.person.clone()), &problem),
-    }
+    file(&visit, pairs)
+        .await
+        .unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn file(visit: &Visit, pairs: Vec<(String, String)>) -> Result<Response, Problem> {
     allowed(visit)?;
     let keys: Vec<&str> = query::AUDIT.iter().copied().chain(["as"]).collect();
     let query = Query::read(pairs, &keys)?;
-    let kind = query.one("as").to_owned();
-    if !matches!(kind.as_str(), "csv" | "json") {
-        return Err(query::bad("as", &kind, "csv, json".to_owned()));
-    }
-    let mut filter = AuditFilter {
+    let word = query.one("as").to_owned();
+    let kind = match word.as_str() {
+        "csv" => Kind::Csv,
+        "json" => Kind::Json,
+        _ => return Err(query::bad("as", &word, "csv, json".to_owned())),
+    };
+    let filter = AuditFilter {
         limit: PAGE,
         after: None,
         ..query.audit()?
     };
     let now = (visit.clock)();
-    let asked = query.without("as", &kind).link(PATH);
+    let asked = query.without("as", &word).link(PATH);
     let note = Note {
         person: visit.person.name.clone(),
         account: "page".to_owned(),
         action: "audit_exported".to_owned(),
         subjects: Vec::new(),
-        detail: json!({"as": kind, "filter": asked}).to_string(),
+        detail: json!({"as": word, "filter": asked}).to_string(),
     };
     visit.acts.note(&note, now).await?;
-    let mut rows = Vec::new();
-    let more = loop {
-        let page = visit.acts.audit_log(&filter).await?;
-        rows.extend(page.rows);
-        filter.after = page.next;
-        if filter.after.is_none() || rows.len() >= MOST {
-            break filter.after.is_some();
-        }
-    };
-    let head = Head {
-        made: now.to_string(),
-        by: visit.person.name.clone(),
-        filter: asked,
-        rows: rows.len(),
-        more,
-        policies: visit.policies.version().to_owned(),
-        knowledge: visit.knowledge_version.clone(),
-    };
-    let (body, mime) = match kind.as_str() {
-        "csv" => (
-            csv(&head, &rows).ok_or(Problem::Unreadable("audit log"))?,
-            "text/csv",
-        ),
-        _ => (json(&head, &rows), "application/json"),
-    };
-    let day: String = head.made.chars().take(10).collect();
-    let about = [
-        (header::CONTENT_TYPE, format!("{mime}; charset=utf-8")),
-        (
-            header::CONTENT_DISPOSITION,
-            format!("attachment; filename=\"marque-audit-{day}.{kind}\""),
-        ),
+    let made = now.to_string();
+    let day: String = made.chars().take(10).collect();
+    let about = vec![
+        ("list", "audit log of Marque, latest first".to_owned()),
+        ("made", made),
+        ("by", visit.person.name.clone()),
+        ("filter", asked),
+        ("policies", visit.policies.version().to_owned()),
+        ("knowledge", visit.knowledge_version.clone()),
     ];
-    Ok((StatusCode::OK, about, body).into_response())
+    Ok(export::stream(
+        visit,
+        File {
+            kind,
+            name: format!("marque-audit-{day}"),
+            rows: Rows::Audit(Box::new(filter)),
+            columns: COLUMNS,
+            about,
+        },
+    ))
 }
 
-/// What a file says of itself.
-struct Head {
-    made: String,
-    by: String,
-    filter: String,
-    rows: usize,
-    more: bool,
-    policies: String,
-    knowledge: String,
-}
-
-const COLUMNS: [&str; 9] = [
+const COLUMNS: &[&str] = &[
     "at", "person", "account", "action", "subjects", "detail", "place", "previous", "sum",
 ];
 
-fn csv(head: &Head, rows: &[AuditRow]) -> Option<Vec<u8>> {
-    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
-    let more = if head.more { "; there are more" } else { "" };
-    for (key, value) in [
-        ("# audit log of Marque, made", head.made.as_str()),
-        ("# by", &head.by),
-        ("# filter", &head.filter),
-        ("# rows, latest first", &format!("{}{more}", head.rows)),
-        ("# policies", &head.policies),
-        ("# knowledge", &head.knowledge),
-    ] {
-        writer.write_record([key, &show::harmless(value)]).ok()?;
-    }
-    writer.write_record(COLUMNS).ok()?;
-    for row in rows {
-        let place = row.place.map(|place| place.to_string()).unwrap_or_default();
-        let cells = [
-            &row.at.to_string(),
-            &row.person,
-            &row.account,
-            &row.action,
-            &row.subjects.join(" "),
-            &row.detail,
-            &place,
-            &row.previous,
-            &row.sum,
-        ];
-        writer.write_record(cells.map(|text| show::harmless(text))).ok()?;
-    }
-    writer.into_inner().ok()
-}
-
-fn json(head: &Head, rows: &[AuditRow]) -> Vec<u8> {
-    json!({
-        "what": "audit log of Marque", "made": head.made, "by": head.by, "filter": head.filter,
-        "policies": head.policies, "knowledge": head.knowledge, "more": head.more, "rows": rows,
-    })
-    .to_string()
-    .into_bytes()
+/// A row as a file has it: its cells in the order of the columns.
+pub(super) fn record(row: &AuditRow) -> Vec<String> {
+    vec![
+        row.at.to_string(),
+        row.person.clone(),
+        row.account.clone(),
+        row.action.clone(),
+        row.subjects.join(" "),
+        row.detail.clone(),
+        row.place.map(|place| place.to_string()).unwrap_or_default(),
+        row.previous.clone(),
+        row.sum.clone(),
+    ]
 }

@@ -1,11 +1,12 @@
 //! Lists as files: exactly what is filtered, all of it, as CSV and JSON.
 //!
-//! Invariants: one page of rows is in memory at a time; every file says which filter, day, versions and horizon it
+//! Invariants: a file has what matched when it began, each row as it stands when it is written; beside the keys one
+//! page of rows is in memory at a time; every file says which filter, day, versions and horizon it
 //! holds for and that it is no advice, and ends with the number of rows it has, so that a torn one is known by its
 //! end; no cell is a formula.
 
 use super::access::Visit;
-use super::show;
+use super::{audit, show};
 use crate::api::query::{self, Query};
 use crate::api::{Problem, Told};
 use crate::filter::Subject;
@@ -15,13 +16,15 @@ use axum::extract::Query as Pairs;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use model::Instant;
+use model::{ElementId, FindingId, Instant};
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use store::StoreError;
-use store::view::{ElementFilter, ElementRow, FindingFilter, FindingRow, Page};
+use store::acts::AuditFilter;
+use store::view::{ElementRow, FindingRow, Page};
 
 /// Rows read at a time.
-const ROWS: u32 = 500;
+const ROWS: usize = 500;
 /// Longest cell, in characters.
 const MAX_CELL: usize = 4_096;
 
@@ -99,25 +102,43 @@ fn made(made: Result<Response, Problem>) -> Response {
     made.unwrap_or_else(IntoResponse::into_response)
 }
 
+/// How a file is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
+    /// RFC 4180.
     Csv,
+    /// RFC 8259.
     Json,
 }
 
 /// What is left to be read.
-enum Rows {
-    Findings(Box<FindingFilter>),
-    Elements(Box<ElementFilter>),
+pub(super) enum Rows {
+    /// Findings, by their keys.
+    Findings(VecDeque<FindingId>),
+    /// Elements, by their keys.
+    Elements(VecDeque<ElementId>),
+    /// Rows of the audit log, of which none ever moves.
+    Audit(Box<AuditFilter>),
+}
+
+/// A file, and what it says of itself before its rows.
+pub(super) struct File {
+    /// As what.
+    pub(super) kind: Kind,
+    /// Its name, without the ending.
+    pub(super) name: String,
+    /// Of which rows.
+    pub(super) rows: Rows,
+    /// What stands over them as CSV.
+    pub(super) columns: &'static [&'static str],
+    /// Keys and values of its head.
+    pub(super) about: Vec<(&'static str, String)>,
 }
 
 /// A file on its way out.
 struct Export {
     visit: Visit,
-    kind: Kind,
-    rows: Rows,
-    columns: &'static [&'static str],
-    about: Vec<(&'static str, String)>,
+    file: File,
     now: Instant,
     count: u64,
     step: Step,
@@ -148,22 +169,14 @@ async fn export(
     let query = Query::read(pairs, &keys)?;
     let (rows, columns, matching) = match subject {
         Subject::Findings => {
-            let mut filter = query.findings(&asking)?;
-            filter.limit = 1;
-            let counted = visit.store.findings(&filter).await?;
-            filter.limit = ROWS;
-            filter.uncounted = true;
-            let matching = show::total(counted.total, counted.measure);
-            (Rows::Findings(Box::new(filter)), FINDING_COLUMNS, matching)
+            let keys = visit.store.finding_keys(&query.findings(&asking)?).await?;
+            let matching = keys.len();
+            (Rows::Findings(keys.into()), FINDING_COLUMNS, matching)
         }
         Subject::Elements => {
-            let mut filter = query.elements(&asking)?;
-            filter.limit = 1;
-            let counted = visit.store.elements(&filter).await?;
-            filter.limit = ROWS;
-            filter.uncounted = true;
-            let matching = show::total(counted.total, counted.measure);
-            (Rows::Elements(Box::new(filter)), ELEMENT_COLUMNS, matching)
+            let keys = visit.store.element_keys(&query.elements(&asking)?).await?;
+            let matching = keys.len();
+            (Rows::Elements(keys.into()), ELEMENT_COLUMNS, matching)
         }
     };
     let line = query
@@ -180,27 +193,38 @@ async fn export(
         ("policies", visit.policies.version().to_owned()),
         ("knowledge", visit.knowledge_version.clone()),
         ("horizon", visit.policies.horizon()),
-        ("matching", matching),
+        ("matching", matching.to_string()),
     ];
     if let Some(sites) = &visit.person.sites {
         let sites: Vec<_> = sites.iter().map(ToString::to_string).collect();
         about.push(("only_sites", sites.join(" ")));
     }
-    let export = Export {
-        visit: visit.clone(),
-        kind,
-        rows,
-        columns,
-        about,
-        now,
-        count: 0,
-        step: Step::Head,
-    };
-    let (word, mime) = match kind {
+    Ok(stream(
+        visit,
+        File {
+            kind,
+            name: format!("marque-{}", subject.as_str()),
+            rows,
+            columns,
+            about,
+        },
+    ))
+}
+
+/// Sends a file row by row, as fast as it is taken.
+pub(super) fn stream(visit: &Visit, file: File) -> Response {
+    let (word, mime) = match file.kind {
         Kind::Csv => ("csv", "text/csv; charset=utf-8; header=present"),
         Kind::Json => ("json", "application/json"),
     };
-    let name = format!("attachment; filename=\"marque-{}.{word}\"", subject.as_str());
+    let name = format!("attachment; filename=\"{}.{word}\"", file.name);
+    let export = Export {
+        visit: visit.clone(),
+        now: (visit.clock)(),
+        file,
+        count: 0,
+        step: Step::Head,
+    };
     let chunks = stream::try_unfold(export, |mut export| async move {
         let chunk = export.next().await?;
         Ok::<_, StoreError>(chunk.map(|chunk| (chunk, export)))
@@ -209,7 +233,7 @@ async fn export(
         (header::CONTENT_TYPE, mime.to_owned()),
         (header::CONTENT_DISPOSITION, name),
     ];
-    Ok((headers, Body::from_stream(chunks)).into_response())
+    (headers, Body::from_stream(chunks)).into_response()
 }
 
 impl Export {
@@ -225,18 +249,26 @@ impl Export {
     }
 
     fn head(&self) -> Bytes {
-        match self.kind {
+        match self.file.kind {
             Kind::Csv => {
                 let mut records: Vec<_> = self
+                    .file
                     .about
                     .iter()
                     .map(|(key, value)| self.remark(key, value))
                     .collect();
-                records.push(self.columns.iter().map(|column| (*column).to_owned()).collect());
-                csv(&records)
+                records.push(
+                    self.file
+                        .columns
+                        .iter()
+                        .map(|column| (*column).to_owned())
+                        .collect(),
+                );
+                self.csv(&records)
             }
             Kind::Json => {
                 let about: Vec<_> = self
+                    .file
                     .about
                     .iter()
                     .map(|(key, value)| format!("{}:{}", json!(key), json!(value)))
@@ -248,7 +280,7 @@ impl Export {
 
     /// A record that is no row: it begins with a number sign, and is as long as all others.
     fn remark(&self, key: &str, value: &str) -> Vec<String> {
-        let mut record = vec![String::new(); self.columns.len()];
+        let mut record = vec![String::new(); self.file.columns.len()];
         for (cell, text) in record.iter_mut().zip([format!("# {key}"), value.to_owned()]) {
             *cell = text;
         }
@@ -257,36 +289,46 @@ impl Export {
 
     async fn page(&mut self) -> Result<Bytes, StoreError> {
         let store = &self.visit.store;
-        let (records, values, next) = match &mut self.rows {
-            Rows::Findings(filter) => {
-                let Page { rows, next, .. } = store.findings(filter).await?;
-                filter.after.clone_from(&next);
+        let (records, values, last) = match &mut self.file.rows {
+            Rows::Findings(keys) => {
+                let rows = store.findings_of(&some(keys)).await?;
                 let records: Vec<_> = rows.iter().map(finding).collect();
                 let told = |row| serde_json::to_value(Told::new(row, self.now)).unwrap_or_default();
-                (records, rows.into_iter().map(told).collect::<Vec<Value>>(), next)
+                (
+                    records,
+                    rows.into_iter().map(told).collect::<Vec<Value>>(),
+                    keys.is_empty(),
+                )
             }
-            Rows::Elements(filter) => {
-                let Page { rows, next, .. } = store.elements(filter).await?;
-                filter.after.clone_from(&next);
+            Rows::Elements(keys) => {
+                let rows = store.elements_of(&some(keys)).await?;
                 let told = |row| serde_json::to_value(row).unwrap_or_default();
                 (
                     rows.iter().map(element).collect(),
                     rows.iter().map(told).collect(),
-                    next,
+                    keys.is_empty(),
+                )
+            }
+            Rows::Audit(filter) => {
+                let Page { rows, next, .. } = self.visit.acts.audit_log(filter).await?;
+                filter.after = next;
+                let told = |row| serde_json::to_value(row).unwrap_or_default();
+                (
+                    rows.iter().map(audit::record).collect(),
+                    rows.iter().map(told).collect(),
+                    filter.after.is_none(),
                 )
             }
         };
         let before = self.count;
         self.count += records.len() as u64;
-        if next.is_none() {
+        if last {
             self.step = Step::Done;
         }
-        Ok(match self.kind {
+        Ok(match self.file.kind {
             Kind::Csv => {
-                let last = next
-                    .is_none()
-                    .then(|| self.remark("rows", &self.count.to_string()));
-                csv(&records.into_iter().chain(last).collect::<Vec<_>>())
+                let end = last.then(|| self.remark("rows", &self.count.to_string()));
+                self.csv(&records.into_iter().chain(end).collect::<Vec<_>>())
             }
             Kind::Json => {
                 let mut text = String::new();
@@ -294,7 +336,7 @@ impl Export {
                     text.push_str(if before > 0 || number > 0 { ",\n" } else { "\n" });
                     text.push_str(&value.to_string());
                 }
-                if next.is_none() {
+                if last {
                     text.push_str(&format!("\n],\"count\":{}}}\n", self.count));
                 }
                 Bytes::from(text)
@@ -303,14 +345,29 @@ impl Export {
     }
 }
 
-/// RFC 4180, with every cell made harmless.
-fn csv(records: &[Vec<String>]) -> Bytes {
+impl Export {
+    /// Every cell made harmless; those of the log are left as they were written beside that, and as long.
+    fn csv(&self, records: &[Vec<String>]) -> Bytes {
+        match self.file.rows {
+            Rows::Audit(_) => csv(records, show::harmless),
+            Rows::Findings(_) | Rows::Elements(_) => csv(records, harmless),
+        }
+    }
+}
+
+/// The next keys, taken off.
+fn some<K>(keys: &mut VecDeque<K>) -> Vec<K> {
+    keys.drain(..ROWS.min(keys.len())).collect()
+}
+
+/// RFC 4180.
+fn csv(records: &[Vec<String>], cell: fn(&str) -> String) -> Bytes {
     let mut writer = csv::WriterBuilder::new()
         .terminator(csv::Terminator::CRLF)
         .from_writer(Vec::new());
     for record in records {
         // Into memory, each as long as the others: this cannot fail.
-        let _ = writer.write_record(record.iter().map(|cell| harmless(cell)));
+        let _ = writer.write_record(record.iter().map(|text| cell(text)));
     }
     Bytes::from(writer.into_inner().unwrap_or_default())
 }
@@ -422,10 +479,11 @@ mod tests {
 
     #[test]
     fn rows_are_as_long_as_their_heads() {
-        let bytes = csv(&[
+        let records = [
             vec!["a,b".to_owned(), "c\"d".to_owned()],
             vec!["e\nf".to_owned(), String::new()],
-        ]);
+        ];
+        let bytes = csv(&records, harmless);
         assert_eq!(bytes, "\"a,b\",\"c\"\"d\"\r\ne f,\r\n");
     }
 }

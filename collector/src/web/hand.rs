@@ -81,7 +81,6 @@ impl Reading {
         let urgent = FindingFilter {
             states: OPEN_STATES.to_vec(),
             sites: visit.person.within(Vec::new()),
-            uncounted: true,
             limit: 1,
             ..FindingFilter::default()
         };

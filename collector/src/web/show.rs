@@ -73,8 +73,8 @@ pub fn total(total: u64, measure: Measure) -> String {
     match measure {
         Measure::Exact => number,
         Measure::About => format!("about {number}"),
+        Measure::AtLeast => format!("at least {number}"),
         Measure::Below => format!("probably fewer than {number}"),
-        Measure::Uncounted => format!("at least {number}"),
     }
 }
 

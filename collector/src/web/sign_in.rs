@@ -4,7 +4,7 @@
 //! password is never shown again; looking at a link does not use it, except a link that
 //! signs in.
 
-use super::access::is_for_programs;
+use super::access::by_program;
 use super::arrive::{no_cookie, session_cookie, with_cookie};
 use super::fields::Fields;
 use super::page::{Frame, refuse, render};
@@ -52,8 +52,8 @@ struct LinkPage {
 }
 
 /// What nobody is told: the way to the door, or that a program has to show something.
-pub fn nobody(path: &str, request: &Request) -> Response {
-    if is_for_programs(path) {
+pub fn nobody(request: &Request) -> Response {
+    if by_program(request) {
         let mut response = Problem::NotSignedIn.into_response();
         let scheme = HeaderValue::from_static("Bearer");
         response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);

@@ -197,7 +197,7 @@ impl House {
             "/coverage".into(),
             "/reports".into(),
             "/reports/board".into(),
-            "/reports/board?as_of=2026-06-30".into(),
+            "/reports/board?asof=2026-06-30".into(),
             "/reports/pack?jurisdiction=DE".into(),
             "/reports/register".into(),
             "/reports/changes?since=30d".into(),

@@ -152,6 +152,7 @@ pub(super) async fn list(
     let waiting = WaiverFilter {
         states: vec![WaiverState::Asked],
         after: None,
+        from: None,
         until: None,
         latest_first: false,
         ..filter.clone()
@@ -189,7 +190,7 @@ pub(super) async fn list(
         asked: asked_lines,
         asked_total,
         asked_next,
-        tiles: tiles(visit, &sites, today).await?,
+        tiles: tiles(visit, &query, &sites, today).await?,
         states: WaiverState::ALL
             .iter()
             .map(|state| {
@@ -232,6 +233,7 @@ fn seen(visit: &Visit, asked: &[String]) -> Vec<String> {
 /// What ends soon and what returned, each with the list it counts.
 async fn tiles(
     visit: &Visit,
+    query: &Query,
     sites: &[String],
     today: Date,
 ) -> Result<Vec<(String, String, String, &'static str)>, Problem> {
@@ -244,9 +246,13 @@ async fn tiles(
     let filter = |state| WaiverFilter {
         states: vec![state],
         sites: sites.to_vec(),
+        // Counted for its total alone.
         limit: 1,
         ..WaiverFilter::default()
     };
+    // The list has what the tile counts: the same sites, and no more than those.
+    let asked: Vec<_> = query.all("site").map(|site| ("site", site)).collect();
+    let list = |state: WaiverState| Query::of(&asked).with("state", state.as_str());
     let mut tiles = Vec::new();
     for (warning, tone) in WARNINGS.into_iter().zip(["critical", "major", "minor"]) {
         let until = day(warning);
@@ -255,7 +261,7 @@ async fn tiles(
             ..filter(WaiverState::InForce)
         };
         let count = visit.acts.waivers(&ending).await?.total;
-        let link = Query::of(&[("state", "in_force"), ("until", &until)]).link(PATH);
+        let link = list(WaiverState::InForce).with("until", &until).link(PATH);
         let tone = if count == 0 { "quiet" } else { tone };
         tiles.push((
             show::number(count),
@@ -264,12 +270,13 @@ async fn tiles(
             tone,
         ));
     }
+    let from = day(-RETURNED_DAYS);
     let returned = WaiverFilter {
-        from: Some(day(-RETURNED_DAYS)),
+        from: Some(from.clone()),
         ..filter(WaiverState::Expired)
     };
     let count = visit.acts.waivers(&returned).await?.total;
-    let link = Query::of(&[("state", "expired")]).link(PATH);
+    let link = list(WaiverState::Expired).with("from", &from).link(PATH);
     let words = format!("ran out in the last {RETURNED_DAYS} days: their findings returned");
     tiles.push((show::number(count), words, link, "quiet"));
     Ok(tiles)

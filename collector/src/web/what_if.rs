@@ -133,7 +133,7 @@ async fn page(visit: &Visit, turn: &Turn, pairs: Vec<(String, String)>) -> Resul
     let mut made = WhatIfPage {
         rule: query.one("rule").to_owned(),
         from: query.one("from").to_owned(),
-        as_of: query.one("as_of").to_owned(),
+        as_of: query.one("asof").to_owned(),
         rules: visit.policies.rules().map(|rule| rule.id.clone()).collect(),
         horizon: horizon.map(|horizon| horizon.to_string()).unwrap_or_default(),
         answer: None,
@@ -171,7 +171,7 @@ pub async fn too_many(visit: &Visit) -> Result<Option<u64>, StoreError> {
 
 /// Nothing until a rule is named.
 fn asked(web: &Web, query: &Query, today: Date) -> Result<Option<Asked>, Problem> {
-    let (rule, from, as_of) = (query.one("rule"), query.one("from"), query.one("as_of"));
+    let (rule, from, as_of) = (query.one("rule"), query.one("from"), query.one("asof"));
     if rule.is_empty() {
         return Ok(None);
     }
@@ -193,7 +193,7 @@ fn asked(web: &Web, query: &Query, today: Date) -> Result<Option<Asked>, Problem
     };
     let as_of = match as_of {
         "" => today,
-        text => date("as_of", text)?.last(),
+        text => date("asof", text)?.last(),
     };
     let rule = rule.to_owned();
     Ok(Some(Asked { rule, from, as_of }))

@@ -23,7 +23,7 @@ pub struct FindingLife {
     pub element_name: String,
     /// Where that stands.
     pub site: SiteName,
-    /// Goes up with each change of its life.
+    /// Goes up with each change of its life, and of what its rule says.
     pub revision: u64,
     /// How it stands.
     pub life: Life,

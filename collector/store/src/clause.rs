@@ -173,12 +173,12 @@ pub enum Measure {
     /// Counted.
     #[default]
     Exact,
+    /// Counted no further: so many and maybe more.
+    AtLeast,
     /// Reckoned from a sample: about so many.
     About,
     /// Too few in a sample to tell: fewer than so many.
     Below,
-    /// Nobody asked: it is that of the page.
-    Uncounted,
 }
 
 /// A value as a row has it.

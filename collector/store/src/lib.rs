@@ -40,7 +40,7 @@ pub use views::Views;
 use coverage::{CoverageView, ToldCoverage};
 use engines::{EngineFilter, EnginesPage, KnownEngines, ToldEngines};
 use model::on_file::OnFile;
-use model::{AgentId, Digest, ElementId, Instant, Site, SiteName};
+use model::{AgentId, Digest, ElementId, FindingId, Instant, Site, SiteName};
 use record::{
     AgentHello, Declaration, IdentifiedEvidence, IncomingReport, JudgedElement, SpoolStatus, Stage,
     StageVersion, Subject, Undone, Verdict,
@@ -150,17 +150,26 @@ pub trait Store: Send + Sync + 'static {
     /// Findings, most urgent first.
     async fn findings(&self, filter: &FindingFilter) -> Result<Page<FindingRow>, StoreError>;
 
-    /// How many findings match, each of them counted: what [`Page::total`] says may be reckoned from a sample.
-    async fn count_findings(&self, filter: &FindingFilter) -> Result<u64, StoreError>;
+    /// The keys of all findings that match, in order, as of one moment. Limit and page of the filter do not count.
+    async fn finding_keys(&self, filter: &FindingFilter) -> Result<Vec<FindingId>, StoreError>;
+
+    /// The findings of these keys as they are now, in this order: some hundreds at a time.
+    async fn findings_of(&self, keys: &[FindingId]) -> Result<Vec<FindingRow>, StoreError>;
 
     /// One finding with its events.
-    async fn finding(&self, finding: model::FindingId) -> Result<Option<FindingView>, StoreError>;
+    async fn finding(&self, finding: FindingId) -> Result<Option<FindingView>, StoreError>;
 
     /// Elements by name.
     async fn elements(&self, filter: &ElementFilter) -> Result<Page<ElementRow>, StoreError>;
 
-    /// How many elements match, each of them counted.
+    /// How many elements match, each of them counted: what [`Page::total`] says may be reckoned from a sample.
     async fn count_elements(&self, filter: &ElementFilter) -> Result<u64, StoreError>;
+
+    /// The keys of all elements that match, in order, as of one moment. Limit and page of the filter do not count.
+    async fn element_keys(&self, filter: &ElementFilter) -> Result<Vec<ElementId>, StoreError>;
+
+    /// The elements of these keys as they are now, in this order: some hundreds at a time.
+    async fn elements_of(&self, keys: &[ElementId]) -> Result<Vec<ElementRow>, StoreError>;
 
     /// One element with unit, components, evidence chain and findings.
     async fn element(&self, element: ElementId) -> Result<Option<ElementView>, StoreError>;

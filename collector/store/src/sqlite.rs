@@ -363,8 +363,13 @@ impl Store for SqliteStore {
         findings::list(&self.readers, &self.reckoned, filter).await
     }
 
-    async fn count_findings(&self, filter: &FindingFilter) -> Result<u64, StoreError> {
-        findings::count(&self.readers, filter).await
+    async fn finding_keys(&self, filter: &FindingFilter) -> Result<Vec<FindingId>, StoreError> {
+        findings::keys(&self.readers, filter).await
+    }
+
+    async fn findings_of(&self, keys: &[FindingId]) -> Result<Vec<FindingRow>, StoreError> {
+        let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+        findings::rows(&self.readers, &keys).await
     }
 
     async fn finding(&self, finding: FindingId) -> Result<Option<FindingView>, StoreError> {
@@ -377,6 +382,15 @@ impl Store for SqliteStore {
 
     async fn count_elements(&self, filter: &ElementFilter) -> Result<u64, StoreError> {
         elements::count(&self.readers, filter).await
+    }
+
+    async fn element_keys(&self, filter: &ElementFilter) -> Result<Vec<ElementId>, StoreError> {
+        elements::keys(&self.readers, filter).await
+    }
+
+    async fn elements_of(&self, keys: &[ElementId]) -> Result<Vec<ElementRow>, StoreError> {
+        let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+        elements::rows(&self.readers, &keys).await
     }
 
     async fn element(&self, element: ElementId) -> Result<Option<ElementView>, StoreError> {
@@ -400,6 +414,10 @@ impl Store for SqliteStore {
     }
 }
 
+#[cfg(test)]
+mod indexes;
+#[cfg(test)]
+mod old;
 #[cfg(test)]
 mod tests {
     use super::*;

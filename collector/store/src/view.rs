@@ -268,8 +268,6 @@ pub struct FindingFilter {
     pub order: FindingOrder,
     /// Whether that order is turned around.
     pub down: bool,
-    /// Whether nobody wants the total.
-    pub uncounted: bool,
     /// Key of the page, from [`Page::next`].
     pub after: Option<String>,
     /// Rows a page, at most 500; 0 means 100.
@@ -365,8 +363,6 @@ pub struct ElementFilter {
     pub order: ElementOrder,
     /// Whether that order is turned around.
     pub down: bool,
-    /// Whether nobody wants the total.
-    pub uncounted: bool,
     /// Key of the page, from [`Page::next`].
     pub after: Option<String>,
     /// Rows a page, at most 500; 0 means 100.

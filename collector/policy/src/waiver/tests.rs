@@ -25,9 +25,10 @@ fn assign(to: &str) -> Act {
     Act::Assign { to: to.into() }
 }
 
-fn end() -> Act {
+fn end(which: Option<Which>) -> Act {
     Act::EndWaiver {
         reason: "no longer".into(),
+        which,
     }
 }
 
@@ -50,9 +51,9 @@ fn acts_lead_to_states() {
         ),
         (vec![("ann", waive(until))], S::Open),
         (vec![("ann", waive(until)), ("bob", Act::Approve)], S::Waived),
-        (vec![("ann", waive(until)), ("bob", end())], S::Open),
+        (vec![("ann", waive(until)), ("bob", end(None))], S::Open),
         (
-            vec![("ann", waive(until)), ("bob", Act::Approve), ("cy", end())],
+            vec![("ann", waive(until)), ("bob", Act::Approve), ("cy", end(None))],
             S::Open,
         ),
         (
@@ -60,7 +61,7 @@ fn acts_lead_to_states() {
                 ("ann", assign("bob")),
                 ("ann", waive(until)),
                 ("bob", Act::Approve),
-                ("cy", end()),
+                ("cy", end(None)),
             ],
             S::Assigned,
         ),
@@ -70,9 +71,19 @@ fn acts_lead_to_states() {
                 ("ann", waive(until)),
                 ("bob", Act::Approve),
                 ("ann", waive("2028-01-01")),
-                ("bob", end()),
+                ("bob", end(Some(Which::Asked))),
             ],
             S::Waived,
+        ),
+        // Or the one that runs is taken back: the finding returns, what was asked for still waits.
+        (
+            vec![
+                ("ann", waive(until)),
+                ("bob", Act::Approve),
+                ("ann", waive("2028-01-01")),
+                ("bob", end(Some(Which::InForce))),
+            ],
+            S::Open,
         ),
         (
             vec![
@@ -107,7 +118,27 @@ fn refusals_name_what_is_wrong() {
         ),
         (vec![("ann", waive("2026-11-24"))], "2026-11-24 has passed"),
         (vec![("ann", waive("2027"))], "\"2027\" is not YYYY-MM-DD"),
-        (vec![("ann", end())], "it has no waiver, and nobody asked for one"),
+        (
+            vec![("ann", end(None))],
+            "it has no waiver, and nobody asked for one",
+        ),
+        (
+            vec![("ann", end(Some(Which::Asked)))],
+            "nobody asked for a waiver",
+        ),
+        (
+            vec![("ann", waive("2027-01-01")), ("bob", end(Some(Which::InForce)))],
+            "it has no waiver in force",
+        ),
+        (
+            vec![
+                ("ann", waive("2027-01-01")),
+                ("bob", Act::Approve),
+                ("ann", waive("2028-01-01")),
+                ("bob", end(None)),
+            ],
+            "it has a waiver in force and another one asked for",
+        ),
         (vec![("ann", plan("soon"))], "\"soon\" is not a date"),
         (vec![("ann", gone)], "the element answers"),
     ] {
@@ -123,6 +154,20 @@ fn refusals_name_what_is_wrong() {
         text: "seen on the pallet".into(),
     };
     assert_eq!(act(&closed, &said, acting("ann")), Ok(closed.clone()));
+}
+
+#[test]
+fn the_waiver_that_is_named_ends_and_the_other_stays() {
+    let both = live(&[
+        ("ann", waive("2027-01-01")),
+        ("bob", Act::Approve),
+        ("ann", waive("2028-01-01")),
+    ])
+    .unwrap();
+    let after = |which| act(&both, &end(Some(which)), acting("bob")).unwrap();
+    let (refused, taken) = (after(Which::Asked), after(Which::InForce));
+    assert_eq!((&refused.waiver, refused.asked), (&both.waiver, None));
+    assert_eq!((taken.waiver, &taken.asked), (None, &both.asked));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use std::collections::BTreeSet;
-use store::clause::{Clause, FindingField};
+use store::clause::{Clause, FindingField, FindingOrder};
 
 const ASKING: Asking = Asking {
     now: Instant(0),
@@ -85,10 +85,11 @@ fn moments_are_spans_days_or_times_with_a_zone() {
     ] {
         assert_eq!(since(text).unwrap(), at, "{text}");
     }
-    for text in ["yesterday", "-8h", "2026-13-01", "2026-11-26T06:00"] {
+    assert_eq!(since("8min").unwrap(), "2026-11-26T08:52:00Z");
+    for text in ["yesterday", "8m", "8M", "-8h", "2026-13-01", "2026-11-26T06:00"] {
         assert!(since(text).is_err(), "{text}");
     }
-    let day = |text| read(&[("as_of", text)], REPORT).unwrap().day("as_of");
+    let day = |text| read(&[("asof", text)], REPORT).unwrap().day("asof");
     assert_eq!(day("").unwrap(), None);
     assert!(day("2026-06-30").unwrap().is_some() && day("2026-06").is_err());
 }

@@ -47,8 +47,6 @@ impl Choice {
             suppliers: self.supplier.clone(),
             states: self.state.clone(),
             severities: self.severity.clone(),
-            limit: 500,
-            uncounted: true,
             ..FindingFilter::default()
         }
     }
@@ -65,19 +63,20 @@ impl Choice {
 
 /// Everything chosen, most urgent first.
 pub(super) async fn rows(store: &SqliteStore, choice: &Choice) -> Result<Vec<FindingRow>, Failure> {
-    let mut filter = choice.filter();
     let mut rows = Vec::new();
-    loop {
-        let page = store.findings(&filter).await.map_err(|e| Failure::other(&e))?;
-        rows.extend(page.rows);
-        if rows.len() > MOST {
-            return Err(wrong(format!("more than {MOST} findings match; choose fewer")));
-        }
-        match page.next {
-            Some(next) => filter.after = Some(next),
-            None => return Ok(rows),
-        }
+    for keys in chosen(store, choice).await?.chunks(500) {
+        rows.extend(store.findings_of(keys).await.map_err(|e| Failure::other(&e))?);
     }
+    Ok(rows)
+}
+
+async fn chosen(store: &SqliteStore, choice: &Choice) -> Result<Vec<FindingId>, Failure> {
+    let keys = store.finding_keys(&choice.filter()).await;
+    let keys = keys.map_err(|e| Failure::other(&e))?;
+    if keys.len() > MOST {
+        return Err(wrong(format!("more than {MOST} findings match; choose fewer")));
+    }
+    Ok(keys)
 }
 
 /// The keys chosen, each once, and whether they were named one by one.
@@ -92,10 +91,7 @@ pub(super) async fn keys(
                 .to_owned(),
         )),
         (false, false) => Err(wrong("name findings or choose by what they say, not both".to_owned())),
-        (true, false) => {
-            let rows = rows(store, choice).await?;
-            Ok((rows.into_iter().map(|row| row.finding).collect(), false))
-        }
+        (true, false) => Ok((chosen(store, choice).await?, false)),
         (false, true) => {
             let mut words = Vec::new();
             for word in named {

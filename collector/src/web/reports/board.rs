@@ -47,7 +47,7 @@ struct Counts {
 /// [`Problem`] where the day cannot be judged or the store does not answer.
 pub async fn content(visit: &Visit, asked: &Asked<'_>) -> Result<Content, Problem> {
     let today = (visit.clock)().date().unwrap_or(Date::MIN);
-    let day = asked.day("as_of")?.unwrap_or(today);
+    let day = asked.day("asof")?.unwrap_or(today);
     let counts = if day == today {
         let (glance, ledger) = (
             asked.glances.get(visit, STALE).await?,
@@ -66,7 +66,7 @@ async fn judged(visit: &Visit, asked: &Asked<'_>, day: Date, today: Date) -> Res
         let words = format!(
             "today, for a network of more than {MOST} elements; the command `policy exposure` judges any other day"
         );
-        return Err(bad("as_of", asked.query.one("as_of"), words));
+        return Err(bad("asof", asked.query.one("asof"), words));
     }
     let _turn = asked.turn.take()?;
     let (visit, runtime) = (visit.clone(), tokio::runtime::Handle::current());

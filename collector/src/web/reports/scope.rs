@@ -13,6 +13,9 @@ use store::StoreError;
 use store::clause::{Clause, ElementField, Is, Test};
 use store::view::{ElementFilter, FindingFilter, FindingRow};
 
+/// Findings read at a time.
+const AT_A_TIME: usize = 500;
+
 /// The sites asked for, of those that may be seen; `None` is all, and an empty set is none.
 #[must_use]
 pub fn sites(visit: &Visit, asked: &[String]) -> Option<BTreeSet<SiteName>> {
@@ -25,32 +28,23 @@ pub fn sites(visit: &Visit, asked: &[String]) -> Option<BTreeSet<SiteName>> {
     }
 }
 
-/// Findings, `most` of them, and how many there are.
+/// Findings, `most` of them, and how many there are, as of one moment.
 ///
 /// # Errors
 /// [`Problem::Store`] when the store does not answer.
 pub async fn gather(
     visit: &Visit,
-    mut filter: FindingFilter,
+    filter: FindingFilter,
     most: usize,
 ) -> Result<(Vec<FindingRow>, u64), Problem> {
-    filter.uncounted = true;
-    filter.limit = 500;
-    let mut rows = Vec::new();
-    loop {
-        let page = visit.store.findings(&filter).await?;
-        rows.extend(page.rows);
-        filter.after = page.next;
-        if filter.after.is_none() && rows.len() <= most {
-            let total = rows.len() as u64;
-            return Ok((rows, total));
-        }
-        if rows.len() > most {
-            rows.truncate(most);
-            let total = visit.store.count_findings(&filter).await?;
-            return Ok((rows, total));
-        }
+    let mut keys = visit.store.finding_keys(&filter).await?;
+    let total = keys.len() as u64;
+    keys.truncate(most);
+    let mut rows = Vec::with_capacity(keys.len());
+    for some in keys.chunks(AT_A_TIME) {
+        rows.extend(visit.store.findings_of(some).await?);
     }
+    Ok((rows, total))
 }
 
 /// Elements where a line looks for findings.

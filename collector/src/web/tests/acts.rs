@@ -1,7 +1,7 @@
 //! What people do from the pages: who may, all or nothing, two at once, and what stays of it.
 
 use super::*;
-use model::{AccessRole, FindingId, FindingState, Person};
+use model::{AccessRole, Act, FindingId, FindingState, Person};
 use store::Store as _;
 use store::view::FindingFilter;
 
@@ -282,6 +282,45 @@ async fn a_waiver_takes_two_people_of_whom_one_may_sign() {
 }
 
 #[tokio::test]
+async fn the_waiver_that_the_button_names_ends_and_the_other_stays() {
+    let house = House::new();
+    let (one, _) = two_open(&house).await;
+    let (ann, cy) = (officer("Ann"), officer("Cy"));
+    let deed = async |who: &Arc<Person>, revision: u64, path: &str, deed: &str, until: &str| {
+        let key = token(one, revision);
+        let fields = [
+            ("finding", key.as_str()),
+            ("do", deed),
+            ("reason", "no spare"),
+            ("ground", "it came"),
+            ("until", until),
+            ("back", "/waivers"),
+        ];
+        house.post_as(who, path, &fields).await
+    };
+    deed(&ann, 0, "/findings/act", "waive", "2026-12-20").await;
+    deed(&cy, 1, "/findings/sign", "approve", "").await;
+    deed(&ann, 2, "/findings/act", "waive", "2027-12-20").await;
+    let list = house.get_as(&cy, "/waivers").await.body;
+    assert!(list.contains("value=\"take_back_waiver\"") && list.contains("value=\"refuse_waiver\""));
+    let done = deed(&cy, 3, "/findings/sign", "take_back_waiver", "").await;
+    let to = done.headers[header::LOCATION].to_str().unwrap().to_owned();
+    assert_eq!(to, "/waivers?told=waiver_taken_back.1");
+    let told = house.get_as(&cy, &to).await.body;
+    assert!(told.contains("Waiver taken back"), "{told}");
+    let life = |house: &House| house.store.desk.lock().unwrap().lives[&one].1.clone();
+    let after = life(&house);
+    assert_eq!((after.waiver, after.state), (None, FindingState::Open));
+    assert_eq!(after.asked.unwrap().until, "2027-12-20");
+    let done = deed(&cy, 4, "/findings/sign", "refuse_waiver", "").await;
+    assert_eq!(done.headers[header::LOCATION], "/waivers?told=waiver_refused.1");
+    assert_eq!(life(&house).asked, None);
+    let none = deed(&cy, 5, "/findings/sign", "take_back_waiver", "").await;
+    assert_eq!(none.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(none.body.contains("it has no waiver in force"), "{}", none.body);
+}
+
+#[tokio::test]
 async fn what_a_role_may_not_is_neither_offered_nor_taken() {
     let house = House::new();
     let (one, _) = two_open(&house).await;
@@ -405,10 +444,84 @@ async fn the_audit_log_is_shown_filtered_and_exported_without_formulas() {
         (&"audit_exported".into(), 4)
     );
 
+    assert_eq!(json["count"], 4);
+    assert!(
+        csv.body.ends_with("# rows,2,,,,,,,\r\n"),
+        "a torn file lacks its end"
+    );
+    let bad = house.get("/audit/export?as=pdf").await;
+    assert_eq!(bad.status, StatusCode::BAD_REQUEST);
+    let told: Value = serde_json::from_str(&bad.body).unwrap();
+    assert_eq!(told["parameter"], "as", "programs ask here");
+
     house.store.desk.lock().unwrap().log[1].previous = "0".repeat(64);
     let page = house.get("/audit").await.body;
     assert!(
         page.contains("A row here was changed after it was written"),
         "{page}"
     );
+}
+
+#[tokio::test]
+async fn a_finding_that_is_named_twice_is_acted_on_once() {
+    let house = House::new();
+    let (one, other) = two_open(&house).await;
+    let chosen = [one, other, one].map(crate::acts::Chosen::from);
+    let deed = crate::acts::Deed {
+        by: "Ann",
+        account: "uid 1",
+        act: Act::Acknowledge,
+        unfit: crate::acts::Unfit::Refuse,
+    };
+    let done = crate::acts::act(&*house.store, &chosen, deed, &|_| true, NOW).await;
+    let on: Vec<_> = done.unwrap().on.iter().map(|one| one.stand.finding).collect();
+    assert_eq!(on, [one, other]);
+}
+
+#[tokio::test]
+async fn tiles_of_waivers_lead_to_what_they_count() {
+    let house = House::new();
+    let page = house.get("/waivers?site=ber-1").await.body;
+    let links: Vec<_> = page
+        .split("<li class=\"tile ")
+        .skip(1)
+        .filter_map(|tile| tile.split("href=\"").nth(1)?.split('"').next())
+        .map(|link| link.replace("&#38;", "&").replace("&amp;", "&"))
+        .collect();
+    assert_eq!(links.len(), 4, "{links:?}");
+    for link in &links {
+        assert!(link.contains("site=ber-1"), "{link}");
+        assert_eq!(house.get(link).await.status, StatusCode::OK, "{link}");
+    }
+    assert!(
+        links[3].contains("state=expired") && links[3].contains("from=20"),
+        "{links:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_log_goes_out_page_by_page_and_whole() {
+    let house = House::new();
+    let note = |n: usize| store::acts::Note {
+        person: "Ann".into(),
+        account: "page".into(),
+        action: "sign_in".into(),
+        subjects: vec![],
+        detail: "x".repeat(n * 10),
+    };
+    for n in 1..=1_200 {
+        store::Acts::note(&*house.store, &note(n), NOW).await.unwrap();
+    }
+    let request = Request::get("/audit/export?as=csv&action=sign_in").header(header::HOST, "localhost");
+    let response = house.ask(request.body(Body::empty()).unwrap()).await;
+    let mut chunks = response.into_body().into_data_stream();
+    let mut lines = Vec::new();
+    while let Some(chunk) = chunks.next().await {
+        let text = String::from_utf8(chunk.unwrap().to_vec()).unwrap();
+        lines.push(text.lines().filter(|line| line.contains(",sign_in,")).count());
+        if lines.len() == 2 {
+            assert!(text.contains(&"x".repeat(12_000)), "no cell is cut");
+        }
+    }
+    assert_eq!(lines, [0, 500, 500, 200]);
 }

@@ -1,6 +1,7 @@
 //! Lists filtered by a line, their files, and views that people keep.
 
 use super::*;
+use store::Store as _;
 
 impl House {
     async fn post(&self, path: &str, body: &str) -> Answer {
@@ -195,6 +196,51 @@ async fn files_hold_exactly_what_is_filtered_and_no_formula() {
             .body
             .contains("/api/v1/coverage")
     );
+}
+
+#[tokio::test]
+async fn a_file_has_what_matched_when_it_began_whatever_moves_meanwhile() {
+    let (store, policies) = Fixture::new(1_500, 1).shared();
+    let door = Arc::new(Door::new(store.clone(), || NOW, TIMES));
+    let house = House::over(door, store, policies, true, false);
+    let request = Request::get("/findings.csv?q=state%3Aopen").header(header::HOST, "localhost");
+    let response = house.ask(request.body(Body::empty()).unwrap()).await;
+    let mut chunks = response.into_body().into_data_stream();
+    let mut file = Vec::new();
+    for _head_and_first_page in 0..2 {
+        file.extend(chunks.next().await.unwrap().unwrap());
+    }
+    // Somebody sees to one that was written already.
+    let open = store::view::FindingFilter {
+        states: vec![model::FindingState::Open],
+        ..store::view::FindingFilter::default()
+    };
+    let all = house.store.finding_keys(&open).await.unwrap();
+    let first = String::from_utf8(file.clone()).unwrap();
+    let written = all.iter().find(|key| first.contains(&key.to_string()));
+    let seen = model::Life {
+        state: model::FindingState::Acknowledged,
+        ..model::Life::new()
+    };
+    house
+        .store
+        .desk
+        .lock()
+        .unwrap()
+        .lives
+        .insert(*written.unwrap(), (1, seen));
+    while let Some(chunk) = chunks.next().await {
+        file.extend(chunk.unwrap());
+    }
+    let file = String::from_utf8(file).unwrap();
+    assert!(all.len() > 500, "more than a page");
+    let lost: Vec<_> = all
+        .iter()
+        .filter(|key| !file.contains(&key.to_string()))
+        .collect();
+    assert!(lost.is_empty(), "{lost:?}");
+    assert!(file.contains(&format!("# matching,{},", all.len())));
+    assert!(file.contains(&format!("# rows,{},", all.len())));
 }
 
 #[tokio::test]

@@ -144,7 +144,7 @@ async fn questions_that_cannot_be_meant_say_what_can() {
         ("/reports/pack", 400, "one jurisdiction"),
         ("/reports/pack?jurisdiction=deu", 400, "two letters"),
         ("/reports/pack?finding=x", 404, "no such finding"),
-        ("/reports/board?as_of=tomorrow", 400, "YYYY-MM-DD"),
+        ("/reports/board?asof=tomorrow", 400, "YYYY-MM-DD"),
         ("/reports/changes?since=-1h", 400, "a span as in 8h"),
         ("/reports/changes?cause=magic", 400, "network"),
         ("/reports/changes?kind=x", 400, "swap"),

@@ -50,6 +50,54 @@ async fn every_role_may_what_the_table_says_and_nothing_else() {
     assert!(refused >= 20, "the table asks for more than to look ({refused})");
 }
 
+/// What is no page: programs ask for it, and follow no way to a door.
+const FOR_PROGRAMS: &[&str] = &[
+    "/metrics",
+    "/live",
+    "/findings.csv",
+    "/findings.json",
+    "/elements.csv",
+    "/elements.json",
+    "/audit/export",
+    "/evidence/{digest}/walk",
+];
+
+#[tokio::test]
+async fn who_shows_a_token_or_asks_for_a_file_is_told_in_json_and_sent_nowhere() {
+    let house = House::new();
+    let token = || Some("Bearer marque_nonsense");
+    for (path, token) in [
+        ("/findings", token()),
+        ("/reports/board", token()),
+        ("/reports/board?as=json", None),
+        ("/reports/register?site=ber-1&as=csv", None),
+        ("/audit/export?as=csv", token()),
+    ] {
+        let mut request = Request::get(path).header(header::HOST, "localhost");
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, token);
+        }
+        let answer = read(house.ask_bare(request.body(Body::empty()).unwrap()).await).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}");
+        assert_eq!(answer.headers[header::WWW_AUTHENTICATE], "Bearer");
+        assert!(
+            answer.body.starts_with("{\"error\":\"not signed in"),
+            "{}",
+            answer.body
+        );
+    }
+    let viewer = house.asked_by(Person {
+        role: AccessRole::Viewer,
+        ..admin()
+    });
+    let shut = viewer.get("/audit/export?as=csv").await;
+    assert_eq!(shut.status, StatusCode::FORBIDDEN);
+    assert!(shut.body.starts_with("{\"error\""), "{}", shut.body);
+    let page = house.get("/findings?q=role:core").await.body;
+    let line = "curl -fsSOJ -H &quot;Authorization: Bearer $MARQUE_TOKEN&quot; 'https://COLLECTOR/findings.csv?q=role%3Acore'";
+    assert!(page.contains(line), "{page}");
+}
+
 #[tokio::test]
 async fn nobody_is_led_to_the_door() {
     let house = House::new();
@@ -65,9 +113,10 @@ async fn nobody_is_led_to_the_door() {
                 to.is_none_or(|to| !to.contains("?to=")),
                 "{method} {route}: {to:?}"
             );
-        } else if route.starts_with("/api/") || ["/metrics", "/live"].contains(&route) {
+        } else if route.starts_with("/api/") || FOR_PROGRAMS.contains(&route) {
             assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {route}");
             assert_eq!(headers[header::WWW_AUTHENTICATE], "Bearer");
+            assert_eq!(headers[header::CONTENT_TYPE], "application/json", "{route}");
         } else {
             assert_eq!(status, StatusCode::SEE_OTHER, "{method} {route}");
             let to = headers[header::LOCATION].to_str().unwrap();

@@ -13,7 +13,7 @@ async fn an_assumed_rule_shows_what_would_open() {
         "nothing is judged before it is asked"
     );
     let page = house
-        .get("/what-if?rule=EU-CSA2-PROP&from=2026-02&as_of=2026-11-26")
+        .get("/what-if?rule=EU-CSA2-PROP&from=2026-02&asof=2026-11-26")
         .await;
     assert_eq!(page.status, StatusCode::OK);
     for words in [
@@ -42,7 +42,7 @@ async fn an_assumed_rule_shows_what_would_open() {
 async fn a_cap_is_said_of_the_whole_and_never_reads_as_nothing() {
     let house = House::new();
     let page = house
-        .get("/what-if?rule=DE-BMI-2023-DRAFT&from=2026-10-01&as_of=2026-11-26")
+        .get("/what-if?rule=DE-BMI-2023-DRAFT&from=2026-10-01&asof=2026-11-26")
         .await;
     assert_eq!(page.status, StatusCode::OK);
     for words in [
@@ -69,7 +69,7 @@ async fn what_cannot_be_assumed_is_told_with_what_can() {
             "YYYY-MM-DD",
         ),
         (
-            "/what-if?rule=EU-CSA2-PROP&as_of=2026-13",
+            "/what-if?rule=EU-CSA2-PROP&asof=2026-13",
             StatusCode::BAD_REQUEST,
             "YYYY-MM-DD",
         ),

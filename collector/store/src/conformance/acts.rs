@@ -3,7 +3,7 @@
 use super::life::{doing, with_finding};
 use super::*;
 use crate::acts::{Acts as _, AuditFilter, Note, WaiverFilter};
-use crate::clause::{Clause, FindingField};
+use crate::clause::{Clause, FindingField, Measure};
 use model::WaiverState;
 
 const LAST_DAY: &str = "2027-01-01";
@@ -344,6 +344,30 @@ async fn the_audit_log_is_found_by_who_what_on_what_and_when() {
         filter.after = Some(next);
     }
     assert_eq!(subjects, ["f3", "f2", "f1", "f1"]);
+}
+
+#[tokio::test]
+async fn a_long_log_is_counted_no_further_than_it_matters() {
+    let house = House::new().await;
+    house
+        .sql(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10002) \
+             INSERT INTO audit (audit_id, person, account, action, subjects, detail, recorded_at) \
+             SELECT i, CASE WHEN i = 1 THEN 'Bob' ELSE 'Ann' END, 'page', 'sign_in', '[]', '{}', i FROM n",
+        )
+        .await;
+    let counted = async |people: &[&str]| {
+        let people = people.iter().map(|&name| name.to_owned()).collect();
+        let filter = AuditFilter {
+            people,
+            ..AuditFilter::default()
+        };
+        let page = house.store.audit_log(&filter).await.unwrap();
+        (page.total, page.measure)
+    };
+    assert_eq!(counted(&[]).await, (10_000, Measure::AtLeast));
+    assert_eq!(counted(&["Ann"]).await, (10_000, Measure::AtLeast));
+    assert_eq!(counted(&["Bob"]).await, (1, Measure::Exact));
 }
 
 #[tokio::test]

@@ -152,6 +152,23 @@ async fn nothing_is_done_to_a_finding_that_moved_and_nothing_by_halves() {
 }
 
 #[tokio::test]
+async fn nothing_is_done_to_a_finding_of_which_the_rule_says_something_else_since() {
+    let (house, element, finding) = with_finding().await;
+    let worse = result(ResultClass::Overdue, Severity::Critical);
+    let change = FindingStep::Change(finding, met(worse.clone()), "due → overdue".into());
+    house.judge(element, vec![worse.clone()], vec![change]).await;
+    let act = async |revision| {
+        let act = doing(Act::Acknowledge, finding, revision, full());
+        house.store.act(&act, Instant(4_000)).await
+    };
+    assert!(matches!(act(0).await, Err(StoreError::Moved(_))));
+    // Where only wording moved, nobody looked at anything else.
+    let refresh = FindingStep::Refresh(finding, met(worse.clone()));
+    house.judge(element, vec![worse], vec![refresh]).await;
+    act(1).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_judgement_does_not_undo_what_a_person_did_meanwhile() {
     let (house, element, finding) = with_finding().await;
     let act = doing(Act::Acknowledge, finding, 0, full());

@@ -1,6 +1,7 @@
 //! Declared facts, and lists page by page.
 
 use super::*;
+use crate::clause::ElementOrder;
 use model::on_file::{OnFile, Price};
 
 #[tokio::test]
@@ -148,6 +149,67 @@ async fn pages_follow_each_other_without_overlap() {
         }
     }
     assert_eq!((sizes, seen.len()), (vec![10, 10, 5], 25));
+}
+
+#[tokio::test]
+async fn whoever_is_renamed_between_two_pages_takes_nobody_along() {
+    let house = House::new().await;
+    house
+        .store
+        .greet(&house.hello(1, 99), Instant(900))
+        .await
+        .unwrap();
+    let named = |names: [&str; 3]| {
+        names.map(|text| {
+            let (address, name) = text.split_once(' ').unwrap();
+            Declaration {
+                site: "berlin".parse().unwrap(),
+                address: address.into(),
+                port: 161,
+                name: name.into(),
+                role: None,
+                generations: BTreeSet::new(),
+                tags: BTreeSet::new(),
+                acquired: None,
+            }
+        })
+    };
+    let before = named(["192.0.2.1 A. 1", "192.0.2.2 b-2 / ü", "192.0.2.3 c"]);
+    let first_last = named(["192.0.2.1 z", "192.0.2.2 b-2 / ü", "192.0.2.3 c"]);
+    let last_first = named(["192.0.2.1 A. 1", "192.0.2.2 b-2 / ü", "192.0.2.3 0"]);
+    for (at, order, down) in [
+        (10, ElementOrder::Name, false),
+        (20, ElementOrder::Site, false),
+        (30, ElementOrder::Site, true),
+    ] {
+        house.store.declare(&[], &before, Instant(at)).await.unwrap();
+        let mut filter = ElementFilter {
+            limit: 1,
+            order,
+            down,
+            ..ElementFilter::default()
+        };
+        let keys = house.store.element_keys(&filter).await.unwrap();
+        let first = house.store.elements(&filter).await.unwrap();
+        let mut seen: Vec<_> = first.rows.iter().map(|row| row.element).collect();
+        filter.after = first.next;
+        let after = if down { &last_first } else { &first_last };
+        house.store.declare(&[], after, Instant(at + 1)).await.unwrap();
+        while filter.after.is_some() {
+            let page = house.store.elements(&filter).await.unwrap();
+            seen.extend(page.rows.iter().map(|row| row.element));
+            filter.after = page.next;
+        }
+        assert_eq!(keys.len(), 3);
+        assert!(
+            keys.iter().all(|key| seen.contains(key)),
+            "{order:?} {down}: {seen:?} of {keys:?}"
+        );
+        // All of one moment: in the order of then, as they are now.
+        let rows = house.store.elements_of(&keys).await.unwrap();
+        assert_eq!(rows.iter().map(|row| row.element).collect::<Vec<_>>(), keys);
+        assert!(rows.iter().any(|row| ["z", "0"].contains(&row.name.as_str())));
+    }
 }
 
 #[tokio::test]

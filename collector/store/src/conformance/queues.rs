@@ -175,7 +175,7 @@ async fn a_finding_lives() {
         .judge(
             element,
             vec![],
-            vec![FindingStep::Close(stand(0, FindingState::Closed), "gone".into())],
+            vec![FindingStep::Close(stand(1, FindingState::Closed), "gone".into())],
         )
         .await;
     let again = result(ResultClass::Due, Severity::Minor);
@@ -196,7 +196,7 @@ async fn a_finding_lives() {
             element,
             vec![again.clone()],
             vec![FindingStep::Reopen(
-                Box::new(stand(1, FindingState::Open)),
+                Box::new(stand(2, FindingState::Open)),
                 met(again),
             )],
         )

@@ -1,7 +1,7 @@
 //! Lists of elements by keyset, and one element with everything its page shows.
 
 use super::findings::{of_element, page_size};
-use super::seek::{Asked, Kept, Listed, Order, Reckoned, exactly, seek};
+use super::seek::{Asked, Kept, Listed, Order, Reckoned, all, exactly, in_order, seek};
 use super::{conclude, row, units};
 use crate::StoreError;
 use crate::clause::{Clause, ElementField, ElementOrder, Is, Test};
@@ -63,7 +63,6 @@ impl Listed for ElementField {
     fn index(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Site => Some(("element_id", "element WHERE site")),
-            Self::Name => Some(("element_id", "element WHERE name")),
             Self::Role => Some(("element_id", "declaration WHERE superseded_at IS NULL AND role")),
             Self::Standing => Some(("element_id", "judgement WHERE standing")),
             Self::Maker => Some((
@@ -108,38 +107,53 @@ fn clauses(filter: &ElementFilter) -> Vec<Clause<ElementField>> {
     all
 }
 
-/// See [`crate::Store::elements`]. The page key is the last element's.
+fn order(filter: &ElementFilter) -> Order {
+    let columns = match filter.order {
+        ElementOrder::Name => "e.name",
+        ElementOrder::Site => "e.site, e.name",
+    };
+    Order {
+        columns,
+        kept: Kept::Texts,
+        down: filter.down,
+    }
+}
+
+/// See [`crate::Store::elements`].
 pub async fn list(
     pool: &SqlitePool,
     reckoned: &Reckoned,
     filter: &ElementFilter,
 ) -> Result<Page<ElementRow>, StoreError> {
-    let columns = match filter.order {
-        ElementOrder::Name => "e.name",
-        ElementOrder::Site => "e.site, e.name",
-    };
     let asked = Asked {
         clauses: &clauses(filter),
-        order: Order {
-            columns,
-            kept: Kept::NotAtAll,
-            down: filter.down,
-        },
+        order: order(filter),
         after: filter.after.as_deref(),
         size: page_size(filter.limit),
-        counted: !filter.uncounted,
     };
     let found = seek(pool, reckoned, &asked).await?;
+    let rows = rows(pool, &found.keys).await?;
+    Ok(found.page(rows))
+}
+
+/// See [`crate::Store::element_keys`].
+pub async fn keys(pool: &SqlitePool, filter: &ElementFilter) -> Result<Vec<ElementId>, StoreError> {
+    let keys = all(pool, &clauses(filter), order(filter)).await?;
+    Ok(keys.into_iter().map(ElementId).collect())
+}
+
+/// The rows of these keys, in their order.
+pub async fn rows(pool: &SqlitePool, keys: &[String]) -> Result<Vec<ElementRow>, StoreError> {
     let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
     query.push(TABLES).push(" WHERE e.element_id IN (");
-    let mut keys = query.separated(", ");
-    for key in &found.keys {
-        keys.push_bind(key.clone());
+    let mut separated = query.separated(", ");
+    for key in keys {
+        separated.push_bind(key.clone());
     }
     query.push(")");
     let rows = query.build().persistent(false).fetch_all(pool).await?;
     let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    Ok(found.page(rows, |row| row.element.to_string()))
+    Ok(in_order(keys, rows, |row| row.element.to_string()))
 }
 
 /// See [`crate::Store::count_elements`].

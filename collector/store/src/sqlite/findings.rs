@@ -1,6 +1,6 @@
 //! Lists of findings by keyset, and one finding with its life.
 
-use super::seek::{Asked, Kept, Listed, Order, Reckoned, exactly, seek};
+use super::seek::{Asked, Kept, Listed, Order, Reckoned, all, in_order, seek};
 use super::{life, row};
 use crate::StoreError;
 use crate::clause::{Clause, FindingField, FindingOrder, Is, Test};
@@ -155,44 +155,54 @@ fn clauses(filter: &FindingFilter) -> Vec<Clause<FindingField>> {
     all
 }
 
+fn order(filter: &FindingFilter) -> Order {
+    let (columns, kept) = match filter.order {
+        FindingOrder::Urgency => ("f.severity_rank", Kept::Number),
+        FindingOrder::Deadline => ("f.due_by", Kept::Texts),
+        FindingOrder::Opened => ("f.opened_at", Kept::Number),
+    };
+    Order {
+        columns,
+        kept,
+        down: filter.down,
+    }
+}
+
 /// See [`crate::Store::findings`].
 pub async fn list(
     pool: &SqlitePool,
     reckoned: &Reckoned,
     filter: &FindingFilter,
 ) -> Result<Page<FindingRow>, StoreError> {
-    let (columns, kept) = match filter.order {
-        FindingOrder::Urgency => ("f.severity_rank", Kept::Number),
-        FindingOrder::Deadline => ("f.due_by", Kept::Word),
-        FindingOrder::Opened => ("f.opened_at", Kept::Number),
-    };
     let asked = Asked {
         clauses: &clauses(filter),
-        order: Order {
-            columns,
-            kept,
-            down: filter.down,
-        },
+        order: order(filter),
         after: filter.after.as_deref(),
         size: page_size(filter.limit),
-        counted: !filter.uncounted,
     };
     let found = seek(pool, reckoned, &asked).await?;
+    let rows = rows(pool, &found.keys).await?;
+    Ok(found.page(rows))
+}
+
+/// See [`crate::Store::finding_keys`].
+pub async fn keys(pool: &SqlitePool, filter: &FindingFilter) -> Result<Vec<FindingId>, StoreError> {
+    let keys = all(pool, &clauses(filter), order(filter)).await?;
+    Ok(keys.into_iter().map(FindingId).collect())
+}
+
+/// The rows of these keys, in their order.
+pub async fn rows(pool: &SqlitePool, keys: &[String]) -> Result<Vec<FindingRow>, StoreError> {
     let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
     query.push(TABLES).push(" WHERE f.finding_id IN (");
-    let mut keys = query.separated(", ");
-    for key in &found.keys {
-        keys.push_bind(key.clone());
+    let mut separated = query.separated(", ");
+    for key in keys {
+        separated.push_bind(key.clone());
     }
     query.push(")");
     let rows = query.build().persistent(false).fetch_all(pool).await?;
     let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    Ok(found.page(rows, |row| row.finding.to_string()))
-}
-
-/// See [`crate::Store::count_findings`].
-pub async fn count(pool: &SqlitePool, filter: &FindingFilter) -> Result<u64, StoreError> {
-    exactly(pool, &clauses(filter)).await
+    Ok(in_order(keys, rows, |row| row.finding.to_string()))
 }
 
 /// Findings of one element, open ones first.

@@ -105,6 +105,11 @@ pub async fn step(
         }
         FindingStep::Change(finding, met, text) => {
             update(tx, one, *finding, met, now).await?;
+            // Whoever looked at it before this looked at something else.
+            sqlx::query("UPDATE finding SET revision = revision + 1 WHERE finding_id = $1")
+                .bind(finding.to_string())
+                .execute(&mut *tx)
+                .await?;
             let event = Event::of(*finding, "changed", text, why).saying(&met.result);
             event.write(tx, now).await?;
             let text = format!("{}: {text}", met.result.rule);

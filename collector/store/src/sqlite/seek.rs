@@ -4,16 +4,18 @@
 //! [`WINDOW`] rows in the order of the list, until it is full or [`BUDGET`] is spent, and then says where to go on;
 //! a total is exact, or says that it was reckoned from a sample.
 
+mod narrow;
 mod reckoned;
 #[cfg(test)]
 mod tests;
 
 pub use reckoned::Reckoned;
 
-use super::findings::escaped;
 use crate::StoreError;
-use crate::clause::{Bound, Clause, Is, Measure};
+use crate::clause::{Clause, Is, Measure};
 use crate::view::Page;
+use futures_util::TryStreamExt as _;
+use narrow::narrow;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 use std::collections::HashMap;
@@ -51,15 +53,14 @@ pub trait Listed: Copy + Debug + PartialEq + Send + Sync + 'static {
     fn index(self) -> Option<(&'static str, &'static str)>;
 }
 
-/// How the value of an order is kept in the key of a page.
+/// How the values of an order are kept in the key of a page: as they were when it was handed out, so that a row whose
+/// own values move meanwhile takes no page along.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
     /// As a number.
     Number,
-    /// As a short word.
-    Word,
-    /// Not at all: it is looked up again by the row's key.
-    NotAtAll,
+    /// As texts, each in hexadecimal: names have all kinds of characters.
+    Texts,
 }
 
 /// An order a list is walked in. The key of the row always comes last.
@@ -83,8 +84,6 @@ pub struct Asked<'a, F> {
     pub after: Option<&'a str>,
     /// Rows of the page.
     pub size: u32,
-    /// Whether the total is wanted.
-    pub counted: bool,
 }
 
 /// The keys of one page, in order, and how many there are of all pages.
@@ -99,12 +98,17 @@ pub struct Found {
     pub next: Option<String>,
 }
 
+/// These rows, in the order of their keys.
+pub fn in_order<T>(keys: &[String], rows: Vec<T>, key: impl Fn(&T) -> String) -> Vec<T> {
+    let mut by_key: HashMap<String, T> = rows.into_iter().map(|row| (key(&row), row)).collect();
+    keys.iter().filter_map(|key| by_key.remove(key)).collect()
+}
+
 impl Found {
-    /// These rows, in the order of their keys.
-    pub fn page<T>(self, rows: Vec<T>, key: impl Fn(&T) -> String) -> Page<T> {
-        let mut by_key: HashMap<String, T> = rows.into_iter().map(|row| (key(&row), row)).collect();
+    /// A page of these rows.
+    pub fn page<T>(self, rows: Vec<T>) -> Page<T> {
         Page {
-            rows: self.keys.iter().filter_map(|key| by_key.remove(key)).collect(),
+            rows,
             total: self.total,
             measure: self.measure,
             next: self.next,
@@ -162,8 +166,6 @@ pub async fn seek<F: Listed>(
     };
     let (total, measure) = if first && next.is_none() {
         (places.len() as u64, Measure::Exact)
-    } else if !asked.counted {
-        (places.len() as u64, Measure::Uncounted)
     } else {
         let (total, measure) = count(pool, reckoned, asked.clauses, few).await?;
         // What was found is there, whatever a sample says.
@@ -179,6 +181,28 @@ pub async fn seek<F: Listed>(
         measure,
         next,
     })
+}
+
+/// The keys of all rows that match, in order, by one statement: of one moment.
+pub async fn all<F: Listed>(
+    pool: &SqlitePool,
+    clauses: &[Clause<F>],
+    order: Order,
+) -> Result<Vec<Uuid>, StoreError> {
+    let few = few(pool, clauses).await?;
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
+    query.push(F::KEY).push(" AS row_key FROM ");
+    tables(&mut query, clauses, few);
+    query.push(" WHERE TRUE");
+    narrow(&mut query, clauses);
+    ordered::<F>(&mut query, order);
+    let query = query.build_query_scalar::<String>().persistent(false);
+    let mut found = query.fetch(pool);
+    let mut keys = Vec::new();
+    while let Some(key) = found.try_next().await? {
+        keys.push(key.parse().map_err(|_| StoreError::Damaged("key"))?);
+    }
+    Ok(keys)
 }
 
 /// Window by window, until there is enough, nothing more, or no time left; tells where to go on.
@@ -250,8 +274,11 @@ async fn walk<F: Listed>(
 fn start<F: Listed>(order: Order) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new("SELECT ");
     match order.kept {
-        Kept::NotAtAll => query.push("''"),
-        Kept::Number | Kept::Word => query.push("CAST(").push(order.columns).push(" AS TEXT)"),
+        Kept::Number => query.push("CAST(").push(order.columns).push(" AS TEXT)"),
+        Kept::Texts => query
+            .push("hex(")
+            .push(order.columns.replace(", ", ") || '-' || hex("))
+            .push(")"),
     };
     query.push(" AS kept, ").push(F::KEY).push(" AS row_key FROM ");
     query
@@ -282,28 +309,15 @@ fn beyond<F: Listed>(query: &mut QueryBuilder<Sqlite>, order: Order, place: &Pla
                 .push_bind(place.key.clone())
                 .push(")");
         }
-        Kept::Word => {
-            query
-                .push("(")
-                .push_bind(place.kept.clone())
-                .push(", ")
-                .push_bind(place.key.clone())
-                .push(")");
-        }
-        Kept::NotAtAll => {
-            query
-                .push("(SELECT ")
-                .push(order.columns)
-                .push(", ")
-                .push(F::KEY)
-                .push(" FROM ")
-                .push(F::TABLE);
-            query
-                .push(" WHERE ")
-                .push(F::KEY)
-                .push(" = ")
-                .push_bind(place.key.clone())
-                .push(")");
+        Kept::Texts => {
+            query.push("(");
+            let mut kept = place.kept.split('-');
+            for _column in order.columns.split(", ") {
+                let text = kept.next().and_then(|text| hex::decode(text).ok());
+                let text = text.and_then(|text| String::from_utf8(text).ok());
+                query.push_bind(text.unwrap_or_default()).push(", ");
+            }
+            query.push_bind(place.key.clone()).push(")");
         }
     }
 }
@@ -345,7 +359,7 @@ fn joins<F: Listed>(query: &mut QueryBuilder<Sqlite>, clauses: &[Clause<F>]) {
     }
 }
 
-/// Keys by index, and never more than tell that they are not few.
+/// Keys by index.
 fn keys<F: Listed>(query: &mut QueryBuilder<Sqlite>, clause: &Clause<F>) {
     let Some((key, from)) = clause.any.first().and_then(|test| test.field.index()) else {
         return;
@@ -362,7 +376,7 @@ fn keys<F: Listed>(query: &mut QueryBuilder<Sqlite>, clause: &Clause<F>) {
             words.push_bind(word.clone());
         }
     }
-    query.push(") LIMIT ").push_bind(i64::from(WINDOW) + 1);
+    query.push(")");
 }
 
 /// The clause that an index can answer with the fewest keys, if they are few.
@@ -374,7 +388,8 @@ async fn few<'a, F: Listed>(
     for clause in clauses.iter().filter(|clause| indexed(clause)) {
         let mut query = QueryBuilder::<Sqlite>::new("SELECT COUNT(*) FROM (");
         keys(&mut query, clause);
-        query.push(")");
+        // No more than tell that they are not few.
+        query.push(" LIMIT ").push_bind(i64::from(WINDOW) + 1).push(")");
         let count: i64 = query
             .build_query_scalar()
             .persistent(false)
@@ -524,70 +539,4 @@ async fn sample<F: Listed>(pool: &SqlitePool, clauses: &[Clause<F>]) -> Result<(
         met += u64::try_from(row.try_get::<Option<i64>, _>("met")?.unwrap_or(0)).unwrap_or(0);
     }
     Ok((looked, met))
-}
-
-/// Adds each clause with `AND` before it, so wrapped that no index is chosen for it: the order's or the few keys lead.
-fn narrow<F: Listed>(query: &mut QueryBuilder<Sqlite>, clauses: &[Clause<F>]) {
-    for clause in clauses {
-        query.push(if clause.not {
-            " AND NOT COALESCE(("
-        } else {
-            " AND COALESCE(("
-        });
-        for (position, test) in clause.any.iter().enumerate() {
-            if position > 0 {
-                query.push(" OR ");
-            }
-            compare(query, test.field.column(), &test.is);
-        }
-        query.push(if clause.any.is_empty() {
-            "FALSE), FALSE)"
-        } else {
-            "), FALSE)"
-        });
-    }
-}
-
-fn compare(query: &mut QueryBuilder<Sqlite>, column: &str, is: &Is) {
-    let like = |query: &mut QueryBuilder<Sqlite>, pattern: String| {
-        query
-            .push(column)
-            .push(" LIKE ")
-            .push_bind(pattern)
-            .push(" ESCAPE '!'");
-    };
-    let bound = |query: &mut QueryBuilder<Sqlite>, side: &str, bound: &Bound| {
-        query.push(column).push(side);
-        match bound {
-            Bound::Share(share) => query.push_bind(*share),
-            Bound::At(at) => query.push_bind(at.0),
-        };
-    };
-    match is {
-        Is::Word(word) => {
-            query.push(column).push(" = ").push_bind(word.clone());
-        }
-        Is::Text(text) => like(query, escaped(text)),
-        Is::Begins(text) => like(query, format!("{}%", escaped(text))),
-        Is::Contains(text) => like(query, format!("%{}%", escaped(text))),
-        Is::Set => {
-            query.push(column).push(" IS NOT NULL");
-        }
-        Is::Unset => {
-            query.push(column).push(" IS NULL");
-        }
-        Is::Less(to) => bound(query, " < ", to),
-        Is::AtMost(to) => bound(query, " <= ", to),
-        Is::More(to) => bound(query, " > ", to),
-        Is::AtLeast(to) => bound(query, " >= ", to),
-        Is::Days(from, until) => {
-            query.push("(").push(column).push(" >= ").push_bind(from.clone());
-            query
-                .push(" AND ")
-                .push(column)
-                .push(" < ")
-                .push_bind(until.clone())
-                .push(")");
-        }
-    }
 }
