@@ -132,6 +132,15 @@ impl Credential {
         }
     }
 
+    /// Whether both speak for one user of SNMPv3, in whatever contexts.
+    #[must_use]
+    pub fn is_same_user(&self, other: &Self) -> bool {
+        match (&self.opening, &other.opening) {
+            (Opening::User(one), Opening::User(two)) => one.name() == two.name(),
+            _ => false,
+        }
+    }
+
     pub(crate) fn opening(&self) -> &Opening {
         &self.opening
     }

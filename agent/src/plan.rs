@@ -40,11 +40,13 @@ const IDENTITY_ELSEWHERE: [&str; 5] = [
 ];
 
 /// What elements tell of their own changes: entLastChangeTime (RFC 6933),
-/// lldpStatsRemTablesLastChangeTime (IEEE 802.1AB-2005), ifTableLastChange (RFC 2863), all
-/// since the last boot; and snmpEngineBoots (RFC 3411).
-const CHANGES: [&str; 4] = [
+/// lldpStatsRemTablesLastChangeTime (IEEE 802.1AB-2005), lldpV2StatsRemTablesLastChangeTime
+/// (IEEE 802.1AB-2009), ifTableLastChange (RFC 2863), all since the last boot; and
+/// snmpEngineBoots (RFC 3411).
+const CHANGES: [&str; 5] = [
     "1.3.6.1.2.1.47.1.4.1.0",
     "1.0.8802.1.1.2.1.2.1.0",
+    "1.3.111.2.802.1.1.13.1.2.1.0",
     "1.3.6.1.2.1.31.1.5.0",
     "1.3.6.1.6.3.10.2.1.2.0",
 ];
@@ -308,8 +310,8 @@ mod tests {
                 plan.readings.len(),
             )
         };
-        assert_eq!(shape(Profile::Inventory), (vec![7, 16, 1, 9], 5));
-        assert_eq!(shape(Profile::Full), (vec![12, 16, 2, 9, 1], 5));
+        assert_eq!(shape(Profile::Inventory), (vec![7, 16, 1, 9], 6));
+        assert_eq!(shape(Profile::Full), (vec![12, 16, 2, 9, 1], 6));
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub use unfinished::Unfinished;
 use asking::Asking;
 use conversation::Conversation;
 use proto::v1::{Cost, Observation, Outcome, QuestionKind, Varbind};
-use refresh::Glance;
+use refresh::{Glance, Moved};
 use socket::ExchangeError;
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
@@ -85,6 +85,8 @@ pub struct Round {
     pub glance: Option<Glance>,
     /// It went on with walks that began earlier.
     pub resumed: bool,
+    /// What moved since the walk before, as the first answer shows.
+    pub moved: Option<Moved>,
     /// It ended after the first answer, which showed that nothing moved; there are no
     /// observations then.
     pub refreshed: bool,
@@ -140,6 +142,7 @@ pub async fn round(
         engine_shared: asked.engine_shared,
         glance: asked.glance,
         resumed: asked.resumed,
+        moved: asked.moved,
         refreshed: asked.refreshed,
     }
 }
@@ -157,6 +160,7 @@ struct Asked {
     engine_shared: bool,
     glance: Option<Glance>,
     resumed: bool,
+    moved: Option<Moved>,
     refreshed: bool,
     over: Option<ExchangeError>,
 }
@@ -178,6 +182,7 @@ impl Asked {
             engine_shared: false,
             glance: None,
             resumed: false,
+            moved: None,
             refreshed: false,
             over: Some(failure),
         }

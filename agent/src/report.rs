@@ -339,6 +339,7 @@ mod tests {
             engine_shared: false,
             glance: None,
             resumed: false,
+            moved: None,
             refreshed: false,
         };
         for (rows, large) in [(10, false), (30_000, true)] {

@@ -407,6 +407,9 @@ fn count_cost(round: &Round) {
     metrics::counter!("marque_agent_varbind_total").increment(u64::from(round.cost.varbinds));
     metrics::counter!("marque_agent_undecodable_total").increment(u64::from(round.undecodable));
     metrics::counter!("marque_agent_engine_shared_total").increment(u64::from(round.engine_shared));
+    if let Some(moved) = round.moved {
+        metrics::counter!("marque_agent_moved_total", "what" => moved.as_str()).increment(1);
+    }
 }
 
 fn count(report: &Report) {

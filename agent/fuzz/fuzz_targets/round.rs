@@ -152,12 +152,13 @@ async fn rounds(voice: &Voice, mut input: Input<'_>) -> Vec<Round> {
         };
         let deadline = Instant::now() + LIMITS.deadline;
         let conversation = sockets.converse(target, &voice.credential, patience, deadline);
+        let mut room = agent::poll::Room::alone();
         let asking = agent::poll::round(
             conversation,
             &PLAN,
             &LIMITS,
             &mut learned,
-            (extent, SystemTime::now(), &mut agent::poll::Room::alone()),
+            (extent, SystemTime::now(), &mut room),
         );
         // Of a user's answers it cannot be told here.
         let mut denies = voice.version.is_none();

@@ -123,6 +123,7 @@ impl Asked {
             credential,
             plan: Plan::of(self.profile),
             limits: PollConfig::default().limits(),
+            refusal_pause: Duration::from_secs(PollConfig::default().refusal_pause_seconds),
             patience: Patience {
                 first_contact: Duration::from_millis(self.timeout_ms),
                 retries: self.retries,
@@ -150,6 +151,8 @@ pub struct Rounds {
     pub plan: Plan,
     /// What one round may take.
     pub limits: Limits,
+    /// The first pause after an element refused its user.
+    pub refusal_pause: Duration,
     patience: Patience,
     /// What is not shown.
     pub redacted: Vec<Bytes>,

@@ -194,6 +194,7 @@ mod tests {
             engine_shared: false,
             glance: None,
             resumed: false,
+            moved: None,
             refreshed: false,
         };
         let report = Report::new("[::1]:161".parse().unwrap(), round, &[]);

@@ -8,6 +8,7 @@ use super::asked::{Asked, AskedError, Rounds};
 use super::json;
 use super::table::{self, Format};
 use crate::plan::oid::push_dotted;
+use crate::poll::refresh::Moved;
 use crate::poll::{Extent, Learned};
 use crate::report::Report;
 use crate::target::Target;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 /// Lines that may wait for a slow reader of standard output.
 const QUEUE: usize = 64;
@@ -121,15 +122,29 @@ impl Watch {
         while left > 0 {
             left -= 1;
             turns.tick().await;
-            let report = self.round().await;
-            let text = self.changes(report);
+            let (report, moved) = self.round().await;
+            let mut text = Vec::new();
+            if moved == Some(Moved::Restarted) {
+                self.push_change("restarted", "it began anew since the last walk", &mut text);
+            }
+            text.append(&mut self.changes(report));
             if !text.is_empty() && lines.send(text).await.is_err() {
                 return;
+            }
+            let pause = self.learned.pause(self.rounds.refusal_pause);
+            if !pause.is_zero() {
+                let mut text = Vec::new();
+                let words = format!("for {} s, so that its user is not shut out", pause.as_secs());
+                self.push_change("left alone", &words, &mut text);
+                if lines.send(text).await.is_err() {
+                    return;
+                }
+                sleep(pause).await;
             }
         }
     }
 
-    async fn round(&mut self) -> Report {
+    async fn round(&mut self) -> (Report, Option<Moved>) {
         let (asked, begun) = (self.rounds.plan.mark(), Instant::now());
         let refreshable = self.learned.memory.refreshable(asked, begun).is_some();
         let extent = match refreshable && self.learned.unfinished.is_none() {
@@ -137,8 +152,11 @@ impl Watch {
             false => Extent::Full,
         };
         let round = self.rounds.round(self.target, &mut self.learned, extent).await;
-        let about = (self.target, asked, begun + self.full_round);
-        self.learned.memory.conclude(about, round, &self.rounds.redacted)
+        let (about, moved) = ((self.target, asked, begun + self.full_round), round.moved);
+        (
+            self.learned.memory.conclude(about, round, &self.rounds.redacted),
+            moved,
+        )
     }
 
     /// Lines for what is not as it was.

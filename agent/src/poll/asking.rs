@@ -76,8 +76,11 @@ impl<'a, 'r> Asking<'a, 'r> {
             unfinished.goes_on(plan.mark(), glance) && !unfinished.is_older_than(limits.resume)
         };
         asking.earlier = learned.unfinished.filter(fits);
-        let nothing_moved = |glance: &Glance| learned.memory.moved(glance).is_none();
-        let refreshed = extent == Extent::IfMoved && asking.glance.as_ref().is_some_and(nothing_moved);
+        let moved = asking
+            .glance
+            .as_ref()
+            .and_then(|glance| learned.memory.moved(glance));
+        let refreshed = extent == Extent::IfMoved && asking.glance.is_some() && moved.is_none();
         if refreshed {
             observations.clear();
         } else {
@@ -105,6 +108,7 @@ impl<'a, 'r> Asking<'a, 'r> {
             engine_shared: conversation.shares_engine(),
             glance: asking.glance,
             resumed,
+            moved,
             refreshed,
             over: conversation.over(),
             learned: Some(Learned {

@@ -75,6 +75,18 @@ pub enum Moved {
     Counter,
 }
 
+impl Moved {
+    /// As counted and printed.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Restarted => "restarted",
+            Self::Identity => "identity",
+            Self::Counter => "counter",
+        }
+    }
+}
+
 impl Glance {
     /// Of the first observations and what was read beside them.
     #[must_use]

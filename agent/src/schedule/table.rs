@@ -40,6 +40,8 @@ pub struct Table {
     due: BinaryHeap<Reverse<(Instant, u64, Target)>>,
     /// Addresses of the rounds under way.
     busy: HashSet<SocketAddr>,
+    /// Addresses that are asked in several contexts.
+    contexts: HashMap<SocketAddr, Vec<Target>>,
     interval: Duration,
     turns: u64,
     nothing: Learned,
@@ -92,6 +94,7 @@ impl Table {
             going_on: ((in_flight / GOING_ON).max(1), HashSet::new()),
             due: BinaryHeap::new(),
             busy: HashSet::new(),
+            contexts: HashMap::new(),
             interval: Duration::ZERO,
             turns: 0,
             nothing,
@@ -109,6 +112,11 @@ impl Table {
             stays || place.turn == Turn::Leaving
         });
         self.interval = work.interval;
+        self.contexts.clear();
+        for target in &named {
+            self.contexts.entry(target.address()).or_default().push(*target);
+        }
+        self.contexts.retain(|_, targets| targets.len() > 1);
         for assignment in &work.assignments {
             let target = assignment.target;
             let wait = until_slot(target, since_1970, assignment.interval.unwrap_or(work.interval));
@@ -142,6 +150,32 @@ impl Table {
                         Turn::Due(..) | Turn::UnderWay => {}
                     }
                 }
+            }
+        }
+    }
+
+    /// A user that was refused at an address is refused in its other contexts too, and must not be shut out.
+    fn spare_the_user(&mut self, target: Target, until: Instant) {
+        let Some(others) = self.contexts.get(&target.address()) else {
+            return;
+        };
+        let Some(refused) = self
+            .places
+            .get(&target)
+            .map(|place| Arc::clone(&place.assignment.credential))
+        else {
+            return;
+        };
+        for other in others.clone().into_iter().filter(|other| *other != target) {
+            let Some(place) = self.places.get_mut(&other) else {
+                continue;
+            };
+            if !place.assignment.credential.is_same_user(&refused) || place.not_before >= until {
+                continue;
+            }
+            place.not_before = until;
+            if matches!(place.turn, Turn::Due(at, _) if at < until) {
+                self.set_due(other, until);
             }
         }
     }
@@ -260,6 +294,9 @@ impl Table {
             },
         };
         self.set_due(target, now + wait);
+        if !pause.is_zero() {
+            self.spare_the_user(target, now + pause);
+        }
     }
 }
 

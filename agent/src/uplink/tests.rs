@@ -266,6 +266,7 @@ impl House {
             engine_shared: false,
             glance: None,
             resumed: false,
+            moved: None,
             refreshed: false,
         };
         let target = format!("192.0.2.{host}").parse().unwrap();
@@ -528,6 +529,7 @@ fn unchanged_elements_share_what_they_have_in_common() {
                 engine_shared: false,
                 glance: None,
                 resumed: false,
+                moved: None,
                 refreshed: false,
             };
             let target = format!("10.20.{}.{}", n / 100, n % 100).parse().unwrap();

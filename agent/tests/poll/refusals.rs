@@ -9,6 +9,9 @@ use async_snmp::message_size::MessageSize;
 use async_snmp::pdu::ResponsePdu;
 use async_snmp::v3::UsmSecurityParams;
 use async_snmp::{AuthProtocol, DecodeConfig, Oid, PrivProtocol, Value as Snmp, VarBind};
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -118,6 +121,49 @@ fn a_real_engine_says_what_is_wrong_and_is_asked_once() {
     // A level that access control does not give is an answer: an error of SNMP.
     let low = ask_once(&snmpd.target(), &user("plain", None, None));
     assert_eq!(low.observations[1].outcome(), Outcome::Refused, "{low:?}");
+}
+
+#[test]
+fn a_user_that_was_refused_is_left_alone_by_whoever_watches() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!("createUser full SHA-256 {AUTH} AES {PRIVACY}\nrouser full auth\n");
+    let snmpd = Snmpd::start(folder.path(), &config);
+    let mut watch = Command::new(env!("CARGO_BIN_EXE_marque-agent"))
+        .args(["watch", &snmpd.target(), "--every", "1", "--rounds", "40"])
+        .args([
+            "--user",
+            "full",
+            "--auth",
+            "sha256",
+            "--auth-env",
+            "AUTH",
+            "--timeout-ms",
+            "300",
+        ])
+        .env("AUTH", "authentic2")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let _ends = Ends(watch);
+    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    assert_eq!(next()["completeness"], "unreachable");
+    let left = next();
+    assert_eq!(left["change"], "left alone", "{left}");
+    assert!(left["now"].as_str().unwrap().starts_with("for 900 s"), "{left}");
+    // One round's worth of it, and no more is to come.
+    let counted = Command::new("snmpget")
+        .args([
+            "-v2c",
+            "-c",
+            "hunter2",
+            "-Oqv",
+            &snmpd.target(),
+            "1.3.6.1.6.3.15.1.1.5.0",
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&counted.stdout).trim(), "1");
 }
 
 /// What an engine that knows nobody's keys can say about a request.

@@ -378,6 +378,13 @@ fn watching_prints_what_changed_and_nothing_else() {
     let change = next();
     assert_eq!((&change["change"], &change["oid"]), (&"gone".into(), &row.into()));
     assert_eq!(change["now"], Value::Null);
+    // It begins anew, and shows what it showed before.
+    set(&view, UP_TIME, &100_u32.to_be_bytes());
+    let change = next();
+    assert_eq!(
+        (&change["change"], &change["target"]),
+        (&"restarted".into(), &target.into())
+    );
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn contexts_of_one_address_are_elements_of_their_own() {
         folder,
         "collector.toml",
         "[store]\npath = \"collector.db\"\n[identity]\nfolder = \"identity\"\n[grpc]\nlisten = \"127.0.0.1:0\"\n\
-         [http]\nlisten = \"127.0.0.1:0\"\n[[site]]\nname = \"berlin\"\njurisdictions = [\"DE\"]\n",
+         [http]\nlisten = \"127.0.0.1:0\"\nplain = true\n[[site]]\nname = \"berlin\"\njurisdictions = [\"DE\"]\n",
     );
     let mut collector = Running::start(folder, &["collector", "serve", "--config", "collector.toml"]);
     let ready: Value = serde_json::from_str(&collector.first_line()).unwrap();

@@ -261,7 +261,7 @@ fn a_finding_is_taken_up_waived_by_two_and_returns_when_the_waiver_ends() {
             ("assigned", "person", Some("Ann Lee")),
             ("waiver_asked", "person", Some("Ann Lee")),
             ("waived", "person", Some("Bob")),
-            ("reopened", "time", None),
+            ("lapsed", "time", None),
         ] {
             assert!(life.contains(&event), "{event:?}: {life:?}");
         }

@@ -187,7 +187,7 @@ async fn an_operator_sees_findings_arrive_and_follows_one_to_its_bytes() {
     browser
         .until(
             "the queue shows the rule",
-            "return document.body.innerText.includes('No critical Huawei or ZTE components');",
+            "return document.body.innerText.includes('5G core free of critical Huawei and ZTE components');",
         )
         .await;
     let href = browser

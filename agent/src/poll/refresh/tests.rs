@@ -189,6 +189,7 @@ impl Story {
             engine_shared: false,
             glance: answered.then_some(glance),
             resumed: false,
+            moved: None,
             refreshed,
         };
         let due = now + Duration::from_secs(SIX_HOURS);

@@ -369,3 +369,49 @@ fn contexts_at_one_address_are_asked_one_after_the_other() {
     let second = story.begun(8);
     assert!(second.len() == 1 && second != first, "{second:?}");
 }
+
+#[test]
+fn a_user_that_was_refused_is_not_tried_in_the_other_contexts_of_an_address() {
+    for (other_user, meanwhile) in [("u", 0), ("v", 1)] {
+        let mut story = Story::new();
+        let of = |name: &str, context: &str| {
+            let user = crate::credential::user::User::new(name, None, None, context).unwrap();
+            Arc::new(Credential::user(user))
+        };
+        let (one, two) = (of("u", "red"), of(other_user, "blue"));
+        let target: Target = A.parse().unwrap();
+        let assignment = |credential: &Arc<Credential>| Assignment {
+            target: target.asked_with(credential),
+            credential: Arc::clone(credential),
+            interval: None,
+            windows: Windows::default(),
+        };
+        let work = Work {
+            interval: Duration::from_secs(10_000),
+            assignments: vec![assignment(&one), assignment(&two)],
+            ..Work::default()
+        };
+        story.table.follow(&work, story.start, START);
+        let first = story.begun(0);
+        // Whichever begins: its user is refused.
+        let asked = [target.asked_with(&one), target.asked_with(&two)]
+            .into_iter()
+            .find(|one| one.to_string() == first[0])
+            .unwrap();
+        let at = |second| {
+            (
+                story.start + Duration::from_secs(second),
+                START + Duration::from_secs(second),
+            )
+        };
+        story
+            .table
+            .ended(asked, Some(refused(1)), at(1), Duration::from_secs(900));
+        let begun = story.begun(800);
+        assert_eq!(begun.len(), meanwhile, "{other_user}: {begun:?}");
+        if other_user == "u" {
+            let after = story.begun(902);
+            assert_eq!(after.len(), 1, "one of both, after the pause: {after:?}");
+        }
+    }
+}
