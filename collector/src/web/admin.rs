@@ -13,7 +13,7 @@ use super::show::{self, Moment};
 use super::sign_in::refusal;
 use crate::api::Problem;
 use crate::api::query::bad;
-use crate::door::{Pass, RESET, Refused};
+use crate::door::{LAST_ADMIN, Pass, RESET, Refused};
 use askama::Template;
 use axum::extract::{Extension, Form, Path};
 use axum::http::StatusCode;
@@ -306,10 +306,7 @@ async fn change(visit: &Visit, id: &str, change: AccountChange) -> Result<Outcom
     {
         Changed::Done => Ok(Outcome::Done),
         Changed::Unknown => Err(Problem::NotFound("account")),
-        Changed::LastAdmin => Ok(Outcome::Refused(
-            Refused::Name("nobody would be left who may administer all sites"),
-            String::new(),
-        )),
+        Changed::LastAdmin => Ok(Outcome::Refused(Refused::Name(LAST_ADMIN), String::new())),
     }
 }
 
