@@ -84,6 +84,15 @@ pub struct Arrival {
     pub pass: Arc<Pass>,
 }
 
+/// Somebody as the audit log names them.
+#[must_use]
+pub fn by(person: &Person, from: Option<IpAddr>) -> By {
+    By {
+        person: person.name.clone(),
+        from: shown(from),
+    }
+}
+
 /// A session that began: what its cookie holds, and for how long.
 pub struct Opened {
     /// What the cookie holds.

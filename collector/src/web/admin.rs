@@ -3,8 +3,8 @@
 //! Invariants: a secret is shown once, in the answer to the form that made it, and no
 //! cache keeps that; nobody can take the last way in from everybody.
 
-use super::access::Visit;
-use super::account::{SessionLine, sites_words, with_status};
+use super::access::{Visit, again};
+use super::account::{SessionLine, sites_words};
 use super::fields::Fields;
 use super::glance::Glances;
 use super::page::{Frame, answer};
@@ -221,7 +221,10 @@ async fn finish(visit: &Visit, glances: &Glances, came: Result<Outcome, Problem>
         },
         Err(problem) => return answer::<AdminPage>(visit, Err(problem)),
     };
-    let mut response = with_status(visit, status, page(visit, glances, said).await);
+    let once = said.once.as_ref().map(|(_, secret)| secret);
+    let words = once.or(said.refused.as_ref()).cloned().unwrap_or_default();
+    let (shown, why) = (("/admin", "/admin"), (status, words.as_str()));
+    let mut response = again(visit, shown, why, page(visit, glances, said)).await;
     response
         .headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

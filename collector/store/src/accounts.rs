@@ -13,7 +13,7 @@ use uuid::Uuid;
 pub type Sites = Option<BTreeSet<SiteName>>;
 
 /// Who does something, and from where.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct By {
     /// The name of their account or token, or what the command line knows of them.
     pub person: String,

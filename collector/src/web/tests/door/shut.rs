@@ -119,3 +119,95 @@ async fn a_wall_hangs_as_long_as_its_token_holds_and_is_called_as_the_token() {
     let log = behind.log().await;
     assert!(log.contains(&"Ada session_ended token Ada".to_owned()), "{log:?}");
 }
+
+#[tokio::test]
+async fn a_form_shows_no_page_to_who_may_not_look_and_what_it_shows_is_noted() {
+    let (behind, ada) = Behind::with_ada().await;
+    let finding = format!("/findings/{}", finding_id(0));
+    let secret = behind
+        .token("bot", &[model::Scope::Act, model::Scope::Administer])
+        .await;
+    let bearer = format!("Bearer {secret}");
+    let agent = format!("/agents/{}/revoke", agent_id(1));
+    for (path, form) in [
+        ("/findings/act", "do=acknowledge&back=%2Ffindings".to_owned()),
+        ("/findings/act", "do=acknowledge&back=%2Fwaivers".to_owned()),
+        ("/findings/act", format!("do=acknowledge&back={finding}")),
+        (
+            "/findings/act",
+            format!("do=comment&text=&back={finding}&finding={}.0", finding_id(0)),
+        ),
+        ("/agents/invite", "site=&minutes=x".to_owned()),
+        (&*agent, "reason=&sure=1".to_owned()),
+    ] {
+        let answer = behind
+            .post_from(path, &form, (header::AUTHORIZATION, &bearer))
+            .await;
+        assert_eq!(
+            answer.status,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{path} {form}: {}",
+            answer.body
+        );
+        assert!(
+            !answer.body.contains("<html") && !answer.body.contains("ber-1") && answer.body.len() < 200,
+            "{path} {form}: {}",
+            answer.body
+        );
+        assert!(!answer.body.is_empty());
+    }
+    let log = behind.log().await;
+    assert!(!log.iter().any(|row| row.contains("saw_")), "{log:?}");
+    let form = format!("do=acknowledge&back={finding}");
+    let shown = behind
+        .post_from("/findings/act", &form, (header::COOKIE, &ada))
+        .await;
+    assert!(shown.status == StatusCode::UNPROCESSABLE_ENTITY && shown.body.contains("Nothing is selected"));
+    let refused = behind
+        .post_from(
+            "/admin/accounts",
+            "name=Ada&role=viewer&sites=all",
+            (header::COOKIE, &ada),
+        )
+        .await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let log = behind.log().await;
+    for row in [
+        format!("Ada saw_finding {finding}"),
+        "Ada saw_accounts /admin".to_owned(),
+    ] {
+        assert!(log.contains(&row), "{row}: {log:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_acts_is_written_down_with_the_address_and_a_report_once() {
+    let (behind, ada) = Behind::with_ada().await;
+    let form = format!("do=acknowledge&back=%2Ffindings&finding={}.0", finding_id(0));
+    let done = behind
+        .post_from("/findings/act", &form, (header::COOKIE, &ada))
+        .await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
+    behind
+        .post_from("/agents/invite", "site=ber-1&minutes=5", (header::COOKIE, &ada))
+        .await;
+    let invited = behind.house.store.invited.lock().unwrap()[0].1.account.clone();
+    assert_eq!(invited, "192.0.2.44");
+    behind.get("/reports/board", &ada).await;
+    behind.get("/audit/export?as=json", &ada).await;
+    let rows: Vec<_> = std::mem::take(&mut behind.house.store.desk.lock().unwrap().log);
+    let told: Vec<_> = rows
+        .iter()
+        .map(|row| (row.action.as_str(), row.account.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("finding_acknowledged", "192.0.2.44"),
+            ("report_made", "unknown"),
+            ("audit_exported", "unknown")
+        ]
+    );
+    let log = behind.log().await;
+    assert!(!log.iter().any(|row| row.contains("saw_report")), "{log:?}");
+}
