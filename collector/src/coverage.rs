@@ -264,7 +264,7 @@ type Key<'a> = (&'a SiteName, IpAddr, u16);
 /// # Errors
 /// [`StoreError`] when the store does not answer.
 pub async fn read(store: &dyn Store, person: &Person) -> Result<Coverage, StoreError> {
-    let mut view = store.coverage().await?;
+    let mut view = store.coverage(&person.sites).await?;
     view.ranges.retain(|row| person.sees(&row.site));
     view.places.retain(|row| person.sees(&row.site));
     view.neighbours.retain(|row| person.sees(&row.site));

@@ -19,7 +19,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use store::accounts::{AccountRow, By, Link, LinkKind, LinkUse, NewAccount, NewSession, SessionOf, TokenRow};
+use store::accounts::{
+    AccountRow, By, Link, LinkKind, LinkUse, NewAccount, NewSession, SessionOf, TokenRow, Vouched,
+};
 use store::{Accounts, StoreError};
 use strikes::Strikes;
 use uuid::Uuid;
@@ -80,6 +82,15 @@ pub struct Arrival {
     pub person: Arc<Person>,
     /// By which proof.
     pub pass: Arc<Pass>,
+}
+
+/// Somebody as the audit log names them.
+#[must_use]
+pub fn by(person: &Person, from: Option<IpAddr>) -> By {
+    By {
+        person: person.name.clone(),
+        from: shown(from),
+    }
 }
 
 /// A session that began: what its cookie holds, and for how long.
@@ -233,7 +244,7 @@ impl Door {
     /// [`Refused::DeadLink`] when it is no token of a wall that holds, [`Refused::Store`].
     pub async fn hang(&self, secret: &str, from: &str) -> Result<Opened, Refused> {
         let token = self.held(secret).await?;
-        let token = token.filter(|token| token.scopes.contains(&Scope::Wall));
+        let token = token.filter(|token| token.scopes == BTreeSet::from([Scope::Wall]));
         let token = token.ok_or(Refused::DeadLink)?;
         let by = By {
             person: format!("token {}", token.name),
@@ -254,26 +265,18 @@ impl Door {
     pub async fn sign_in(&self, name: &str, password: &str, from: Option<IpAddr>) -> Result<Opened, Refused> {
         let key = name.trim().to_lowercase();
         let peer = shown(from);
-        if let Some(wait) = self.strikes().wait(&key, from, self.now()) {
-            metrics::counter!("marque_collector_sign_in_total", "outcome" => "locked").increment(1);
-            return Err(Refused::Locked(wait));
-        }
         let found = match NAME.contains(&key.chars().count()) {
             true => self.store.account_named(&key).await?,
             false => None,
         };
         let (account, hash) = found.unzip();
-        let right = self
-            .passwords
-            .fits(password, hash.flatten())
-            .await
-            .ok_or(Refused::Busy)?;
         let account = account.filter(|account| account.disabled.is_none() && !account.external);
         let known = account.as_ref().map(|account| account.name.clone());
-        let Some(account) = account.filter(|_| right) else {
-            self.failed(&key, known, from);
-            return Err(Refused::Wrong);
+        let right = async {
+            let fits = self.passwords.fits(password, hash.flatten()).await;
+            fits.map(|fits| account.filter(|_| fits))
         };
+        let account = self.tried(&key, known, from, right).await?;
         self.strikes().clear(&key);
         metrics::counter!("marque_collector_sign_in_total", "outcome" => "in").increment(1);
         self.open(&account, &peer, "sign_in").await
@@ -282,7 +285,8 @@ impl Door {
     /// Begins a session for somebody whom another party vouches for, with the rights it names.
     ///
     /// # Errors
-    /// [`Refused::Name`] where the name is a local account's or switched off here, [`Refused::Store`].
+    /// [`Refused::Name`] where the name is a local account's or switched off here, or where nobody would be left who
+    /// may administer all sites; [`Refused::Store`].
     pub async fn sign_in_as(
         &self,
         name: &str,
@@ -296,8 +300,11 @@ impl Door {
             from: shown(from),
         };
         let new = NewAccount { name, role, sites };
-        let account = self.store.vouched(&new, &by, self.now()).await?;
-        let account = account.ok_or(Refused::Name("this name is not let in here"))?;
+        let account = match self.store.vouched(&new, &by, self.now()).await? {
+            Vouched::In(account) => account,
+            Vouched::NotHere => return Err(Refused::Name("this name is not let in here")),
+            Vouched::LastAdmin => return Err(Refused::Name(LAST_ADMIN)),
+        };
         self.open(&account, &by.from, "sign_in_vouched").await
     }
 
@@ -322,10 +329,33 @@ impl Door {
         Ok(Opened { secret, lasts })
     }
 
-    /// Notes a failure: a strike, and a row of the audit log as long as there are not too many. What was typed in
-    /// place of a name may be a password: only names that exist are written down.
-    fn failed(&self, key: &str, known: Option<String>, from: Option<IpAddr>) {
-        let locked = self.strikes().strike(key, from, self.now());
+    /// What a try comes to: it is a strike before it begins, and none any more when it was right or had no turn
+    /// ([`None`]).
+    async fn tried<T>(
+        &self,
+        key: &str,
+        known: Option<String>,
+        from: Option<IpAddr>,
+        right: impl Future<Output = Option<Option<T>>>,
+    ) -> Result<T, Refused> {
+        let reserved = self.strikes().reserve(key, from, self.now());
+        let locked = reserved.map_err(|wait| {
+            metrics::counter!("marque_collector_sign_in_total", "outcome" => "locked").increment(1);
+            Refused::Locked(wait)
+        })?;
+        let came = right.await;
+        if !matches!(came, Some(None)) {
+            self.strikes().take_back(key, from);
+        }
+        came.ok_or(Refused::Busy)?.ok_or_else(|| {
+            self.failed(locked, known, from);
+            Refused::Wrong
+        })
+    }
+
+    /// Notes a failure: a row of the audit log as long as there are not too many. What was typed in place of a name
+    /// may be a password: only names that exist are written down.
+    fn failed(&self, locked: bool, known: Option<String>, from: Option<IpAddr>) {
         metrics::counter!("marque_collector_sign_in_total", "outcome" => "wrong").increment(1);
         let by = By {
             person: "nobody".to_owned(),
@@ -442,6 +472,9 @@ impl Door {
         self.open(&account, &peer, "sign_in_by_link").await
     }
 }
+
+/// Why the last who may administer all sites stays what he is.
+pub const LAST_ADMIN: &str = "nobody would be left who may administer all sites";
 
 /// Names of the audit log that are nobody's.
 const OURS: [&str; 3] = ["nobody", "collector", "token "];

@@ -318,8 +318,12 @@ pub async fn serve(
     let mut tasks = tokio::task::JoinSet::new();
     let until = stop.clone();
     tasks.spawn(async move { (("grpc"), grpc_server.await.map_err(ServeError::Grpc)) });
+    // Answers that are on their way at a stop are still noted: the diary ends behind them.
+    let closed = CancellationToken::new();
+    let closing = closed.clone().drop_guard();
     tasks.spawn(async move {
         pages::serve(browsers, tls, web::router(web), until).await;
+        drop(closing);
         ("http", Ok(()))
     });
     let until = stop.clone();
@@ -330,9 +334,8 @@ pub async fn serve(
         }
         ("the certificate of the pages", Ok(()))
     });
-    let until = stop.clone();
     tasks.spawn(async move {
-        door.diary.keep(until).await;
+        door.diary.keep(closed).await;
         ("the audit log", Ok(()))
     });
     let until = stop.clone();

@@ -2,7 +2,8 @@
 //!
 //! Invariants: a page waits for nothing here; the queue is bounded, and what finds no room is
 //! counted and told, in the log and in the audit log itself; who looks at the same thing again
-//! within [`AGAIN`] writes no second row.
+//! from the same address within [`AGAIN`] writes no second row, if the first found room; what
+//! waits at a stop is written before the end.
 
 use crate::admin::chain;
 use governor::clock::DefaultClock;
@@ -27,6 +28,10 @@ const WAITING: usize = 4_096;
 const TOGETHER: usize = 512;
 /// After a failure of the store, the next try.
 const PAUSE: Duration = Duration::from_secs(2);
+/// At the end it tries so often, …
+const LAST_TRIES: u32 = 5;
+/// … so long after each other.
+const LAST_PAUSE: Duration = Duration::from_millis(300);
 /// Who looks at the same thing again within this looks on.
 pub const AGAIN: Duration = Duration::from_secs(3_600);
 /// Sights remembered for that.
@@ -51,7 +56,7 @@ pub struct Diary {
     into: mpsc::Sender<Entry>,
     out: tokio::sync::Mutex<mpsc::Receiver<Entry>>,
     dropped: AtomicU64,
-    seen: Mutex<HashMap<(String, &'static str, String), Instant>>,
+    seen: Mutex<HashMap<(By, &'static str, String), Instant>>,
     failures: RateLimiter<NotKeyed, InMemoryState, DefaultClock, NoOpMiddleware>,
 }
 
@@ -76,23 +81,27 @@ impl Diary {
     pub fn saw(&self, by: By, action: &'static str, subject: &str) {
         let subject: String = subject.chars().take(300).collect();
         let now = (self.clock)();
-        {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            let key = (by.person.clone(), action, subject.clone());
-            let again = |last: &Instant| now.seconds_since(*last) < AGAIN.as_secs();
-            if seen.get(&key).is_some_and(again) {
-                return;
-            }
-            if seen.len() >= REMEMBERED {
-                seen.retain(|_, last| again(last));
-            }
-            if seen.len() >= REMEMBERED {
-                seen.clear();
-            }
-            seen.insert(key, now);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (by.clone(), action, subject.clone());
+        let again = |last: &Instant| now.seconds_since(*last) < AGAIN.as_secs();
+        if seen.get(&key).is_some_and(again) {
+            return;
         }
         let subjects = (!subject.is_empty()).then_some(subject);
-        self.note(by, action, subjects.into_iter().collect(), now);
+        if !self.note(by, action, subjects.into_iter().collect(), now) {
+            // What found no room is not written: the next look is the first again.
+            return;
+        }
+        if seen.len() >= REMEMBERED {
+            seen.retain(|_, last| again(last));
+        }
+        if seen.len() >= REMEMBERED {
+            let mut times: Vec<Instant> = seen.values().copied().collect();
+            let (_, middle, _) = times.select_nth_unstable(REMEMBERED / 2);
+            let middle = *middle;
+            seen.retain(|_, last| *last > middle);
+        }
+        seen.insert(key, now);
     }
 
     /// Notes a failed sign-in, as long as they are not too many to be read.
@@ -104,16 +113,19 @@ impl Diary {
         }
     }
 
-    fn note(&self, by: By, action: &str, subjects: Vec<String>, at: Instant) {
+    /// Whether there was room.
+    fn note(&self, by: By, action: &str, subjects: Vec<String>, at: Instant) -> bool {
         let deed = Deed {
             at,
             by,
             action: action.to_owned(),
             subjects,
         };
-        if self.into.try_send(Entry::Deed(deed)).is_err() {
+        let taken = self.into.try_send(Entry::Deed(deed)).is_ok();
+        if !taken {
             self.drop_one();
         }
+        taken
     }
 
     /// Notes that a session is used; where there is no room, its next request does.
@@ -132,9 +144,11 @@ impl Diary {
     }
 
     /// Writes what waits until `stop`, and then what is left.
+    /// `stop` comes once nobody writes into it any more.
     pub async fn keep(&self, stop: CancellationToken) {
         let mut out = self.out.lock().await;
         let (mut entries, mut deeds) = (Vec::new(), Vec::new());
+        let mut tries = LAST_TRIES;
         loop {
             tokio::select! {
                 biased;
@@ -150,12 +164,24 @@ impl Diary {
             }
             self.touch(used).await;
             while !self.write(&mut deeds).await {
+                if stop.is_cancelled() {
+                    tries -= 1;
+                    if tries == 0 {
+                        let lost = deeds.len() + out.len();
+                        tracing::error!(audit.lost = lost, "audit log not written before the end");
+                        return;
+                    }
+                    tokio::time::sleep(LAST_PAUSE).await;
+                    continue;
+                }
                 tokio::select! {
-                    () = stop.cancelled() => return,
+                    () = stop.cancelled() => {}
                     () = tokio::time::sleep(PAUSE) => {}
                 }
             }
         }
+        // What was dropped since the last row.
+        self.write(&mut deeds).await;
     }
 
     /// A use that cannot be written is written with a later one.
@@ -200,5 +226,60 @@ impl Diary {
                 false
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use store::SqliteStore;
+    use store::acts::{Acts as _, AuditFilter};
+
+    fn clock() -> Instant {
+        Instant(1_000_000)
+    }
+
+    fn by(from: &str) -> By {
+        By {
+            person: "Ada".to_owned(),
+            from: from.to_owned(),
+        }
+    }
+
+    async fn diary(folder: &tempfile::TempDir) -> (Arc<SqliteStore>, Diary) {
+        let store = Arc::new(SqliteStore::open(&folder.path().join("diary.db")).await.unwrap());
+        (store.clone(), Diary::new(store, clock))
+    }
+
+    async fn written(store: &SqliteStore, subject: &str) -> usize {
+        let filter = AuditFilter {
+            subjects: vec![subject.to_owned()],
+            ..AuditFilter::default()
+        };
+        store.audit_log(&filter).await.unwrap().rows.len()
+    }
+
+    #[tokio::test]
+    async fn what_found_no_room_is_written_at_the_next_look_and_what_waits_at_the_end_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, diary) = diary(&folder).await;
+        for n in 0..=WAITING {
+            diary.saw(by("here"), "saw_element", &format!("/{n}"));
+        }
+        diary.saw(by("here"), "saw_element", "/0");
+        let stop = CancellationToken::new();
+        stop.cancel();
+        diary.keep(stop.clone()).await;
+        let (last, none) = (format!("/{}", WAITING - 1), format!("/{WAITING}"));
+        for (subject, rows) in [("/0", 1), (&*last, 1), (&*none, 0), ("1", 1)] {
+            assert_eq!(written(&store, subject).await, rows, "{subject}");
+        }
+        diary.saw(by("here"), "saw_element", &none);
+        diary.saw(by("elsewhere"), "saw_element", "/0");
+        diary.keep(stop).await;
+        assert_eq!(
+            (written(&store, &none).await, written(&store, "/0").await),
+            (1, 2)
+        );
     }
 }

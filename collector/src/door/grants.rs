@@ -54,13 +54,11 @@ impl Door {
         let found = self.store.account(account).await?;
         let (row, hash) = found.ok_or(Refused::Wrong)?;
         let key = row.name.to_lowercase();
-        if let Some(wait) = self.strikes().wait(&key, from, self.now()) {
-            return Err(Refused::Locked(wait));
-        }
-        if !self.passwords.fits(old, hash).await.ok_or(Refused::Busy)? {
-            self.failed(&key, Some(row.name), from);
-            return Err(Refused::Wrong);
-        }
+        let right = async {
+            let fits = self.passwords.fits(old, hash).await;
+            fits.map(|fits| fits.then_some(()))
+        };
+        self.tried(&key, Some(row.name.clone()), from, right).await?;
         let hash = self.hashed(new, &row.name).await?;
         let by = By {
             person: row.name,
@@ -94,6 +92,11 @@ impl Door {
         if scopes.is_empty() {
             return Err(Refused::Name(
                 "a token must be good for something: choose a scope",
+            ));
+        }
+        if scopes.contains(&Scope::Wall) && scopes.len() > 1 {
+            return Err(Refused::Name(
+                "a wall's token travels in a link: it is good for the wall alone",
             ));
         }
         let (secret, now) = (Secret::generate()?, self.now());

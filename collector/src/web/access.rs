@@ -3,14 +3,15 @@
 //! Invariants: a route that is not in the table is closed; what the table asks is
 //! checked before a handler runs, for pages, forms and the API alike.
 
-use super::page::refuse;
+use super::page::{refuse, render};
 use super::{Web, arrive, sign_in};
 use crate::api::Problem;
 use crate::door::{self, Arrival, Pass};
+use askama::Template;
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
-use axum::http::Uri;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use model::{Person, Right, SiteName};
@@ -94,7 +95,6 @@ const SIGHTS: &[(&str, &str)] = &[
     ("/elements/{", "saw_element"),
     ("/evidence/{", "saw_evidence"),
     ("/evidence/{digest}/walk", "took_evidence"),
-    ("/reports", "saw_report"),
     ("/audit", "saw_audit_log"),
     ("/admin", "saw_accounts"),
     ("/api/v1/findings", "took_findings"),
@@ -149,19 +149,43 @@ pub async fn gate(State(web): State<Arc<Web>>, request: Request, next: Next) -> 
             nobody => not_allowed(&web, &request, nobody.map(|arrival| arrival.person)),
         };
     }
-    let sight = path.and_then(|path| sight(path, request.uri()));
+    // What a form shows is noted where it is shown: see `again`.
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let sight = path.filter(|_| reads).and_then(|path| sight(path, request.uri()));
     let from = arrive::peer(request.extensions());
     let response = next.run(request).await;
     if let (Some((word, subject)), Some(arrival)) = (sight, arrival)
         && response.status().is_success()
     {
-        let by = By {
-            person: arrival.person.name.clone(),
-            from: door::shown(from),
-        };
-        web.door.diary.saw(by, word, &subject);
+        web.door
+            .diary
+            .saw(door::by(&arrival.person, from), word, &subject);
     }
     response
+}
+
+/// What a form answers in place of going on: the page it stands on (its route, its address), seen and noted as if it
+/// were asked for; to whoever may not look at that, the words alone.
+pub async fn again<T: Template>(
+    visit: &Visit,
+    (route, address): (&str, &str),
+    (status, words): (StatusCode, &str),
+    page: impl Future<Output = Result<T, Problem>>,
+) -> Response {
+    let right = asked("GET", route);
+    if !right.is_some_and(|right| visit.person.may(right) && visit.pass.opens(route, false, right)) {
+        return (status, format!("{words}\n")).into_response();
+    }
+    match page.await {
+        Ok(page) => {
+            let uri = address.parse::<Uri>().ok();
+            if let Some((word, subject)) = uri.and_then(|uri| sight(route, &uri)) {
+                visit.door.diary.saw(visit.by(), word, &subject);
+            }
+            render(status, &page)
+        }
+        Err(problem) => refuse(visit, Some(visit.person.clone()), &problem),
+    }
 }
 
 fn not_allowed(web: &Web, request: &Request, person: Option<Arc<Person>>) -> Response {
@@ -197,10 +221,7 @@ impl Visit {
     /// As the audit log names them.
     #[must_use]
     pub fn by(&self) -> By {
-        By {
-            person: self.person.name.clone(),
-            from: door::shown(self.from),
-        }
+        door::by(&self.person, self.from)
     }
 
     /// That they may see what stands at this site; else there is no such thing.

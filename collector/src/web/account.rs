@@ -1,15 +1,14 @@
 //! One's own account: what one may, one's password, one's sessions.
 
-use super::access::Visit;
+use super::access::{Visit, again};
 use super::fields::Fields;
-use super::page::{Frame, answer, render};
+use super::page::{Frame, answer};
 use super::show::{self, Moment};
 use super::sign_in::refusal;
 use crate::api::Problem;
 use crate::door::Pass;
 use askama::Template;
 use axum::extract::{Form, Path, Query as Pairs};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use model::Instant;
 use store::accounts::{SessionRow, Sites};
@@ -131,8 +130,8 @@ pub fn may(role: model::AccessRole) -> &'static str {
     match role {
         Viewer => "looks",
         Operator => "looks, and works on findings",
-        Compliance => "works on findings, signs waivers and removals, reads the audit log",
-        Admin => "everything, and decides who may",
+        Compliance => "works on findings, signs waivers and removals; with all sites, reads the audit log",
+        Admin => "what compliance may; with all sites, decides who may",
     }
 }
 
@@ -155,12 +154,11 @@ pub async fn password(visit: Visit, Form(pairs): Form<Vec<(String, String)>>) ->
     let Err(refused) = done else {
         return Redirect::to("/account?told=password").into_response();
     };
-    let shown = match refusal(refused) {
-        Ok((status, words)) => page(&visit, None, Some(words)).await.map(|page| (status, page)),
-        Err(problem) => Err(problem),
-    };
-    match shown {
-        Ok((status, page)) => render(status, &page),
+    match refusal(refused) {
+        Ok((status, words)) => {
+            let page = page(&visit, None, Some(words.clone()));
+            again(&visit, ("/account", "/account"), (status, &words), page).await
+        }
         Err(problem) => answer::<AccountPage>(&visit, Err(problem)),
     }
 }
@@ -190,16 +188,4 @@ async fn end_own(visit: &Visit, id: &str) -> Result<(), Problem> {
         .end_session(session, &visit.by(), "session_ended")
         .await?;
     Ok(())
-}
-
-/// An answer of a form with its own status.
-pub(super) fn with_status<T: Template>(
-    visit: &Visit,
-    status: StatusCode,
-    made: Result<T, Problem>,
-) -> Response {
-    match made {
-        Ok(page) => render(status, &page),
-        Err(problem) => answer::<T>(visit, Err(problem)),
-    }
 }

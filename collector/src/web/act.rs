@@ -5,9 +5,9 @@
 //! says; what was typed comes back with the mistake beside it; after an act the
 //! browser is sent back to a page of ours.
 
-use super::access::Visit;
+use super::access::{Visit, again};
 use super::findings::{self, Line};
-use super::page::{answer_as, refuse};
+use super::page::refuse;
 use super::{finding, show, waivers};
 use crate::acts::{self, Chosen, Deed, Named, Refused, TEXT_CHARS, Unfit};
 use crate::api::Problem;
@@ -22,8 +22,6 @@ use std::collections::BTreeSet;
 const MOST: usize = 500;
 /// Longest address of a page to go back to, in octets: its filter line is percent-encoded.
 const MOST_BACK: usize = 8_000;
-/// What stands in the log as the account.
-const ACCOUNT: &str = "page";
 /// The buttons that end a waiver, …
 const REFUSE: &str = "refuse_waiver";
 const TAKE_BACK: &str = "take_back_waiver";
@@ -294,6 +292,15 @@ enum Back {
 }
 
 impl Back {
+    /// Its route.
+    fn route(&self) -> &'static str {
+        match self {
+            Self::Findings => "/findings",
+            Self::Finding(_) => "/findings/{id}",
+            Self::Waivers => "/waivers",
+        }
+    }
+
     /// The page behind a path of ours; nothing else is gone to.
     fn read(uri: &Uri) -> Option<Self> {
         let plain = uri.to_string().bytes().all(|b| b.is_ascii_graphic());
@@ -336,14 +343,16 @@ async fn take(visit: &Visit, tried: Tried, read: fn(&Tried, &str) -> Result<Act,
         .map(|Pairs(pairs)| pairs)
         .unwrap_or_default();
     let _old = told(&mut pairs);
+    let fault = desk.fault.as_ref().map(|(_, words)| words.as_str());
+    let words = format!("{} {}", desk.problem, fault.unwrap_or_default());
+    let (shown, why) = ((back.route(), uri.path()), (status, words.trim_end()));
     match back {
-        Back::Findings => answer_as(
-            status,
-            visit,
-            findings::list(visit, pairs, desk).await.map(|(_, page)| page),
-        ),
-        Back::Finding(id) => answer_as(status, visit, finding::show_finding(visit, &id, desk).await),
-        Back::Waivers => answer_as(status, visit, waivers::list(visit, pairs, desk).await),
+        Back::Findings => {
+            let page = async { findings::list(visit, pairs, desk).await.map(|(_, page)| page) };
+            again(visit, shown, why, page).await
+        }
+        Back::Finding(id) => again(visit, shown, why, finding::show_finding(visit, &id, desk)).await,
+        Back::Waivers => again(visit, shown, why, waivers::list(visit, pairs, desk)).await,
     }
 }
 
@@ -382,9 +391,10 @@ async fn done(
         Act::EndWaiver { .. } => TAKEN_BACK,
         act => act.kind(),
     };
+    let by = visit.by();
     let deed = Deed {
-        by: me,
-        account: ACCOUNT,
+        by: &by.person,
+        account: &by.from,
         act,
         unfit: Unfit::Refuse,
     };

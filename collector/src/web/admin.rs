@@ -3,8 +3,8 @@
 //! Invariants: a secret is shown once, in the answer to the form that made it, and no
 //! cache keeps that; nobody can take the last way in from everybody.
 
-use super::access::Visit;
-use super::account::{SessionLine, sites_words, with_status};
+use super::access::{Visit, again};
+use super::account::{SessionLine, sites_words};
 use super::fields::Fields;
 use super::glance::Glances;
 use super::page::{Frame, answer};
@@ -13,7 +13,7 @@ use super::show::{self, Moment};
 use super::sign_in::refusal;
 use crate::api::Problem;
 use crate::api::query::bad;
-use crate::door::{Pass, RESET, Refused};
+use crate::door::{LAST_ADMIN, Pass, RESET, Refused};
 use askama::Template;
 use axum::extract::{Extension, Form, Path};
 use axum::http::StatusCode;
@@ -221,7 +221,10 @@ async fn finish(visit: &Visit, glances: &Glances, came: Result<Outcome, Problem>
         },
         Err(problem) => return answer::<AdminPage>(visit, Err(problem)),
     };
-    let mut response = with_status(visit, status, page(visit, glances, said).await);
+    let once = said.once.as_ref().map(|(_, secret)| secret);
+    let words = once.or(said.refused.as_ref()).cloned().unwrap_or_default();
+    let (shown, why) = (("/admin", "/admin"), (status, words.as_str()));
+    let mut response = again(visit, shown, why, page(visit, glances, said)).await;
     response
         .headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -306,10 +309,7 @@ async fn change(visit: &Visit, id: &str, change: AccountChange) -> Result<Outcom
     {
         Changed::Done => Ok(Outcome::Done),
         Changed::Unknown => Err(Problem::NotFound("account")),
-        Changed::LastAdmin => Ok(Outcome::Refused(
-            Refused::Name("nobody would be left who may administer all sites"),
-            String::new(),
-        )),
+        Changed::LastAdmin => Ok(Outcome::Refused(Refused::Name(LAST_ADMIN), String::new())),
     }
 }
 

@@ -110,7 +110,11 @@ async fn page(visit: &Visit, glances: &Glances, form: InviteForm) -> Result<Agen
             revoked: one.revoked.is_some(),
         })
         .collect();
-    let invitations = visit.field.invitations(now).await?.into_iter();
+    let invitations = visit
+        .field
+        .invitations(&visit.person.sites, now)
+        .await?
+        .into_iter();
     let frame = Frame {
         revision: glance.revision,
         ..Frame::new(visit, "agents")

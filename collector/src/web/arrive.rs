@@ -10,7 +10,7 @@ use crate::api::Problem;
 use crate::door::{self, Opened, Refused};
 use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
-use axum::http::{Extensions, StatusCode};
+use axum::http::{Extensions, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use cookie::{Cookie, SameSite};
@@ -31,6 +31,7 @@ pub async fn arrive(State(web): Shared, mut request: Request, next: Next) -> Res
         return next.run(request).await;
     }
     if path == "/"
+        && request.method() == Method::GET
         && let Some(token) = wall_token(&request)
     {
         return match web

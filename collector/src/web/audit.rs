@@ -13,8 +13,9 @@ use crate::api::query::{self, Query};
 use askama::Template;
 use axum::extract::Query as Pairs;
 use axum::response::{IntoResponse, Response};
-use model::{FindingId, Instant};
+use model::{FindingId, Instant, Person};
 use serde_json::{Value, json};
+use store::accounts::By;
 use store::acts::{AuditFilter, AuditRow, Note};
 
 const PATH: &str = "/audit";
@@ -110,10 +111,16 @@ pub async fn audit(visit: Visit, Pairs(pairs): Pairs<Vec<(String, String)>>) -> 
     answer(&visit, list(&visit, pairs).await)
 }
 
+/// Whether somebody who may sign reads it: it speaks of all sites.
+#[must_use]
+pub fn reads(person: &Person) -> bool {
+    person.sites.is_none()
+}
+
 fn allowed(visit: &Visit) -> Result<(), Problem> {
-    match visit.person.sites {
-        None => Ok(()),
-        Some(_) => Err(Problem::NotAllowed),
+    match reads(&visit.person) {
+        true => Ok(()),
+        false => Err(Problem::NotAllowed),
     }
 }
 
@@ -180,9 +187,10 @@ async fn file(visit: &Visit, pairs: Vec<(String, String)>) -> Result<Response, P
     };
     let now = (visit.clock)();
     let asked = query.without("as", &word).link(PATH);
+    let By { person, from } = visit.by();
     let note = Note {
-        person: visit.person.name.clone(),
-        account: "page".to_owned(),
+        person,
+        account: from,
         action: "audit_exported".to_owned(),
         subjects: Vec::new(),
         detail: json!({"as": word, "filter": asked}).to_string(),

@@ -63,11 +63,9 @@ impl Fields {
     /// The fields `sites` and `site`: all sites with `sites=all`, else the named ones.
     ///
     /// # Errors
-    /// [`Problem::BadParameter`] for what is no name of a site, and for none at all.
+    /// [`Problem::BadParameter`] for what is no name of a site, for none at all, and for names beside `sites=all`.
     pub fn sites(&self) -> Result<Sites, Problem> {
-        if self.one("sites") == "all" {
-            return Ok(None);
-        }
+        let all = self.all("sites").any(|word| word == "all");
         let names = self.all("site").flat_map(str::split_whitespace);
         let sites: Result<_, Problem> = names
             .map(|name| {
@@ -76,9 +74,16 @@ impl Fields {
             })
             .collect();
         let sites: std::collections::BTreeSet<SiteName> = sites?;
-        match sites.is_empty() {
-            true => Err(bad("site", "", "one site at least, or all".to_owned())),
-            false => Ok(Some(sites)),
+        match (all, sites.is_empty()) {
+            (true, true) => Ok(None),
+            (false, false) => Ok(Some(sites)),
+            // Two answers to one question: neither is guessed to be meant.
+            (true, false) => Err(bad(
+                "sites",
+                "all",
+                "all without names of sites, or names without all".to_owned(),
+            )),
+            (false, true) => Err(bad("site", "", "one site at least, or all".to_owned())),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Web;
 use super::access::Visit;
+use super::audit;
 use super::show::Moment;
 use crate::api::Problem;
 use askama::Template;
@@ -104,6 +105,7 @@ impl Frame {
         PAGES
             .iter()
             .filter(|(.., right)| self.may(*right))
+            .filter(|(section, ..)| *section != "audit" || self.person.as_deref().is_some_and(audit::reads))
             .map(|&(section, path, name, _)| (section, path, name))
     }
 }

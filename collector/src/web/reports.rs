@@ -27,6 +27,7 @@ use axum::response::{IntoResponse, Response};
 use content::Content;
 use serde::Serialize;
 use serde_json::json;
+use store::accounts::By;
 use store::acts::Note;
 use time::Date;
 
@@ -261,9 +262,10 @@ async fn note(
         "form": form,
         "sha256": digest,
     });
+    let By { person, from } = visit.by();
     let note = Note {
-        person: visit.person.name.clone(),
-        account: "page".to_owned(),
+        person,
+        account: from,
         action: "report_made".to_owned(),
         subjects: vec![report.to_owned()],
         detail: detail.to_string(),

@@ -18,7 +18,7 @@ use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use std::net::{IpAddr, SocketAddr};
-use store::accounts::{By, LinkKind};
+use store::accounts::LinkKind;
 
 type Peer = Option<Extension<ConnectInfo<SocketAddr>>>;
 type Who = Option<Extension<Arrival>>;
@@ -165,10 +165,7 @@ pub async fn sign_out(State(web): Shared, who: Who, peer: Peer) -> Response {
     if let Some(Extension(who)) = who
         && let Pass::Session { session, .. } = *who.pass
     {
-        let by = By {
-            person: who.person.name.clone(),
-            from: door::shown(from(&peer)),
-        };
+        let by = door::by(&who.person, from(&peer));
         if let Err(error) = web.door.end_session(session, &by, "sign_out").await {
             return refuse(&web, Some(who.person), &Problem::Store(error));
         }

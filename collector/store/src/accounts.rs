@@ -13,7 +13,7 @@ use uuid::Uuid;
 pub type Sites = Option<BTreeSet<SiteName>>;
 
 /// Who does something, and from where.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct By {
     /// The name of their account or token, or what the command line knows of them.
     pub person: String,
@@ -85,6 +85,17 @@ pub enum Changed {
     Done,
     /// There is no such account.
     Unknown,
+    /// Nobody would be left who may administer.
+    LastAdmin,
+}
+
+/// What became of somebody another party vouches for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Vouched {
+    /// The account, made or brought up to what the other party says.
+    In(AccountRow),
+    /// The name is that of a local account, or switched off here.
+    NotHere,
     /// Nobody would be left who may administer.
     LastAdmin,
 }
@@ -234,14 +245,8 @@ pub trait Accounts: Send + Sync + 'static {
         now: Instant,
     ) -> Result<Option<AccountRow>, StoreError>;
 
-    /// The account of somebody whom another party vouches for, made or brought up to what it says;
-    /// [`None`] where the name is that of a local account, or switched off here.
-    async fn vouched(
-        &self,
-        new: &NewAccount,
-        by: &By,
-        now: Instant,
-    ) -> Result<Option<AccountRow>, StoreError>;
+    /// The account of somebody whom another party vouches for, made or brought up to what it says.
+    async fn vouched(&self, new: &NewAccount, by: &By, now: Instant) -> Result<Vouched, StoreError>;
 
     /// Changes an account.
     async fn change_account(
@@ -280,8 +285,8 @@ pub trait Accounts: Send + Sync + 'static {
         now: Instant,
     ) -> Result<(), StoreError>;
 
-    /// The session behind a cookie and whose it is, while it and its account or token hold; one that was not used
-    /// since `idle` is over.
+    /// The session behind a cookie and whose it is, while it and its account or token hold; one of
+    /// an account that was not used since `idle` is over.
     async fn session(
         &self,
         hash: &str,

@@ -5,6 +5,7 @@
 //! what one agent, site or element has.
 
 use crate::StoreError;
+use crate::accounts::Sites;
 use crate::coverage::CoverageView;
 use model::{AgentId, Attribution, ElementId, Instant, SiteName, SupplierRef};
 use serde::Serialize;
@@ -145,7 +146,7 @@ pub trait Field: Send + Sync + 'static {
     async fn revocation(&self, agent: AgentId) -> Result<Option<RevocationRow>, StoreError>;
 
     /// Tokens that were not used and still open, by site.
-    async fn invitations(&self, now: Instant) -> Result<Vec<InvitationRow>, StoreError>;
+    async fn invitations(&self, sites: &Sites, now: Instant) -> Result<Vec<InvitationRow>, StoreError>;
 
     /// What one agent told of its ranges, with the elements of its site; no neighbours.
     async fn agent_coverage(&self, agent: AgentId) -> Result<CoverageView, StoreError>;

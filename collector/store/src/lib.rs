@@ -174,8 +174,9 @@ pub trait Store: Send + Sync + 'static {
     /// One element with unit, components, evidence chain and findings.
     async fn element(&self, element: ElementId) -> Result<Option<ElementView>, StoreError>;
 
-    /// What became of every address in scope, how far elements are, and what neighbours say.
-    async fn coverage(&self) -> Result<CoverageView, StoreError>;
+    /// What became of every address in scope, how far elements are, and what neighbours say at these sites, the first
+    /// some thousands.
+    async fn coverage(&self, sites: &accounts::Sites) -> Result<CoverageView, StoreError>;
 
     /// Engine IDs that addresses told, with everybody who told them.
     async fn engines(&self, filter: &EngineFilter) -> Result<EnginesPage, StoreError>;

@@ -31,6 +31,7 @@ mod ledger;
 mod field;
 mod views;
 
+use crate::accounts::Sites;
 use crate::coverage::{CoverageView, ToldCoverage};
 use crate::engines::{EngineFilter, EnginesPage, KnownEngines, ToldEngines};
 use crate::record::{
@@ -397,8 +398,8 @@ impl Store for SqliteStore {
         elements::one(&self.readers, element).await
     }
 
-    async fn coverage(&self) -> Result<CoverageView, StoreError> {
-        coverage::view(&self.readers).await
+    async fn coverage(&self, sites: &Sites) -> Result<CoverageView, StoreError> {
+        coverage::view(&self.readers, sites).await
     }
 
     async fn engines(&self, filter: &EngineFilter) -> Result<EnginesPage, StoreError> {

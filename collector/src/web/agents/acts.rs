@@ -3,7 +3,7 @@
 //! Invariants: what is wrong is said beside the field that holds it, with what was
 //! typed; the page with the token is stored by nobody on the way.
 
-use super::super::access::Visit;
+use super::super::access::{Visit, again};
 use super::super::glance::Glances;
 use super::super::page::{Frame, answer};
 use super::super::show::Moment;
@@ -20,6 +20,7 @@ use axum::http::header::{self, HeaderValue};
 use axum::response::{IntoResponse, Redirect, Response};
 use model::SiteName;
 use std::time::Duration;
+use store::accounts::By;
 use store::acts::Signer;
 
 /// Minutes a token opens at most: a week.
@@ -54,7 +55,12 @@ pub async fn invite(
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             response
         }
-        Ok(Err(form)) => wrong(answer(&visit, page(&visit, &glances, form).await)),
+        Ok(Err(form)) => {
+            let words = form.wrong_site.clone().or_else(|| form.wrong_minutes.clone());
+            let words = words.unwrap_or_default();
+            let why = (StatusCode::UNPROCESSABLE_ENTITY, words.as_str());
+            again(&visit, ("/agents", "/agents"), why, page(&visit, &glances, form)).await
+        }
         Err(problem) => answer::<InvitedPage>(&visit, Err(problem)),
     }
 }
@@ -124,7 +130,7 @@ pub async fn revoke(
             wrong_sure: (typed.one("sure") != "1").then_some("Tick this: nobody can undo it."),
         };
         if form.wrong_reason.is_some() || form.wrong_sure.is_some() {
-            return Ok(Err(one::page(&visit, &glances, &id, form).await?));
+            return Ok(Err((agent, form)));
         }
         let now = (visit.clock)();
         match visit
@@ -138,22 +144,21 @@ pub async fn revoke(
     };
     match made.await {
         Ok(Ok(agent)) => Redirect::to(&format!("/agents/{agent}?told=revoked")).into_response(),
-        Ok(Err(page)) => wrong(answer(&visit, Ok(page))),
+        Ok(Err((agent, form))) => {
+            let words = form.wrong_reason.or(form.wrong_sure).unwrap_or_default();
+            let why = (StatusCode::UNPROCESSABLE_ENTITY, words);
+            let address = format!("/agents/{agent}");
+            let page = one::page(&visit, &glances, &id, form);
+            again(&visit, ("/agents/{id}", &address), why, page).await
+        }
         Err(problem) => answer::<InvitedPage>(&visit, Err(problem)),
     }
 }
 
-/// A page that shows what was typed wrongly.
-fn wrong(mut response: Response) -> Response {
-    if response.status() == StatusCode::OK {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    response
-}
-
 fn signer(visit: &Visit) -> Signer {
+    let By { person, from } = visit.by();
     Signer {
-        person: visit.person.name.clone(),
-        account: "page".to_owned(),
+        person,
+        account: from,
     }
 }

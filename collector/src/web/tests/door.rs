@@ -2,6 +2,7 @@
 //! says of it.
 
 mod proofs;
+mod shut;
 
 use super::*;
 use model::Instant;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::accounts::{
     AccountChange, AccountRow, Accounts as _, By, Changed, Deed, Link, LinkKind, LinkUse, NewAccount,
-    NewSession, SessionOf, Sites, TokenRow,
+    NewSession, SessionOf, Sites, TokenRow, Vouched,
 };
 use crate::acts::{Acts as _, AuditFilter};
 use model::{AccessRole, Scope};
@@ -76,7 +76,7 @@ async fn names_are_unique_whatever_their_case() {
     );
     assert_eq!(
         house.store.vouched(&again, &by(), Instant(11)).await.unwrap(),
-        None,
+        Vouched::NotHere,
         "a local name"
     );
     let (found, hash) = house.store.account_named("ADA").await.unwrap().unwrap();
@@ -237,6 +237,22 @@ async fn the_last_who_may_administer_stays() {
         change(&bo, AccountChange::Disabled(true)).await,
         Changed::LastAdmin
     );
+    // Nor does another party take the last one away.
+    let vouch = async |role, sites| {
+        let name = "cy".to_owned();
+        let new = NewAccount { name, role, sites };
+        house.store.vouched(&new, &by(), Instant(30)).await.unwrap()
+    };
+    assert!(matches!(vouch(AccessRole::Admin, None).await, Vouched::In(_)));
+    assert_eq!(change(&bo, AccountChange::Disabled(true)).await, Changed::Done);
+    let some: Sites = Some(["berlin".parse().unwrap()].into());
+    for (role, sites) in [(AccessRole::Viewer, None), (AccessRole::Admin, some)] {
+        assert_eq!(vouch(role, sites).await, Vouched::LastAdmin);
+    }
+    let (cy, _) = house.store.account_named("cy").await.unwrap().unwrap();
+    assert_eq!((cy.role, cy.sites), (AccessRole::Admin, None));
+    assert_eq!(change(&ada, AccountChange::Disabled(false)).await, Changed::Done);
+    assert!(matches!(vouch(AccessRole::Viewer, None).await, Vouched::In(_)));
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ async fn the_last_word_of_each_agent_is_kept_whole_until_it_is_shut_out() {
             .unwrap();
     };
     note(told(1, &first), 10).await;
-    let view = house.store.coverage().await.unwrap();
+    let view = house.store.coverage(&None).await.unwrap();
     assert_eq!(view.ranges.len(), 2);
     let row = &view.ranges[0];
     assert_eq!(
@@ -63,7 +63,7 @@ async fn the_last_word_of_each_agent_is_kept_whole_until_it_is_shut_out() {
         20,
     )
     .await;
-    let view = house.store.coverage().await.unwrap();
+    let view = house.store.coverage(&None).await.unwrap();
     let ports: Vec<_> = view.ranges.iter().map(|row| row.range.port).collect();
     assert_eq!((ports, view.ranges[0].told), (vec![161, 1161], Instant(20)));
     // Of a range that is not swept the addresses are kept beside their states.
@@ -78,7 +78,7 @@ async fn the_last_word_of_each_agent_is_kept_whole_until_it_is_shut_out() {
     );
     named.ranges[1].named = Some(Vec::new());
     note(named.clone(), 25).await;
-    let mut ranges = house.store.coverage().await.unwrap().ranges;
+    let mut ranges = house.store.coverage(&None).await.unwrap().ranges;
     ranges.reverse();
     let kept: Vec<_> = ranges.into_iter().map(|row| row.range).collect();
     assert_eq!(kept, named.ranges);
@@ -87,7 +87,7 @@ async fn the_last_word_of_each_agent_is_kept_whole_until_it_is_shut_out() {
         .revoke(house.agent, "stolen", &super::ann(), Instant(30))
         .await
         .unwrap();
-    assert_eq!(house.store.coverage().await.unwrap().ranges, []);
+    assert_eq!(house.store.coverage(&None).await.unwrap().ranges, []);
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn elements_say_how_far_they_are_and_whom_their_neighbours_named() {
         .commit(vec![report(1, 10, Completeness::Complete, 1)])
         .await
         .unwrap();
-    let view = house.store.coverage().await.unwrap();
+    let view = house.store.coverage(&None).await.unwrap();
     let place = &view.places[0];
     assert_eq!(
         (place.asked, place.answered, place.identified, place.judged),
@@ -162,7 +162,7 @@ async fn elements_say_how_far_they_are_and_whom_their_neighbours_named() {
         &["00:e0:fc:99:99:99"],
     )
     .await;
-    let view = house.store.coverage().await.unwrap();
+    let view = house.store.coverage(&None).await.unwrap();
     let told: Vec<_> = view
         .neighbours
         .iter()
@@ -185,12 +185,17 @@ async fn elements_say_how_far_they_are_and_whom_their_neighbours_named() {
     );
     let maker = view.neighbours[0].maker.as_ref().unwrap();
     assert_eq!((maker.supplier.id.as_str(), maker.confidence), ("huawei", 0.3));
+    // Whoever sees some sites is told of what stands there, however much stands elsewhere.
+    for (site, told) in [(view.neighbours[0].site.clone(), 3), ("none".parse().unwrap(), 0)] {
+        let sites = Some([site].into());
+        assert_eq!(house.store.coverage(&sites).await.unwrap().neighbours.len(), told);
+    }
     // Other evidence in its place says something else.
     house
         .commit(vec![report(2, 20, Completeness::Complete, 2)])
         .await
         .unwrap();
-    assert_eq!(house.store.coverage().await.unwrap().neighbours, []);
+    assert_eq!(house.store.coverage(&None).await.unwrap().neighbours, []);
     identify(Vec::new(), &[]).await;
-    assert_eq!(house.store.coverage().await.unwrap().neighbours, []);
+    assert_eq!(house.store.coverage(&None).await.unwrap().neighbours, []);
 }

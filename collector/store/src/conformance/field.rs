@@ -227,7 +227,16 @@ async fn what_an_agent_lost_and_who_shut_it_out_stay_on_record() {
         .invite(&invitation, &ann(), Instant(70))
         .await
         .unwrap();
-    let open = async |now| house.store.invitations(Instant(now)).await.unwrap();
+    let open = async |now| house.store.invitations(&None, Instant(now)).await.unwrap();
+    for (sites, rows) in [
+        (vec![invitation.site.clone()], 1),
+        (vec!["none".parse().unwrap()], 0),
+        (vec![], 0),
+    ] {
+        let sites = Some(sites.into_iter().collect());
+        let found = house.store.invitations(&sites, Instant(999)).await.unwrap();
+        assert_eq!(found.len(), rows, "{sites:?}");
+    }
     assert_eq!((open(999).await.len(), open(1_000).await.len()), (1, 0));
     let log = house.store.audit_log(&AuditFilter::default()).await.unwrap().rows;
     let told: Vec<_> = log

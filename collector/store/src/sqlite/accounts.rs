@@ -4,7 +4,7 @@ use super::{SqliteStore, log, row, sessions};
 use crate::StoreError;
 use crate::accounts::{
     AccountChange, AccountRow, Accounts, By, Changed, Deed, Link, LinkKind, LinkUse, NewAccount, NewSession,
-    SessionRow, Sites, TokenRow,
+    SessionRow, Sites, TokenRow, Vouched,
 };
 use crate::acts::Note;
 use model::{AccessRole, Instant, Person, SiteName};
@@ -48,17 +48,16 @@ impl Accounts for SqliteStore {
         Ok(Some(made))
     }
 
-    async fn vouched(
-        &self,
-        new: &NewAccount,
-        by: &By,
-        now: Instant,
-    ) -> Result<Option<AccountRow>, StoreError> {
+    async fn vouched(&self, new: &NewAccount, by: &By, now: Instant) -> Result<Vouched, StoreError> {
         let mut write = self.begin().await?;
         let found = find(write.sql()?, "name_key", &new.name.to_lowercase()).await?;
         let made = match found {
             None => insert(write.sql()?, new, true, None, now).await?,
             Some((is, _)) if !is.external || is.disabled.is_some() => None,
+            Some((is, _)) if leaves(new.role, &new.sites) && is_last(write.sql()?, &is).await? => {
+                self.release(write).await?;
+                return Ok(Vouched::LastAdmin);
+            }
             Some((is, _)) => {
                 set_rights(write.sql()?, is.account, new.role, &new.sites).await?;
                 Some(AccountRow {
@@ -70,12 +69,12 @@ impl Accounts for SqliteStore {
         };
         let Some(made) = made else {
             self.release(write).await?;
-            return Ok(None);
+            return Ok(Vouched::NotHere);
         };
         let detail = rights(new.role, &new.sites);
         told(write.sql()?, by, "account_vouched", &made.name, &detail, now).await?;
         self.commit_quietly(write).await?;
-        Ok(Some(made))
+        Ok(Vouched::In(made))
     }
 
     async fn change_account(
@@ -374,6 +373,26 @@ async fn set_rights(
     Ok(())
 }
 
+/// Whether nobody with these rights may administer.
+fn leaves(role: AccessRole, sites: &Sites) -> bool {
+    role != AccessRole::Admin || sites.is_some()
+}
+
+/// Whether an admin is the last who may administer all sites.
+async fn is_last(tx: &mut SqliteConnection, is: &AccountRow) -> Result<bool, StoreError> {
+    if is.role != AccessRole::Admin || is.disabled.is_some() {
+        return Ok(false);
+    }
+    let others: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM account WHERE role = 'admin' AND sites IS NULL AND disabled_at IS NULL \
+         AND account_id <> $1",
+    )
+    .bind(is.account.to_string())
+    .fetch_one(tx)
+    .await?;
+    Ok(others == 0)
+}
+
 async fn change(
     tx: &mut SqliteConnection,
     account: Uuid,
@@ -386,21 +405,12 @@ async fn change(
         return Ok(Changed::Unknown);
     };
     let leaves = match change {
-        AccountChange::Rights(role, sites) => *role != AccessRole::Admin || sites.is_some(),
+        AccountChange::Rights(role, sites) => self::leaves(*role, sites),
         AccountChange::Disabled(off) => *off,
         AccountChange::Password(..) => false,
     };
-    if leaves && is.role == AccessRole::Admin && is.disabled.is_none() {
-        let others: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM account WHERE role = 'admin' AND sites IS NULL AND disabled_at IS NULL \
-             AND account_id <> $1",
-        )
-        .bind(&key)
-        .fetch_one(&mut *tx)
-        .await?;
-        if others == 0 {
-            return Ok(Changed::LastAdmin);
-        }
+    if leaves && is_last(&mut *tx, &is).await? {
+        return Ok(Changed::LastAdmin);
     }
     let (action, detail) = match change {
         AccountChange::Rights(role, sites) => {

@@ -1,12 +1,14 @@
 //! Coverage in rows: what agents told, how far elements are, what neighbours said.
 
+use super::engines::within_sites;
 use super::{conclude, row};
 use crate::StoreError;
+use crate::accounts::Sites;
 use crate::coverage::{CoverageView, NeighbourRow, PlaceRow, RangeRow, ToldCoverage, ToldRange};
 use crate::record::IdentifiedEvidence;
 use model::{AgentId, Instant};
-use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
+use sqlx::{QueryBuilder, Row as _, SqliteConnection};
 use std::net::IpAddr;
 
 /// States repeat: a low level is enough.
@@ -140,7 +142,7 @@ pub async fn of_agent(pool: &SqlitePool, agent: AgentId) -> Result<CoverageView,
 }
 
 /// See [`crate::Store::coverage`].
-pub async fn view(pool: &SqlitePool) -> Result<CoverageView, StoreError> {
+pub async fn view(pool: &SqlitePool, sites: &Sites) -> Result<CoverageView, StoreError> {
     let mut tx = pool.begin().await?;
     let text = format!(
         "{RANGES}WHERE NOT EXISTS (SELECT 1 FROM agent_revocation r WHERE r.agent_id = c.agent_id) \
@@ -148,21 +150,25 @@ pub async fn view(pool: &SqlitePool) -> Result<CoverageView, StoreError> {
     );
     let ranges = sqlx::query(sqlx::AssertSqlSafe(text)).fetch_all(&mut *tx).await?;
     let places = sqlx::query(PLACES).fetch_all(&mut *tx).await?;
-    let neighbours = sqlx::query(
+    let mut select = QueryBuilder::<Sqlite>::new(
         "SELECT e.site, n.address, n.mac, n.protocol, n.name AS told_name, n.description, n.maker_id, n.maker_name, \
          n.maker_confidence, MIN(e.element_id) AS element_id, MIN(e.name) AS name, \
          COUNT(DISTINCT e.element_id) AS elements FROM neighbour n \
          JOIN element e ON e.complete_digest = n.digest OR e.partial_digest = n.digest \
          WHERE NOT EXISTS (SELECT 1 FROM element k WHERE k.site = e.site AND k.address = n.address) \
          AND NOT EXISTS (SELECT 1 FROM own_address o JOIN element k ON k.complete_digest = o.digest \
-         OR k.partial_digest = o.digest WHERE o.mac = n.mac) \
-         GROUP BY e.site, n.address, n.mac, n.protocol, n.name, n.description, n.maker_id, n.maker_name, \
+         OR k.partial_digest = o.digest WHERE o.mac = n.mac)",
+    );
+    if let Some(sites) = sites {
+        within_sites(&mut select, "e.site", sites);
+    }
+    select.push(
+        " GROUP BY e.site, n.address, n.mac, n.protocol, n.name, n.description, n.maker_id, n.maker_name, \
          n.maker_confidence ORDER BY e.site, CASE n.protocol WHEN 'lldp' THEN 1 WHEN 'cdp' THEN 2 WHEN 'arp' THEN 3 \
-         ELSE 4 END, n.address, n.mac, n.name LIMIT $1",
-    )
-    .bind(MAX_NEIGHBOURS)
-    .fetch_all(&mut *tx)
-    .await?;
+         ELSE 4 END, n.address, n.mac, n.name LIMIT ",
+    );
+    select.push_bind(MAX_NEIGHBOURS);
+    let neighbours = select.build().fetch_all(&mut *tx).await?;
     Ok(CoverageView {
         ranges: ranges.iter().map(range).collect::<Result<_, _>>()?,
         places: places.iter().map(place).collect::<Result<_, _>>()?,

@@ -175,7 +175,7 @@ pub async fn page(pool: &SqlitePool, filter: &EngineFilter) -> Result<EnginesPag
 fn narrow(select: &mut QueryBuilder<Sqlite>, filter: &EngineFilter) {
     select.push(HEARD);
     if let Some(sites) = &filter.sites {
-        within_sites(select, sites);
+        within_sites(select, "g.site", sites);
     }
     if let Some((first, last, port)) = filter.within {
         select.push(" AND g.port = ").push_bind(i64::from(port));
@@ -187,12 +187,17 @@ fn narrow(select: &mut QueryBuilder<Sqlite>, filter: &EngineFilter) {
     }
 }
 
-fn within_sites(select: &mut QueryBuilder<Sqlite>, sites: &BTreeSet<SiteName>) {
+/// Only rows of these sites, none of them for none.
+pub(super) fn within_sites(
+    select: &mut QueryBuilder<Sqlite>,
+    column: &'static str,
+    sites: &BTreeSet<SiteName>,
+) {
     if sites.is_empty() {
         select.push(" AND 1 = 0");
         return;
     }
-    select.push(" AND g.site IN (");
+    select.push(" AND ").push(column).push(" IN (");
     let mut list = select.separated(", ");
     for site in sites {
         list.push_bind(site.as_str().to_owned());

@@ -1,7 +1,9 @@
 //! What stands in the field, in rows.
 
+use super::engines::within_sites;
 use super::{SqliteStore, conclude, coverage, row};
 use crate::StoreError;
+use crate::accounts::Sites;
 use crate::coverage::CoverageView;
 use crate::field::{
     Field, GapRow, InvitationRow, Known, LineRow, LinkRow, Neighbours, NodeRow, RevocationRow, SiteStanding,
@@ -93,14 +95,16 @@ impl Field for SqliteStore {
             .transpose()
     }
 
-    async fn invitations(&self, now: Instant) -> Result<Vec<InvitationRow>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT site, recorded_at, expires_at FROM join_token WHERE used_at IS NULL AND expires_at > $1 \
-             ORDER BY site, expires_at LIMIT 500",
-        )
-        .bind(now.0)
-        .fetch_all(&self.readers)
-        .await?;
+    async fn invitations(&self, sites: &Sites, now: Instant) -> Result<Vec<InvitationRow>, StoreError> {
+        let mut select = QueryBuilder::<Sqlite>::new(
+            "SELECT site, recorded_at, expires_at FROM join_token WHERE used_at IS NULL AND expires_at > ",
+        );
+        select.push_bind(now.0);
+        if let Some(sites) = sites {
+            within_sites(&mut select, "site", sites);
+        }
+        select.push(" ORDER BY site, expires_at LIMIT 500");
+        let rows = select.build().fetch_all(&self.readers).await?;
         let read = |r: &SqliteRow| -> Result<InvitationRow, StoreError> {
             Ok(InvitationRow {
                 site: row::site(r.try_get("site")?)?,

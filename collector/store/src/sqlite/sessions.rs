@@ -13,11 +13,12 @@ use uuid::Uuid;
 /// Sessions of one account or token at once; the one that began first makes room.
 const MOST: i64 = 50;
 
-/// Sessions with whose they are, as far as they hold: not run out, not idle, nobody shut out.
-const HELD: &str = "SELECT s.*, COALESCE(a.name, t.name) AS name, a.role, \
+/// Sessions with whose they are, as far as they hold: not run out, nobody shut out, and a person's not idle. A wall
+/// hangs as long as its token holds, also when it was without current for a night.
+const HELD: &str = "SELECT s.*, COALESCE(a.name, 'token ' || t.name) AS name, a.role, \
     CASE WHEN a.account_id IS NULL THEN t.sites ELSE a.sites END AS sites FROM session s \
     LEFT JOIN account a ON a.account_id = s.account_id LEFT JOIN api_token t ON t.token_id = s.token_id \
-    WHERE s.expires_at > $1 AND s.seen_at >= $2 AND a.disabled_at IS NULL \
+    WHERE s.expires_at > $1 AND (s.seen_at >= $2 OR a.account_id IS NULL) AND a.disabled_at IS NULL \
     AND (a.account_id IS NOT NULL OR (t.ended_at IS NULL AND t.expires_at > $1))";
 
 pub(super) async fn open(
@@ -140,7 +141,7 @@ pub(super) async fn list(
 pub(super) async fn end(tx: &mut SqliteConnection, session: Uuid) -> Result<Option<String>, StoreError> {
     let key = session.to_string();
     let name: Option<Option<String>> = sqlx::query_scalar(
-        "SELECT COALESCE(a.name, t.name) FROM session s LEFT JOIN account a ON a.account_id = s.account_id \
+        "SELECT COALESCE(a.name, 'token ' || t.name) FROM session s LEFT JOIN account a ON a.account_id = s.account_id \
          LEFT JOIN api_token t ON t.token_id = s.token_id WHERE s.session_id = $1",
     )
     .bind(&key)
