@@ -166,7 +166,8 @@ impl<'a> Index<'a> {
             }
             [1, 3, 6, 1, 2, 1, 2, 2, 1, 6, _]
             | [1, 3, 6, 1, 2, 1, 17, 1, 1, 0]
-            | [1, 0, 8802, 1, 1, 2, 1, 3, 2, 0] => self.addresses.push(varbind),
+            | [1, 0, 8802, 1, 1, 2, 1, 3, 2, 0]
+            | [1, 3, 111, 2, 802, 1, 1, 13, 1, 3, 2, 0] => self.addresses.push(varbind),
             [1, 3, 6, 1, 2, 1, 2, 2, 1, 2, interface] | [1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 1, interface] => {
                 self.interface(*interface, varbind);
             }

@@ -37,7 +37,7 @@ const BRIDGE: [&[u32]; 2] = [
     &[1, 3, 6, 1, 2, 1, 17, 4, 3, 1, 2],
     &[1, 3, 6, 1, 2, 1, 17, 7, 1, 2, 2, 1, 2],
 ];
-/// More are left out, those of the bridge first.
+/// More are left out, those of the bridge first; beyond it, within one kind, the order in which they answered decides.
 const MOST: usize = 2_000;
 /// How much of what its own words would make likely is believed from a neighbour's mouth.
 pub(crate) const HEARSAY: f64 = 0.5;

@@ -20,6 +20,8 @@ const MOST_CONFIDENCE: f64 = 0.98;
 const CONTRADICTION: f64 = 0.6;
 /// A rival of this probability contradicts the answer; below it is only outweighed.
 const CONTRADICTS: f64 = 0.2;
+/// The doubt that chassis name several makers.
+pub(crate) const SEVERAL_MAKERS: &str = "several_makers";
 /// Most others told as outweighed.
 const MOST_OUTWEIGHED: usize = 4;
 
@@ -101,10 +103,15 @@ impl Findings {
 
     /// Adds a doubt about the unit, unless there is one with this code.
     pub(crate) fn doubt_once(&mut self, code: &str, text: String, evidence: Option<EvidenceRef>) {
-        let known = |doubt: &Doubt| doubt.subject == Subject::Unit && doubt.code == code;
-        if !self.doubts.iter().any(known) {
+        if !self.has(code) {
             self.doubt(Subject::Unit, code, text, evidence);
         }
+    }
+
+    /// Whether there is a doubt about the unit with this code.
+    fn has(&self, code: &str) -> bool {
+        let known = |doubt: &Doubt| doubt.subject == Subject::Unit && doubt.code == code;
+        self.doubts.iter().any(known)
     }
 }
 
@@ -154,11 +161,11 @@ pub(crate) fn conclude(
     }
     one_company(&mut findings.votes);
     let maker = weighed(&findings.votes, Aspect::Maker);
-    let brand = weighed(&findings.votes, Aspect::Brand)
-        .winner
-        .or_else(|| maker.winner.clone());
+    let labelled = weighed(&findings.votes, Aspect::Brand);
     note(index, &maker, &mut findings);
     rests_on(&maker, &mut findings);
+    rival_brands(&labelled, maker.winner.as_ref(), &mut findings);
+    let brand = labelled.winner.or_else(|| maker.winner.clone());
     outweighed(&maker, brand.as_ref(), &mut findings);
     let mut claims: Vec<Claim> = findings
         .votes
@@ -348,7 +355,7 @@ fn rests_on(maker: &Weighed, findings: &mut Findings) {
 fn note(index: &Index<'_>, maker: &Weighed, findings: &mut Findings) {
     match (&maker.winner, &maker.rival) {
         (Some(winner), Some((rival, weight))) if *weight >= CONTRADICTS => {
-            let spoke = votes_for(rival, &findings.votes);
+            let spoke = votes_for(rival, Aspect::Maker, &findings.votes);
             let text = format!(
                 "evidence for {} ({}) stands against {}",
                 rival.name,
@@ -375,9 +382,57 @@ fn note(index: &Index<'_>, maker: &Weighed, findings: &mut Findings) {
     }
 }
 
-/// What speaks of a maker, the strongest first.
-fn votes_for<'v>(supplier: &SupplierRef, votes: &'v [Vote]) -> Vec<&'v Vote> {
-    let of = |vote: &&Vote| vote.aspect == Aspect::Maker && vote.named.supplier == *supplier;
+/// Doubts about other names on the unit than the one it is told under, where evidence of its own tells that one.
+fn rival_brands(brand: &Weighed, maker: Option<&Attribution>, findings: &mut Findings) {
+    let Some(winner) = &brand.winner else {
+        if let Some((rival, _)) = &brand.rival {
+            let text = "the evidence names several brands, none of them clearly".to_owned();
+            let spoke = votes_for(rival, Aspect::Brand, &findings.votes);
+            let evidence = spoke.first().map(|vote| vote.evidence.clone());
+            findings.doubt(Subject::Unit, "contradiction", text, evidence);
+        }
+        return;
+    };
+    let told = |supplier: &SupplierRef| {
+        *supplier == winner.supplier || maker.is_some_and(|maker| maker.supplier == *supplier)
+    };
+    let lost: BTreeSet<&SupplierRef> = findings
+        .votes
+        .iter()
+        .filter(|vote| vote.aspect == Aspect::Brand && !told(&vote.named.supplier))
+        .map(|vote| &vote.named.supplier)
+        .collect();
+    let against = |supplier: &SupplierRef| {
+        let rival = brand.rival.as_ref();
+        rival.is_some_and(|(rival, weight)| rival == supplier && *weight >= CONTRADICTS)
+    };
+    let doubts: Vec<(&str, String, Option<EvidenceRef>)> = lost
+        .into_iter()
+        .take(MOST_OUTWEIGHED)
+        .map(|supplier| {
+            let spoke = votes_for(supplier, Aspect::Brand, &findings.votes);
+            let (code, stands) = if against(supplier) {
+                ("contradiction", "stands")
+            } else {
+                ("outweighed", "is too little to stand")
+            };
+            let text = format!(
+                "brand {} ({}) {stands} against brand {}",
+                supplier.name,
+                kinds(&spoke),
+                winner.supplier.name
+            );
+            (code, text, spoke.first().map(|vote| vote.evidence.clone()))
+        })
+        .collect();
+    for (code, text, evidence) in doubts {
+        findings.doubt(Subject::Unit, code, text, evidence);
+    }
+}
+
+/// What speaks of a maker or brand, the strongest first.
+fn votes_for<'v>(supplier: &SupplierRef, aspect: Aspect, votes: &'v [Vote]) -> Vec<&'v Vote> {
+    let of = |vote: &&Vote| vote.aspect == aspect && vote.named.supplier == *supplier;
     let mut spoke: Vec<&Vote> = votes.iter().filter(of).collect();
     spoke.sort_by(|a, b| b.weight.total_cmp(&a.weight));
     spoke
@@ -429,7 +484,7 @@ fn outweighed(maker: &Weighed, brand: Option<&Attribution>, findings: &mut Findi
         .into_iter()
         .take(MOST_OUTWEIGHED)
         .map(|supplier| {
-            let spoke = votes_for(supplier, &findings.votes);
+            let spoke = votes_for(supplier, Aspect::Maker, &findings.votes);
             let text = format!(
                 "evidence for {} ({}) is too little to stand against {}",
                 supplier.name,
@@ -473,7 +528,7 @@ fn too_little(spoke: &[(Signal, SupplierRole, String)], findings: &mut Findings)
             "board_address_only",
             "only a maker of boards, chips, network cards or other parts is seen; the unit's maker is not",
         ),
-        None if said => return,
+        None if said || findings.has(SEVERAL_MAKERS) => return,
         None => ("no_evidence", "nothing that answered names a maker"),
     };
     findings.doubt(Subject::Unit, code, text.to_owned(), None);

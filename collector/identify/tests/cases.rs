@@ -191,6 +191,39 @@ fn a_doubt_names_who_lost_and_what_it_rested_on() {
 }
 
 #[test]
+fn chassis_that_disagree_all_claim_and_the_doubt_shows_the_losing_bytes() {
+    let bytes = |file: &str, code: &str, words: &str| {
+        let found = answer(file);
+        let is = |doubt: &&model::Doubt| doubt.code == code && doubt.text.contains(words);
+        let doubt = found.doubts.iter().find(is).unwrap();
+        doubt.evidence.as_ref().unwrap().shown.clone()
+    };
+    for file in [
+        "chassis_that_disagree.snmprec",
+        "chassis_that_disagree_under_software.snmprec",
+        "chassis_most_of_one.snmprec",
+    ] {
+        let found = answer(file);
+        let lost = |claim: &model::Claim| {
+            claim.subject == Subject::Unit
+                && claim.supplier.id == "zte"
+                && !claim.won
+                && claim.confidence > 0.0
+        };
+        assert!(found.claims.iter().any(lost), "{file}: {:#?}", found.claims);
+        assert!(
+            found.doubts.iter().all(|doubt| doubt.code != "no_evidence"),
+            "{file}"
+        );
+        assert!(
+            bytes(file, "several_makers", "Cisco, ZTE").contains("ZTE"),
+            "{file}"
+        );
+    }
+    assert!(bytes("brands_that_disagree.snmprec", "outweighed", "brand pfSense").contains("pfSense"));
+}
+
+#[test]
 fn what_answers_twice_and_differently_counts_both_ways() {
     let found = answer("repeated_objects.snmprec");
     let repeated = |doubt: &&model::Doubt| doubt.code == "repeated_object";

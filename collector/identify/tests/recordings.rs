@@ -178,6 +178,8 @@ fn recordings_are_identified() {
         tally.alarms.is_empty(),
         "restricted makers named wrongly: {tally:?}"
     );
+    // The aim of 0.96 is missed: of 21, one may be left (0.952) or none. The one left is a single row, the number of a
+    // network stack; a rule for it would name a recording.
     assert!(tally.restricted_right * 100 >= tally.restricted * 95, "{tally:?}");
     assert!(
         tally.parts >= PARTS_FOUND && tally.parts_named >= PARTS_NAMED,

@@ -206,6 +206,7 @@ fn no_fact_names_a_recording() {
         include_str!("../knowledge/enterprises.tsv"),
         include_str!("../knowledge/products.tsv"),
         include_str!("../knowledge/tables.tsv"),
+        include_str!("../knowledge/noise.tsv"),
     ] {
         for word in ["snmprec", "recording", "librenms", "snmpsim"] {
             assert!(!text.to_lowercase().contains(word), "{word}");

@@ -1,4 +1,4 @@
-//! The neighbours of one element, both ways.
+//! The neighbours of one element, both ways, with whom each says has made the other: hearsay, never a claim.
 //!
 //! Invariant: an element at a site that whoever asks may not see is what its neighbour tells of it,
 //! and what it tells itself is left out.
@@ -24,7 +24,7 @@ pub struct Neighbour {
     pub address: String,
     /// `lldp` or `cdp`.
     pub protocol: String,
-    /// Who may have made it.
+    /// Who may have made the one that is named: the neighbour, or this element where the neighbour names it.
     pub maker: Option<String>,
     /// How surely.
     pub confidence: String,
@@ -44,8 +44,8 @@ pub async fn neighbours(visit: &Visit, element: ElementId) -> Result<Vec<Neighbo
         name: show::clean(&link.element_name, 64),
         address: String::new(),
         protocol: show::clean(&link.protocol, 8),
-        maker: None,
-        confidence: String::new(),
+        maker: maker(link),
+        confidence: confidence(link),
     });
     Ok(names.chain(by).collect())
 }
@@ -64,10 +64,17 @@ fn named(visit: &Visit, link: &LinkRow) -> Neighbour {
         name: show::clean(if name.is_empty() { address } else { name }, 64),
         address: show::clean(address, 64),
         protocol: show::clean(&link.protocol, 8),
-        maker: link
-            .maker
-            .as_ref()
-            .map(|maker| show::clean(&maker.supplier.name, 48)),
-        confidence: show::confidence(link.maker.as_ref().map_or(0.0, |maker| maker.confidence)),
+        maker: maker(link),
+        confidence: confidence(link),
     }
+}
+
+fn maker(link: &LinkRow) -> Option<String> {
+    link.maker
+        .as_ref()
+        .map(|maker| show::clean(&maker.supplier.name, 48))
+}
+
+fn confidence(link: &LinkRow) -> String {
+    show::confidence(link.maker.as_ref().map_or(0.0, |maker| maker.confidence))
 }

@@ -114,4 +114,9 @@ bridge_address.snmprec                       huawei             huawei          
 addresses_nobody_assigned.snmprec            -                  -                  0.00 0.00 no_evidence
 noise_in_makers_fields.snmprec               cisco              cisco              0.95 1.00 noise_filler noise_pci_id noise_revision noise_reseller_code
 registered_by_anothers_hand.snmprec          tp_link_tech       tp_link_tech       0.80 0.95 squatted_number
+chassis_that_disagree.snmprec                cisco              cisco              0.80 0.90 several_makers contradiction
+chassis_that_disagree_under_software.snmprec -                  vyos               0.00 0.00 several_makers contradiction
+chassis_most_of_one.snmprec                  cisco              vyos               0.70 0.80 several_makers outweighed
+brands_that_disagree.snmprec                 -                  vyos               0.00 0.00 software_only outweighed
+generic_agent_alone.snmprec                  -                  -                  0.00 0.00 generic_enterprise no_evidence
 ";

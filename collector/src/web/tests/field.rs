@@ -220,6 +220,10 @@ async fn an_element_says_what_each_law_says_by_date_and_why_it_is_not_another_ma
         named.contains("is named by") && named.contains("ber-1-r000"),
         "{named}"
     );
+    assert!(
+        named.contains("calls this element possibly Huawei <span class=\"dim\">31 %</span>"),
+        "{named}"
+    );
     let (_, law) = page.split_once("id=\"law\"").unwrap();
     let (law, _) = law.split_once("</section>").unwrap();
     assert!(law.contains("std-"), "{law}");
