@@ -2,7 +2,8 @@
 //!
 //! Invariants: nothing is written and no more than a page of each side is held; an
 //! element is judged by what was known of it on the day of knowledge, and by what the
-//! operator declares of himself now: that alone has no history.
+//! operator declares of himself now. Of his tags there is no history; that of approvals,
+//! shares and prices is in the store and is not read here.
 
 use crate::evaluate::{Operator, acquired, declared, is_fresh, is_known, name, parts};
 use model::on_file::OnFile;

@@ -1,11 +1,12 @@
 //! When: whether a rule holds on a day, and which of its dates are known.
 //!
-//! Invariants: announced is not effective; what a pause or a decision left open
+//! Invariants: announced is not effective; an end, a pause or a successor silences a
+//! rule only where it was announced by the day of knowledge; what a pause or a decision left open
 //! is said to be open; a relative date is computed only from an anchor that
 //! somebody names.
 
 use crate::date::PartialDate;
-use crate::pack::{Deadline, Effect, Rule, Status};
+use crate::pack::{Deadline, Effect, Pause, Rule, Status};
 use crate::question::Question;
 
 /// Whether a rule holds on a day.
@@ -36,8 +37,13 @@ pub fn force(rule: &Rule, question: &Question<'_>) -> Force {
         };
     }
     let known = |day: PartialDate| question.as_known.is_none_or(|known| day.first() <= known);
-    let over = time.ends.is_some_and(|end| end.last() < as_of)
-        || rule.succeeded_on.is_some_and(|day| day <= as_of)
+    let ends = match time.ends_announced {
+        Some(day) if !known(day) => time.ends_first,
+        _ => time.ends,
+    };
+    let mut successions = rule.successions.iter();
+    let over = ends.is_some_and(|end| end.last() < as_of)
+        || successions.any(|next| next.from <= as_of && known(next.announced))
         || (rule.status == Status::Repealed && time.ends.is_none());
     if !time.announced.is_none_or(known) || over || rule.effect == Effect::None {
         return Force::Silent;
@@ -55,7 +61,8 @@ pub fn force(rule: &Rule, question: &Question<'_>) -> Force {
         None => return Force::StartUnknown,
         Some(_) => {}
     }
-    match &time.suspended {
+    let told = |pause: &&Pause| pause.announced.is_none_or(known);
+    match time.suspended.as_ref().filter(told) {
         Some(pause) if pause.from.first() <= as_of && as_of <= pause.to.last() => Force::Silent,
         Some(pause) if pause.to.last() < as_of => Force::Recheck,
         _ => Force::Holds,
@@ -84,6 +91,110 @@ mod tests {
     use super::*;
     use crate::policies::Policies;
     use time::macros::date;
+
+    #[test]
+    fn only_what_was_known_silences() {
+        let policies = Policies::built_in().unwrap();
+        for (id, as_of, as_known, expected) in [
+            (
+                "GB-2020-07-REMOVE",
+                date!(2024 - 01 - 01),
+                date!(2022 - 10 - 12),
+                Force::Holds,
+            ),
+            (
+                "GB-2020-07-REMOVE",
+                date!(2024 - 01 - 01),
+                date!(2022 - 10 - 13),
+                Force::Silent,
+            ),
+            (
+                "GB-LETTER-2018-11",
+                date!(2022 - 01 - 01),
+                date!(2020 - 11 - 23),
+                Force::Holds,
+            ),
+            (
+                "GB-LETTER-2018-11",
+                date!(2022 - 01 - 01),
+                date!(2020 - 11 - 24),
+                Force::Silent,
+            ),
+            (
+                "DE-BSIG-9B",
+                date!(2026 - 11 - 23),
+                date!(2025 - 11 - 12),
+                Force::Holds,
+            ),
+            (
+                "DE-BSIG-9B",
+                date!(2026 - 11 - 23),
+                date!(2025 - 11 - 13),
+                Force::Silent,
+            ),
+            (
+                "DE-BMI-2023-DRAFT",
+                date!(2025 - 01 - 01),
+                date!(2024 - 07 - 10),
+                Force::Draft,
+            ),
+            (
+                "DE-BMI-2023-DRAFT",
+                date!(2025 - 01 - 01),
+                date!(2024 - 07 - 11),
+                Force::Silent,
+            ),
+            (
+                "US-BIS-DENIAL-ZTE-2018",
+                date!(2025 - 03 - 13),
+                date!(2018 - 07 - 12),
+                Force::Holds,
+            ),
+            (
+                "US-BIS-DENIAL-ZTE-2018",
+                date!(2025 - 03 - 14),
+                date!(2018 - 07 - 12),
+                Force::Silent,
+            ),
+            (
+                "US-BIS-DENIAL-ZTE-2018",
+                date!(2018 - 07 - 14),
+                date!(2018 - 07 - 13),
+                Force::Silent,
+            ),
+            (
+                "US-BIS-AFFILIATES",
+                date!(2026 - 05 - 01),
+                date!(2025 - 11 - 09),
+                Force::Holds,
+            ),
+            (
+                "US-BIS-AFFILIATES",
+                date!(2026 - 05 - 01),
+                date!(2025 - 11 - 10),
+                Force::Silent,
+            ),
+            (
+                "US-BIS-AFFILIATES",
+                date!(2026 - 11 - 10),
+                date!(2025 - 11 - 09),
+                Force::Holds,
+            ),
+            (
+                "US-BIS-AFFILIATES",
+                date!(2026 - 11 - 10),
+                date!(2025 - 11 - 10),
+                Force::Recheck,
+            ),
+        ] {
+            let question = Question {
+                as_known: Some(as_known),
+                ..Question::on(as_of)
+            };
+            let found = force(policies.rule(id).unwrap(), &question);
+            assert_eq!(found, expected, "{id} on {as_of} as known on {as_known}");
+        }
+    }
 
     #[test]
     fn rules_hold_in_their_time() {

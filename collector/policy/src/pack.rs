@@ -63,6 +63,9 @@ pub struct Entry {
     /// Last day, if they were taken off.
     #[serde(default)]
     pub to: Option<PartialDate>,
+    /// When it became known that they would be taken off; absent if no sooner than on the last day.
+    #[serde(default)]
+    pub to_announced: Option<PartialDate>,
     /// Which version of the list says so, for people.
     pub words: String,
 }
@@ -134,9 +137,18 @@ pub struct Rule {
     /// Code of its pack; filled in on loading.
     #[serde(skip)]
     pub jurisdiction: String,
-    /// First day a successor was in effect; filled in on loading.
+    /// Each successor that has a first day of effect; filled in on loading.
     #[serde(skip)]
-    pub succeeded_on: Option<Date>,
+    pub successions: Vec<Succession>,
+}
+
+/// That another rule took the place of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Succession {
+    /// First day of effect of the successor.
+    pub from: Date,
+    /// When the successor became known: as announced, else as it took effect.
+    pub announced: PartialDate,
 }
 
 /// An exception that holds where the operator declares its tag, or a day in the life of the thing shows it.
@@ -348,6 +360,12 @@ pub struct Time {
     /// Its last day.
     #[serde(default)]
     pub ends: Option<PartialDate>,
+    /// When its last day became known; absent if it was known with the rule.
+    #[serde(default)]
+    pub ends_announced: Option<PartialDate>,
+    /// Its last day as it was told before, if there was one.
+    #[serde(default)]
+    pub ends_first: Option<PartialDate>,
     /// First and last day of a pause.
     #[serde(default)]
     pub suspended: Option<Pause>,
@@ -367,6 +385,9 @@ pub struct Pause {
     pub from: PartialDate,
     /// Last day.
     pub to: PartialDate,
+    /// When it became known; absent if it was known with the rule.
+    #[serde(default)]
+    pub announced: Option<PartialDate>,
 }
 
 /// One date for those bound.

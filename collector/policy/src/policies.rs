@@ -10,7 +10,7 @@ pub use text::{PackError, Text};
 
 use crate::affiliation::Affiliations;
 use crate::country::{Countries, Stands};
-use crate::pack::{Affiliates, Country, Effect, List, Mode, Pack, Rule, Status, Whose};
+use crate::pack::{Affiliates, Country, Effect, List, Mode, Pack, Rule, Status, Succession, Whose};
 use crate::question::Question;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeSet, HashMap};
@@ -345,8 +345,15 @@ impl Policies {
                 "another file bears this code; one pack a jurisdiction",
             ));
         }
-        let entries = pack.lists.iter().flat_map(|list| &list.entries);
-        for id in entries.flat_map(|entry| &entry.suppliers) {
+        let entries = || pack.lists.iter().flat_map(|list| &list.entries);
+        if entries().any(|entry| entry.to_announced.is_some() && entry.to.is_none()) {
+            let (key, hint) = (
+                "to_announced",
+                "it says when `to` became known; give that as well",
+            );
+            return Err(invalid(text, key, key, hint));
+        }
+        for id in entries().flat_map(|entry| &entry.suppliers) {
             if self.affiliations.company(id).is_none() {
                 return Err(invalid(
                     text,
@@ -391,6 +398,15 @@ impl Policies {
             if rule.time.effective.is_none() && rule.time.unknown.is_none() {
                 return wrong("time", "give `effective`, or say in `unknown` why there is none");
             }
+            if rule.time.ends_announced.is_some() && rule.time.ends.is_none() {
+                return wrong(
+                    "ends_announced",
+                    "it says when `ends` became known; give that as well",
+                );
+            }
+            if rule.time.ends_first.is_some() && rule.time.ends_announced.is_none() {
+                return wrong("ends_first", "it held until `ends_announced`; give that as well");
+            }
             if (rule.effect == Effect::Cap) != rule.cap.is_some() {
                 return wrong("effect", "effect \"cap\" and [rule.cap] belong together");
             }
@@ -426,12 +442,12 @@ impl Policies {
         Ok(())
     }
 
-    /// Finds the day each superseded rule lost to its first successor.
+    /// Finds from when on each superseded rule lost to its successors, and since when that was known.
     fn succeed(&mut self, texts: &[(Text, Pack)]) -> Result<(), PackError> {
-        let mut days = Vec::new();
+        let mut found = Vec::new();
         for ((text, _), pack) in texts.iter().zip(&self.packs) {
             for rule in &pack.rules {
-                let mut first = None;
+                let mut successions = Vec::new();
                 for id in &rule.superseded_by {
                     let Some(successor) = self.rule(id) else {
                         return Err(invalid(
@@ -441,15 +457,18 @@ impl Policies {
                             "no rule has this key; superseded_by names rules",
                         ));
                     };
-                    let start = successor.time.effective.map(crate::date::PartialDate::first);
-                    first = [first, start].into_iter().flatten().min();
+                    let time = &successor.time;
+                    successions.extend(time.effective.map(|start| Succession {
+                        from: start.first(),
+                        announced: time.announced.unwrap_or(start),
+                    }));
                 }
-                days.push(first);
+                found.push(successions);
             }
         }
         let rules = self.packs.iter_mut().flat_map(|pack| &mut pack.rules);
-        for (rule, day) in rules.zip(days) {
-            rule.succeeded_on = day;
+        for (rule, successions) in rules.zip(found) {
+            rule.successions = successions;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use crate::part::Part;
 use crate::policies::Policies;
 use crate::question::Question;
 use model::Place;
+use time::Date;
 
 /// What a supplier test looks at.
 #[derive(Clone, Copy)]
@@ -81,13 +82,15 @@ impl Test<'_> {
     fn on_list(&self, supplier: &str) -> Option<Link> {
         let list = self.policies.list(self.rule)?;
         let as_of = self.question.as_of;
-        let known = |entry: &&Entry| {
-            self.question
-                .as_known
-                .is_none_or(|known| entry.from.first() <= known)
-        };
+        let by_then = |day: Date| self.question.as_known.is_none_or(|known| day <= known);
+        let known = |entry: &&Entry| by_then(entry.from.first());
         let counts = |entry: &Entry| entry.from.plus(Span::Days(self.rule.matching.list_lag_days));
-        let open = |entry: &&Entry| entry.to.is_none_or(|to| as_of <= to.last());
+        // Who is taken off is off only for those who know it.
+        let off = |entry: &Entry, to: PartialDate| {
+            let told = entry.to_announced.map_or(to.last(), PartialDate::first);
+            to.last() < as_of && by_then(told)
+        };
+        let open = |entry: &&Entry| !entry.to.is_some_and(|to| off(entry, to));
         let names = |entries: &[&Entry]| -> Vec<String> {
             entries
                 .iter()

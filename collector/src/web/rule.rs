@@ -323,18 +323,24 @@ fn thing(rule: &Rule) -> Vec<(&'static str, String)> {
 fn dates(rule: &Rule) -> Vec<(&'static str, String)> {
     let time = &rule.time;
     let day = |day: Option<policy::PartialDate>| day.map(|day| day.to_string()).unwrap_or_default();
-    let pause = time
-        .suspended
-        .as_ref()
-        .map(|pause| format!("{} to {}", pause.from, pause.to));
+    let since = |day: Option<policy::PartialDate>| day.map(|day| format!(" (known since {day})"));
+    let pause = time.suspended.as_ref().map(|pause| {
+        let known = since(pause.announced).unwrap_or_default();
+        format!("{} to {}{known}", pause.from, pause.to)
+    });
+    let first = rule.successions.iter().min_by_key(|next| next.from);
     told(vec![
         ("announced", day(time.announced)),
         ("effective", day(time.effective)),
-        ("ends", day(time.ends)),
+        (
+            "ends",
+            day(time.ends) + &since(time.ends_announced).unwrap_or_default(),
+        ),
+        ("ends as told before", day(time.ends_first)),
         ("paused", pause.unwrap_or_default()),
         (
             "succeeded on",
-            rule.succeeded_on.map(|day| day.to_string()).unwrap_or_default(),
+            first.map(|next| next.from.to_string()).unwrap_or_default(),
         ),
         ("open", time.unknown.clone().unwrap_or_default()),
     ])

@@ -3,7 +3,8 @@
 use super::*;
 use crate::built_in::FILES;
 use crate::date::PartialDate;
-use crate::pack::{Effect, Rule, Segment};
+use crate::force::{Force, force};
+use crate::pack::{Effect, Pause, Rule, Segment};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 use time::{Date, Duration};
@@ -169,6 +170,36 @@ fn meant_by(rule: &Rule) -> Facts {
     }
 }
 
+/// A rule that something ends, pauses or replaces.
+fn silenced() -> impl Strategy<Value = &'static Rule> {
+    let silenced = POLICIES.rules().filter(|rule| {
+        let time = &rule.time;
+        time.ends.is_some() || time.suspended.is_some() || !rule.successions.is_empty()
+    });
+    prop::sample::select(silenced.collect::<Vec<_>>())
+}
+
+/// The rule as somebody writes it down who knows nothing of what was announced after that day.
+fn written_by(rule: &Rule, known: Date) -> Rule {
+    let later = |day: Option<PartialDate>| day.is_some_and(|day| day.first() > known);
+    let mut rule = rule.clone();
+    if later(rule.time.ends_announced) {
+        rule.time.ends = rule.time.ends_first;
+    }
+    rule.time.suspended = rule.time.suspended.filter(|pause| !later(pause.announced));
+    rule.successions.retain(|next| !later(Some(next.announced)));
+    rule
+}
+
+/// Whether what is written of a rule says that it is over or paused on a day.
+fn is_said_to_be_silent(rule: &Rule, day: Date) -> bool {
+    let time = &rule.time;
+    let paused = |pause: &Pause| pause.from.first() <= day && day <= pause.to.last();
+    time.ends.is_some_and(|end| end.last() < day)
+        || time.suspended.as_ref().is_some_and(paused)
+        || rule.successions.iter().any(|next| next.from <= day)
+}
+
 /// How far a removal has come; it never goes back.
 fn stage(class: ResultClass) -> Option<u8> {
     match class {
@@ -225,6 +256,23 @@ proptest! {
         let later = now.iter().filter(|(id, _)| !then.contains_key(*id));
         for (id, verdict) in later {
             prop_assert!(matches!(verdict.class, ResultClass::Future | ResultClass::NotBound), "{id} {}", verdict.class);
+        }
+    }
+
+    #[test]
+    fn what_is_silenced_was_announced_by_then(rule in silenced(), as_of in day(), before in 1..3_000i64) {
+        let known = as_of - Duration::days(before);
+        let (assumed, written) = (BTreeMap::new(), written_by(rule, known));
+        let question = |as_of, as_known| Question { as_of, as_known, assumed: &assumed, powers: true };
+        let announced = rule.time.announced.is_none_or(|day| day.first() <= known);
+        let expected = if announced { force(&written, &question(as_of, None)) } else { Force::Silent };
+        prop_assert_eq!(force(rule, &question(as_of, Some(known))), expected, "{}", rule.id);
+        let speaks = |day| {
+            let verdicts = judge(&meant_by(rule), &POLICIES, &question(day, Some(known))).unwrap();
+            verdicts.contains_key(&rule.id)
+        };
+        if speaks(known) && !speaks(as_of) {
+            prop_assert!(is_said_to_be_silent(&written, as_of), "{} on {as_of} as known on {known}", rule.id);
         }
     }
 

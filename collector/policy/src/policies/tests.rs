@@ -1,8 +1,11 @@
 //! Loading: the built-in packs hold what they must, and wrong packs are told where they are wrong.
 
 use super::*;
+use crate::facts::Facts;
+use crate::judge::judge;
 use crate::pack::Grade;
 use std::collections::BTreeSet;
+use time::macros::date;
 
 const COMPANIES: &str = "[[supplier]]\nid = \"acme\"\nname = \"Acme\"\nhq = \"DE\"\n\
      [[supplier]]\nid = \"bolt\"\nname = \"Bolt\"\nhq = \"DE\"\n\
@@ -125,6 +128,51 @@ fn every_rule_has_a_short_title_of_its_own_and_says_what_it_rests_on() {
 }
 
 #[test]
+fn who_was_taken_off_a_list_is_off_for_those_who_know_it() {
+    let facts: Facts = toml::from_str(
+        "jurisdiction = \"XA\"\nsupplier = \"acme\"\nstate = \"installed\"\noperator_tags = [\"xa_operator\"]",
+    )
+    .unwrap();
+    let (before, after) = (date!(2023 - 05 - 31), date!(2023 - 06 - 01));
+    for (told, as_of, as_known, listed) in [
+        ("", before, None, true),
+        ("", after, None, false),
+        ("", after, Some(before), false),
+        ("", after, Some(date!(2023 - 05 - 30)), true),
+        (
+            "to_announced = \"2023-05-02\"",
+            after,
+            Some(date!(2023 - 05 - 02)),
+            false,
+        ),
+        (
+            "to_announced = \"2023-05-02\"",
+            after,
+            Some(date!(2023 - 05 - 01)),
+            true,
+        ),
+    ] {
+        let named = "mode = \"named\", suppliers = [\"acme\"]";
+        assert!(PACK.contains(named));
+        let pack = format!(
+            "{}[[list]]\nname = \"L\"\n[[list.entry]]\nsuppliers = [\"acme\"]\nfrom = \"2021\"\n\
+             to = \"2023-05-31\"\nwords = \"first list\"\n{told}\n",
+            PACK.replace(named, "mode = \"list_reference\", list = \"L\"")
+        );
+        let question = Question {
+            as_known,
+            ..Question::on(as_of)
+        };
+        let found = judge(&facts, &load(&pack, COMPANIES).unwrap(), &question).unwrap();
+        assert_eq!(
+            found.contains_key("XA-1"),
+            listed,
+            "{told:?} on {as_of} as known on {as_known:?}"
+        );
+    }
+}
+
+#[test]
 fn the_version_follows_every_byte() {
     let first = load(PACK, COMPANIES).unwrap();
     let second = load(&PACK.replace("No Acme", "No Acmf"), COMPANIES).unwrap();
@@ -226,6 +274,31 @@ fn wrong_packs_are_told_where() {
             "begins with the code",
         ),
         ("code = \"XA\"", "code = \"XB\"", 1, 9, "code", "lower case"),
+        (
+            "{ effective = \"2020\" }",
+            "{ effective = \"2020\", ends_announced = \"2021\" }",
+            19,
+            30,
+            "XA-1",
+            "`ends`",
+        ),
+        (
+            "{ effective = \"2020\" }",
+            "{ effective = \"2020\", ends = \"2021\", ends_first = \"2022\" }",
+            19,
+            45,
+            "XA-1",
+            "`ends_announced`",
+        ),
+        (
+            "[[rule]]",
+            "[[list]]\nname = \"L\"\nentry = [{ suppliers = [], from = \"2021\", words = \"w\",\n\
+             to_announced = \"2022\" }]\n[[rule]]",
+            7,
+            1,
+            "to_announced",
+            "`to`",
+        ),
         (
             "code = \"XA\"",
             "code = \"xa\"",

@@ -218,11 +218,17 @@ fn dates(o: &mut String, rule: &Rule) {
         .as_ref()
         .map_or_else(String::new, |why| format!(" ({why})"));
     field(o, "effective", &format!("{}{unknown}", shown(time.effective)));
+    let known =
+        |day: Option<PartialDate>| day.map_or_else(String::new, |day| format!(" (known since {day})"));
     if let Some(ends) = time.ends {
-        field(o, "ends", &ends.to_string());
+        field(o, "ends", &format!("{ends}{}", known(time.ends_announced)));
+    }
+    if let Some(first) = time.ends_first {
+        field(o, "ends as told before", &first.to_string());
     }
     if let Some(pause) = &time.suspended {
-        field(o, "suspended", &format!("{} to {}", pause.from, pause.to));
+        let known = known(pause.announced);
+        field(o, "suspended", &format!("{} to {}{known}", pause.from, pause.to));
     }
     for deadline in &time.deadlines {
         field(
