@@ -4,7 +4,7 @@ use super::*;
 use crate::built_in::FILES;
 use crate::date::PartialDate;
 use crate::force::{Force, force};
-use crate::pack::{Effect, Pause, Rule, Segment};
+use crate::pack::{Effect, Pause, Rule, Segment, Status};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 use time::{Date, Duration};
@@ -185,6 +185,10 @@ fn written_by(rule: &Rule, known: Date) -> Rule {
     let mut rule = rule.clone();
     if later(rule.time.ends_announced) {
         rule.time.ends = rule.time.ends_first;
+        // That it was repealed is what nobody knew.
+        if rule.status == Status::Repealed {
+            rule.status = Status::Enacted;
+        }
     }
     rule.time.suspended = rule.time.suspended.filter(|pause| !later(pause.announced));
     rule.successions.retain(|next| !later(Some(next.announced)));
