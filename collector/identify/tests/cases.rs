@@ -220,6 +220,8 @@ fn chassis_that_disagree_all_claim_and_the_doubt_shows_the_losing_bytes() {
             "{file}"
         );
     }
+    let spelled = answer("chassis_in_two_spellings.snmprec");
+    assert!(spelled.doubts.iter().all(|doubt| doubt.code != "no_evidence"));
     assert!(bytes("brands_that_disagree.snmprec", "outweighed", "brand pfSense").contains("pfSense"));
 }
 

@@ -117,6 +117,7 @@ registered_by_anothers_hand.snmprec          tp_link_tech       tp_link_tech    
 chassis_that_disagree.snmprec                cisco              cisco              0.80 0.90 several_makers contradiction
 chassis_that_disagree_under_software.snmprec -                  vyos               0.00 0.00 several_makers contradiction
 chassis_most_of_one.snmprec                  cisco              vyos               0.70 0.80 several_makers outweighed
+chassis_in_two_spellings.snmprec             -                  vyos               0.00 0.00 several_makers
 brands_that_disagree.snmprec                 -                  vyos               0.00 0.00 software_only outweighed
 generic_agent_alone.snmprec                  -                  -                  0.00 0.00 generic_enterprise no_evidence
 ";
