@@ -345,6 +345,10 @@ impl<'a, 'r> Asking<'a, 'r> {
         let begun = earlier.map_or(self.begun, |earlier| earlier.begun);
         let parts = std::mem::take(&mut self.stopped);
         let now = Unfinished::new(self.plan.mark(), glance, parts, begun);
+        // There was no room for what was read before: it waits for a round that has some.
+        if !self.fell_silent && earlier.is_some_and(|earlier| now.rows() < earlier.rows()) {
+            return self.earlier.clone();
+        }
         // Silent where it was silent before: what was read is too old to wait for that.
         let futile = self.fell_silent && earlier.is_some_and(|earlier| now.rows() <= earlier.rows());
         (!futile).then(|| Arc::new(now))

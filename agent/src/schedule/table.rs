@@ -122,11 +122,12 @@ impl Table {
             let wait = until_slot(target, since_1970, assignment.interval.unwrap_or(work.interval));
             match self.places.get_mut(&target) {
                 None => {
+                    let begins = self.spared_until(assignment).unwrap_or(now).max(now);
                     let place = Place {
                         assignment: assignment.clone(),
                         learned: self.nothing.clone(),
-                        turn: self.turn(target, now),
-                        not_before: now,
+                        turn: self.turn(target, begins),
+                        not_before: begins,
                         hastened: Hastened::default(),
                         outdated: false,
                     };
@@ -152,6 +153,14 @@ impl Table {
                 }
             }
         }
+    }
+
+    /// Until when this user is left alone in the other contexts of its address.
+    fn spared_until(&self, assignment: &Assignment) -> Option<Instant> {
+        let others = self.contexts.get(&assignment.target.address())?;
+        let places = others.iter().filter_map(|other| self.places.get(other));
+        let same = places.filter(|place| place.assignment.credential.is_same_user(&assignment.credential));
+        same.map(|place| place.not_before).max()
     }
 
     /// A user that was refused at an address is refused in its other contexts too, and must not be shut out.

@@ -49,6 +49,10 @@ impl Telling {
 
     /// Whether there is something.
     pub(super) fn ready(&self) -> bool {
+        // Not heard yet what there is: an agent without ranges never hears.
+        if self.all.generation == 0 {
+            return false;
+        }
         let is_new = self.known.generation != self.all.generation;
         // Whoever knows nothing need not be told that there is nothing.
         is_new && (self.known.generation != 0 || !self.all.engines.is_empty()) || !is_new && self.rest() > 0
@@ -130,6 +134,16 @@ mod tests {
             Telling::new(Some(heard.clone()), known)
         };
         assert_eq!(told(&mut begin(0, 0)).await, [], "nothing is no news");
+        assert!(!begin(7, 5).ready(), "before it was heard what there is");
+        let known = v1::KnownEngines {
+            generation: 7,
+            revision: 5,
+        };
+        assert_eq!(
+            told(&mut Telling::new(None, known)).await,
+            [],
+            "nobody looks any more"
+        );
         tell.send_replace(engines(7, 1..=2_500));
         let mut session = begin(0, 0);
         let all = [(7, 1, 1_024), (7, 1_025, 2_048), (7, 2_049, 2_500)];

@@ -3,6 +3,7 @@
 //! Invariants: no more of them than a message may have, in order; each of an address that can be
 //! asked, with at most as many octets as are kept; what the octets say is read when they are shown.
 
+use super::read::not_ahead;
 use model::Instant;
 use proto::plan::{MAX_ENGINE_ID, MAX_ENGINES_TOLD};
 use proto::v1;
@@ -17,7 +18,7 @@ const MAX_OCTETS: u32 = 65_535;
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` when they are none.
-pub(super) fn read(told: &v1::Engines) -> Result<ToldEngines, Status> {
+pub(super) fn read(told: &v1::Engines, now: Instant) -> Result<ToldEngines, Status> {
     let wrong = |what: &str| Status::invalid_argument(format!("engines: {what}"));
     if told.engines.len() > MAX_ENGINES_TOLD {
         return Err(wrong("too many of them"));
@@ -32,7 +33,7 @@ pub(super) fn read(told: &v1::Engines) -> Result<ToldEngines, Status> {
             return Err(wrong("revision is out of range"));
         }
         last = row.revision;
-        engines.push(one(row).map_err(wrong)?);
+        engines.push(one(row, now).map_err(wrong)?);
     }
     Ok(ToldEngines {
         generation: told.generation,
@@ -40,7 +41,7 @@ pub(super) fn read(told: &v1::Engines) -> Result<ToldEngines, Status> {
     })
 }
 
-fn one(row: &v1::ToldEngine) -> Result<ToldEngine, &'static str> {
+fn one(row: &v1::ToldEngine, now: Instant) -> Result<ToldEngine, &'static str> {
     let v4 = <[u8; 4]>::try_from(row.address.as_ref()).map(IpAddr::from);
     let address = v4.or_else(|_| <[u8; 16]>::try_from(row.address.as_ref()).map(IpAddr::from));
     let address = address.map_err(|_| "an address is none")?.to_canonical();
@@ -63,7 +64,7 @@ fn one(row: &v1::ToldEngine) -> Result<ToldEngine, &'static str> {
         octets: row.engine_id_octets,
         boots: row.boots,
         time: row.time,
-        seen: Instant(row.seen_micros.max(0)),
+        seen: not_ahead(row.seen_micros.max(0), now),
         revision: row.revision,
     })
 }
@@ -71,6 +72,8 @@ fn one(row: &v1::ToldEngine) -> Result<ToldEngine, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NOW: Instant = Instant(1_000);
 
     fn row(revision: u64) -> v1::ToldEngine {
         v1::ToldEngine {
@@ -100,11 +103,19 @@ mod tests {
             address: vec![0x20; 16].into(),
             ..row(9)
         };
-        let good = read(&told(vec![row(2), long])).unwrap();
+        let good = read(&told(vec![row(2), long]), NOW).unwrap();
         assert_eq!((good.generation, good.engines.len()), (3, 2));
         assert_eq!((good.engines[1].id.len(), good.engines[1].octets), (32, 200));
-        assert!(read(&told(Vec::new())).unwrap().engines.is_empty());
-        let refused = |engines: Vec<v1::ToldEngine>| read(&told(engines)).unwrap_err().message().to_owned();
+        assert!(read(&told(Vec::new()), NOW).unwrap().engines.is_empty());
+        let mut ahead = row(1);
+        ahead.seen_micros = i64::MAX;
+        assert_eq!(
+            read(&told(vec![ahead]), NOW).unwrap().engines[0].seen,
+            NOW,
+            "a clock that is ahead"
+        );
+        let refused =
+            |engines: Vec<v1::ToldEngine>| read(&told(engines), NOW).unwrap_err().message().to_owned();
         let with = |change: fn(&mut v1::ToldEngine)| {
             let mut one = row(1);
             change(&mut one);
@@ -138,7 +149,7 @@ mod tests {
                 generation,
                 ..told(vec![row(1)])
             };
-            assert!(read(&odd).unwrap_err().message().contains("generation"));
+            assert!(read(&odd, NOW).unwrap_err().message().contains("generation"));
         }
     }
 }

@@ -132,7 +132,7 @@ impl Inbound {
                 self.words.plan = Some(plan::said(&status)?);
             }
             Some(Message::Coverage(told)) => self.words.coverage = Some(coverage::read(&told)?),
-            Some(Message::Engines(told)) => self.words.engines.push(engines::read(&told)?),
+            Some(Message::Engines(told)) => self.words.engines.push(engines::read(&told, now)?),
             Some(Message::Hello(_)) | None => return Err(wrong("a report was expected")),
         }
         Ok(())

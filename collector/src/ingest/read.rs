@@ -164,7 +164,8 @@ fn read(bytes: &[u8], site: &SiteName, now: Instant, alone: bool) -> Result<Read
     })
 }
 
-fn not_ahead(micros: i64, now: Instant) -> Instant {
+/// A time that an agent tells: never later than ours, but for what clocks differ by.
+pub(super) fn not_ahead(micros: i64, now: Instant) -> Instant {
     if micros > now.0.saturating_add(AHEAD) {
         now
     } else {

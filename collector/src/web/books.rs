@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::ledger::{Dates, Ledger, Moved};
 use time::Date;
+use tokio::sync::Mutex as Turn;
 
 /// A reading so young is taken as it is: counting takes as long as the network is large.
 pub const FRESH: Duration = Duration::from_secs(15);
@@ -24,6 +25,8 @@ const DAY_MICROS: i64 = 86_400_000_000;
 pub struct Books {
     ledger: Shelf<(), Ledger>,
     dates: Shelf<Option<Date>, Dates>,
+    /// Days that passed are read one after the other, whoever asks for how many: each reads the whole life of findings.
+    past: Arc<Turn<()>>,
     moved: Shelf<(), Vec<Moved>>,
 }
 
@@ -42,7 +45,13 @@ impl Books {
     /// # Errors
     /// [`Problem::Store`] when the store does not answer.
     pub async fn dates(&self, web: &Web, day: Option<Date>) -> Result<Arc<Kept<Dates>>, Problem> {
-        let read = async { Ok(web.ledgers.dates(day.map(end_of)).await?) };
+        let read = async {
+            let _turn = match day {
+                Some(_) => Some(self.past.lock().await),
+                None => None,
+            };
+            Ok(web.ledgers.dates(day.map(end_of)).await?)
+        };
         self.dates.get(web, day, FRESH, read).await
     }
 

@@ -17,7 +17,7 @@ use tokio::sync::{Mutex as Turn, watch};
 /// Nothing older is told, even if nothing was committed since, or while somebody reads it anew: days pass.
 pub const STALE: Duration = Duration::from_secs(60);
 /// Things kept at once on one shelf.
-const MOST: usize = 64;
+const MOST: usize = 1_024;
 
 /// One reading.
 #[derive(Debug)]
@@ -124,8 +124,8 @@ impl<K: Eq + Hash, T> Shelf<K, T> {
         if places.len() >= MOST && !places.contains_key(&key) {
             places.retain(|_, place| Arc::strong_count(place) > 1 || place.last(|_, _| true).is_some());
             if places.len() >= MOST {
-                // Whoever reads right now goes on, and what they read is not kept.
-                places.clear();
+                // What is being read stays, so that nobody reads beside it.
+                places.retain(|_, place| Arc::strong_count(place) > 1);
             }
         }
         Arc::clone(places.entry(key).or_insert_with(|| Arc::new(Place::new())))

@@ -409,6 +409,17 @@ fn a_user_that_was_refused_is_not_tried_in_the_other_contexts_of_an_address() {
             .ended(asked, Some(refused(1)), at(1), Duration::from_secs(900));
         let begun = story.begun(800);
         assert_eq!(begun.len(), meanwhile, "{other_user}: {begun:?}");
+        // A context that comes later, or again, is no way around the pause either.
+        let third = of(other_user, "green");
+        let work = Work {
+            assignments: vec![assignment(&one), assignment(&two), assignment(&third)],
+            ..work
+        };
+        story
+            .table
+            .follow(&work, story.start + Duration::from_secs(801), START);
+        let begun = story.begun(810);
+        assert!(other_user == "v" || begun.is_empty(), "{begun:?}");
         if other_user == "u" {
             let after = story.begun(902);
             assert_eq!(after.len(), 1, "one of both, after the pause: {after:?}");

@@ -3,6 +3,7 @@
 //! Invariants: a curated supplier's name is never a seller's code; blanks are told by octets, all else by the text.
 
 use super::KnowledgeError;
+use super::names;
 use super::row::Row;
 
 /// A kind of noise.
@@ -92,7 +93,14 @@ impl Rule {
             Form::BeforeDigit(text) => words
                 .strip_prefix(text.as_str())
                 .is_some_and(|rest| rest.trim_start().starts_with(|c: char| c.is_ascii_digit())),
-            Form::HexadecimalAfter(text) => lower.strip_prefix(text.as_str()).is_some_and(is_hexadecimal),
+            // What follows in brackets or after a blank makes no name of a number.
+            Form::HexadecimalAfter(text) => lower.strip_prefix(text.as_str()).is_some_and(|rest| {
+                is_hexadecimal(
+                    rest.split(|c: char| !c.is_alphanumeric())
+                        .next()
+                        .unwrap_or_default(),
+                )
+            }),
             Form::HexadecimalBetween(text) => lower
                 .split_once(text.as_str())
                 .is_some_and(|(a, b)| [a, b].iter().all(|part| part.len() == 4 && is_hexadecimal(part))),
@@ -129,7 +137,12 @@ impl Noise {
             .filter(|word| !word.is_empty())
             .collect();
         let words = words.join(" ");
-        let found = self.0.iter().find(|rule| rule.is(&lower, &words));
+        // As it would be read as a name, too: without brackets and legal form.
+        let name = names::normalised(text);
+        let found = self
+            .0
+            .iter()
+            .find(|rule| rule.is(&lower, &words) || rule.is(&lower, &name));
         found.map(|rule| rule.kind)
     }
 

@@ -17,7 +17,7 @@ CREATE TABLE engine (
     PRIMARY KEY (agent_id, address, port)
 );
 CREATE INDEX engine_by_id ON engine (site, engine_id);
-CREATE INDEX engine_by_place ON engine (site, port, place);
+CREATE INDEX engine_by_place ON engine (port, place);
 CREATE INDEX engine_by_revision ON engine (agent_id, revision);
 
 -- Up to where each agent's words of engines are here.

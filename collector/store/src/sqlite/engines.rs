@@ -15,7 +15,9 @@ use std::net::IpAddr;
 const MAX_OF_AGENT: i64 = 50_000;
 /// Engine IDs of a page unless it says so.
 const PAGE: u32 = 100;
-/// Addresses of a page: an ID that more tell is shown with the first of them.
+/// Addresses of an ID: one that more tell is shown with those that told last.
+const MAX_OF_ID: i64 = 1_000;
+/// Addresses of a page, which ends before an ID that does not fit whole.
 const MAX_ROWS: i64 = 10_000;
 /// Elements of a page.
 const MAX_ELEMENTS: i64 = 5_000;
@@ -135,13 +137,11 @@ pub async fn page(pool: &SqlitePool, filter: &EngineFilter) -> Result<EnginesPag
             ..EnginesPage::default()
         });
     }
-    let next = keys
-        .last()
-        .filter(|_| more)
-        .map(|(site, id)| format!("{site}:{id}"));
-
-    let mut select = QueryBuilder::<Sqlite>::new("SELECT g.*, e.element_id, e.name, ");
-    select.push(POLLED).push(" AS polled");
+    let mut select = QueryBuilder::<Sqlite>::new("SELECT * FROM (SELECT g.*, e.element_id, e.name, ");
+    select.push(POLLED).push(
+        " AS polled, ROW_NUMBER() OVER (PARTITION BY g.site, g.engine_id \
+         ORDER BY g.seen_at DESC, g.place, g.port, g.agent_id) AS nth",
+    );
     // Of several contexts at an address, the one that was known first.
     select.push(
         " FROM engine g LEFT JOIN element e ON e.element_id = (SELECT MIN(k.element_id) FROM element k \
@@ -150,9 +150,25 @@ pub async fn page(pool: &SqlitePool, filter: &EngineFilter) -> Result<EnginesPag
          AND (g.site, g.engine_id) IN (",
     );
     pairs(&mut select, &keys, "");
-    select.push(") ORDER BY g.site, g.engine_id, g.seen_at, g.place, g.port LIMIT ");
-    select.push_bind(MAX_ROWS);
+    select.push(")) WHERE nth <= ").push_bind(MAX_OF_ID);
+    select.push(" ORDER BY site, engine_id, seen_at, place, port LIMIT ");
+    select.push_bind(MAX_ROWS + 1);
     let rows = select.build().fetch_all(&mut *tx).await?;
+    let mut rows = rows.iter().map(keyed).collect::<Result<Vec<_>, StoreError>>()?;
+    let mut more = more;
+    if let Some((torn, _)) = usize::try_from(MAX_ROWS)
+        .ok()
+        .and_then(|most| rows.get(most))
+        .cloned()
+    {
+        rows.retain(|(key, _)| *key != torn);
+        keys.retain(|key| *key < torn);
+        more = true;
+    }
+    let next = keys
+        .last()
+        .filter(|_| more)
+        .map(|(site, id)| format!("{site}:{id}"));
 
     let mut select = QueryBuilder::<Sqlite>::new(
         "SELECT DISTINCT e.site, k.key, e.element_id, e.name, e.address FROM unit_key k \
@@ -164,7 +180,7 @@ pub async fn page(pool: &SqlitePool, filter: &EngineFilter) -> Result<EnginesPag
     select.push_bind(MAX_ELEMENTS);
     let elements = select.build().fetch_all(&mut *tx).await?;
     Ok(EnginesPage {
-        rows: rows.iter().map(heard).collect::<Result<_, _>>()?,
+        rows: rows.into_iter().map(|(_, row)| row).collect(),
         elements: elements.iter().map(element).collect::<Result<_, _>>()?,
         total: row::count(total),
         next,
@@ -226,6 +242,11 @@ fn octets(text: &str) -> Result<Vec<u8>, StoreError> {
 
 fn number<T: TryFrom<i64>>(r: &SqliteRow, column: &str) -> Result<T, StoreError> {
     T::try_from(r.try_get::<i64, _>(column)?).map_err(|_| StoreError::Damaged("engine"))
+}
+
+/// A row beside the key it is paged by.
+fn keyed(r: &SqliteRow) -> Result<((String, String), EngineRow), StoreError> {
+    Ok(((r.try_get("site")?, r.try_get("engine_id")?), heard(r)?))
 }
 
 fn heard(r: &SqliteRow) -> Result<EngineRow, StoreError> {

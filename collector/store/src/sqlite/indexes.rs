@@ -10,6 +10,18 @@ use std::collections::BTreeSet;
 /// An index and what takes it.
 const USES: &[(&str, &str)] = &[
     (
+        "engine_by_id",
+        "SELECT DISTINCT g.site, g.engine_id FROM engine g WHERE (g.site, g.engine_id) > ('a', 'b') ORDER BY g.site, g.engine_id LIMIT 1",
+    ),
+    (
+        "engine_by_place",
+        "SELECT DISTINCT g.site, g.engine_id FROM engine g WHERE g.site IN ('a') AND g.port = 161 AND g.place >= x'00' AND g.place <= x'01'",
+    ),
+    (
+        "engine_by_revision",
+        "SELECT revision FROM engine WHERE agent_id = 'a' ORDER BY revision DESC LIMIT 1 OFFSET 9",
+    ),
+    (
         "finding_by_urgency",
         "SELECT finding_id FROM finding f ORDER BY f.severity_rank, f.finding_id LIMIT 1",
     ),
