@@ -99,10 +99,6 @@ impl Rounds {
         }
         let target = assignment.target;
         let (asked, begun) = (plan.mark(), Instant::now());
-        if early {
-            // What was read before the change that it tells of is no part of what it shows now.
-            learned.unfinished = None;
-        }
         let refreshable = learned.memory.refreshable(asked, begun).filter(|_| !early);
         let may_end_early = learned.unfinished.is_none()
             && refreshable.is_some_and(|digest| self.collector_follows(target, &digest));

@@ -260,6 +260,8 @@ impl Table {
             waits: true,
             not_before: Some(now + rest),
         };
+        // What was read before the change that it tells of is no part of what it shows now.
+        place.learned.unfinished = None;
         if matches!(place.turn, Turn::Due(at, _) if at > now) {
             self.set_due(target, now);
         }
@@ -290,6 +292,9 @@ impl Table {
         }
         if let Some(learned) = learned {
             place.learned = learned;
+        }
+        if place.hastened.waits {
+            place.learned.unfinished = None;
         }
         let interval = place.assignment.interval.unwrap_or(self.interval);
         place.not_before = now + pause;

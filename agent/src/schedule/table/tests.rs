@@ -323,6 +323,32 @@ fn a_walk_that_did_not_end_goes_on_soon_and_a_few_at_a_time() {
 }
 
 #[test]
+fn whoever_tells_of_a_change_is_walked_from_the_beginning() {
+    for told_under_way in [false, true] {
+        let mut story = Story::new();
+        story.follow(0, 100_000, &[(A, 0)]);
+        assert_eq!(story.begun(0), [A]);
+        let (target, at) = (A.parse::<Target>().unwrap(), Duration::from_secs(10));
+        let (now, learned) = (story.start + at, stopped(&story, 5));
+        if told_under_way {
+            assert!(story.table.hasten(target, now, Duration::ZERO));
+        }
+        story
+            .table
+            .ended(target, Some(learned), (now, START + at), Duration::ZERO);
+        if !told_under_way {
+            assert!(story.table.hasten(target, now, Duration::ZERO));
+        }
+        assert!(story.table.next().is_some());
+        let started = story.table.start((now, START + at)).unwrap();
+        assert!(
+            started.early && started.learned.unfinished.is_none(),
+            "{told_under_way}"
+        );
+    }
+}
+
+#[test]
 fn a_pause_outlasts_intervals_and_plans() {
     let mut story = Story::new();
     story.follow(0, 10, &[(A, 0)]);

@@ -161,3 +161,42 @@ async fn pages_are_bounded_and_hold_whoever_told_an_id_together() {
     };
     assert_eq!(page(nowhere).await.total, 0);
 }
+
+#[tokio::test]
+async fn every_id_is_on_a_page_however_many_addresses_tell_it() {
+    const IDS: u64 = 12;
+    const OF_EACH: u64 = 1_001;
+    let house = House::new().await;
+    house.store.greet(&house.hello(1, 1), Instant(1)).await.unwrap();
+    for id in 0..IDS {
+        let told = (0..OF_EACH).map(|number| {
+            let address = format!("10.{id}.{}.{}", number / 256, number % 256);
+            engine(
+                &address,
+                id * OF_EACH + number + 1,
+                &[0x80, 0, 0, 9, u8::try_from(id).unwrap()],
+            )
+        });
+        house.note(7, told.collect()).await;
+    }
+    let (mut seen, mut after) = (Vec::new(), None);
+    for _ in 0..IDS {
+        let page = house
+            .engines(EngineFilter {
+                after,
+                ..EngineFilter::default()
+            })
+            .await;
+        assert_eq!(page.total, IDS);
+        for row in &page.rows {
+            seen.push(row.engine.id[4]);
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    // Those that told last, of each ID a thousand, and no ID is left out or torn.
+    let of = |id: u64| seen.iter().filter(|one| u64::from(**one) == id).count();
+    assert_eq!((0..IDS).map(of).collect::<Vec<_>>(), [1_000; IDS as usize]);
+}

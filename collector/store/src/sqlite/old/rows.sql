@@ -84,6 +84,7 @@ INSERT INTO finding_event (finding_id, event_id, kind, cause, text, recorded_at,
     ('01930000-0000-7000-8000-0000000000f2', '6', 'waiver_asked', 'person', 'until 2028-01-01', 160, 160, '', 'Ann Lee',
         '{"act":"waive","reason":"still none","until":"2028-01-01"}', NULL, NULL),
     ('01930000-0000-7000-8000-0000000000f3', '7', 'opened', 'network', 'overdue', 130, 125, '', NULL, NULL, 'overdue', NULL),
+    ('01930000-0000-7000-8000-0000000000f3', '6a', 'reopened', 'network', 'overdue again', 180, 175, '', NULL, NULL, NULL, NULL),
     ('01930000-0000-7000-8000-0000000000f3', '8', 'closed', 'network', 'removed', 190, 185, '', NULL, NULL, NULL, 'swapped');
 INSERT INTO change VALUES ('01930000-0000-7000-8000-000000000001', 'finding_opened', '01930000-0000-7000-8000-0000000000e1',
     'due under DE-CONTRACT-CORE', 'network', 130);
