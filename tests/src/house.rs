@@ -255,13 +255,7 @@ impl House {
     /// # Errors
     /// [`HouseError`] when it is not ready in time.
     pub async fn start_collector(&mut self) -> Result<(), HouseError> {
-        let config = self.folder.collector(
-            self.http,
-            self.grpc,
-            &self.certificate_lifetime,
-            &self.network.plan,
-            self.trial.as_ref(),
-        )?;
+        let config = self.configure_collector()?;
         let args = [
             "collector".as_ref(),
             "serve".as_ref(),
@@ -273,7 +267,19 @@ impl House {
         let ready: Ready = serde_json::from_str(&line).map_err(|e| child.failed(format!("{line:?}: {e}")))?;
         (self.http, self.grpc) = (ready.http, ready.grpc);
         self.collector = Some(child);
+        // Where it listens now: commands read the file too, and print links.
+        self.configure_collector()?;
         Ok(())
+    }
+
+    fn configure_collector(&self) -> Result<PathBuf, HouseError> {
+        self.folder.collector(
+            self.http,
+            self.grpc,
+            &self.certificate_lifetime,
+            &self.network.plan,
+            self.trial.as_ref(),
+        )
     }
 
     /// Ends the collector as a power cut would (SIGKILL).

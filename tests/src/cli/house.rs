@@ -221,8 +221,8 @@ fn enough(summary: &Summary) -> Result<(), String> {
 fn greet(house: &House, json: bool) -> Result<(), String> {
     let data = house.data().display();
     let lines = format!(
-        "Marque shows the network at {}\n(this link signs one browser in, within a day; `account link --sign-in lab` makes \
-         another)\nData and logs lie in {data}",
+        "Marque shows the network at {}\n(this link signs one browser in, within a day; another one:\n \
+         lab collector account link lab --sign-in --config {data}/collector.toml)\nData and logs lie in {data}",
         house.sign_in_url()
     );
     if json {

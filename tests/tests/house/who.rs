@@ -2,6 +2,9 @@
 
 use super::path::get;
 use super::programs::{LAB, complaint, run};
+use lab::element::Behaviour;
+use lab::house::{House, HouseSpec};
+use lab::network::Plan;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -216,4 +219,23 @@ fn the_first_start_prints_a_link_and_no_secret_is_in_any_log() {
             .any(|octets| octets == secret.as_bytes());
         assert!(!held, "the store holds {secret}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_link_of_the_lab_leads_to_its_collector() {
+    let plan = Plan::small().with("axis-p3265", "one", "video", Behaviour::Normal);
+    let house = House::start(HouseSpec::new(LAB, plan)).await.unwrap();
+    let words = "collector account link lab --sign-in --config collector.toml";
+    let output = run(house.data(), &words.split(' ').collect::<Vec<_>>());
+    assert!(output.status.success(), "{}", complaint(&output));
+    let link = String::from_utf8(output.stdout).unwrap();
+    let path = link.trim().strip_prefix(&house.http_url());
+    let path = path.unwrap_or_else(|| panic!("{link} does not lead to {}", house.http_url()));
+    let entered = get(
+        house.http_url().trim_start_matches("http://"),
+        path,
+        &["-o", "/dev/null", "-w", "%{http_code}"],
+    );
+    assert_eq!(entered, "303");
+    house.stop().await.unwrap();
 }
