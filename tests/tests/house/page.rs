@@ -103,7 +103,10 @@ impl Browser {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         let mut tick = tokio::time::interval(std::time::Duration::from_millis(100));
         while self.script(script).await != Value::Bool(true) {
-            assert!(tokio::time::Instant::now() < deadline, "{what}");
+            if tokio::time::Instant::now() >= deadline {
+                let url = self.client.current_url().await.unwrap();
+                panic!("{what} is not to be seen on {url}:\n{}", self.text().await);
+            }
             tick.tick().await;
         }
     }
