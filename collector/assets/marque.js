@@ -326,7 +326,7 @@
     setInterval(() => { if (!calm.matches && !document.hidden) { at = (at + 1) % boards.length; show(); } }, TURN_MS);
   };
 
-  let going = 0;
+  let going = -Infinity; // when g was hit: by the browser's time of the key, not by when a busy page came to it
   const key = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Escape") {
@@ -334,11 +334,12 @@
       if (document.activeElement !== document.body && !document.activeElement.closest("dialog")) document.activeElement.blur();
       return;
     }
-    if (event.target.closest?.('input:not([type="checkbox"]), textarea, select, dialog, .acts fieldset')) return;
-    const went = Date.now() - going < 1500;
-    going = 0;
+    // A dialog that has just closed keeps the focus until the next frame is drawn.
+    if (event.target.closest?.('input:not([type="checkbox"]), textarea, select, dialog[open], .acts fieldset')) return;
+    const went = event.timeStamp - going < 1500;
+    going = -Infinity;
     if (went && page(event.key)) page(event.key).click();
-    else if (event.key === "g") going = Date.now();
+    else if (event.key === "g") going = event.timeStamp;
     else if (event.key === ".") apply();
     else if (event.key === "?") help();
     else if (event.key === "x") { const box = current()?.querySelector("td.tick input"); if (box) tick(box); }

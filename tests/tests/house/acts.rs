@@ -122,11 +122,8 @@ async fn findings_are_taken_up_by_keyboard_and_a_second_person_approves() {
     // The help lists the keys, and the letters lead to pages.
     browser.keys("?").await;
     browser.sees("acknowledge what is selected").await;
-    browser.keys("\u{e00c}").await;
-    browser
-        .until("closed", "return !document.getElementById('keys').open;")
-        .await;
-    browser.keys("gu").await;
+    // Quicker than the browser draws: the focus is still in the dialog that has closed.
+    browser.keys("\u{e00c}gu").await;
     browser.sees("holds on to the one before").await;
     let held = command(&house, &["audit", "verify"]);
     let rows = held
