@@ -1,8 +1,8 @@
 //! Where browsers connect: over TLS, or in the clear on loopback.
 //!
-//! Invariants: at most 1,024 connections at once, 256 of them from one address other than loopback; who does not finish a request's
-//! head in time is cut, between requests too; what is under way at a stop is
-//! finished. Who speaks without TLS where TLS is spoken is told so, and nothing else.
+//! Invariants: at most 1,024 connections at once, 256 of them from one address other than loopback; who does not finish a
+//! request's head in time is cut, between requests too, and over HTTP/2 who does not answer; what is under way at a stop
+//! is finished. Who speaks without TLS where TLS is spoken is told so, and nothing else.
 
 mod certificate;
 
@@ -11,8 +11,9 @@ pub use certificate::{CertificateError, Certificates, Source};
 use crate::handshake;
 use axum::Router;
 use axum::extract::ConnectInfo;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::header::{HOST, HeaderValue};
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use std::collections::HashMap;
@@ -38,6 +39,18 @@ const HEAD: Duration = Duration::from_secs(60);
 /// Octets of a request's head at most.
 const HEAD_OCTETS: usize = 64 * 1_024;
 
+/// The same over HTTP/2, where names of headers count too (RFC 9113, 6.5.2).
+const HEAD_LIST: u32 = 64 * 1_024;
+
+/// What TLS agrees on for HTTP/2 (RFC 9113, 3.2): all windows of a browser share one connection.
+pub(crate) const HTTP_2: &[u8] = b"h2";
+
+/// Requests at once on a connection over HTTP/2: each open page has one of them.
+const STREAMS: u32 = 128;
+
+/// A connection over HTTP/2 that is silent for so long is asked whether it is there, and has as long to answer.
+const ALIVE: Duration = Duration::from_secs(20);
+
 /// The first octet of a TLS record with a handshake (RFC 8446, 5.1).
 const HANDSHAKE: u8 = 22;
 
@@ -51,6 +64,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Octets for T {}
 
 struct Connection {
     octets: Box<dyn Octets>,
+    http2: bool,
     peer: SocketAddr,
     _room: Room,
 }
@@ -132,28 +146,59 @@ pub async fn serve(
     let rooms = Rooms::new();
     let shake = move |stream, peer| shake(stream, peer, acceptor.clone(), rooms.clone());
     let mut connections = handshake::accept(socket, stop.clone(), shake);
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
+    let mut http1 = http1::Builder::new();
+    http1
+        .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_buf_size(HEAD_OCTETS);
+    let mut http2 = http2::Builder::new(TokioExecutor::new());
+    http2
+        .timer(TokioTimer::new())
+        .keep_alive_interval(ALIVE)
+        .keep_alive_timeout(ALIVE)
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEAD_LIST);
     let under_way = GracefulShutdown::new();
     while let Some(Some(connection)) = stop.run_until_cancelled(connections.recv()).await {
-        let Connection { octets, peer, _room } = connection;
         let router = router.clone();
+        let peer = connection.peer;
         let service = tower::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
+            name_host(&mut request);
             router.clone().oneshot(request)
         });
-        let served = http.serve_connection(TokioIo::new(octets), TowerToHyperService::new(service));
-        let served = under_way.watch(served);
-        tokio::spawn(async move {
-            let _room = _room;
-            if let Err(error) = served.await {
-                tracing::debug!(peer.address = %peer.ip(), error = %error, "connection of a browser ended");
-            }
-        });
+        let (service, octets) = (TowerToHyperService::new(service), TokioIo::new(connection.octets));
+        let held = (peer, connection._room);
+        match connection.http2 {
+            true => go_on(under_way.watch(http2.serve_connection(octets, service)), held),
+            false => go_on(under_way.watch(http1.serve_connection(octets, service)), held),
+        }
     }
     under_way.shutdown().await;
+}
+
+/// Serves a connection to its end, and holds its room as long.
+fn go_on<F>(served: F, (peer, room): (SocketAddr, Room))
+where
+    F: Future<Output = hyper::Result<()>> + Send + 'static,
+{
+    tokio::spawn(async move {
+        let _room = room;
+        if let Err(error) = served.await {
+            tracing::debug!(peer.address = %peer.ip(), error = %error, "connection of a browser ended");
+        }
+    });
+}
+
+/// HTTP/2 says in `:authority` what HTTP/1.1 says in `Host` (RFC 9113, 8.3.1); the pages read the latter.
+fn name_host<B>(request: &mut hyper::Request<B>) {
+    if request.version() != hyper::Version::HTTP_2 {
+        return;
+    }
+    let named = request.uri().authority().map(|named| named.as_str().to_owned());
+    if let Some(named) = named.and_then(|named| HeaderValue::try_from(named).ok()) {
+        request.headers_mut().insert(HOST, named);
+    }
 }
 
 async fn shake(
@@ -166,8 +211,8 @@ async fn shake(
         return Err("too many connections of browsers".to_owned());
     };
     let told = |error: std::io::Error| error.to_string();
-    let octets: Box<dyn Octets> = match acceptor {
-        None => Box::new(stream),
+    let (octets, http2): (Box<dyn Octets>, bool) = match acceptor {
+        None => (Box::new(stream), false),
         Some(acceptor) => {
             let mut first = [0];
             if stream.peek(&mut first).await.map_err(told)? == 1 && first != [HANDSHAKE] {
@@ -175,10 +220,17 @@ async fn shake(
                 stream.shutdown().await.map_err(told)?;
                 return Err("a browser without TLS".to_owned());
             }
-            Box::new(acceptor.accept(stream).await.map_err(told)?)
+            let stream = acceptor.accept(stream).await.map_err(told)?;
+            let http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP_2);
+            (Box::new(stream), http2)
         }
     };
-    Ok(Connection { octets, peer, _room })
+    Ok(Connection {
+        octets,
+        http2,
+        peer,
+        _room,
+    })
 }
 
 #[cfg(test)]

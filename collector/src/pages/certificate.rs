@@ -139,7 +139,7 @@ impl Certificates {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(self);
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![super::HTTP_2.to_vec(), b"http/1.1".to_vec()];
         Ok(config)
     }
 

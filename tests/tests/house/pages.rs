@@ -42,7 +42,14 @@ async fn pages_come_over_tls_with_a_certificate_that_was_made() {
     let made = "identity/pages.crt";
     let (code, head) = curl(folder, made, &[], &format!("https://localhost:{port}/healthz"));
     assert_eq!(code, 0, "{head}");
-    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(head.starts_with("HTTP/2 200"), "{head}");
+    let older = curl(
+        folder,
+        made,
+        &["--http1.1"],
+        &format!("https://localhost:{port}/healthz"),
+    );
+    assert!(older.1.starts_with("HTTP/1.1 200"), "{}", older.1);
     assert!(
         !head.to_lowercase().contains("strict-transport"),
         "nobody could go on behind a warning"
@@ -105,6 +112,26 @@ async fn pages_come_over_tls_with_a_certificate_that_was_made() {
         .find(|cookie| cookie.name() == "__Host-marque")
         .expect("a session");
     assert_eq!((session.secure(), session.http_only()), (Some(true), Some(true)));
+
+    // A browser holds six connections over HTTP/1.1; over HTTP/2 more windows than that hear the collector.
+    browser
+        .script(
+            "window.heard = new Set(); \
+             for (let n = 0; n < 12; n++) \
+                 new EventSource('/live').addEventListener('revision', () => window.heard.add(n)); \
+             return true",
+        )
+        .await;
+    browser
+        .until("twelve streams", "return window.heard.size === 12")
+        .await;
+    // A form goes out beside them, and its answer comes back: who it came from is told without a Host header.
+    browser
+        .script("document.querySelector('form[action=\"/sign-out\"]').requestSubmit(); return true")
+        .await;
+    browser
+        .until("the door", "return location.pathname === '/sign-in'")
+        .await;
 }
 
 #[test]
