@@ -43,11 +43,16 @@ pub struct MakerRow {
     pub findings: u64,
 }
 
+/// Inputs before a stage that are counted: with new knowledge everything waits, and a page does not count a million rows.
+pub const MOST_COUNTED: u64 = 100_000;
+
 /// What waits before one stage.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Backlog {
-    /// How many inputs.
+    /// How many inputs, counted up to [`MOST_COUNTED`].
     pub count: u64,
+    /// Whether there are more.
+    pub measure: Measure,
     /// Since when the oldest waits.
     pub oldest: Option<Instant>,
 }

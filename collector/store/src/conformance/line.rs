@@ -1,6 +1,7 @@
 //! Reports into rows: nothing acknowledged is lost, nothing counts twice.
 
 use super::*;
+use crate::clause::Measure;
 
 #[tokio::test]
 async fn redelivery_changes_nothing() {
@@ -88,6 +89,11 @@ async fn what_came_by_courier_begins_where_we_are_or_is_refused_whole() {
         Err(StoreError::NotDense { cursor: 2, got: 5 })
     ));
     assert_eq!((overview.reports, overview.lost), (2, 0));
+    // One digest waits to be read, and one element, which waits for its unit and for its judgement alike.
+    for backlog in [&overview.unidentified, &overview.unevaluated] {
+        assert_eq!((backlog.count, backlog.measure), (1, Measure::Exact));
+        assert!(backlog.oldest.is_some());
+    }
     assert_eq!(greet(5, 9, true, 1_300).await.unwrap(), 4);
     assert_eq!(house.store.overview().await.unwrap().lost, 2);
 }

@@ -136,40 +136,48 @@ pub async fn adopt_version(tx: &mut Tx, version: &StageVersion, now: Instant) ->
 /// So many times the limit are looked through for what is ready.
 const LOOKED_AT: i64 = 8;
 
-/// Evidence that nothing was concluded of yet: up to so many, its elements are looked up, which are as few.
-const FEW_UNREAD: i64 = 1_000;
+/// Evidence that waits to be read: up to so many, its elements are looked up, which are as few.
+const FEW_WAITING: i64 = 1_000;
 
-/// An element is judged by the units it holds, so these come first.
-const READY: &str = "SELECT key, revision, since FROM undone WHERE stage = $1 AND (stage <> 'evaluate' OR NOT EXISTS \
-     (SELECT 1 FROM undone before WHERE before.stage = 'unit' AND before.key = undone.key))";
+/// What waits before a stage.
+const WAITING: &str = "SELECT key, revision, since FROM undone WHERE stage = $1";
+
+/// What waits to be judged. An element is judged by the units it holds, so these come first. The oldest are looked at and
+/// no more: where all wait for their units, as with new knowledge, finding that out costs no walk along all of them;
+/// where few do, the others are among those looked at.
+const JUDGEABLE: &str = "SELECT key, revision, since FROM (SELECT key, revision, since FROM undone \
+     WHERE stage = $1 ORDER BY since LIMIT $2 * 8 + 1000) AS oldest WHERE NOT EXISTS \
+     (SELECT 1 FROM undone u WHERE u.stage = 'unit' AND u.key = oldest.key)";
 
 /// See [`crate::Store::undone`].
 pub async fn undone(pool: &SqlitePool, stage: Stage, limit: u32) -> Result<Vec<Undone>, StoreError> {
     // Nothing is said of an element whose history is not read yet, as after an upgrade: half a history has other
-    // beginnings. While little is unread the elements of that are passed over; else each of the oldest is asked.
-    let unread: i64 = match stage {
-        Stage::Identify => 0,
-        Stage::Unit | Stage::Evaluate => {
-            sqlx::query_scalar(
-                "SELECT COUNT(*) FROM (SELECT 1 FROM undone u WHERE u.stage = 'identify' AND NOT EXISTS \
-                 (SELECT 1 FROM concluded c WHERE c.digest = u.key) LIMIT $1) AS unread",
+    // beginnings. While little waits to be read the elements of that are passed over; else each of the oldest is asked.
+    let waiting: i64 =
+        match stage {
+            Stage::Identify => 0,
+            Stage::Unit | Stage::Evaluate => sqlx::query_scalar(
+                "SELECT COUNT(*) FROM (SELECT 1 FROM undone WHERE stage = 'identify' LIMIT $1) AS waiting",
             )
-            .bind(FEW_UNREAD)
+            .bind(FEW_WAITING)
             .fetch_one(pool)
-            .await?
-        }
+            .await?,
+        };
+    let of_stage = match stage {
+        Stage::Identify | Stage::Unit => WAITING,
+        Stage::Evaluate => JUDGEABLE,
     };
-    let ready = match unread {
-        0 => format!("{READY} ORDER BY since LIMIT $2"),
-        1..FEW_UNREAD => format!(
-            "{READY} AND key NOT IN (SELECT s.element_id FROM undone u CROSS JOIN sighting s ON s.digest = u.key \
+    let ready = match waiting {
+        0 => format!("{of_stage} ORDER BY since LIMIT $2"),
+        1..FEW_WAITING => format!(
+            "{of_stage} AND key NOT IN (SELECT s.element_id FROM undone u CROSS JOIN sighting s ON s.digest = u.key \
              WHERE u.stage = 'identify' AND NOT EXISTS (SELECT 1 FROM concluded c WHERE c.digest = u.key)) \
              ORDER BY since LIMIT $2"
         ),
         _ => format!(
-            "SELECT key, revision, since FROM ({READY} ORDER BY since LIMIT $2 * {LOOKED_AT}) AS oldest WHERE NOT EXISTS \
+            "SELECT key, revision, since FROM ({of_stage} ORDER BY since LIMIT $2 * {LOOKED_AT}) AS ready WHERE NOT EXISTS \
              (SELECT 1 FROM sighting s JOIN undone u ON u.stage = 'identify' AND u.key = s.digest \
-             LEFT JOIN concluded c ON c.digest = s.digest WHERE s.element_id = oldest.key AND c.digest IS NULL) \
+             LEFT JOIN concluded c ON c.digest = s.digest WHERE s.element_id = ready.key AND c.digest IS NULL) \
              ORDER BY since LIMIT $2"
         ),
     };

@@ -3,8 +3,10 @@
 use super::plans::{self, STATE_COLUMNS, STATE_JOINS};
 use super::row;
 use crate::StoreError;
+use crate::clause::Measure;
 use crate::view::{
-    AgentRow, Backlog, ChangeRow, Count, DeadlineRow, ExposureCell, MakerRow, Overview, SiteRow, SpoolRow,
+    AgentRow, Backlog, ChangeRow, Count, DeadlineRow, ExposureCell, MOST_COUNTED, MakerRow, Overview,
+    SiteRow, SpoolRow,
 };
 use model::{AgentId, ElementId, FindingState, Instant, Severity, Site, SiteName, SupplierRef};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
@@ -75,8 +77,8 @@ pub async fn overview(pool: &SqlitePool, sites: Option<&BTreeSet<SiteName>>) -> 
         severities: severities(&mut tx, scope).await?,
         standings: standings(&mut tx, scope, elements).await?,
         makers: makers(&mut tx, scope).await?,
-        unidentified: backlog(&mut tx, ["identify", "identify"]).await?,
-        unevaluated: backlog(&mut tx, ["unit", "evaluate"]).await?,
+        unidentified: backlog(&mut tx, UNIDENTIFIED).await?,
+        unevaluated: backlog(&mut tx, UNEVALUATED).await?,
         agents,
         sites: self::sites(&mut tx, scope).await?,
         exposure: exposure(&mut tx, scope).await?,
@@ -242,15 +244,29 @@ async fn makers(tx: &mut Snapshot, scope: &Scope) -> Result<Vec<MakerRow>, Store
         .collect())
 }
 
-async fn backlog(tx: &mut Snapshot, stages: [&'static str; 2]) -> Result<Backlog, StoreError> {
-    let (count, oldest): (i64, Option<i64>) =
-        sqlx::query_as("SELECT COUNT(DISTINCT key), MIN(since) FROM undone WHERE stage IN ($1, $2)")
-            .bind(stages[0])
-            .bind(stages[1])
-            .fetch_one(&mut **tx)
-            .await?;
+/// Evidence that waits, and since when.
+const UNIDENTIFIED: &str = "SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM undone WHERE stage = 'identify' LIMIT $1)), \
+     (SELECT MIN(since) FROM undone WHERE stage = 'identify')";
+/// Elements that wait for their unit or their judgement, each once.
+const UNEVALUATED: &str = "SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM undone WHERE stage = 'unit' UNION ALL \
+     SELECT 1 FROM undone later WHERE stage = 'evaluate' AND NOT EXISTS \
+     (SELECT 1 FROM undone u WHERE u.stage = 'unit' AND u.key = later.key) LIMIT $1)), \
+     (SELECT MIN(since) FROM (SELECT MIN(since) AS since FROM undone WHERE stage = 'unit' UNION ALL \
+     SELECT MIN(since) FROM undone WHERE stage = 'evaluate'))";
+
+async fn backlog(tx: &mut Snapshot, of: &'static str) -> Result<Backlog, StoreError> {
+    let (count, oldest): (i64, Option<i64>) = sqlx::query_as(of)
+        .bind(row::signed(MOST_COUNTED)?)
+        .fetch_one(&mut **tx)
+        .await?;
+    let count = row::count(count);
     Ok(Backlog {
-        count: row::count(count),
+        count,
+        measure: if count < MOST_COUNTED {
+            Measure::Exact
+        } else {
+            Measure::AtLeast
+        },
         oldest: row::instant(oldest),
     })
 }
