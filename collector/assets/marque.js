@@ -37,7 +37,9 @@
 
   const STALE_MS = 15000;   // three beats of the stream
   const THROTTLE_MS = 1000; // at most one refresh a second
-  let heard = 0;            // when the stream last spoke
+  let heard = 0;            // when the stream last spoke, or when it was last asked to
+  let spoke = false;        // whether it has since
+  let paused = false;       // the reader wants nothing to move
   let shown = null;         // revision fetched last
   let latest = null;        // revision at the server
   let pending = null;       // a fetched document that waits for the reader
@@ -89,22 +91,33 @@
   const say = (state, text) => {
     const feed = document.getElementById("feed");
     if (!feed) return;
-    feed.dataset.state = state;
+    if (feed.dataset.state !== state) {
+      feed.dataset.state = state;
+      // Read out once when it turns, not with each second that goes by.
+      const turn = { stalled: "the feed has stalled", waiting: "there is something new", live: "live" }[state];
+      feed.querySelector(".feed-turn").textContent = turn ?? "";
+    }
     const line = feed.querySelector(".feed-text");
     if (line.textContent !== text) line.textContent = text;
   };
+
+  // A page that nothing in it moves: it is fetched anew when its reader says so.
+  const still = () => !document.querySelector("[data-live]");
 
   const status = () => {
     const clock = document.getElementById("clock");
     if (clock) clock.textContent = absolute(Date.now() + ahead, clock);
     if (!heard) return;
     const age = Math.floor((Date.now() - heard) / 1000);
-    if (latest === shown || document.hidden) behind = 0;
+    if (latest === shown || document.hidden || still()) behind = 0;
     else behind ||= Date.now();
     const late = behind ? Date.now() - behind : 0;
-    if (late >= STALE_MS) say("stalled", `old for ${span(Math.floor(late / 1000))}`);
+    if (late >= STALE_MS && !paused) say("stalled", `old for ${span(Math.floor(late / 1000))}`);
     else if (age * 1000 >= STALE_MS) say("stalled", `stalled for ${span(age)}`);
+    else if (!spoke) say("off", "connecting");
     else if (pending) say("waiting", fresh() ? `${fresh()} new, press .` : "changed, press .");
+    else if (still() && latest !== shown) say("waiting", "changed since, press .");
+    else if (paused) say("off", "paused");
     else say("live", age < 6 ? "live" : `live, ${age} s ago`);
   };
 
@@ -218,7 +231,7 @@
     const focus = document.activeElement;
     const typing = focus && focus !== document.body && focus.closest("[data-live]");
     const selecting = String(getSelection() ?? "") !== "";
-    return Boolean(typing || selecting || (pointed && pointed.isConnected));
+    return Boolean(paused || typing || selecting || (pointed && pointed.isConnected));
   };
 
   const swap = (next, marked) => {
@@ -246,7 +259,10 @@
   };
 
   const apply = () => {
-    if (!pending) return;
+    if (!pending) {
+      if (still() && heard && latest !== shown) location.reload();
+      return;
+    }
     const next = pending;
     pending = null;
     swap(next, true);
@@ -254,7 +270,7 @@
   };
 
   const refresh = async () => {
-    if (fetching || latest === null || latest === shown || document.hidden) return;
+    if (fetching || latest === null || latest === shown || document.hidden || still()) return;
     const wait = lastFetch + THROTTLE_MS - Date.now();
     if (wait > 0) { setTimeout(refresh, wait); return; }
     fetching = true;
@@ -280,10 +296,12 @@
   };
 
   const listen = () => {
-    if (source || !document.querySelector("[data-live]")) return;
+    // A page of a past day does not change.
+    if (source || !(document.getElementById("feed") || document.querySelector("[data-live]")) || document.body.dataset.past !== undefined) return;
     source = new EventSource("/live");
+    [heard, spoke] = [Date.now(), false];
     source.addEventListener("revision", (event) => {
-      heard = Date.now();
+      [heard, spoke] = [Date.now(), true];
       const { revision, at } = JSON.parse(event.data);
       heed(at);
       latest = revision;
@@ -291,7 +309,6 @@
       status();
     });
     source.onerror = () => {
-      heard ||= Date.now();
       status();
       // A refused stream is not tried again by the browser.
       if (source?.readyState === EventSource.CLOSED) { source = null; setTimeout(listen, STALE_MS); }
@@ -323,9 +340,10 @@
     };
     show();
     calm.addEventListener("change", show);
-    setInterval(() => { if (!calm.matches && !document.hidden) { at = (at + 1) % boards.length; show(); } }, TURN_MS);
+    setInterval(() => { if (!calm.matches && !paused && !document.hidden) { at = (at + 1) % boards.length; show(); } }, TURN_MS);
   };
 
+  const letters = () => { try { return localStorage.getItem("keys") !== "off"; } catch { return true; } };
   let going = -Infinity; // when g was hit: by the browser's time of the key, not by when a busy page came to it
   const key = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -334,6 +352,7 @@
       if (document.activeElement !== document.body && !document.activeElement.closest("dialog")) document.activeElement.blur();
       return;
     }
+    if (!letters()) return;
     // A dialog that has just closed keeps the focus until the next frame is drawn.
     if (event.target.closest?.('input:not([type="checkbox"]), textarea, select, dialog[open], .acts fieldset')) return;
     const went = event.timeStamp - going < 1500;
@@ -346,6 +365,9 @@
     else if (event.key === "a") press("acknowledge");
     else if (event.key === "s") { open("act-assign", "input"); event.preventDefault(); }
     else if (event.key === "w") { open("act-waive", "textarea"); event.preventDefault(); }
+    else if (event.key === "c") { open("act-comment", "textarea"); event.preventDefault(); }
+    else if (event.key === "p") { open("act-plan", "input"); event.preventDefault(); }
+    else if (event.key === "v") press("approve");
     else if (event.key === "e") {
       const link = current()?.querySelector("a.row-link");
       if (link) location.href = `${link.href.split("#")[0]}#evidence`;
@@ -505,6 +527,32 @@
         label();
       });
     }
+    const switched = document.getElementById("keys-on");
+    if (switched) {
+      switched.closest("label").hidden = false;
+      switched.checked = letters();
+      switched.addEventListener("change", () => { try { localStorage.setItem("keys", switched.checked ? "on" : "off"); } catch { /* for this page alone it stays as it was */ } });
+    }
+    const pause = document.getElementById("pause");
+    const hold = () => {
+      paused = !paused;
+      pause?.setAttribute("aria-pressed", String(paused));
+      if (!paused && pending && !busy()) apply();
+      status();
+    };
+    if (pause && !still()) {
+      pause.hidden = false;
+      pause.addEventListener("click", hold);
+    }
+    // A wall has no buttons: the space bar holds it.
+    if (document.getElementById("rotation")) {
+      document.addEventListener("keydown", (event) => { if (event.key === " ") { event.preventDefault(); hold(); } });
+    }
+    // A moment in full for whoever has no pointer to rest on it.
+    document.addEventListener("click", (event) => {
+      const time = event.target.closest?.("time[title]");
+      if (time && !time.closest("a, button, summary, label")) time.classList.toggle("in-full");
+    });
     const zone = document.getElementById("zone");
     if (zone) {
       const label = () => { zone.textContent = `times: ${zoneStored()}`; zone.title = absolute(Date.now() + ahead, zone); };
@@ -538,8 +586,8 @@
     watchActs();
     watchHelp();
     document.addEventListener("visibilitychange", () => {
-      // A hidden page holds no connection: a browser has few for each site.
-      if (document.hidden) { source?.close(); source = null; heard = 0; } else listen();
+      // A hidden page holds no connection: nobody looks at it.
+      if (document.hidden) { source?.close(); source = null; } else { listen(); status(); }
     });
     window.addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
     shown = Number(document.body.dataset.revision);

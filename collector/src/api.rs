@@ -311,9 +311,9 @@ pub struct AgentPlan {
 /// How much waits before each stage.
 #[derive(Debug, Serialize)]
 pub struct Pending {
-    /// Evidence before identification.
+    /// Evidence before identification; 100,000 stands for as many or more.
     pub unidentified: u64,
-    /// Elements before evaluation.
+    /// Elements before evaluation, in the same way.
     pub unevaluated: u64,
 }
 

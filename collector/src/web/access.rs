@@ -89,6 +89,14 @@ pub const ROUTES: &[(&str, &str, Right)] = &[
 /// What is written into the audit log when it is looked at or taken away: the beginning of its path, and the word.
 /// The longest that fits counts.
 const SIGHTS: &[(&str, &str)] = &[
+    ("/findings", "saw_findings"),
+    ("/elements", "saw_elements"),
+    ("/waivers", "saw_waivers"),
+    ("/coverage", "saw_coverage"),
+    ("/exposure", "saw_exposure"),
+    ("/suppliers/{", "saw_supplier"),
+    ("/agents", "saw_agents"),
+    ("/map", "saw_map"),
     ("/findings.", "took_findings"),
     ("/elements.", "took_elements"),
     ("/findings/{", "saw_finding"),

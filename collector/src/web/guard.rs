@@ -21,12 +21,16 @@ const STRICT: HeaderValue = HeaderValue::from_static("max-age=31536000");
 /// Where no referrer is told at all, a browser sends `Origin: null` with a form (Fetch, 3.2), and one that tells no
 /// `Sec-Fetch-Site` (in the clear, or an old one) would have its own forms refused as a stranger's. To others nothing is
 /// told.
-const HEADERS: [(&str, &str); 5] = [
+const HEADERS: [(&str, &str); 6] = [
     ("content-security-policy", CONTENT_SECURITY_POLICY),
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "same-origin"),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
+    (
+        "permissions-policy",
+        "camera=(), microphone=(), geolocation=(), payment=(), usb=(), display-capture=()",
+    ),
 ];
 
 /// Refuses strange hosts and adds the headers.
@@ -47,7 +51,7 @@ pub async fn guard(State(web): Shared, request: Request, next: Next) -> Response
     }
     headers
         .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("private, no-cache"));
+        .or_insert(HeaderValue::from_static("no-store"));
     response
 }
 

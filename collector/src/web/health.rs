@@ -104,7 +104,7 @@ pub fn stages(
         let waits = age(backlog.oldest);
         Stage {
             name,
-            value: show::number(backlog.count),
+            value: show::total(backlog.count, backlog.measure),
             unit,
             age: waits.map_or("nothing waits".to_owned(), |s| {
                 format!("oldest waits {}", show::span(s))

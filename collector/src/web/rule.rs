@@ -13,6 +13,7 @@ use super::shelf::STALE;
 use super::show::{self, Left};
 use crate::api::Problem;
 use crate::api::query::Query;
+use crate::filter::meaning::Asking;
 use askama::Template;
 use axum::extract::{Extension, Path};
 use axum::response::Response;
@@ -20,7 +21,11 @@ use model::{Severity, SiteName};
 use policy::force::{Force, date_of, force};
 use policy::pack::{DeadlineKind, Source, Status};
 use policy::{Question, Rule};
+use store::view::FindingRow;
 use time::Date;
+
+/// Findings named here; the queue has the others.
+const FIRST: &str = "20";
 
 #[derive(Template)]
 #[template(path = "rule.html")]
@@ -88,9 +93,23 @@ struct Found {
     waived_link: String,
     any: bool,
     sites: Vec<(String, String, String, String)>,
+    /// The first of its open findings, as the queue has them.
+    first: Vec<First>,
     /// Elements at the sites under its law of which too little is known.
     unknown: String,
     unknown_link: String,
+}
+
+/// One open finding.
+struct First {
+    id: String,
+    severity: Severity,
+    element: String,
+    name: String,
+    site: String,
+    role: &'static str,
+    part: String,
+    maker: String,
 }
 
 /// `/rules/{id}`
@@ -205,10 +224,37 @@ async fn page(visit: &Visit, glances: &Glances, books: &Books, id: &str) -> Resu
         before: supersedes.map(|other| other.id.clone()).collect(),
         after: rule.superseded_by.clone(),
         sources: rule.sources.iter().map(source).collect(),
-        found: Found::new(id, &burdened, unknown, laws.keys().map(String::as_str)),
+        found: Found::new(
+            id,
+            &burdened,
+            unknown,
+            laws.keys().map(String::as_str),
+            first(visit, id).await?,
+        ),
         what_if: asks.then(|| Query::of(&[("rule", id)]).link("/what-if")),
         frame,
     })
+}
+
+/// The first open findings of a rule, the most urgent before others.
+async fn first(visit: &Visit, id: &str) -> Result<Vec<First>, Problem> {
+    let pairs: Vec<_> = [("rule", id), ("limit", FIRST)].into_iter().chain(OPEN).collect();
+    let asking = Asking::of(&visit.person, (visit.clock)());
+    let page = visit
+        .store
+        .findings(&Query::of(&pairs).findings(&asking)?)
+        .await?;
+    let line = |row: &FindingRow| First {
+        id: row.finding.to_string(),
+        severity: row.result.severity,
+        element: row.element.to_string(),
+        name: show::clean(&row.element_name, 80),
+        site: row.site.to_string(),
+        role: show::role(row.role),
+        part: show::clean(&row.part, 80),
+        maker: show::clean(&row.supplier, 60),
+    };
+    Ok(page.rows.iter().map(line).collect())
 }
 
 fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
@@ -386,11 +432,17 @@ fn source(source: &Source) -> SourceLine {
 }
 
 impl Found {
+    /// Whether there are findings that are not named here.
+    fn more(&self) -> bool {
+        self.open != show::number(u64::try_from(self.first.len()).unwrap_or(u64::MAX))
+    }
+
     fn new<'s>(
         id: &str,
         burdened: &Burdened,
         unknown: u64,
         under: impl ExactSizeIterator<Item = &'s str>,
+        first: Vec<First>,
     ) -> Self {
         let linked = under.len() <= LINKED_SITES;
         let unknown_rows = UNKNOWN.into_iter().chain(under.map(|site| ("site", site)));
@@ -407,6 +459,7 @@ impl Found {
             waived: show::number(burdened.waived),
             waived_link: Query::of(&[("rule", id), ("state", "waived")]).link("/findings"),
             any: burdened.matched > 0,
+            first,
             sites: sites
                 .map(|(site, (findings, elements))| {
                     (

@@ -170,7 +170,11 @@ pub async fn sign_out(State(web): Shared, who: Who, peer: Peer) -> Response {
             return refuse(&web, Some(who.person), &Problem::Store(error));
         }
     }
-    with_cookie(Redirect::to("/sign-in"), &no_cookie(web.secure))
+    // Whoever comes to this screen next sees nothing by going back (Clear Site Data, 3.1).
+    let mut response = with_cookie(Redirect::to("/sign-in"), &no_cookie(web.secure));
+    let cache = HeaderValue::from_static("\"cache\"");
+    response.headers_mut().insert("clear-site-data", cache);
+    response
 }
 
 fn token(pairs: &[(String, String)]) -> &str {

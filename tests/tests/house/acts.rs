@@ -26,7 +26,7 @@ fn command(house: &House, words: &[&str]) -> String {
 
 impl Browser {
     /// Keys as a person hits them: they go where the focus is.
-    async fn keys(&self, keys: &str) {
+    pub async fn keys(&self, keys: &str) {
         let hit = |actions: KeyActions, value| {
             actions
                 .then(KeyAction::Down { value })

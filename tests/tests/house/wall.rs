@@ -81,6 +81,14 @@ async fn the_wall_is_large_turns_keeps_time_and_goes_red_when_nothing_comes() {
                 && document.getElementById('clock').innerText !== window.clock;",
         )
         .await;
+    // Who wants to read on holds it with the space bar.
+    browser.keys(" ").await;
+    browser
+        .until(
+            "held",
+            "return document.querySelector('.feed-text').innerText === 'paused';",
+        )
+        .await;
     browser
         .look(1920, "", &[("prefers-reduced-motion", "reduce")])
         .await;

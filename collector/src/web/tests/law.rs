@@ -195,6 +195,11 @@ async fn a_rule_tells_what_it_meets_and_a_draft_leads_to_what_if() {
         !found.contains("/what-if"),
         "what holds needs no assumption: {found}"
     );
+    assert!(
+        met.contains("Elements it meets, the most urgent first")
+            && met.contains("class=\"row-link\" href=\"/findings/"),
+        "elements are named"
+    );
     let draft = house.get("/rules/EU-CSA2-PROP").await.body;
     assert!(draft.contains("/what-if?rule=EU-CSA2-PROP"), "{draft}");
     assert!(draft.contains("No finding is no proof"), "{draft}");

@@ -187,5 +187,5 @@ async fn sights_are_written_once_and_only_of_what_was_shown() {
     LATER.set(3_601);
     behind.get(&finding, &ada).await;
     let log = behind.log().await;
-    assert_eq!(log.iter().filter(|row| row.contains("saw_finding")).count(), 2);
+    assert_eq!(log.iter().filter(|row| row.contains("saw_finding ")).count(), 2);
 }
