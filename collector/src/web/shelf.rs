@@ -1,8 +1,9 @@
 //! What was read from the store, kept for a while: one reading of a thing at a time, however many ask for it.
 //!
 //! Invariants: nothing is older than [`STALE`] when it is told; whoever comes while a thing is read anew is told what
-//! was read last, or waits for the reading and takes it, and never reads beside it; a reading carries the moment and the
-//! revision of the store it began at, so that pages can say how old it is and are fetched again.
+//! was read last, or waits for the reading and takes it, and never reads beside it; what takes long is read seldom; a
+//! reading carries the moment and the revision of the store it began at, so that pages can say how old it is and are
+//! fetched again.
 
 use super::Web;
 use crate::api::Problem;
@@ -16,6 +17,10 @@ use tokio::sync::{Mutex as Turn, watch};
 
 /// Nothing older is told, even if nothing was committed since, or while somebody reads it anew: days pass.
 pub const STALE: Duration = Duration::from_secs(60);
+/// A reading that takes longer than this is followed by a rest of so many times as long, so that a large network whose
+/// every second brings something new is not counted without end.
+const LONG: Duration = Duration::from_millis(250);
+const REST: u32 = 4;
 /// Things kept at once on one shelf.
 const MOST: usize = 1_024;
 
@@ -29,6 +34,17 @@ pub struct Kept<T> {
     /// Revision of the store before it.
     pub revision: u64,
     read: std::time::Instant,
+    took: Duration,
+}
+
+impl<T> Kept<T> {
+    /// How long it does even if something was committed since.
+    fn does(&self, within: Duration) -> Duration {
+        match self.took {
+            took if took > LONG => within.max(took.saturating_mul(REST + 1)),
+            _ => within,
+        }
+    }
 }
 
 impl<T> Deref for Kept<T> {
@@ -92,7 +108,7 @@ impl<K: Eq + Hash, T> Shelf<K, T> {
     ) -> Result<Arc<Kept<T>>, Problem> {
         let place = self.place(key);
         let revision = *web.store.revision().borrow();
-        let fits = |kept: &Kept<T>, age| age < within || kept.revision >= revision;
+        let fits = |kept: &Kept<T>, age| age < kept.does(within) || kept.revision >= revision;
         if let Some(kept) = place.last(fits) {
             return Ok(kept);
         }
@@ -114,6 +130,7 @@ impl<K: Eq + Hash, T> Shelf<K, T> {
             at,
             revision,
             read: began,
+            took: began.elapsed(),
         });
         place.kept.send_replace(Some(Arc::clone(&kept)));
         Ok(kept)
@@ -129,5 +146,26 @@ impl<K: Eq + Hash, T> Shelf<K, T> {
             }
         }
         Arc::clone(places.entry(key).or_insert_with(|| Arc::new(Place::new())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_long_is_read_seldom() {
+        let after = |took| Kept {
+            told: (),
+            at: Instant(0),
+            revision: 0,
+            read: std::time::Instant::now(),
+            took: Duration::from_millis(took),
+        };
+        let (within, ms) = (Duration::from_secs(1), Duration::from_millis);
+        assert_eq!(after(20).does(within), within, "soon read again");
+        assert_eq!(after(251).does(within), ms(1_255));
+        assert_eq!(after(4_000).does(within), ms(20_000));
+        assert_eq!(after(260).does(ms(9_000)), ms(9_000), "what whoever asks puts up with");
     }
 }
