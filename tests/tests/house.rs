@@ -34,10 +34,16 @@ mod house {
     pub mod bench;
     pub mod page;
     pub mod pages;
+    pub mod press;
+    pub mod every_page;
     pub mod axe;
     pub mod who;
     pub mod wall;
     pub mod acts;
+    pub mod forms;
+    pub mod people;
+    pub mod scripts_off;
+    pub mod hostile_names;
     pub mod field;
     pub mod filter;
 }

@@ -2,12 +2,13 @@
 //!
 //! Invariants: while only this machine can reach us, only its own names are
 //! answered (a page of a stranger cannot rebind its name to us); no response
-//! leaves without the content security policy.
+//! leaves without the content security policy; a browser keeps no page, so that
+//! whoever signs out at a shared desk leaves none behind on the way back.
 
 use super::Shared;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use axum::http::{StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -35,6 +36,11 @@ const HEADERS: [(&str, &str); 6] = [
 
 /// Refuses strange hosts and adds the headers.
 pub async fn guard(State(web): Shared, request: Request, next: Next) -> Response {
+    // What a form answers may be gone back to: without it a browser asks whether to send the form again.
+    let kept = match *request.method() {
+        Method::GET | Method::HEAD => "no-store",
+        _ => "private, no-cache",
+    };
     let mut response = if web.loopback_only && !is_loopback(request.uri(), request.headers()) {
         let words =
             "this collector listens on loopback only and answers only to localhost, 127.0.0.1 and [::1]\n";
@@ -51,7 +57,7 @@ pub async fn guard(State(web): Shared, request: Request, next: Next) -> Response
     }
     headers
         .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
+        .or_insert(HeaderValue::from_static(kept));
     response
 }
 

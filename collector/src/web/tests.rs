@@ -301,6 +301,8 @@ async fn every_route_has_the_policy() {
             "nosniff",
             "{path}"
         );
+        let kept = answer.headers[header::CACHE_CONTROL] != "no-store";
+        assert_eq!(kept, path.starts_with("/assets/m"), "{path}");
         // Without any a browser names no origin to forms either, and they are refused as a stranger's.
         assert_eq!(answer.headers[header::REFERRER_POLICY], "same-origin", "{path}");
     }

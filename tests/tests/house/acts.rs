@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::process::Command;
 
 /// What somebody else does meanwhile, at the command line.
-fn command(house: &House, words: &[&str]) -> String {
+pub fn command(house: &House, words: &[&str]) -> String {
     let output = Command::new(LAB)
         .arg("collector")
         .args(words.iter().take(2))
@@ -37,13 +37,13 @@ impl Browser {
     }
 
     /// Waits for words on the page.
-    async fn sees(&self, words: &str) {
+    pub async fn sees(&self, words: &str) {
         let script = format!("return document.body.innerText.includes({words:?});");
         self.until(words, &script).await;
     }
 
     /// The key of the row of this number.
-    async fn row(&self, number: usize) -> String {
+    pub async fn row(&self, number: usize) -> String {
         let script = format!("return document.querySelectorAll('tr[data-key]')[{number}].dataset.key;");
         self.script(&script).await.as_str().unwrap().to_owned()
     }
