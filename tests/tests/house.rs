@@ -39,5 +39,6 @@ mod house {
     pub mod wall;
     pub mod acts;
     pub mod field;
+    pub mod then;
     pub mod filter;
 }

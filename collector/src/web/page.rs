@@ -5,6 +5,7 @@ use super::access::Visit;
 use super::audit;
 use super::show::Moment;
 use crate::api::Problem;
+use crate::api::then::Then;
 use askama::Template;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -33,6 +34,8 @@ pub struct Frame {
     pub wall: bool,
     /// Time zone of the site the page is about, where it is declared.
     pub zone: Option<String>,
+    /// The day the page shows, where that is over.
+    pub then: Option<String>,
     /// Who looks; [`None`] where nobody has signed in.
     pub person: Option<Arc<Person>>,
 }
@@ -78,6 +81,25 @@ impl Frame {
         }
     }
 
+    /// The same about a day that is over, if one is asked for: with the versions of that day.
+    #[must_use]
+    pub fn at(self, web: &Web, then: Option<&Then>) -> Self {
+        let Some(then) = then else { return self };
+        let day = then.day.to_string();
+        let known = |version: &str| match version {
+            "" => "none yet".to_owned(),
+            version => version.to_owned(),
+        };
+        Self {
+            as_of: format!("{day}, as known then"),
+            policies: known(&then.policies),
+            knowledge: known(&then.knowledge),
+            horizon: then.horizon(&web.policies),
+            then: Some(day),
+            ..self
+        }
+    }
+
     fn of(web: &Web, person: Option<Arc<Person>>, section: &'static str) -> Self {
         let now = (web.clock)();
         Self {
@@ -90,6 +112,7 @@ impl Frame {
             knowledge: web.knowledge_version.clone(),
             wall: false,
             zone: None,
+            then: None,
             person,
         }
     }

@@ -12,6 +12,7 @@ mod live;
 mod rights;
 mod sites;
 mod shelf;
+mod then;
 mod reports;
 mod unknown;
 mod what_if;
