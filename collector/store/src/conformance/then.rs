@@ -1,6 +1,7 @@
 //! Lists of the end of a day: what they say later is what the lists of now said at that end.
 
 use super::*;
+use crate::Acts as _;
 use crate::clause::{
     Bound, Clause, ElementField as E, ElementOrder, FindingField as F, FindingOrder, Is, Measure, Test,
 };
@@ -163,7 +164,7 @@ impl House {
         };
         let step = match close {
             true => FindingStep::Close(stood, "gone".into()),
-            false => FindingStep::Reopen(stood, met(row.result)),
+            false => FindingStep::Reopen(Box::new(stood), met(row.result)),
         };
         self.judge_so(element, if close { "clear" } else { "due" }, vec![], vec![step], at)
             .await;
