@@ -16,7 +16,7 @@ async fn a_past_day_is_said_is_not_live_and_can_be_left() {
     let house = House::new();
     let today = house.get("/findings?q=site%3A*&sort=deadline").await.body;
     let then = house
-        .get("/findings?q=site%3A*&sort=deadline&asof=2026-11-20")
+        .get("/findings?q=site%3A*&sort=deadline&asof=2026-11-25")
         .await
         .body;
     let (now, past) = (rows(&today), rows(&then));
@@ -27,13 +27,13 @@ async fn a_past_day_is_said_is_not_live_and_can_be_left() {
         ("id=\"acts\"", true),
         ("name=\"finding\"", true),
         ("these as a register", true),
-        ("As of 2026-11-20, as known then.", false),
-        ("data-then=\"2026-11-20T23:59:59", false),
-        ("<dd>2026-11-20, as known then</dd>", false),
+        ("As of 2026-11-25, as known then.", false),
+        ("data-then=\"2026-11-25T23:59:59", false),
+        ("<dd>2026-11-25, as known then</dd>", false),
         ("<code>packs-of-then</code>", false),
         ("<code>2026.10.01</code>", false),
         ("href=\"/findings?q=site%3A%2A&#38;sort=deadline\">today</a>", false),
-        ("value=\"2026-11-20\"", false),
+        ("value=\"2026-11-25\"", false),
         ("It is not known until when the packs of that day saw sources.", false),
     ] {
         assert_eq!(today.contains(words), on_today, "today: {words}");
@@ -41,11 +41,11 @@ async fn a_past_day_is_said_is_not_live_and_can_be_left() {
     }
     // Every way on keeps the day: conditions, orders, density, exports.
     for link in [
-        "/findings.csv?q=site%3A%2A&#38;sort=deadline&#38;asof=2026-11-20",
-        "severity%3Acritical&#38;sort=deadline&#38;asof=2026-11-20",
-        "asof=2026-11-20&#38;sort=-deadline",
-        "asof=2026-11-20&#38;density=tight",
-        "<a class=\"clear\" href=\"/findings?asof=2026-11-20\">",
+        "/findings.csv?q=site%3A%2A&#38;sort=deadline&#38;asof=2026-11-25",
+        "severity%3Acritical&#38;sort=deadline&#38;asof=2026-11-25",
+        "asof=2026-11-25&#38;sort=-deadline",
+        "asof=2026-11-25&#38;density=tight",
+        "<a class=\"clear\" href=\"/findings?asof=2026-11-25\">",
     ] {
         assert!(then.contains(link), "{link}\n{then}");
     }
@@ -57,9 +57,9 @@ async fn a_past_day_is_said_is_not_live_and_can_be_left() {
 #[tokio::test]
 async fn elements_of_a_past_day_lead_to_that_day() {
     let house = House::new();
-    let then = house.get("/elements?q=maker%3Ahuawei&asof=2026-11-20").await.body;
+    let then = house.get("/elements?q=maker%3Ahuawei&asof=2026-11-25").await.body;
     assert!(!rows(&then).is_empty());
-    assert!(then.contains("?asof=2026-11-20#history\"><b>"), "{then}");
+    assert!(then.contains("?asof=2026-11-25#history\"><b>"), "{then}");
     assert!(!then.contains("id=\"pick-polling\"") && !then.contains("data-live=\"list\""));
     let nothing = house.get("/elements?asof=2026-10-20").await;
     assert_eq!(nothing.status, StatusCode::OK);
@@ -71,7 +71,7 @@ async fn elements_of_a_past_day_lead_to_that_day() {
 async fn what_has_no_history_and_what_is_no_past_day_is_refused() {
     let house = House::new();
     let page = house
-        .get("/elements?q=role%3Acore+polling%3Anot_polled&asof=2026-11-20")
+        .get("/elements?q=role%3Acore+polling%3Anot_polled&asof=2026-11-25")
         .await;
     assert_eq!(page.status, StatusCode::BAD_REQUEST);
     let carets = "role:core </span><b class=\"caret\" aria-hidden=\"true\">^^^^^^^</b>";
@@ -98,9 +98,9 @@ async fn what_has_no_history_and_what_is_no_past_day_is_refused() {
         }
     }
     for path in [
-        "/elements?polling=not_polled&asof=2026-11-20",
-        "/api/v1/elements?q=polling%3Anot_polled&asof=2026-11-20",
-        "/elements.json?q=polling%3Anot_polled&asof=2026-11-20",
+        "/elements?polling=not_polled&asof=2026-11-25",
+        "/api/v1/elements?q=polling%3Anot_polled&asof=2026-11-25",
+        "/elements.json?q=polling%3Anot_polled&asof=2026-11-25",
     ] {
         let answer = house.get(path).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
@@ -112,12 +112,12 @@ async fn what_has_no_history_and_what_is_no_past_day_is_refused() {
 async fn files_and_the_api_name_the_day_and_its_versions() {
     let house = House::new();
     for list in ["findings", "elements"] {
-        let answer = house.get(&format!("/{list}.csv?asof=2026-11-20")).await;
+        let answer = house.get(&format!("/{list}.csv?asof=2026-11-25")).await;
         let named = answer.headers[header::CONTENT_DISPOSITION].to_str().unwrap();
-        assert_eq!(named, format!("attachment; filename=\"marque-{list}-2026-11-20.csv\""));
+        assert_eq!(named, format!("attachment; filename=\"marque-{list}-2026-11-25.csv\""));
         for line in [
-            "# as_of,2026-11-20",
-            "# as_known,2026-11-20",
+            "# as_of,2026-11-25",
+            "# as_known,2026-11-25",
             "# policies,packs-of-then",
             "# knowledge,2026.10.01",
             "# horizon,unknown",
@@ -125,11 +125,11 @@ async fn files_and_the_api_name_the_day_and_its_versions() {
             assert!(answer.body.contains(line), "{line}: {}", answer.body);
         }
         let told: Value =
-            serde_json::from_str(&house.get(&format!("/{list}.json?asof=2026-11-20")).await.body).unwrap();
+            serde_json::from_str(&house.get(&format!("/{list}.json?asof=2026-11-25")).await.body).unwrap();
         let api: Value =
-            serde_json::from_str(&house.get(&format!("/api/v1/{list}?asof=2026-11-20")).await.body).unwrap();
-        assert_eq!((&told["as_of"], &told["as_known"]), (&"2026-11-20".into(), &"2026-11-20".into()));
-        assert_eq!(api["as_of"], "2026-11-20");
+            serde_json::from_str(&house.get(&format!("/api/v1/{list}?asof=2026-11-25")).await.body).unwrap();
+        assert_eq!((&told["as_of"], &told["as_known"]), (&"2026-11-25".into(), &"2026-11-25".into()));
+        assert_eq!(api["as_of"], "2026-11-25");
         assert_eq!(
             (&api["policies"], &api["knowledge"]),
             (&"packs-of-then".into(), &"2026.10.01".into())
@@ -148,12 +148,12 @@ async fn a_past_day_shows_nobody_more_sites_than_theirs() {
         sites: Some(["ber-1".parse().unwrap()].into()),
     });
     for path in [
-        "/findings?asof=2026-11-20",
-        "/findings.csv?asof=2026-11-20",
-        "/api/v1/findings?asof=2026-11-20",
-        "/elements?asof=2026-11-20",
-        "/elements.json?asof=2026-11-20",
-        "/api/v1/elements?asof=2026-11-20",
+        "/findings?asof=2026-11-25",
+        "/findings.csv?asof=2026-11-25",
+        "/api/v1/findings?asof=2026-11-25",
+        "/elements?asof=2026-11-25",
+        "/elements.json?asof=2026-11-25",
+        "/api/v1/elements?asof=2026-11-25",
     ] {
         let answer = house.get(path).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}");
@@ -167,9 +167,9 @@ async fn a_past_day_shows_nobody_more_sites_than_theirs() {
 #[tokio::test]
 async fn a_kept_view_has_no_day() {
     let house = House::new();
-    let page = house.get("/findings?q=site%3A*&asof=2026-11-20").await.body;
+    let page = house.get("/findings?q=site%3A*&asof=2026-11-25").await.body;
     assert!(page.contains("name=\"query\" value=\"q=site%3A%2A\""), "{page}");
-    let kept = crate::views::query_of(crate::filter::Subject::Findings, "q=site%3A*&asof=2026-11-20");
+    let kept = crate::views::query_of(crate::filter::Subject::Findings, "q=site%3A*&asof=2026-11-25");
     let refused = kept.unwrap_err();
     assert!(
         matches!(&refused, Problem::BadParameter { parameter, allowed, .. }
