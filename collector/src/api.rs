@@ -26,10 +26,10 @@ use serde_json::{Map, Value, json};
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
-use then::Then;
 use store::plans::PlanState;
 use store::view::{Backlog, Count, ElementRow, FindingRow, Overview, Page, SpoolRow};
 use store::{Store, StoreError};
+use then::Then;
 
 /// What the handlers read.
 #[derive(Clone)]
@@ -167,7 +167,9 @@ impl Api {
         Json(Noticed {
             notice: policy::DISCLAIMER,
             horizon: then.map_or_else(|| self.policies.horizon(), |then| then.horizon(&self.policies)),
-            policies: then.map_or(self.policies.version(), |then| &then.policies).to_owned(),
+            policies: then
+                .map_or(self.policies.version(), |then| &then.policies)
+                .to_owned(),
             as_of: then.map(|then| then.day.to_string()),
             knowledge: then.map(|then| then.knowledge.clone()),
             answer,

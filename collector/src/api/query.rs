@@ -200,7 +200,10 @@ impl Query {
             terms.push(filter::read::term(subject, key, value).ok_or_else(|| bad(key, value, allowed()))?);
         }
         let then = !self.one("asof").is_empty();
-        if let Some(term) = terms.iter().find(|term: &&Term| then && term.key.is_some_and(|key| key.now_only)) {
+        if let Some(term) = terms
+            .iter()
+            .find(|term: &&Term| then && term.key.is_some_and(|key| key.now_only))
+        {
             let allowed = "only today: nobody keeps how it was".to_owned();
             return Err(bad(term.key.map_or("", |key| key.name), &term.value, allowed));
         }
@@ -236,8 +239,7 @@ impl Query {
     /// The same page with this line as its filter: columns, order, length and day stay.
     #[must_use]
     pub fn with_line(&self, line: &str) -> Self {
-        let looks =
-            |(key, _): &&(String, String)| {
+        let looks = |(key, _): &&(String, String)| {
             matches!(key.as_str(), "limit" | "sort" | "cols" | "density" | "asof")
         };
         let line = (!line.is_empty()).then(|| ("q".to_owned(), line.to_owned()));

@@ -175,7 +175,10 @@ impl<'a> Reader<'a> {
         };
         let behind = named + name.len()..self.at;
         if self.then && key.now_only {
-            let what = format!("{} cannot be asked of a day that is over: nobody keeps how it was", key.name);
+            let what = format!(
+                "{} cannot be asked of a day that is over: nobody keeps how it was",
+                key.name
+            );
             return Err(self.mistake(named..named + name.len(), what, self.of_the_past()));
         }
         if key.kind == Kind::Flag {

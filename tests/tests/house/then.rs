@@ -10,9 +10,7 @@ use model::{AgentId, Completeness, Digest, Instant, Role};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
-use store::record::{
-    AgentHello, Declaration, IncomingReport, ReadReport, ReportBody, Stage, StageVersion,
-};
+use store::record::{AgentHello, Declaration, IncomingReport, ReadReport, ReportBody, Stage, StageVersion};
 use store::{SqliteStore, Store as _};
 use time::{Date, Duration, OffsetDateTime};
 
@@ -111,7 +109,9 @@ async fn lived_in(folder: &Path, now: OffsetDateTime) {
             },
             as_of: at(days).date().unwrap(),
         };
-        while collector::identify::step(&store, knowledge, at(days)).await.unwrap()
+        while collector::identify::step(&store, knowledge, at(days))
+            .await
+            .unwrap()
             + collector::units::step(&store, &store, at(days)).await.unwrap()
             + collector::evaluate::step(&store, law, at(days)).await.unwrap()
             > 0
@@ -167,7 +167,9 @@ async fn a_list_goes_to_a_past_day_and_back_and_its_files_name_the_day() {
          && document.querySelector('td.c-site').innerText.includes('core') \
          && !document.querySelector('[data-live]') \
          && document.querySelector('.past-day').innerText.includes('as known then');";
-    browser.until("on that day it was Huawei in the core", then_there).await;
+    browser
+        .until("on that day it was Huawei in the core", then_there)
+        .await;
     let answered = browser
         .script("return document.querySelector('td.c-answer time').textContent;")
         .await;
@@ -193,7 +195,10 @@ async fn a_list_goes_to_a_past_day_and_back_and_its_files_name_the_day() {
     browser.until("today none is open", none).await;
     go(&format!("/findings?asof={}", day(60))).await;
     assert!(
-        browser.text().await.contains("No finding that was recorded by the end of that day"),
+        browser
+            .text()
+            .await
+            .contains("No finding that was recorded by the end of that day"),
         "before anything was known"
     );
 
@@ -204,7 +209,10 @@ async fn a_list_goes_to_a_past_day_and_back_and_its_files_name_the_day() {
     };
     let csv = file(format!("/findings.csv?q=maker%3Ahuawei&asof={}", day(20))).await;
     let heads = ["as_of", "as_known"].map(|key| format!("# {key},{}", day(20)));
-    assert!(heads.iter().all(|head| csv.contains(head)) && csv.contains("# policies,packs-40"), "{csv}");
+    assert!(
+        heads.iter().all(|head| csv.contains(head)) && csv.contains("# policies,packs-40"),
+        "{csv}"
+    );
     assert!(csv.contains("huawei") && csv.contains(",open,"), "{csv}");
     let json = file(format!("/elements.json?asof={}", day(20))).await;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();

@@ -32,9 +32,15 @@ async fn a_past_day_is_said_is_not_live_and_can_be_left() {
         ("<dd>2026-11-25, as known then</dd>", false),
         ("<code>packs-of-then</code>", false),
         ("<code>2026.10.01</code>", false),
-        ("href=\"/findings?q=site%3A%2A&#38;sort=deadline\">today</a>", false),
+        (
+            "href=\"/findings?q=site%3A%2A&#38;sort=deadline\">today</a>",
+            false,
+        ),
         ("value=\"2026-11-25\"", false),
-        ("It is not known until when the packs of that day saw sources.", false),
+        (
+            "It is not known until when the packs of that day saw sources.",
+            false,
+        ),
     ] {
         assert_eq!(today.contains(words), on_today, "today: {words}");
         assert_eq!(then.contains(words), !on_today, "then: {words}\n{then}");
@@ -64,7 +70,11 @@ async fn elements_of_a_past_day_lead_to_that_day() {
     let nothing = house.get("/elements?asof=2026-10-20").await;
     assert_eq!(nothing.status, StatusCode::OK);
     assert!(nothing.body.contains("<b>0</b> match") && nothing.body.contains("No element that was known"));
-    assert!(nothing.body.contains("<dt>policies</dt><dd><code>none yet</code>"));
+    assert!(
+        nothing
+            .body
+            .contains("<dt>policies</dt><dd><code>none yet</code>")
+    );
 }
 
 #[tokio::test]
@@ -77,7 +87,9 @@ async fn what_has_no_history_and_what_is_no_past_day_is_refused() {
     let carets = "role:core </span><b class=\"caret\" aria-hidden=\"true\">^^^^^^^</b>";
     assert!(page.body.contains(carets), "{}", page.body);
     assert!(page.body.contains("nobody keeps how it was") && rows(&page.body).is_empty());
-    let today = house.get("/elements?q=polling%3Anot_polled&asof=2026-11-26").await;
+    let today = house
+        .get("/elements?q=polling%3Anot_polled&asof=2026-11-26")
+        .await;
     assert_eq!(today.status, StatusCode::OK);
     for list in ["findings", "elements"] {
         for (day, words) in [
@@ -114,7 +126,10 @@ async fn files_and_the_api_name_the_day_and_its_versions() {
     for list in ["findings", "elements"] {
         let answer = house.get(&format!("/{list}.csv?asof=2026-11-25")).await;
         let named = answer.headers[header::CONTENT_DISPOSITION].to_str().unwrap();
-        assert_eq!(named, format!("attachment; filename=\"marque-{list}-2026-11-25.csv\""));
+        assert_eq!(
+            named,
+            format!("attachment; filename=\"marque-{list}-2026-11-25.csv\"")
+        );
         for line in [
             "# as_of,2026-11-25",
             "# as_known,2026-11-25",
@@ -128,7 +143,10 @@ async fn files_and_the_api_name_the_day_and_its_versions() {
             serde_json::from_str(&house.get(&format!("/{list}.json?asof=2026-11-25")).await.body).unwrap();
         let api: Value =
             serde_json::from_str(&house.get(&format!("/api/v1/{list}?asof=2026-11-25")).await.body).unwrap();
-        assert_eq!((&told["as_of"], &told["as_known"]), (&"2026-11-25".into(), &"2026-11-25".into()));
+        assert_eq!(
+            (&told["as_of"], &told["as_known"]),
+            (&"2026-11-25".into(), &"2026-11-25".into())
+        );
         assert_eq!(api["as_of"], "2026-11-25");
         assert_eq!(
             (&api["policies"], &api["knowledge"]),

@@ -1,12 +1,12 @@
 //! Lists of the end of a day: what they say later is what the lists of now said at that end.
 
+use super::life::doing;
 use super::*;
 use crate::Acts as _;
 use crate::clause::{
     Bound, Clause, ElementField as E, ElementOrder, FindingField as F, FindingOrder, Is, Measure, Test,
 };
 use crate::view::{ElementRow, FindingRow};
-use super::life::doing;
 
 const DAY: i64 = 86_400_000_000;
 
@@ -100,7 +100,9 @@ fn element_filters() -> Vec<ElementFilter> {
             ..ElementFilter::default()
         })
     });
-    std::iter::once(ElementFilter::default()).chain(narrowed).collect()
+    std::iter::once(ElementFilter::default())
+        .chain(narrowed)
+        .collect()
 }
 
 /// What every list says: its rows by their keys, with the count.
@@ -166,8 +168,14 @@ impl House {
             true => FindingStep::Close(stood, "gone".into()),
             false => FindingStep::Reopen(Box::new(stood), met(row.result)),
         };
-        self.judge_so(element, if close { "clear" } else { "due" }, vec![], vec![step], at)
-            .await;
+        self.judge_so(
+            element,
+            if close { "clear" } else { "due" },
+            vec![],
+            vec![step],
+            at,
+        )
+        .await;
     }
 
     async fn told(&self, at: Instant, sequence: u64, n: u8, completeness: Completeness, content: u8) {
@@ -246,7 +254,9 @@ async fn lived() -> (House, Vec<(i64, Said)>) {
     let mut worse = result(ResultClass::Overdue, Severity::Critical);
     worse.deadline = Some("2027-09-01".into());
     let step = FindingStep::Change(row.finding, met(worse), "overdue".into());
-    house.judge_so(third, "overdue", vec![], vec![step], noon(3)).await;
+    house
+        .judge_so(third, "overdue", vec![], vec![step], noon(3))
+        .await;
     said.push((3, house.said(None).await));
     // Day 4: a new element, not judged yet.
     house.told(noon(4), 17, 99, Completeness::Complete, 99).await;
@@ -268,17 +278,33 @@ async fn a_list_of_a_day_says_what_the_list_said_at_its_end() {
         }
     }
     let differ: Vec<bool> = said.windows(2).map(|pair| pair[0].1 != pair[1].1).collect();
-    assert_eq!(differ, [true, false, true, true], "nothing happened on day 2 alone");
+    assert_eq!(
+        differ,
+        [true, false, true, true],
+        "nothing happened on day 2 alone"
+    );
     let (findings, elements) = house.said(Some(Instant(-1))).await;
-    assert!(findings.iter().all(|(total, rows)| *total == 0 && rows.is_empty()));
-    assert!(elements.iter().all(|(total, rows)| *total == 0 && rows.is_empty()));
+    assert!(
+        findings
+            .iter()
+            .all(|(total, rows)| *total == 0 && rows.is_empty())
+    );
+    assert!(
+        elements
+            .iter()
+            .all(|(total, rows)| *total == 0 && rows.is_empty())
+    );
 }
 
 #[tokio::test]
 async fn a_list_of_a_day_is_walked_in_every_order() {
     let (house, _) = lived().await;
     for down in [false, true] {
-        for order in [FindingOrder::Urgency, FindingOrder::Deadline, FindingOrder::Opened] {
+        for order in [
+            FindingOrder::Urgency,
+            FindingOrder::Deadline,
+            FindingOrder::Opened,
+        ] {
             let filter = FindingFilter {
                 then: Some(end(1)),
                 limit: 3,

@@ -81,9 +81,7 @@ pub async fn finding(tx: &mut Tx, finding: FindingId, now: Instant) -> Result<()
 
 async fn copy(tx: &mut Tx, what: &Copied, key: &str, now: Instant) -> Result<(), StoreError> {
     let today = now.0 - now.0.rem_euclid(DAY);
-    let Copied {
-        table, from, of, ..
-    } = what;
+    let Copied { table, from, of, .. } = what;
     let own = what.key;
     let same: Vec<_> = what
         .columns
