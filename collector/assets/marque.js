@@ -57,8 +57,11 @@
   const heed = (iso) => { const at = Date.parse(iso); if (!Number.isNaN(at)) ahead = at - Date.now(); };
 
   const ages = () => {
-    const now = Date.now() + ahead;
+    const server = Date.now() + ahead;
     for (const time of document.querySelectorAll("time[datetime]")) {
+      // On a day that is over ages are told as they were at its end.
+      const then = Date.parse(time.closest("[data-then]")?.dataset.then);
+      const now = Number.isNaN(then) ? server : then;
       const seconds = Math.floor((now - Date.parse(time.dateTime)) / 1000);
       if (Number.isNaN(seconds)) continue;
       const text = seconds === 0 ? "now" : seconds < 0 ? `in ${span(-seconds)}` : `${span(seconds)} ago`;

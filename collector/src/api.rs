@@ -4,6 +4,7 @@
 //! says what the caller can do about it and nothing about our insides.
 
 pub mod query;
+pub mod then;
 pub mod engines;
 
 use crate::coverage;
@@ -28,6 +29,7 @@ use std::time::Duration;
 use store::plans::PlanState;
 use store::view::{Backlog, Count, ElementRow, FindingRow, Overview, Page, SpoolRow};
 use store::{Store, StoreError};
+use then::Then;
 
 /// What the handlers read.
 #[derive(Clone)]
@@ -143,8 +145,14 @@ pub struct Noticed<T> {
     pub notice: &'static str,
     /// Until when the packs saw sources.
     pub horizon: String,
-    /// Version of the packs in use.
+    /// Version of the packs in use, or of those judged by on the day asked for.
     pub policies: String,
+    /// The day asked for, where that is over: how things stood at its end (UTC), as recorded by then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
+    /// Version of the knowledge in use on that day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub knowledge: Option<String>,
     /// The answer.
     #[serde(flatten)]
     pub answer: T,
@@ -152,10 +160,18 @@ pub struct Noticed<T> {
 
 impl Api {
     fn noticed<T>(&self, answer: T) -> Json<Noticed<T>> {
+        self.noticed_then(answer, None)
+    }
+
+    fn noticed_then<T>(&self, answer: T, then: Option<&Then>) -> Json<Noticed<T>> {
         Json(Noticed {
             notice: policy::DISCLAIMER,
-            horizon: self.policies.horizon(),
-            policies: self.policies.version().to_owned(),
+            horizon: then.map_or_else(|| self.policies.horizon(), |then| then.horizon(&self.policies)),
+            policies: then
+                .map_or(self.policies.version(), |then| &then.policies)
+                .to_owned(),
+            as_of: then.map(|then| then.day.to_string()),
+            knowledge: then.map(|then| then.knowledge.clone()),
             answer,
         })
     }
@@ -197,14 +213,18 @@ async fn findings(
     Pairs(pairs): Pairs<Vec<(String, String)>>,
 ) -> Result<Json<Noticed<Page<Told>>>, Problem> {
     let now = (api.clock)();
-    let filter = Query::read(pairs, query::FINDINGS)?.findings(&Asking::of(&who.person, now))?;
-    let page = api.store.findings(&filter).await?;
-    Ok(api.noticed(Page {
-        rows: page.rows.into_iter().map(|row| Told::new(row, now)).collect(),
+    let query = Query::read(pairs, &[query::FINDINGS, query::DAY].concat())?;
+    let (query, then) = Then::asked(&*api.store, query, now).await?;
+    let asking = Asking::of(&who.person, now).at(then.as_ref().map(|then| then.at));
+    let page = api.store.findings(&query.findings(&asking)?).await?;
+    let told = |row| Told::new(row, asking.now);
+    let page = Page {
+        rows: page.rows.into_iter().map(told).collect(),
         total: page.total,
         measure: page.measure,
         next: page.next,
-    }))
+    };
+    Ok(api.noticed_then(page, then.as_ref()))
 }
 
 async fn elements(
@@ -212,9 +232,12 @@ async fn elements(
     Extension(who): Who,
     Pairs(pairs): Pairs<Vec<(String, String)>>,
 ) -> Result<Json<Noticed<Page<ElementRow>>>, Problem> {
-    let asking = Asking::of(&who.person, (api.clock)());
-    let filter = Query::read(pairs, query::ELEMENTS)?.elements(&asking)?;
-    Ok(api.noticed(api.store.elements(&filter).await?))
+    let now = (api.clock)();
+    let query = Query::read(pairs, &[query::ELEMENTS, query::DAY].concat())?;
+    let (query, then) = Then::asked(&*api.store, query, now).await?;
+    let asking = Asking::of(&who.person, now).at(then.as_ref().map(|then| then.at));
+    let page = api.store.elements(&query.elements(&asking)?).await?;
+    Ok(api.noticed_then(page, then.as_ref()))
 }
 
 /// Funnels and ranges; with a range chosen, its addresses in runs of one state.

@@ -131,7 +131,15 @@ impl Line {
     /// # Errors
     /// [`Mistake`] for the first thing not understood.
     pub fn read(subject: Subject, text: &str) -> Result<Self, Mistake> {
-        read::line(subject, text)
+        read::line(subject, text, false)
+    }
+
+    /// Reads a line that is asked of a day that is over.
+    ///
+    /// # Errors
+    /// The same, and for a key of which nobody keeps how it was.
+    pub fn read_then(subject: Subject, text: &str) -> Result<Self, Mistake> {
+        read::line(subject, text, true)
     }
 
     /// Whether it keeps everything.

@@ -80,7 +80,7 @@ pub async fn preview(
     let mut counts = Counts::default();
     let keys = store.element_keys(&ElementFilter::default()).await?;
     for keys in keys.chunks(500) {
-        for row in store.elements_of(keys).await? {
+        for row in store.elements_of(keys, None).await? {
             counts.elements += 1;
             let Some(before) = store.subject(row.element).await? else {
                 continue;

@@ -89,6 +89,7 @@ impl Reconciler {
                 stage: Stage::Unit,
                 version: ::identify::units::RULES.to_owned(),
             },
+            // The policies come first: see [`policies_of`].
             StageVersion {
                 stage: Stage::Evaluate,
                 version: format!(
@@ -131,4 +132,9 @@ impl Reconciler {
         }
         Ok(())
     }
+}
+/// The version of the policies in that of the stage of evaluation.
+#[must_use]
+pub fn policies_of(evaluation: &str) -> &str {
+    evaluation.split(' ').next().unwrap_or_default()
 }

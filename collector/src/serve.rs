@@ -273,7 +273,7 @@ pub async fn serve(
         operator_tags: config.operator.tags.clone(),
         policies,
         on_file,
-        zones: config.http.zones.clone(),
+        zones: Arc::new(config.http.zones.clone()),
         knowledge_version: knowledge.version().to_owned(),
         uncommitted: uncommitted.clone(),
         clock,

@@ -84,6 +84,10 @@ pub fn query_of(subject: Subject, text: &str) -> Result<Query, Problem> {
         Subject::Findings => query::FINDINGS,
         Subject::Elements => query::ELEMENTS,
     };
+    if let Some((_, day)) = pairs.iter().find(|(key, _)| key == "asof") {
+        let allowed = "nothing: what is kept shows how things stand when somebody looks";
+        return Err(query::bad("asof", day, allowed.to_owned()));
+    }
     let query = Query::read(pairs, &[keys, LOOKS].concat())?;
     Ok(query.without_key("view"))
 }

@@ -123,7 +123,7 @@ pub struct Web {
     /// What the operator has on file: prices of what goes.
     pub on_file: Arc<OnFile>,
     /// Time zones of sites, where they are declared.
-    pub zones: BTreeMap<SiteName, String>,
+    pub zones: Arc<BTreeMap<SiteName, String>>,
     /// Version of the knowledge in use, for the footer.
     pub knowledge_version: String,
     /// What was received and is not on disk yet.

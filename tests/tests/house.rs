@@ -45,5 +45,6 @@ mod house {
     pub mod scripts_off;
     pub mod hostile_names;
     pub mod field;
+    pub mod then;
     pub mod filter;
 }

@@ -13,7 +13,7 @@ use crate::api::Problem;
 use crate::coverage::{self, ALL_STATES, Coverage, DARK, RangeCoverage};
 use crate::filter::keys::Kind;
 use crate::filter::meaning::Asking;
-use crate::filter::{self, Line, Mistake, Subject, keys};
+use crate::filter::{self, Line, Mistake, Subject, Term, keys};
 use model::{Instant, SiteName, WaiverState};
 use policy::PartialDate;
 use proto::v1::CoverageState as State;
@@ -182,7 +182,7 @@ impl Query {
         text
     }
 
-    /// Everything it filters by, as one line; inside, the mistake in what was typed as `q`.
+    /// Everything it filters by, as one line, of a day that is over where it names one; inside, the mistake in what was typed as `q`.
     ///
     /// # Errors
     /// [`Problem::BadParameter`] for another parameter that is not understood, naming the words it knows.
@@ -199,7 +199,18 @@ impl Query {
             };
             terms.push(filter::read::term(subject, key, value).ok_or_else(|| bad(key, value, allowed()))?);
         }
-        let typed = Line::read(subject, self.one("q"));
+        let then = !self.one("asof").is_empty();
+        if let Some(term) = terms
+            .iter()
+            .find(|term: &&Term| then && term.key.is_some_and(|key| key.now_only))
+        {
+            let allowed = "only today: nobody keeps how it was".to_owned();
+            return Err(bad(term.key.map_or("", |key| key.name), &term.value, allowed));
+        }
+        let typed = match then {
+            true => Line::read_then(subject, self.one("q")),
+            false => Line::read(subject, self.one("q")),
+        };
         Ok(typed.map(|typed| Line {
             terms: terms.into_iter().chain(typed.terms).collect(),
         }))
@@ -225,11 +236,12 @@ impl Query {
         })
     }
 
-    /// The same page with this line as its filter: columns, order and length stay.
+    /// The same page with this line as its filter: columns, order, length and day stay.
     #[must_use]
     pub fn with_line(&self, line: &str) -> Self {
-        let looks =
-            |(key, _): &&(String, String)| matches!(key.as_str(), "limit" | "sort" | "cols" | "density");
+        let looks = |(key, _): &&(String, String)| {
+            matches!(key.as_str(), "limit" | "sort" | "cols" | "density" | "asof")
+        };
         let line = (!line.is_empty()).then(|| ("q".to_owned(), line.to_owned()));
         let others = self.pairs.iter().filter(looks).cloned();
         Self {
@@ -237,7 +249,16 @@ impl Query {
         }
     }
 
-    /// The same without a key.
+    /// The same without a key, on the same page.
+    #[must_use]
+    pub fn but(&self, key: &str) -> Self {
+        let others = self.pairs.iter().filter(|(k, _)| k != key);
+        Self {
+            pairs: others.cloned().collect(),
+        }
+    }
+
+    /// The same without a key, beginning anew with the first page.
     #[must_use]
     pub fn without_key(&self, key: &str) -> Self {
         let keep = |(k, _): &&(String, String)| k != key && k != "after";
@@ -263,6 +284,7 @@ impl Query {
         Ok(FindingFilter {
             clauses: asked.clauses,
             closed: asked.closed,
+            then: asking.then,
             order,
             down,
             after: self.after()?,
@@ -341,6 +363,7 @@ impl Query {
         let (order, down) = self.order(ELEMENT_ORDERS)?;
         Ok(ElementFilter {
             clauses: asked.clauses,
+            then: asking.then,
             order,
             down,
             after: self.after()?,

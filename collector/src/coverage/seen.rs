@@ -187,6 +187,7 @@ mod tests {
         let fits = |one: &Seen, text: &str| {
             let line = Line::read(Subject::Elements, text).unwrap();
             let asking = Asking {
+                then: None,
                 now: Instant(0),
                 person: "",
                 sites: None,

@@ -17,6 +17,8 @@ pub struct Key {
     pub kind: Kind,
     /// What it speaks of, for people.
     pub note: &'static str,
+    /// Whether nobody keeps how it was, so that it cannot be asked of a day that is over.
+    pub now_only: bool,
 }
 
 /// What may stand behind a key.
@@ -101,6 +103,7 @@ const fn key(name: &'static str, kind: Kind, note: &'static str) -> Key {
         alias: "",
         kind,
         note,
+        now_only: false,
     }
 }
 
@@ -110,6 +113,7 @@ const fn also(name: &'static str, alias: &'static str, kind: Kind, note: &'stati
         alias,
         kind,
         note,
+        now_only: false,
     }
 }
 
@@ -158,11 +162,14 @@ const ELEMENTS: &[Key] = &[
     ),
     also("name", "element", Kind::Text, "its name"),
     key("address", Kind::Text, "its address"),
-    key(
-        "polling",
-        Kind::Words(Words::Polling),
-        "those seen and polled by nobody",
-    ),
+    Key {
+        now_only: true,
+        ..key(
+            "polling",
+            Kind::Words(Words::Polling),
+            "those seen and polled by nobody",
+        )
+    },
 ];
 
 impl Subject {

@@ -17,8 +17,10 @@ const MICROS: i64 = 1_000_000;
 /// Who asks, and when.
 #[derive(Debug, Clone)]
 pub struct Asking<'a> {
-    /// Now, for ages.
+    /// Now, for ages; where a day that is over is asked for, its end.
     pub now: Instant,
+    /// The end of the day asked for, if that is over.
+    pub then: Option<Instant>,
     /// Whom `owner:me` means.
     pub person: &'a str,
     /// The sites they may see; [`None`] is all.
@@ -31,8 +33,19 @@ impl<'a> Asking<'a> {
     pub fn of(person: &'a Person, now: Instant) -> Self {
         Self {
             now,
+            then: None,
             person: &person.name,
             sites: person.sites.as_ref(),
+        }
+    }
+
+    /// The same at the end of a day, if one is asked for.
+    #[must_use]
+    pub fn at(self, end: Option<Instant>) -> Self {
+        Self {
+            now: end.unwrap_or(self.now),
+            then: end,
+            ..self
         }
     }
 

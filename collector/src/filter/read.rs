@@ -6,11 +6,11 @@ use super::keys::{Key, Kind};
 use super::{Line, MAX_LINE, MAX_TERMS, Mistake, Op, Subject, Term, keys};
 use std::ops::Range;
 
-/// See [`Line::read`].
+/// See [`Line::read`] and, where it is asked of a day that is over, [`Line::read_then`].
 ///
 /// # Errors
 /// [`Mistake`] for the first thing not understood.
-pub fn line(subject: Subject, text: &str) -> Result<Line, Mistake> {
+pub fn line(subject: Subject, text: &str, then: bool) -> Result<Line, Mistake> {
     if text.len() > MAX_LINE {
         let end = text.char_indices().map(|(at, _)| at).find(|at| *at >= MAX_LINE);
         return Err(Mistake {
@@ -19,7 +19,12 @@ pub fn line(subject: Subject, text: &str) -> Result<Line, Mistake> {
             allowed: format!("at most {MAX_LINE} octets"),
         });
     }
-    let mut reader = Reader { subject, text, at: 0 };
+    let mut reader = Reader {
+        subject,
+        text,
+        then,
+        at: 0,
+    };
     let mut terms = Vec::new();
     while let Some(term) = reader.next()? {
         if terms.len() >= MAX_TERMS {
@@ -58,6 +63,7 @@ pub fn term(subject: Subject, key: &str, value: &str) -> Option<Term> {
 struct Reader<'a> {
     subject: Subject,
     text: &'a str,
+    then: bool,
     at: usize,
 }
 
@@ -168,6 +174,13 @@ impl<'a> Reader<'a> {
             return Err(self.unknown_key(name, named));
         };
         let behind = named + name.len()..self.at;
+        if self.then && key.now_only {
+            let what = format!(
+                "{} cannot be asked of a day that is over: nobody keeps how it was",
+                key.name
+            );
+            return Err(self.mistake(named..named + name.len(), what, self.of_the_past()));
+        }
         if key.kind == Kind::Flag {
             return Err(self.mistake(behind, format!("{} stands alone", key.name), key.kind.allowed()));
         }
@@ -199,6 +212,12 @@ impl<'a> Reader<'a> {
             value: kept,
             begins: value.begins,
         })
+    }
+
+    /// The keys that a day that is over can be asked for.
+    fn of_the_past(&self) -> String {
+        let keys = self.subject.keys().iter().filter(|key| !key.now_only);
+        keys.map(|key| key.name).collect::<Vec<_>>().join(", ")
     }
 
     fn fits(&self, key: &Key, op: Op, value: &Value) -> Result<(), Mistake> {

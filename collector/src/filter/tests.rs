@@ -13,6 +13,7 @@ const DAY: i64 = 86_400_000_000;
 
 fn asking() -> Asking<'static> {
     Asking {
+        then: None,
         now: NOW,
         person: "Ada",
         sites: None,

@@ -212,6 +212,7 @@ async fn file(visit: &Visit, pairs: Vec<(String, String)>) -> Result<Response, P
             kind,
             name: format!("marque-audit-{day}"),
             rows: Rows::Audit(Box::new(filter)),
+            then: None,
             columns: COLUMNS,
             about,
         },

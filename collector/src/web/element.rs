@@ -161,7 +161,7 @@ async fn show_element(visit: &Visit, id: &str, pairs: Vec<(String, String)>) -> 
         Some(digest) => Raw::fetch(visit, digest).await.inspect_err(Problem::log).ok(),
         None => None,
     };
-    let shown = page(frame.about(visit, &view.row.site), &view, raw.as_ref(), now, all);
+    let shown = page(frame.about(&view.row.site), &view, raw.as_ref(), now, all);
     Ok(ElementPage {
         gap_reason: gap_reason(visit, &view).await,
         neighbours: around::neighbours(visit, id).await?,

@@ -7,6 +7,7 @@ use super::page::{Frame, answer_with};
 use super::show::{self, Moment};
 use crate::api::Problem;
 use crate::api::query::{self, Query};
+use crate::api::then::Then;
 use crate::coverage;
 use crate::filter::Subject;
 use crate::filter::keys::Words;
@@ -45,6 +46,8 @@ struct ElementsPage {
     frame: Frame,
     form: Form,
     rows: Vec<Line>,
+    /// The moment ages are told from, where the day is over; empty for now.
+    end: String,
     /// Those seen and not polled, when they are asked for.
     seen: Option<Vec<SeenLine>>,
     /// How many match; [`None`] where the line is not understood.
@@ -138,11 +141,14 @@ pub async fn elements(visit: Visit, Pairs(pairs): Pairs<Vec<(String, String)>>) 
 }
 
 async fn list(visit: &Visit, pairs: Vec<(String, String)>) -> Result<(StatusCode, ElementsPage), Problem> {
-    let query = Query::read(pairs, &[query::ELEMENTS, LOOKS].concat())?;
+    let query = Query::read(pairs, &[query::ELEMENTS, query::DAY, LOOKS].concat())?;
     let frame = Frame::new(visit, "elements");
+    let (query, then) = Then::asked(&*visit.store, query, (visit.clock)()).await?;
+    let frame = frame.at(visit, then.as_ref());
+    let end = then.as_ref().map(|then| then.at);
+    let asking = Asking::of(&visit.person, (visit.clock)()).at(end);
+    let now = asking.now;
     let line = query.line(SHAPE.subject)?;
-    let now = (visit.clock)();
-    let asking = Asking::of(&visit.person, now);
     let asked = line.as_ref().ok().map(|line| meaning::elements(line, &asking));
     let (page, seen) = match &asked {
         Some(asked) if asked.not_polled => {
@@ -164,12 +170,17 @@ async fn list(visit: &Visit, pairs: Vec<(String, String)>) -> Result<(StatusCode
             words(Words::Standing),
         )
         .pick(SHAPE.subject, &line, "role", "Role", words(Words::Role))
-        .pick(SHAPE.subject, &line, "round", "Last round", words(Words::Round))
-        .pick(SHAPE.subject, &line, "polling", "Polling", words(Words::Polling));
+        .pick(SHAPE.subject, &line, "round", "Last round", words(Words::Round));
+    // Nobody keeps who was polled on a day that is over.
+    let form = match end {
+        None => form.pick(SHAPE.subject, &line, "polling", "Polling", words(Words::Polling)),
+        Some(_) => form,
+    };
     let counted = page.as_ref().map(|page| show::total(page.total, page.measure));
     let next = page.as_ref().and_then(|page| page.next.as_ref());
     let made = ElementsPage {
         frame,
+        end: end.map(|at| at.to_string()).unwrap_or_default(),
         rows: page
             .iter()
             .flat_map(|page| &page.rows)

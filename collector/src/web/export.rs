@@ -8,6 +8,7 @@
 use super::access::Visit;
 use super::{audit, show};
 use crate::api::query::{self, Query};
+use crate::api::then::Then;
 use crate::api::{Problem, Told};
 use crate::filter::Subject;
 use crate::filter::meaning::Asking;
@@ -129,6 +130,8 @@ pub(super) struct File {
     pub(super) name: String,
     /// Of which rows.
     pub(super) rows: Rows,
+    /// The end of the day they are of, where that is over.
+    pub(super) then: Option<Instant>,
     /// What stands over them as CSV.
     pub(super) columns: &'static [&'static str],
     /// Keys and values of its head.
@@ -157,7 +160,6 @@ async fn export(
     kind: Kind,
 ) -> Result<Response, Problem> {
     let now = (visit.clock)();
-    let asking = Asking::of(&visit.person, now);
     let keys: Vec<&str> = match subject {
         Subject::Findings => query::FINDINGS,
         Subject::Elements => query::ELEMENTS,
@@ -165,8 +167,11 @@ async fn export(
     .iter()
     .copied()
     .filter(|key| !matches!(*key, "after" | "limit"))
+    .chain(query::DAY.iter().copied())
     .collect();
-    let query = Query::read(pairs, &keys)?;
+    let (query, then) = Then::asked(&*visit.store, Query::read(pairs, &keys)?, now).await?;
+    let end = then.as_ref().map(|then| then.at);
+    let asking = Asking::of(&visit.person, now).at(end);
     let (rows, columns, matching) = match subject {
         Subject::Findings => {
             let keys = visit.store.finding_keys(&query.findings(&asking)?).await?;
@@ -189,12 +194,23 @@ async fn export(
         ("filter", line),
         ("order", query.one("sort").to_owned()),
         ("made", now.to_string()),
-        ("as_of", now.to_string().chars().take(10).collect()),
-        ("policies", visit.policies.version().to_owned()),
-        ("knowledge", visit.knowledge_version.clone()),
-        ("horizon", visit.policies.horizon()),
-        ("matching", matching.to_string()),
     ];
+    about.extend(match &then {
+        None => vec![
+            ("as_of", now.to_string().chars().take(10).collect()),
+            ("policies", visit.policies.version().to_owned()),
+            ("knowledge", visit.knowledge_version.clone()),
+            ("horizon", visit.policies.horizon()),
+        ],
+        Some(then) => vec![
+            ("as_of", then.day.to_string()),
+            ("as_known", then.day.to_string()),
+            ("policies", then.policies.clone()),
+            ("knowledge", then.knowledge.clone()),
+            ("horizon", then.horizon(&visit.policies)),
+        ],
+    });
+    about.push(("matching", matching.to_string()));
     if let Some(sites) = &visit.person.sites {
         let sites: Vec<_> = sites.iter().map(ToString::to_string).collect();
         about.push(("only_sites", sites.join(" ")));
@@ -203,7 +219,11 @@ async fn export(
         visit,
         File {
             kind,
-            name: format!("marque-{}", subject.as_str()),
+            name: match &then {
+                None => format!("marque-{}", subject.as_str()),
+                Some(then) => format!("marque-{}-{}", subject.as_str(), then.day),
+            },
+            then: end,
             rows,
             columns,
             about,
@@ -220,7 +240,7 @@ pub(super) fn stream(visit: &Visit, file: File) -> Response {
     let name = format!("attachment; filename=\"{}.{word}\"", file.name);
     let export = Export {
         visit: visit.clone(),
-        now: (visit.clock)(),
+        now: file.then.unwrap_or_else(|| (visit.clock)()),
         file,
         count: 0,
         step: Step::Head,
@@ -291,7 +311,7 @@ impl Export {
         let store = &self.visit.store;
         let (records, values, last) = match &mut self.file.rows {
             Rows::Findings(keys) => {
-                let rows = store.findings_of(&some(keys)).await?;
+                let rows = store.findings_of(&some(keys), self.file.then).await?;
                 let records: Vec<_> = rows.iter().map(finding).collect();
                 let told = |row| serde_json::to_value(Told::new(row, self.now)).unwrap_or_default();
                 (
@@ -301,7 +321,7 @@ impl Export {
                 )
             }
             Rows::Elements(keys) => {
-                let rows = store.elements_of(&some(keys)).await?;
+                let rows = store.elements_of(&some(keys), self.file.then).await?;
                 let told = |row| serde_json::to_value(row).unwrap_or_default();
                 (
                     rows.iter().map(element).collect(),

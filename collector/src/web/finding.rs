@@ -259,7 +259,7 @@ pub(super) async fn show_finding(
     let seen = element.as_ref().zip(view.digest);
     let sighting = seen.and_then(|(element, digest)| element.sightings.iter().find(|s| s.digest == digest));
     Ok(FindingPage {
-        frame: frame.about(visit, &view.row.site),
+        frame: frame.about(&view.row.site),
         desk,
         own,
         line: Line::new(&view.row, now),

@@ -1,6 +1,6 @@
-//! The queue of findings: most urgent first, filtered by the line in the URL.
-
-//! The queue of findings: most urgent first, filtered by the URL.
+//! The queue of findings: most urgent first, filtered by the line in the URL, as they stand or stood on a day.
+//!
+//! Invariant: on a day that is over nothing moves, and nothing can be done.
 
 use super::access::Visit;
 use super::act::{self, Desk};
@@ -9,6 +9,7 @@ use super::page::{Frame, answer_with};
 use super::show::{self, Left, Moment};
 use crate::api::Problem;
 use crate::api::query::{self, Query};
+use crate::api::then::Then;
 use crate::filter::keys::Words;
 use crate::filter::meaning::Asking;
 use crate::filter::{self, Subject};
@@ -47,6 +48,8 @@ struct FindingsPage {
     form: Form,
     desk: Desk,
     mine: String,
+    /// The moment ages are told from, where the day is over; empty for now.
+    end: String,
     /// The register of what is listed.
     register: String,
     rows: Vec<Line>,
@@ -195,6 +198,15 @@ impl Line {
     }
 }
 
+/// What whoever looks has, on the day they look at.
+fn mine(visit: &Visit, day: Option<&str>) -> String {
+    let own = Query::of(&[("owner", &visit.person.name)]);
+    match day {
+        Some(day) => own.with("asof", day).link(PATH),
+        None => own.link(PATH),
+    }
+}
+
 /// The register of all that a line keeps.
 fn register(line: &filter::Line) -> String {
     let line = line.to_string();
@@ -216,17 +228,19 @@ pub(super) async fn list(
     pairs: Vec<(String, String)>,
     mut desk: Desk,
 ) -> Result<(StatusCode, impl Template + use<>), Problem> {
-    let query = Query::read(pairs, &[query::FINDINGS, LOOKS].concat())?;
+    let query = Query::read(pairs, &[query::FINDINGS, query::DAY, LOOKS].concat())?;
     let frame = Frame::new(visit, "findings");
+    let (query, then) = Then::asked(&*visit.store, query, (visit.clock)()).await?;
+    let frame = frame.at(visit, then.as_ref());
+    let end = then.as_ref().map(|then| then.at);
+    let asking = Asking::of(&visit.person, (visit.clock)()).at(end);
+    let now = asking.now;
+    if then.is_some() {
+        (desk.may_act, desk.may_sign) = (false, false);
+    }
     let line = query.line(SHAPE.subject)?;
-    let now = (visit.clock)();
     let page = match &line {
-        Ok(_) => Some(
-            visit
-                .store
-                .findings(&query.findings(&Asking::of(&visit.person, now))?)
-                .await?,
-        ),
+        Ok(_) => Some(visit.store.findings(&query.findings(&asking)?).await?),
         Err(_) => None,
     };
     let states = Words::State.all().into_iter();
@@ -268,8 +282,15 @@ pub(super) async fn list(
     let next = page.as_ref().and_then(|page| page.next.as_ref());
     let made = FindingsPage {
         frame,
-        mine: Query::of(&[("owner", &visit.person.name)]).link(PATH),
-        register: line.as_ref().map(register).unwrap_or_default(),
+        mine: mine(visit, end.is_some().then(|| query.one("asof"))),
+        // A register is of today.
+        register: line
+            .as_ref()
+            .ok()
+            .filter(|_| end.is_none())
+            .map(register)
+            .unwrap_or_default(),
+        end: end.map(|at| at.to_string()).unwrap_or_default(),
         rows: page.iter().flat_map(|page| &page.rows).map(told).collect(),
         desk,
         total: page.as_ref().map(|page| show::total(page.total, page.measure)),

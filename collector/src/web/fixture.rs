@@ -26,6 +26,10 @@ use uuid::Uuid;
 
 /// 2026-11-26T09:00:00Z.
 pub const NOW: Instant = Instant(1_795_683_600_000_000);
+/// Since when it is kept how lists stood: 2026-10-01.
+pub const SINCE: Instant = Instant(1_790_812_800_000_000);
+/// Since when anything is known: 2026-11-01.
+pub const KNOWN: Instant = Instant(1_793_491_200_000_000);
 const HOSTILE: &str = "<script>alert(1)</script>\u{202e}\"'&";
 const SITES: [(&str, &str, &[&str]); 4] = [
     ("ber-1", "Berlin", &["DE", "EU"]),

@@ -28,7 +28,7 @@ pub struct Form {
     pub picks: Vec<Pick>,
     /// The conditions set.
     pub chips: Vec<Chip>,
-    /// What the address says beside the line.
+    /// What the address says beside the line and the day.
     pub kept: Vec<(String, String)>,
     /// The columns there are beside the first.
     pub columns: Vec<Column>,
@@ -50,6 +50,14 @@ pub struct Form {
     pub query: String,
     /// Whether whoever looks may share views.
     pub may_share: bool,
+    /// The day asked for, where that is over.
+    pub asof: Option<String>,
+    /// Today, the last day that can be asked for.
+    pub today: String,
+    /// The same list as it stands.
+    pub now: String,
+    /// The page with no condition set, of the same day.
+    pub clear: String,
     looked: Query,
     order: &'static str,
 }
@@ -208,7 +216,7 @@ impl Form {
                 .map(|mistake| Wrong::new(query.one("q"), mistake)),
             picks: Vec::new(),
             chips,
-            kept: pairs(&looked.without_key("q")),
+            kept: pairs(&looked.without_key("q").without_key("asof")),
             columns,
             classes,
             tight,
@@ -217,7 +225,19 @@ impl Form {
             exports: ["csv", "json"].map(|kind| export.link(&format!("{path}.{kind}"))),
             views: kept(visit, shape.subject).await?,
             view: show::clean(query.one("view"), 60),
-            query: looked.link("").trim_start_matches('?').to_owned(),
+            // What is kept is of now: the day is not kept with it.
+            query: looked
+                .without_key("asof")
+                .link("")
+                .trim_start_matches('?')
+                .to_owned(),
+            asof: Some(looked.one("asof").to_owned()).filter(|day| !day.is_empty()),
+            today: (visit.clock)()
+                .date()
+                .map(|day| day.to_string())
+                .unwrap_or_default(),
+            now: looked.without_key("asof").link(path),
+            clear: day_alone(&looked).link(path),
             may_share: visit.person.may(Right::Sign),
             looked,
             order: shape.order,
@@ -275,6 +295,14 @@ impl Form {
     /// What the column form keeps of the address.
     pub fn without_columns(&self) -> impl Iterator<Item = &(String, String)> {
         self.kept.iter().filter(|(key, _)| key != "cols")
+    }
+}
+
+/// The day asked for and nothing else.
+fn day_alone(query: &Query) -> Query {
+    match query.one("asof") {
+        "" => Query::default(),
+        day => Query::of(&[("asof", day)]),
     }
 }
 

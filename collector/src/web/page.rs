@@ -5,10 +5,12 @@ use super::access::Visit;
 use super::audit;
 use super::show::Moment;
 use crate::api::Problem;
+use crate::api::then::Then;
 use askama::Template;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::{Person, Right, SiteName};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +35,10 @@ pub struct Frame {
     pub wall: bool,
     /// Time zone of the site the page is about, where it is declared.
     pub zone: Option<String>,
+    /// Time zones of sites, where they are declared.
+    pub zones: Arc<BTreeMap<SiteName, String>>,
+    /// The day the page shows, where that is over.
+    pub then: Option<String>,
     /// Who looks; [`None`] where nobody has signed in.
     pub person: Option<Arc<Person>>,
 }
@@ -71,9 +77,41 @@ impl Frame {
 
     /// The same about one site.
     #[must_use]
-    pub fn about(self, web: &Web, site: &SiteName) -> Self {
+    pub fn about(self, site: &SiteName) -> Self {
         Self {
-            zone: web.zones.get(site).cloned(),
+            zone: self.zones.get(site).cloned(),
+            ..self
+        }
+    }
+
+    /// The time zone of a row's site, where it is declared; on a page about a site with a zone, another site without one
+    /// has the empty one, so that it is not told in the page's.
+    #[must_use]
+    pub fn zone_of(&self, site: &str) -> Option<&str> {
+        let zone = site.parse::<SiteName>().ok();
+        let zone = zone.and_then(|site| self.zones.get(&site)).map(String::as_str);
+        match (&self.zone, zone) {
+            (Some(of_page), Some(zone)) if of_page == zone => None,
+            (Some(_), None) => Some(""),
+            (_, zone) => zone,
+        }
+    }
+
+    /// The same about a day that is over, if one is asked for: with the versions of that day.
+    #[must_use]
+    pub fn at(self, web: &Web, then: Option<&Then>) -> Self {
+        let Some(then) = then else { return self };
+        let day = then.day.to_string();
+        let known = |version: &str| match version {
+            "" => "none yet".to_owned(),
+            version => version.to_owned(),
+        };
+        Self {
+            as_of: format!("{day}, as known then"),
+            policies: known(&then.policies),
+            knowledge: known(&then.knowledge),
+            horizon: then.horizon(&web.policies),
+            then: Some(day),
             ..self
         }
     }
@@ -90,6 +128,8 @@ impl Frame {
             knowledge: web.knowledge_version.clone(),
             wall: false,
             zone: None,
+            zones: Arc::clone(&web.zones),
+            then: None,
             person,
         }
     }

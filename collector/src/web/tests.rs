@@ -12,6 +12,7 @@ mod live;
 mod rights;
 mod sites;
 mod shelf;
+mod then;
 mod reports;
 mod unknown;
 mod what_if;
@@ -135,7 +136,7 @@ impl House {
             operator_tags: ["eu_network_operator".to_owned()].into(),
             policies,
             on_file: Arc::new(prices()),
-            zones: [("ber-1".parse().unwrap(), "Europe/Berlin".to_owned())].into(),
+            zones: Arc::new([("ber-1".parse().unwrap(), "Europe/Berlin".to_owned())].into()),
             knowledge_version: "2026.11.23".into(),
             uncommitted: crate::ingest::Uncommitted::default(),
             clock: || NOW,

@@ -11,6 +11,7 @@ mod evidence;
 mod queues;
 mod lists;
 mod filter;
+mod then;
 mod life;
 mod acts;
 mod past;

@@ -48,7 +48,7 @@ use record::{
 use std::collections::BTreeSet;
 use view::{
     ElementFilter, ElementRow, ElementView, EvidenceRecord, FindingFilter, FindingRow, FindingView, Overview,
-    Page,
+    Page, Stood,
 };
 
 /// What the collector asks of its durable state. One conformance suite holds for every backend.
@@ -153,8 +153,12 @@ pub trait Store: Send + Sync + 'static {
     /// The keys of all findings that match, in order, as of one moment. Limit and page of the filter do not count.
     async fn finding_keys(&self, filter: &FindingFilter) -> Result<Vec<FindingId>, StoreError>;
 
-    /// The findings of these keys as they are now, in this order: some hundreds at a time.
-    async fn findings_of(&self, keys: &[FindingId]) -> Result<Vec<FindingRow>, StoreError>;
+    /// The findings of these keys as they are now, or stood at the end of a day, in this order: some hundreds at a time.
+    async fn findings_of(
+        &self,
+        keys: &[FindingId],
+        then: Option<Instant>,
+    ) -> Result<Vec<FindingRow>, StoreError>;
 
     /// One finding with its events.
     async fn finding(&self, finding: FindingId) -> Result<Option<FindingView>, StoreError>;
@@ -168,8 +172,15 @@ pub trait Store: Send + Sync + 'static {
     /// The keys of all elements that match, in order, as of one moment. Limit and page of the filter do not count.
     async fn element_keys(&self, filter: &ElementFilter) -> Result<Vec<ElementId>, StoreError>;
 
-    /// The elements of these keys as they are now, in this order: some hundreds at a time.
-    async fn elements_of(&self, keys: &[ElementId]) -> Result<Vec<ElementRow>, StoreError>;
+    /// The elements of these keys as they are now, or stood at the end of a day, in this order: some hundreds at a time.
+    async fn elements_of(
+        &self,
+        keys: &[ElementId],
+        then: Option<Instant>,
+    ) -> Result<Vec<ElementRow>, StoreError>;
+
+    /// What lists of this moment, the end of a day, rest on.
+    async fn stood(&self, then: Instant) -> Result<Stood, StoreError>;
 
     /// One element with unit, components, evidence chain and findings.
     async fn element(&self, element: ElementId) -> Result<Option<ElementView>, StoreError>;

@@ -24,6 +24,8 @@ mod log;
 mod row;
 mod overview;
 mod seek;
+mod stood;
+mod then;
 mod findings;
 mod elements;
 mod past;
@@ -40,7 +42,7 @@ use crate::record::{
 };
 use crate::view::{
     ElementFilter, ElementRow, ElementView, EvidenceRecord, FindingFilter, FindingRow, FindingView, Overview,
-    Page,
+    Page, Stood,
 };
 use crate::{Store, StoreError};
 use model::on_file::OnFile;
@@ -368,9 +370,13 @@ impl Store for SqliteStore {
         findings::keys(&self.readers, filter).await
     }
 
-    async fn findings_of(&self, keys: &[FindingId]) -> Result<Vec<FindingRow>, StoreError> {
+    async fn findings_of(
+        &self,
+        keys: &[FindingId],
+        then: Option<Instant>,
+    ) -> Result<Vec<FindingRow>, StoreError> {
         let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
-        findings::rows(&self.readers, &keys).await
+        findings::rows(&self.readers, &keys, then).await
     }
 
     async fn finding(&self, finding: FindingId) -> Result<Option<FindingView>, StoreError> {
@@ -389,9 +395,17 @@ impl Store for SqliteStore {
         elements::keys(&self.readers, filter).await
     }
 
-    async fn elements_of(&self, keys: &[ElementId]) -> Result<Vec<ElementRow>, StoreError> {
+    async fn elements_of(
+        &self,
+        keys: &[ElementId],
+        then: Option<Instant>,
+    ) -> Result<Vec<ElementRow>, StoreError> {
         let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
-        elements::rows(&self.readers, &keys).await
+        elements::rows(&self.readers, &keys, then).await
+    }
+
+    async fn stood(&self, then: Instant) -> Result<Stood, StoreError> {
+        stood::grounds(&self.readers, then).await
     }
 
     async fn element(&self, element: ElementId) -> Result<Option<ElementView>, StoreError> {

@@ -267,6 +267,8 @@ pub struct FindingFilter {
     pub text: String,
     /// What holds beside it.
     pub clauses: Vec<Clause<FindingField>>,
+    /// The end of a day (UTC): how they stood then, as recorded by then. [`None`] is how they stand.
+    pub then: Option<Instant>,
     /// Whether closed ones are looked at though no state is named.
     pub closed: bool,
     /// In which order.
@@ -277,6 +279,18 @@ pub struct FindingFilter {
     pub after: Option<String>,
     /// Rows a page, at most 500; 0 means 100.
     pub limit: u32,
+}
+
+/// What lists of the end of a day rest on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stood {
+    /// Since when it is kept how elements and findings stood: of days before there is no list. A store that kept it from
+    /// its first day says the beginning of time.
+    pub since: Instant,
+    /// The knowledge in use at the moment asked for, if it had been adopted.
+    pub knowledge: Option<String>,
+    /// The version of the stage of evaluation then, as it was handed over.
+    pub judged_by: Option<String>,
 }
 
 /// One finding in a list.
@@ -364,6 +378,8 @@ pub struct ElementFilter {
     pub text: String,
     /// What holds beside it.
     pub clauses: Vec<Clause<ElementField>>,
+    /// The end of a day (UTC): how they stood then, as recorded by then. [`None`] is how they stand.
+    pub then: Option<Instant>,
     /// In which order.
     pub order: ElementOrder,
     /// Whether that order is turned around.

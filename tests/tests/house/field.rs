@@ -33,7 +33,7 @@ longitude = 13.4
 "#;
 
 /// What an element answers whose sysObjectID is this.
-fn answer(object: &str) -> Vec<u8> {
+pub fn answer(object: &str) -> Vec<u8> {
     let varbind = |oid: &str, value: Value| v1::Varbind {
         oid: oid.parse::<Oid>().unwrap().to_ber().into(),
         tag: value.tag.into(),

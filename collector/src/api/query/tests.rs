@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use store::clause::{Clause, FindingField, FindingOrder};
 
 const ASKING: Asking = Asking {
+    then: None,
     now: Instant(0),
     person: "Ada",
     sites: None,
@@ -120,6 +121,7 @@ fn the_line_and_the_parameters_are_one_filter() {
 fn who_sees_some_sites_asks_for_no_other() {
     let sites = BTreeSet::new();
     let nowhere = Asking {
+        then: None,
         sites: Some(&sites),
         ..ASKING
     };

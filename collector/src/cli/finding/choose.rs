@@ -65,7 +65,12 @@ impl Choice {
 pub(super) async fn rows(store: &SqliteStore, choice: &Choice) -> Result<Vec<FindingRow>, Failure> {
     let mut rows = Vec::new();
     for keys in chosen(store, choice).await?.chunks(500) {
-        rows.extend(store.findings_of(keys).await.map_err(|e| Failure::other(&e))?);
+        rows.extend(
+            store
+                .findings_of(keys, None)
+                .await
+                .map_err(|e| Failure::other(&e))?,
+        );
     }
     Ok(rows)
 }

@@ -130,6 +130,10 @@ pub(super) async fn page(
     let revocation = field.revocation(agent).await?;
     let covered = coverage::draw(field.agent_coverage(agent).await?).await?;
     let frame = Frame::new(visit, "agents");
+    let frame = match &site {
+        Some(site) => frame.about(site),
+        None => frame,
+    };
     let complaints = line.iter().flat_map(|line| &line.agent.complaints);
     let advice = complaints.map(|&word| (word.to_owned(), advice(word))).collect();
     Ok(AgentPage {

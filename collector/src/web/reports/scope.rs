@@ -42,7 +42,7 @@ pub async fn gather(
     keys.truncate(most);
     let mut rows = Vec::with_capacity(keys.len());
     for some in keys.chunks(AT_A_TIME) {
-        rows.extend(visit.store.findings_of(some).await?);
+        rows.extend(visit.store.findings_of(some, None).await?);
     }
     Ok((rows, total))
 }

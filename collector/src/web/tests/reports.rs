@@ -213,5 +213,20 @@ async fn a_page_about_one_site_names_its_zone_where_it_is_declared() {
     }
     let page = house.get(&format!("/findings/{}", finding_id(0))).await.body;
     assert!(page.contains(" data-zone=\"Europe/Berlin\""));
-    assert!(!house.get("/").await.body.contains("data-zone"));
+    let main = "id=\"main\" tabindex=\"-1\" data-zone";
+    assert!(page.contains(main), "a page about one site");
+    // Of several sites each row has its own, and the page has none.
+    for path in ["/", "/findings", "/elements", "/coverage", "/agents", "/waivers"] {
+        let page = house.get(path).await.body;
+        assert!(!page.contains(main), "{path}");
+        let rows = page.split("<tr ").skip(1);
+        for row in rows.map(|row| row.split("</tr>").next().unwrap()) {
+            let zone = row.contains("data-zone=\"Europe/Berlin\"");
+            let elsewhere = ["lon-2", "nyc-1", "waw-1"].iter().any(|site| row.contains(site));
+            assert!(!(zone && elsewhere), "{path}: {row}");
+            if path == "/findings" || path == "/elements" {
+                assert_eq!(zone, row.contains(">ber-1<br>"), "{path}: {row}");
+            }
+        }
+    }
 }

@@ -85,7 +85,7 @@ impl House {
         house
     }
 
-    async fn all_findings(&self, filter: FindingFilter) -> Vec<FindingRow> {
+    pub(super) async fn all_findings(&self, filter: FindingFilter) -> Vec<FindingRow> {
         let mut filter = filter;
         let mut rows = Vec::new();
         loop {
@@ -99,7 +99,7 @@ impl House {
         }
     }
 
-    async fn all_elements(&self, filter: ElementFilter) -> Vec<ElementRow> {
+    pub(super) async fn all_elements(&self, filter: ElementFilter) -> Vec<ElementRow> {
         let mut filter = filter;
         let mut rows = Vec::new();
         loop {

@@ -206,7 +206,7 @@ async fn whoever_is_renamed_between_two_pages_takes_nobody_along() {
             "{order:?} {down}: {seen:?} of {keys:?}"
         );
         // All of one moment: in the order of then, as they are now.
-        let rows = house.store.elements_of(&keys).await.unwrap();
+        let rows = house.store.elements_of(&keys, None).await.unwrap();
         assert_eq!(rows.iter().map(|row| row.element).collect::<Vec<_>>(), keys);
         assert!(rows.iter().any(|row| ["z", "0"].contains(&row.name.as_str())));
     }

@@ -1,7 +1,7 @@
 //! The operator's facts: sites and what is declared about elements, with history.
 
 use super::conclude::queue;
-use super::row;
+use super::{row, stood};
 use crate::StoreError;
 use crate::record::{Declaration, Stage, place};
 use model::on_file::OnFile;
@@ -130,6 +130,7 @@ pub async fn new_element(
     .execute(&mut *tx)
     .await?;
     queue(tx, Stage::Evaluate, &element, now).await?;
+    stood::element(tx, &element, now).await?;
     Ok(element)
 }
 
@@ -178,6 +179,7 @@ async fn declare_one(
         .bind(element)
         .execute(&mut *tx)
         .await?;
+    stood::element(tx, element, now).await?;
     Ok(true)
 }
 
@@ -198,6 +200,7 @@ async fn withdraw(tx: &mut Tx, declared: &HashSet<String>, now: Instant) -> Resu
             .await?;
     for element in current.iter().filter(|e| !declared.contains(*e)) {
         supersede(tx, element, now).await?;
+        stood::element(tx, element, now).await?;
         queue(tx, Stage::Evaluate, element, now).await?;
     }
     Ok(())

@@ -2,13 +2,14 @@
 
 use super::findings::{of_element, page_size};
 use super::seek::{Asked, Kept, Listed, Order, Reckoned, all, exactly, in_order, seek};
-use super::{conclude, row, units};
+use super::{conclude, row, then, units};
 use crate::StoreError;
 use crate::clause::{Clause, ElementField, ElementOrder, Is, Test};
 use crate::view::{ElementFilter, ElementRow, ElementView, Page, SightingRow};
 use model::{ElementId, Instant, Severity, UnitIdentity};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row as _, Sqlite};
+use std::borrow::Cow;
 
 const COLUMNS: &str = "SELECT e.*, d.role, d.generations, d.tags, d.acquired, s.jurisdictions, \
     COALESCE(j.standing, 'unknown') AS standing, j.digest AS judged_digest, j.knowledge, j.policies, j.as_of, j.results, j.contradictions, \
@@ -33,8 +34,8 @@ impl Listed for ElementField {
         "LEFT JOIN identification i ON i.digest = j.digest AND i.knowledge = j.knowledge",
     ];
 
-    fn column(self) -> &'static str {
-        match self {
+    fn column(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::Site => "e.site",
             Self::Role => "COALESCE(d.role, 'unknown')",
             Self::Maker => "i.maker_id",
@@ -48,7 +49,7 @@ impl Listed for ElementField {
             Self::Name => "e.name",
             Self::Address => "e.address",
             Self::Context => "e.context",
-        }
+        })
     }
 
     fn joins(self) -> &'static [usize] {
@@ -108,9 +109,11 @@ fn clauses(filter: &ElementFilter) -> Vec<Clause<ElementField>> {
 }
 
 fn order(filter: &ElementFilter) -> Order {
-    let columns = match filter.order {
-        ElementOrder::Name => "e.name",
-        ElementOrder::Site => "e.site, e.name",
+    let columns = match (filter.order, filter.then) {
+        (ElementOrder::Name, None) => "e.name",
+        (ElementOrder::Site, None) => "e.site, e.name",
+        (ElementOrder::Name, Some(_)) => "s.name",
+        (ElementOrder::Site, Some(_)) => "s.site, s.name",
     };
     Order {
         columns,
@@ -125,27 +128,41 @@ pub async fn list(
     reckoned: &Reckoned,
     filter: &ElementFilter,
 ) -> Result<Page<ElementRow>, StoreError> {
-    let asked = Asked {
-        clauses: &clauses(filter),
-        order: order(filter),
-        after: filter.after.as_deref(),
-        size: page_size(filter.limit),
+    let page = (filter.after.as_deref(), page_size(filter.limit));
+    let found = match filter.then {
+        None => seek(pool, reckoned, &Asked::new(&clauses(filter), order(filter), page)).await?,
+        Some(at) => {
+            let clauses = then::clauses(clauses(filter), at);
+            seek(pool, reckoned, &Asked::new(&clauses, order(filter), page)).await?
+        }
     };
-    let found = seek(pool, reckoned, &asked).await?;
-    let rows = rows(pool, &found.keys).await?;
+    let rows = rows(pool, &found.keys, filter.then).await?;
     Ok(found.page(rows))
 }
 
 /// See [`crate::Store::element_keys`].
 pub async fn keys(pool: &SqlitePool, filter: &ElementFilter) -> Result<Vec<ElementId>, StoreError> {
-    let keys = all(pool, &clauses(filter), order(filter)).await?;
+    let keys = match filter.then {
+        None => all(pool, &clauses(filter), order(filter)).await?,
+        Some(at) => all(pool, &then::clauses(clauses(filter), at), order(filter)).await?,
+    };
     Ok(keys.into_iter().map(ElementId).collect())
 }
 
 /// The rows of these keys, in their order.
-pub async fn rows(pool: &SqlitePool, keys: &[String]) -> Result<Vec<ElementRow>, StoreError> {
-    let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
-    query.push(TABLES).push(" WHERE e.element_id IN (");
+pub async fn rows(
+    pool: &SqlitePool,
+    keys: &[String],
+    then: Option<Instant>,
+) -> Result<Vec<ElementRow>, StoreError> {
+    let mut query = match then {
+        None => {
+            let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
+            query.push(TABLES).push(" WHERE e.element_id IN (");
+            query
+        }
+        Some(then) => QueryBuilder::new(then::element_rows(then)),
+    };
     let mut separated = query.separated(", ");
     for key in keys {
         separated.push_bind(key.clone());
@@ -158,7 +175,10 @@ pub async fn rows(pool: &SqlitePool, keys: &[String]) -> Result<Vec<ElementRow>,
 
 /// See [`crate::Store::count_elements`].
 pub async fn count(pool: &SqlitePool, filter: &ElementFilter) -> Result<u64, StoreError> {
-    exactly(pool, &clauses(filter)).await
+    match filter.then {
+        None => exactly(pool, &clauses(filter)).await,
+        Some(at) => exactly(pool, &then::clauses(clauses(filter), at)).await,
+    }
 }
 
 fn read(r: &SqliteRow) -> Result<ElementRow, StoreError> {

@@ -1,13 +1,14 @@
 //! Lists of findings by keyset, and one finding with its life.
 
 use super::seek::{Asked, Kept, Listed, Order, Reckoned, all, in_order, seek};
-use super::{life, row};
+use super::{life, row, then};
 use crate::StoreError;
 use crate::clause::{Clause, FindingField, FindingOrder, Is, Test};
 use crate::view::{FindingEvent, FindingFilter, FindingRow, FindingView, Page};
 use model::{ElementId, FindingId, FindingState, Instant, RuleResult};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row as _, Sqlite};
+use std::borrow::Cow;
 
 const COLUMNS: &str = "SELECT f.*, e.name AS element_name, e.address, e.context, e.site, d.role, \
     c.name AS part_name, c.description AS part_description, c.maker_name AS part_maker, \
@@ -63,8 +64,8 @@ impl Listed for FindingField {
          AND o.knowledge = f.knowledge AND o.component_index = f.component)",
     ];
 
-    fn column(self) -> &'static str {
-        match self {
+    fn column(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::Element => "f.element_id",
             Self::Severity => "f.severity",
             Self::State => "f.state",
@@ -86,7 +87,7 @@ impl Listed for FindingField {
             Self::Address => "e.address",
             Self::Part => "c.name",
             Self::Model => "i.model",
-        }
+        })
     }
 
     fn joins(self) -> &'static [usize] {
@@ -156,13 +157,14 @@ fn clauses(filter: &FindingFilter) -> Vec<Clause<FindingField>> {
 }
 
 fn order(filter: &FindingFilter) -> Order {
-    let (columns, kept) = match filter.order {
-        FindingOrder::Urgency => ("f.severity_rank", Kept::Number),
-        FindingOrder::Deadline => ("f.due_by", Kept::Texts),
-        FindingOrder::Opened => ("f.opened_at", Kept::Number),
+    let then = filter.then.is_some();
+    let (now, past, kept) = match filter.order {
+        FindingOrder::Urgency => ("f.severity_rank", "t.severity_rank", Kept::Number),
+        FindingOrder::Deadline => ("f.due_by", "t.due_by", Kept::Texts),
+        FindingOrder::Opened => ("f.opened_at", "t.opened_at", Kept::Number),
     };
     Order {
-        columns,
+        columns: if then { past } else { now },
         kept,
         down: filter.down,
     }
@@ -174,27 +176,41 @@ pub async fn list(
     reckoned: &Reckoned,
     filter: &FindingFilter,
 ) -> Result<Page<FindingRow>, StoreError> {
-    let asked = Asked {
-        clauses: &clauses(filter),
-        order: order(filter),
-        after: filter.after.as_deref(),
-        size: page_size(filter.limit),
+    let page = (filter.after.as_deref(), page_size(filter.limit));
+    let found = match filter.then {
+        None => seek(pool, reckoned, &Asked::new(&clauses(filter), order(filter), page)).await?,
+        Some(at) => {
+            let clauses = then::clauses(clauses(filter), at);
+            seek(pool, reckoned, &Asked::new(&clauses, order(filter), page)).await?
+        }
     };
-    let found = seek(pool, reckoned, &asked).await?;
-    let rows = rows(pool, &found.keys).await?;
+    let rows = rows(pool, &found.keys, filter.then).await?;
     Ok(found.page(rows))
 }
 
 /// See [`crate::Store::finding_keys`].
 pub async fn keys(pool: &SqlitePool, filter: &FindingFilter) -> Result<Vec<FindingId>, StoreError> {
-    let keys = all(pool, &clauses(filter), order(filter)).await?;
+    let keys = match filter.then {
+        None => all(pool, &clauses(filter), order(filter)).await?,
+        Some(at) => all(pool, &then::clauses(clauses(filter), at), order(filter)).await?,
+    };
     Ok(keys.into_iter().map(FindingId).collect())
 }
 
 /// The rows of these keys, in their order.
-pub async fn rows(pool: &SqlitePool, keys: &[String]) -> Result<Vec<FindingRow>, StoreError> {
-    let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
-    query.push(TABLES).push(" WHERE f.finding_id IN (");
+pub async fn rows(
+    pool: &SqlitePool,
+    keys: &[String],
+    then: Option<Instant>,
+) -> Result<Vec<FindingRow>, StoreError> {
+    let mut query = match then {
+        None => {
+            let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
+            query.push(TABLES).push(" WHERE f.finding_id IN (");
+            query
+        }
+        Some(then) => QueryBuilder::new(then::finding_rows(then)),
+    };
     let mut separated = query.separated(", ");
     for key in keys {
         separated.push_bind(key.clone());

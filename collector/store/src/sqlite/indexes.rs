@@ -78,6 +78,18 @@ const USES: &[(&str, &str)] = &[
         "SELECT v.recorded_at / 1 AS day, SUM(v.kind <> 'closed'), SUM(f.severity IN ('critical', 'major')) FROM finding_event v JOIN finding f ON f.finding_id = v.finding_id WHERE v.kind IN ('opened', 'closed') AND v.recorded_at >= 1 GROUP BY day ORDER BY day",
     ),
     (
+        "finding_stood_by_urgency",
+        "SELECT t.stood_id FROM finding_stood t WHERE TRUE ORDER BY t.severity_rank, t.stood_id LIMIT 1 OFFSET 9",
+    ),
+    (
+        "finding_stood_by_due",
+        "SELECT t.stood_id FROM finding_stood t WHERE TRUE ORDER BY t.due_by, t.stood_id LIMIT 1 OFFSET 9",
+    ),
+    (
+        "finding_stood_by_opened",
+        "SELECT t.stood_id FROM finding_stood t WHERE TRUE ORDER BY t.opened_at, t.stood_id LIMIT 1 OFFSET 9",
+    ),
+    (
         "change_by_time",
         "SELECT c.*, e.name, e.site FROM change c JOIN element e ON e.element_id = c.element_id WHERE c.recorded_at >= 1 ORDER BY c.recorded_at DESC, c.change_id DESC LIMIT 1",
     ),
@@ -96,6 +108,14 @@ const USES: &[(&str, &str)] = &[
     (
         "element_by_site",
         "SELECT element_id FROM element e ORDER BY e.site, e.name, e.element_id LIMIT 1",
+    ),
+    (
+        "element_stood_by_name",
+        "SELECT s.stood_id FROM element_stood s WHERE TRUE ORDER BY s.name, s.stood_id LIMIT 1 OFFSET 9",
+    ),
+    (
+        "element_stood_by_site",
+        "SELECT stood_id FROM element_stood WHERE site IN ('a', 'b')",
     ),
     (
         "element_by_complete",

@@ -7,7 +7,7 @@
 
 mod refreshed;
 
-use super::{conclude, declare, row};
+use super::{conclude, declare, row, stood};
 use crate::StoreError;
 use crate::record::{
     AgentHello, DeclaredGap, IncomingReport, ReadReport, ReportBody, SpoolStatus, Stage, Verdict,
@@ -588,6 +588,9 @@ async fn sight(
         .bind(finished)
         .execute(&mut *tx)
         .await?;
+    if present.latest_completeness.as_deref() != Some(word) {
+        stood::element(tx, element, line.now).await?;
+    }
     if moved {
         conclude::queue_unidentified(tx, digest, word, line.now).await?;
         moved_elements.insert(element.to_owned());

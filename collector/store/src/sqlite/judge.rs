@@ -1,6 +1,6 @@
 //! What evaluation reads of an element, and what it leaves behind.
 
-use super::{conclude, life, row};
+use super::{conclude, life, row, stood};
 use crate::StoreError;
 use crate::record::{IdentifiedSighting, Judged, JudgedElement, MovedIn, Stage, Subject, Why};
 use model::{ElementId, Identification, Instant, Place};
@@ -197,7 +197,7 @@ async fn save_judgement(
         .bind(&one.name)
         .execute(&mut *tx)
         .await?;
-    Ok(())
+    stood::element(tx, element, now).await
 }
 
 /// The word of the likeliest cause.

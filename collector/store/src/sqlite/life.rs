@@ -4,7 +4,7 @@
 //! finding move only in the transaction that writes the event.
 
 use super::judge::{cause, change};
-use super::{row, waivers};
+use super::{row, stood, waivers};
 use crate::StoreError;
 use crate::record::{FindingMove, FindingStep, JudgedElement, KnownFinding, Met, Stand, Why};
 use model::{Act, Ending, FindingId, FindingState, Inputs, Instant, Life, ResultClass, RuleResult, Severity};
@@ -104,12 +104,12 @@ pub async fn step(
             change(tx, "finding_reopened", element, &text, cause(why), now).await
         }
         FindingStep::Change(finding, met, text) => {
-            update(tx, one, *finding, met, now).await?;
             // Whoever looked at it before this looked at something else.
             sqlx::query("UPDATE finding SET revision = revision + 1 WHERE finding_id = $1")
                 .bind(finding.to_string())
                 .execute(&mut *tx)
                 .await?;
+            update(tx, one, *finding, met, now).await?;
             let event = Event::of(*finding, "changed", text, why).saying(&met.result);
             event.write(tx, now).await?;
             let text = format!("{}: {text}", met.result.rule);
@@ -225,7 +225,7 @@ async fn update(
     .bind(due_by(result.deadline.as_deref()))
     .execute(&mut *tx)
     .await?;
-    Ok(())
+    stood::finding(tx, finding, now).await
 }
 
 /// The last day a deadline of any exactness means, so that days compare as texts; a month ends with 31 at the latest.
@@ -295,6 +295,7 @@ pub async fn stand(
         now,
     )
     .await?;
+    stood::finding(tx, stood.finding, now).await?;
     Ok(true)
 }
 

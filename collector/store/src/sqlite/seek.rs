@@ -18,6 +18,7 @@ use futures_util::TryStreamExt as _;
 use narrow::narrow;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row as _, Sqlite};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
@@ -36,17 +37,27 @@ const UNKNOWN: &str = "unknown";
 /// With fewer matches a sample tells no number.
 const TELLING: u64 = 100;
 
+/// Stands for a moment in what is joined.
+pub const THEN: &str = "{then}";
+
 /// What a list is made of.
 pub trait Listed: Copy + Debug + PartialEq + Send + Sync + 'static {
     /// The table with its short name, as in `finding f`.
     const TABLE: &'static str;
     /// The key of its rows.
     const KEY: &'static str;
-    /// What can be joined to it, one row at most each.
+    /// The key of what a row tells of; where a table has what things were, a thing has many rows.
+    const THING: &'static str = Self::KEY;
+    /// What can be joined to it, one row at most each; [`THEN`] stands for the moment of [`Listed::then`].
     const JOINS: &'static [&'static str];
 
+    /// The moment asked for, where the table has what things were.
+    fn then(self) -> Option<model::Instant> {
+        None
+    }
+
     /// The expression that has the field's value, NULL where there is none.
-    fn column(self) -> &'static str;
+    fn column(self) -> Cow<'static, str>;
     /// Which of the joins that expression needs.
     fn joins(self) -> &'static [usize];
     /// Where an index finds keys by words of this field: a key, and from where, up to the column.
@@ -86,9 +97,21 @@ pub struct Asked<'a, F> {
     pub size: u32,
 }
 
-/// The keys of one page, in order, and how many there are of all pages.
+impl<'a, F> Asked<'a, F> {
+    /// A page behind a place, of so many rows.
+    pub fn new(clauses: &'a [Clause<F>], order: Order, (after, size): (Option<&'a str>, u32)) -> Self {
+        Self {
+            clauses,
+            order,
+            after,
+            size,
+        }
+    }
+}
+
+/// What one page tells of, in order, and how many there are of all pages.
 pub struct Found {
-    /// Keys of rows.
+    /// Keys of things.
     pub keys: Vec<String>,
     /// How many match in all.
     pub total: u64,
@@ -121,6 +144,8 @@ impl Found {
 struct Place {
     kept: String,
     key: String,
+    /// What the row tells of; empty where nobody asks.
+    thing: String,
 }
 
 impl Place {
@@ -130,6 +155,7 @@ impl Place {
         Some(Self {
             kept: kept.to_owned(),
             key: key.to_owned(),
+            thing: String::new(),
         })
     }
 
@@ -176,14 +202,14 @@ pub async fn seek<F: Listed>(
         }
     };
     Ok(Found {
-        keys: places.into_iter().map(|place| place.key).collect(),
+        keys: places.into_iter().map(|place| place.thing).collect(),
         total,
         measure,
         next,
     })
 }
 
-/// The keys of all rows that match, in order, by one statement: of one moment.
+/// The keys of all things whose rows match, in order, by one statement: of one moment.
 pub async fn all<F: Listed>(
     pool: &SqlitePool,
     clauses: &[Clause<F>],
@@ -191,7 +217,7 @@ pub async fn all<F: Listed>(
 ) -> Result<Vec<Uuid>, StoreError> {
     let few = few(pool, clauses).await?;
     let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
-    query.push(F::KEY).push(" AS row_key FROM ");
+    query.push(F::THING).push(" AS thing FROM ");
     tables(&mut query, clauses, few);
     query.push(" WHERE TRUE");
     narrow(&mut query, clauses);
@@ -280,7 +306,8 @@ fn start<F: Listed>(order: Order) -> QueryBuilder<Sqlite> {
             .push(order.columns.replace(", ", ") || '-' || hex("))
             .push(")"),
     };
-    query.push(" AS kept, ").push(F::KEY).push(" AS row_key FROM ");
+    query.push(" AS kept, ").push(F::KEY).push(" AS row_key, ");
+    query.push(F::THING).push(" AS thing FROM ");
     query
 }
 
@@ -288,6 +315,7 @@ fn place(row: &SqliteRow) -> Result<Place, StoreError> {
     Ok(Place {
         kept: row.try_get("kept")?,
         key: row.try_get("row_key")?,
+        thing: row.try_get("thing")?,
     })
 }
 
@@ -353,9 +381,18 @@ fn tables<F: Listed>(query: &mut QueryBuilder<Sqlite>, clauses: &[Clause<F>], fe
 fn joins<F: Listed>(query: &mut QueryBuilder<Sqlite>, clauses: &[Clause<F>]) {
     let tests = || clauses.iter().flat_map(|clause| &clause.any);
     for (number, join) in F::JOINS.iter().enumerate() {
-        if tests().any(|test| test.field.joins().contains(&number)) {
-            query.push(" ").push(*join);
+        let asked = tests().find(|test| test.field.joins().contains(&number));
+        if let Some(test) = asked {
+            query.push(" ").push(at(join, test.field.then()));
         }
+    }
+}
+
+/// The same of a moment: a number of ours, and nothing anybody typed.
+pub fn at(sql: &str, then: Option<model::Instant>) -> String {
+    match then {
+        Some(then) => sql.replace(THEN, &then.0.to_string()),
+        None => sql.to_owned(),
     }
 }
 

@@ -19,7 +19,7 @@ pub fn narrow<F: Listed>(query: &mut QueryBuilder<Sqlite>, clauses: &[Clause<F>]
             if position > 0 {
                 query.push(" OR ");
             }
-            compare(query, test.field.column(), &test.is);
+            compare(query, &test.field.column(), &test.is);
         }
         query.push(if clause.any.is_empty() {
             "FALSE), FALSE)"
