@@ -208,6 +208,8 @@ fn pages(web: &Arc<Web>) -> axum::Router {
         .route("/agents/invite", post(agents::invite))
         .route("/agents/{id}", get(agents::agent))
         .route("/agents/{id}/revoke", post(agents::revoke))
+        .route("/agents/{id}/quarantine", post(agents::quarantine))
+        .route("/agents/{id}/release", post(agents::release))
         .route("/map", get(map::map))
         .route("/map/{site}", get(topology::topology))
         .route("/evidence/{digest}", get(evidence::evidence))

@@ -54,6 +54,8 @@ pub const ROUTES: &[(&str, &str, Right)] = &[
     ("POST", "/agents/invite", Right::Administer),
     ("GET", "/agents/{id}", Right::See),
     ("POST", "/agents/{id}/revoke", Right::Administer),
+    ("POST", "/agents/{id}/quarantine", Right::Administer),
+    ("POST", "/agents/{id}/release", Right::Administer),
     ("GET", "/map", Right::See),
     ("GET", "/map/{site}", Right::See),
     ("GET", "/evidence/{digest}", Right::See),

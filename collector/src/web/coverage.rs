@@ -12,6 +12,7 @@ use axum::extract::Query as Pairs;
 use axum::response::Response;
 use model::{Instant, SiteName};
 use std::collections::{BTreeMap, BTreeSet};
+use store::admission::Admitted;
 
 const PATH: &str = "/coverage";
 /// Runs and proposals of one page.
@@ -29,6 +30,7 @@ struct CoveragePage {
     only: String,
     steps: Vec<Step>,
     dark: Vec<Dark>,
+    held: Vec<Held>,
     rows: Vec<RangeLine>,
     chosen: Option<Chosen>,
     engines: Vec<EngineLine>,
@@ -110,6 +112,13 @@ struct Step {
     share: Option<u64>,
 }
 
+/// An agent of which nothing is taken now.
+struct Held {
+    id: String,
+    site: String,
+    since: Moment,
+}
+
 /// Why so many got no further.
 struct Dark {
     stops: &'static str,
@@ -182,6 +191,7 @@ async fn page(visit: &Visit, pairs: Vec<(String, String)>) -> Result<CoveragePag
         only: only.join(", "),
         steps: steps(&funnel),
         dark: dark(&sites, &seen),
+        held: held(visit, &query).await?,
         rows: rows(&all, &query, now),
         chosen: chosen.map(|(_, range)| Chosen::new(range, &states)),
         engines: told.rows.iter().map(|one| EngineLine::new(one, now)).collect(),
@@ -193,6 +203,27 @@ async fn page(visit: &Visit, pairs: Vec<(String, String)>) -> Result<CoveragePag
         seen: seen.iter().take(SOME).map(|one| SeenLine::new(one)).collect(),
         seen_link: Query::of(&[("polling", "not_polled")]).link("/elements"),
     })
+}
+
+/// Agents of the sites shown that are in quarantine.
+async fn held(visit: &Visit, query: &Query) -> Result<Vec<Held>, Problem> {
+    let now = (visit.clock)();
+    let wanted = |site: Option<&SiteName>| match site {
+        Some(site) => {
+            visit.person.sees(site) && (query.one("site").is_empty() || query.has("site", site.as_str()))
+        }
+        None => visit.person.sites.is_none() && query.one("site").is_empty(),
+    };
+    let admitted = visit.admission.admitted().await?.into_iter();
+    let open = admitted.filter(|one| one.revoked.is_none() && wanted(one.site.as_ref()));
+    let line = |one: Admitted| {
+        Some(Held {
+            id: one.agent.to_string(),
+            site: one.site.map(|site| site.to_string()).unwrap_or_default(),
+            since: Moment::new(one.quarantined?, now),
+        })
+    };
+    Ok(open.filter_map(line).take(MOST).collect())
 }
 
 fn counts(funnel: &Funnel) -> [u64; 7] {

@@ -53,6 +53,30 @@ pub struct RevocationRow {
     pub reason: String,
 }
 
+/// A time in which nothing of an agent was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct QuarantineRow {
+    /// From when on.
+    pub since: Instant,
+    /// Who put it there.
+    pub person: String,
+    /// Why.
+    pub reason: String,
+    /// How it ended; none while it is in force.
+    pub released: Option<Release>,
+}
+
+/// The end of a quarantine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Release {
+    /// When.
+    pub at: Instant,
+    /// By whom.
+    pub person: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// A token that still opens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InvitationRow {
@@ -144,6 +168,9 @@ pub trait Field: Send + Sync + 'static {
 
     /// When, by whom and why an agent was shut out; `None` while it is not.
     async fn revocation(&self, agent: AgentId) -> Result<Option<RevocationRow>, StoreError>;
+
+    /// When, by whom and why an agent was in quarantine, latest first; the one in force has no end.
+    async fn quarantines(&self, agent: AgentId, limit: u32) -> Result<Vec<QuarantineRow>, StoreError>;
 
     /// Tokens that were not used and still open, by site.
     async fn invitations(&self, sites: &Sites, now: Instant) -> Result<Vec<InvitationRow>, StoreError>;
