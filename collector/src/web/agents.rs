@@ -7,6 +7,7 @@ mod lines;
 mod one;
 mod acts;
 mod quarantine;
+mod plan;
 
 pub use acts::{invite, revoke};
 pub use one::agent;

@@ -7,6 +7,7 @@
 use crate::StoreError;
 use crate::accounts::Sites;
 use crate::coverage::CoverageView;
+use crate::plans::ToldPlan;
 use model::{AgentId, Attribution, ElementId, Instant, SiteName, SupplierRef};
 use serde::Serialize;
 
@@ -171,6 +172,9 @@ pub trait Field: Send + Sync + 'static {
 
     /// When, by whom and why an agent was in quarantine, latest first; the one in force has no end.
     async fn quarantines(&self, agent: AgentId, limit: u32) -> Result<Vec<QuarantineRow>, StoreError>;
+
+    /// What an agent was told to do, and what it said of it; `None` when it never greeted us.
+    async fn told_plan(&self, agent: AgentId) -> Result<Option<ToldPlan>, StoreError>;
 
     /// Tokens that were not used and still open, by site.
     async fn invitations(&self, sites: &Sites, now: Instant) -> Result<Vec<InvitationRow>, StoreError>;

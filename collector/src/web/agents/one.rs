@@ -7,6 +7,7 @@ use super::super::page::{Frame, answer};
 use super::super::show::{self, Moment};
 use super::WITHIN;
 use super::lines::{Line, advice, versions};
+use super::plan;
 use super::quarantine::{MOST, Quarantine, ReasonForm};
 use crate::api::Problem;
 use crate::api::query::Query;
@@ -38,6 +39,8 @@ pub(super) struct AgentPage {
     held: Option<Quarantine>,
     /// Those that are over, latest first.
     past: Vec<Quarantine>,
+    /// What it is told to do; none before it spoke.
+    plan: Option<plan::Panel>,
     /// What is typed to keep it out, for whoever may.
     forms: Option<Forms>,
     told: Option<&'static str>,
@@ -147,6 +150,10 @@ pub(super) async fn page(
     let rows = field.quarantines(agent, MOST).await?;
     let (held, past): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.released.is_none());
     let shown = |rows: Vec<_>| rows.into_iter().map(|row| Quarantine::new(row, now));
+    let plan = match field.told_plan(agent).await? {
+        Some(told) => Some(plan::Panel::new(told, now).await?),
+        None => None,
+    };
     let covered = coverage::draw(field.agent_coverage(agent).await?).await?;
     let frame = Frame::new(visit, "agents");
     let complaints = line.iter().flat_map(|line| &line.agent.complaints);
@@ -169,6 +176,7 @@ pub(super) async fn page(
             .map(|row| spool(row, now))
             .collect(),
         ranges: pages::ranges(&covered, now),
+        plan,
         held: shown(held).next(),
         past: shown(past).collect(),
         forms: (frame.may(Right::Administer) && revocation.is_none()).then_some(forms),

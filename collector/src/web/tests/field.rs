@@ -223,6 +223,51 @@ async fn an_agent_is_put_into_quarantine_and_released_with_reasons() {
 }
 
 #[tokio::test]
+async fn the_plan_of_an_agent_stands_on_its_page_and_its_text_does_not() {
+    let house = House::new();
+    for (agent, words) in [
+        (
+            0,
+            vec![
+                "It follows 3, the newest revision",
+                "Revision 3, which it follows",
+            ],
+        ),
+        (
+            1,
+            vec![
+                "It cannot follow 3; it follows 2.",
+                "<b>Refused</b>: ",
+                "Revision 2, which it follows",
+            ],
+        ),
+        (
+            2,
+            vec!["It takes no plans", "which it was given and does not follow"],
+        ),
+    ] {
+        let page = house.get(&format!("/agents/{}", agent_id(agent))).await.body;
+        let always = [
+            "every 1 h",
+            "every day 22:30 – 04:00 UTC+00:00",
+            "10.0.4.1",
+            "10.0.5.0/24",
+            "swept, follows neighbours",
+            "10.0.5.9",
+            "1 target, 0 ranges",
+            "docs/manual/plans.md",
+        ];
+        for words in words.into_iter().chain(always) {
+            assert!(page.contains(words), "{words}: {page}");
+        }
+        assert!(
+            !page.contains("nobody sees this line") && !page.contains("<script>alert"),
+            "{page}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_map_shows_sites_by_the_worst_there_and_the_table_says_the_same() {
     let house = House::new();
     let page = house.get("/map").await.body;
