@@ -212,7 +212,8 @@ async fn file(visit: &Visit, pairs: Vec<(String, String)>) -> Result<Response, P
             kind,
             name: format!("marque-audit-{day}"),
             rows: Rows::Audit(Box::new(filter)),
-            columns: COLUMNS,
+            columns: COLUMNS.to_vec(),
+            picks: None,
             about,
         },
     ))
