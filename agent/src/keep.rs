@@ -13,7 +13,7 @@ use prost::bytes::Bytes;
 use proto::v1::Completeness;
 use spool::{AppendError, Spool, SpoolError};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
@@ -38,6 +38,8 @@ pub struct Shared {
     pub under_way: Arc<watch::Sender<UnderWay>>,
     /// What the collector speaks; 0 until it said so.
     pub capability: Arc<AtomicU32>,
+    /// Whether the collector keeps this agent out until somebody releases it.
+    pub quarantined: Arc<AtomicBool>,
     /// The wall clock.
     pub clock: fn() -> SystemTime,
 }
@@ -52,6 +54,7 @@ impl Shared {
             appended: Arc::default(),
             under_way: Arc::default(),
             capability: Arc::default(),
+            quarantined: Arc::default(),
             clock,
         }
     }

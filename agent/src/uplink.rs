@@ -8,6 +8,7 @@ pub mod sameness;
 pub mod line;
 mod plans;
 mod engines;
+mod refusal;
 
 pub use plans::Plans;
 
@@ -99,6 +100,9 @@ pub enum SessionError {
     /// The collector ended the stream with a status.
     #[error("the collector said {0:?}: {1}")]
     Status(tonic::Code, String),
+    /// The collector keeps this agent out until somebody there releases it.
+    #[error("the collector said: {0}")]
+    Quarantined(String),
     /// Nothing was heard in time.
     #[error("no greeting in time")]
     Silent,
@@ -125,12 +129,6 @@ pub enum SessionError {
     /// A bug.
     #[error("a task ended by itself")]
     Task,
-}
-
-impl From<tonic::Status> for SessionError {
-    fn from(status: tonic::Status) -> Self {
-        Self::Status(status.code(), status.message().to_owned())
-    }
 }
 
 /// Why a session ended well.
@@ -209,8 +207,12 @@ impl Uplink {
                     if let SessionError::TooOld(what) = &error {
                         metrics::counter!("marque_agent_uplink_too_old_total", "what" => *what).increment(1);
                     }
-                    let causes = chain(&error);
-                    tracing::warn!(collector.address = %self.address, error = causes, "session ended");
+                    if matches!(error, SessionError::Quarantined(_)) {
+                        refusal::quarantined(&self.shared, &self.address, &error);
+                    } else {
+                        let causes = chain(&error);
+                        tracing::warn!(collector.address = %self.address, error = causes, "session ended");
+                    }
                 }
             }
             let wait = pause.next().unwrap_or(self.max_pause).min(self.max_pause);
@@ -402,6 +404,7 @@ impl Uplink {
             .capability
             .store(welcome.capability, Ordering::Relaxed);
         metrics::gauge!("marque_agent_uplink_connected").set(1);
+        refusal::welcomed(&self.shared);
         tracing::info!(
             collector.address = %self.address,
             collector.acked = acked,

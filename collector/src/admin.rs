@@ -89,13 +89,18 @@ fn gauges(overview: &store::view::Overview, now: Instant) {
         .filter(|agent| matches!(agent.plan, PlanState::Refused { .. }) && agent.revoked.is_none())
         .count();
     metrics::gauge!("marque_collector_plans_refused").set(refused as f64);
+    let held = overview
+        .agents
+        .iter()
+        .filter(|agent| agent.quarantined.is_some() && agent.revoked.is_none())
+        .count();
+    metrics::gauge!("marque_collector_agents_quarantined").set(held as f64);
     for agent in &overview.agents {
-        // Whoever was shut out is silent on purpose, and what waits there is nobody's.
+        // Whoever is kept out is silent on purpose; what waits at one that was shut out for good is nobody's.
         let counts = agent.revoked.is_none();
-        let silent = if counts {
-            now.seconds_since(agent.last_seen)
-        } else {
-            0
+        let silent = match agent.is_kept_out() {
+            true => 0,
+            false => now.seconds_since(agent.last_seen),
         };
         metrics::gauge!("marque_collector_agent_silent_seconds", "agent" => agent.agent.to_string())
             .set(silent as f64);

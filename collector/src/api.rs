@@ -315,6 +315,8 @@ pub struct Summary {
     pub pending: Pending,
     /// How old things are.
     pub ages: Ages,
+    /// Agents in quarantine.
+    pub quarantined: usize,
     /// How each agent that is not shut out stands to the newest plan of its site.
     pub plans: Vec<AgentPlan>,
 }
@@ -364,7 +366,7 @@ pub struct Ages {
 fn summarise(overview: &Overview, uncommitted: Option<Duration>, now: Instant) -> Summary {
     let age = |backlog: &Backlog| backlog.oldest.map(|at| now.seconds_since(at));
     let oldest = |since: &dyn Fn(SpoolRow) -> Option<Instant>| {
-        let open = overview.agents.iter().filter(|agent| agent.revoked.is_none());
+        let open = overview.agents.iter().filter(|agent| !agent.is_kept_out());
         open.filter_map(|agent| since(agent.spool?))
             .map(|at| now.seconds_since(at))
             .max()
@@ -391,7 +393,7 @@ fn summarise(overview: &Overview, uncommitted: Option<Duration>, now: Instant) -
             quietest_agent: overview
                 .agents
                 .iter()
-                .filter(|agent| agent.revoked.is_none())
+                .filter(|agent| !agent.is_kept_out())
                 .map(|agent| now.seconds_since(agent.last_seen))
                 .max(),
             spooled: oldest(&|spool| spool.oldest),
@@ -399,6 +401,11 @@ fn summarise(overview: &Overview, uncommitted: Option<Duration>, now: Instant) -
             unacked: oldest(&|spool| spool.unacked),
             uncommitted: uncommitted.map(|age| age.as_secs()),
         },
+        quarantined: overview
+            .agents
+            .iter()
+            .filter(|agent| agent.revoked.is_none() && agent.quarantined.is_some())
+            .count(),
         plans: overview
             .agents
             .iter()

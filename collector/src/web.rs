@@ -14,7 +14,8 @@ pub mod live;
 pub mod form;
 pub mod narrow;
 pub mod complete;
-pub mod export;
+pub mod picked;
+mod export;
 pub mod health;
 pub mod shelf;
 pub mod glance;
@@ -194,6 +195,10 @@ fn pages(web: &Arc<Web>) -> axum::Router {
         .route("/views/drop", post(kept::drop_view))
         .route("/elements/{id}", get(element::element))
         .route("/coverage", get(coverage::coverage))
+        .route("/coverage.csv", get(coverage::csv))
+        .route("/coverage.json", get(coverage::json))
+        .route("/waivers.csv", get(waivers::csv))
+        .route("/waivers.json", get(waivers::json))
         .route("/what-if", get(what_if::what_if))
         .route("/exposure", get(exposure::exposure))
         .route("/deadlines", get(deadlines::deadlines))
@@ -208,6 +213,8 @@ fn pages(web: &Arc<Web>) -> axum::Router {
         .route("/agents/invite", post(agents::invite))
         .route("/agents/{id}", get(agents::agent))
         .route("/agents/{id}/revoke", post(agents::revoke))
+        .route("/agents/{id}/quarantine", post(agents::quarantine))
+        .route("/agents/{id}/release", post(agents::release))
         .route("/map", get(map::map))
         .route("/map/{site}", get(topology::topology))
         .route("/evidence/{digest}", get(evidence::evidence))

@@ -86,6 +86,13 @@ pub const MAX_MESSAGE_BYTES: usize = MAX_REPORT_BYTES + 1024;
 /// Largest message of the enrolment service either end accepts.
 pub const MAX_ENROLMENT_BYTES: usize = 16 << 10;
 
+/// The key, beside a status, under which the collector says in a word why it refuses an agent. Whoever does not know it
+/// goes by the code.
+pub const REFUSAL_KEY: &str = "marque-refusal";
+
+/// The word for an agent that is kept out until somebody releases it; the code is `UNAVAILABLE`, as for all that passes.
+pub const QUARANTINED: &str = "quarantined";
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,6 +22,7 @@ mod house {
     pub mod units;
     pub mod line;
     pub mod enrol;
+    pub mod quarantine;
     pub mod gap;
     pub mod plan;
     pub mod discover;

@@ -1,4 +1,4 @@
-//! `agent …`: invite, list, revoke, and certificates for agents that cannot reach us to enrol.
+//! `agent …`: invite, list, revoke, quarantine, release, and certificates for agents that cannot reach us to enrol.
 //!
 //! Works on the store's file, whether or not a collector runs on it.
 
@@ -12,8 +12,8 @@ use proto::secret_file::SecretFile;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use store::acts::Signer;
-use store::admission::Admitted;
-use store::{Admission as _, SqliteStore};
+use store::admission::{Admitted, Moved};
+use store::{Admission as _, SqliteStore, StoreError};
 use time::OffsetDateTime;
 
 #[derive(Subcommand)]
@@ -47,6 +47,30 @@ pub(super) enum Command {
         #[arg(long, value_name = "TEXT", default_value = "")]
         reason: String,
     },
+    /// Take nothing of an agent until it is released; a stream of it that is open is ended at once.
+    ///
+    /// It polls on and keeps its reports, and delivers them once it is released.
+    Quarantine {
+        /// The collector's configuration.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Its key, as `agent list` shows it.
+        agent: AgentId,
+        /// Why, for the audit log and the agent's page.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// End an agent's quarantine: it comes back by itself.
+    Release {
+        /// The collector's configuration.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Its key, as `agent list` shows it.
+        agent: AgentId,
+        /// Why, for the audit log and the agent's page.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// Make key and certificate for a new agent that cannot reach the collector to enrol.
     Certificate {
         /// The collector's configuration.
@@ -74,6 +98,26 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
             agent,
             reason,
         } => revoke(config, *agent, reason).await,
+        Command::Quarantine {
+            config,
+            agent,
+            reason,
+        } => {
+            let (_, store) = open(config).await?;
+            let moved = store.quarantine(*agent, reason, &signer(), clock()).await;
+            store.close().await;
+            told(*agent, moved, ["is in quarantine", "is in quarantine already"])
+        }
+        Command::Release {
+            config,
+            agent,
+            reason,
+        } => {
+            let (_, store) = open(config).await?;
+            let moved = store.end_quarantine(*agent, reason, &signer(), clock()).await;
+            store.close().await;
+            told(*agent, moved, ["is released", "is not in quarantine"])
+        }
         Command::Certificate { config, site, out } => certificate(config, site, out).await,
     }
 }
@@ -128,11 +172,12 @@ async fn list(path: &Path) -> Result<(), Failure> {
 /// Columns between tabs, for people and scripts.
 fn line(agent: &Admitted, now: Instant) -> String {
     let shown = |at: Option<Instant>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
-    let state = match (agent.revoked, agent.not_after) {
-        (Some(_), _) => "revoked",
-        (None, Some(not_after)) if not_after < now => "run out",
-        (None, None) => "certificate not known here",
-        _ => "valid",
+    let state = match agent.not_after {
+        _ if agent.revoked.is_some() => "revoked",
+        _ if agent.quarantined.is_some() => "in quarantine",
+        Some(not_after) if not_after < now => "run out",
+        None => "certificate not known here",
+        Some(_) => "valid",
     };
     format!(
         "{}\t{}\t{}\t{}\t{state}",
@@ -166,6 +211,18 @@ async fn revoke(path: &Path, agent: AgentId, reason: &str) -> Result<(), Failure
         });
     }
     super::print(&format_args!("agent {agent} is revoked"));
+    Ok(())
+}
+
+/// What became of an agent, in words for when that is new and when it is not.
+fn told(agent: AgentId, moved: Result<Moved, StoreError>, [done, already]: [&str; 2]) -> Result<(), Failure> {
+    let failure = |line| Failure { code: 1, line };
+    match moved.map_err(|e| Failure::other(&e))? {
+        Moved::Done => super::print(&format_args!("agent {agent} {done}")),
+        Moved::Already => super::print(&format_args!("agent {agent} {already}")),
+        Moved::Revoked => return Err(failure(format!("agent {agent} is revoked, which is for good"))),
+        Moved::Unknown => return Err(failure(format!("no agent {agent} is known; see agent list"))),
+    }
     Ok(())
 }
 
@@ -208,6 +265,7 @@ mod tests {
             not_after: Some(Instant(10)),
             last_seen: None,
             revoked: None,
+            quarantined: None,
         };
         let state = |agent: &Admitted| line(agent, Instant(20)).rsplit('\t').next().map(str::to_owned);
         assert_eq!(state(&agent).as_deref(), Some("run out"));
@@ -216,9 +274,14 @@ mod tests {
             ..agent.clone()
         };
         assert_eq!(state(&valid).as_deref(), Some("valid"));
+        let held = Admitted {
+            quarantined: Some(Instant(1)),
+            ..valid
+        };
+        assert_eq!(state(&held).as_deref(), Some("in quarantine"));
         let revoked = Admitted {
             revoked: Some(Instant(1)),
-            ..valid
+            ..held
         };
         assert_eq!(state(&revoked).as_deref(), Some("revoked"));
         assert_eq!(line(&agent, Instant(0)).split('\t').count(), 5);

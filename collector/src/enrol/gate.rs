@@ -1,21 +1,24 @@
 //! Who speaks, and whether they still may.
 //!
 //! Invariants: identity comes from the certificate of the connection; TLS looks
-//! at a certificate once, so that revocation and end of validity are looked at
-//! here again, for as long as a stream is open.
+//! at a certificate once, so that revocation, quarantine and end of validity are looked at
+//! here again, for as long as a stream is open. Whoever is in quarantine may renew its
+//! certificate and nothing else: it must be able to come back.
 
 use crate::admin;
 use model::{AgentId, Instant, SiteName};
 use proto::tls::{AgentIdentity, Validity};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Admission;
+use store::admission::Shut;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Status};
+use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::{Code, Request, Status};
 
-/// How often revocations are read while streams are open.
+/// How often it is read who is kept out while streams are open.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// An agent, as the certificate of its connection says.
@@ -57,18 +60,18 @@ pub struct Gate {
     admission: Arc<dyn Admission>,
     clock: fn() -> Instant,
     grace: Duration,
-    revoked: watch::Sender<Arc<BTreeSet<AgentId>>>,
+    shut: watch::Sender<Arc<BTreeMap<AgentId, Shut>>>,
 }
 
 impl Gate {
-    /// A gate that knows no revocation until [`Self::watch`] runs.
+    /// A gate that keeps nobody out until [`Self::watch`] runs.
     #[must_use]
     pub fn new(admission: Arc<dyn Admission>, clock: fn() -> Instant) -> Self {
         Self {
             admission,
             clock,
             grace: Duration::ZERO,
-            revoked: watch::Sender::new(Arc::default()),
+            shut: watch::Sender::new(Arc::default()),
         }
     }
 
@@ -78,17 +81,20 @@ impl Gate {
         Self { grace, ..self }
     }
 
-    /// Reads revocations, whoever made them, and wakes open streams twice a second until `stop`.
+    /// Reads who is kept out, whoever saw to that, and wakes open streams twice a second until `stop`.
     pub async fn watch(self, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            match self.admission.revoked().await {
-                Ok(revoked) => {
-                    self.revoked.send_replace(Arc::new(revoked));
+            match self.admission.all_shut().await {
+                Ok(shut) => {
+                    self.shut.send_replace(Arc::new(shut));
                 }
                 // What is known stays in force, and every commit asks the store itself.
                 Err(error) => {
-                    tracing::warn!(error = admin::chain(&error), "revocations not read");
-                    self.revoked.send_modify(|_| {});
+                    tracing::warn!(
+                        error = admin::chain(&error),
+                        "revocations and quarantines not read"
+                    );
+                    self.shut.send_modify(|_| {});
                 }
             }
             let _ = tokio::time::timeout(LOOK, stop.cancelled()).await;
@@ -99,37 +105,44 @@ impl Gate {
     ///
     /// # Errors
     /// `PERMISSION_DENIED` when it is revoked or its certificate has run out,
-    /// `UNAVAILABLE` when the store does not answer.
+    /// `UNAVAILABLE` while it is in quarantine and when the store does not answer.
     pub async fn check(&self, peer: &Peer) -> Result<(), Status> {
-        self.verdict(peer, self.is_revoked(peer).await?)
+        let shut = self.admission.shut(peer.agent).await;
+        self.verdict(peer, shut.map_err(|error| unread(&error))?)
     }
 
-    /// [`Self::check`] for a renewal: a certificate that ran out within the grace will do.
+    /// [`Self::check`] for a renewal: a quarantine does not matter, and a certificate that ran out within the grace
+    /// will do. Time in quarantine does not count against the grace.
     ///
     /// # Errors
     /// As there.
     pub async fn check_renewal(&self, peer: &Peer) -> Result<(), Status> {
-        let grace = i64::try_from(self.grace.as_micros()).unwrap_or(i64::MAX);
+        let shut = self.admission.shut(peer.agent).await;
+        let shut = shut.map_err(|error| unread(&error))?;
+        let now = (self.clock)();
+        let kept_out = match peer.not_after < now {
+            true => {
+                self.admission
+                    .quarantined_for(peer.agent, peer.not_after, now)
+                    .await
+            }
+            false => Ok(Duration::ZERO),
+        };
+        let kept_out = kept_out.map_err(|error| unread(&error))?;
+        let grace = i64::try_from(self.grace.saturating_add(kept_out).as_micros()).unwrap_or(i64::MAX);
         let late = Peer {
             not_after: Instant(peer.not_after.0.saturating_add(grace)),
             ..peer.clone()
         };
-        self.verdict(&late, self.is_revoked(peer).await?)
-    }
-
-    async fn is_revoked(&self, peer: &Peer) -> Result<bool, Status> {
-        self.admission.is_revoked(peer.agent).await.map_err(|error| {
-            tracing::error!(error = admin::chain(&error), "revocation not read");
-            Status::unavailable("collector cannot tell who may come in now")
-        })
+        self.verdict(&late, shut.filter(|shut| *shut == Shut::Revoked))
     }
 
     /// Waits until an agent may no longer speak, and says why. Safe to cancel.
     pub async fn shut(&self, peer: &Peer) -> Status {
-        let mut changes = self.revoked.subscribe();
+        let mut changes = self.shut.subscribe();
         loop {
-            let revoked = changes.borrow_and_update().contains(&peer.agent);
-            if let Err(status) = self.verdict(peer, revoked) {
+            let shut = changes.borrow_and_update().get(&peer.agent).copied();
+            if let Err(status) = self.verdict(peer, shut) {
                 return status;
             }
             if changes.changed().await.is_err() {
@@ -138,15 +151,33 @@ impl Gate {
         }
     }
 
-    fn verdict(&self, peer: &Peer, revoked: bool) -> Result<(), Status> {
-        if revoked {
-            return Err(Status::permission_denied("this agent is revoked"));
+    fn verdict(&self, peer: &Peer, shut: Option<Shut>) -> Result<(), Status> {
+        match shut {
+            Some(Shut::Revoked) => return Err(Status::permission_denied("this agent is revoked")),
+            Some(Shut::Quarantined) => return Err(quarantined()),
+            None => {}
         }
         if peer.not_after < (self.clock)() {
             return Err(Status::permission_denied("the certificate has run out"));
         }
         Ok(())
     }
+}
+
+/// What an agent in quarantine is told: it is for a time, and by a code that every agent tries again after. Why it is
+/// there is for those who look at the collector.
+fn quarantined() -> Status {
+    let mut why = MetadataMap::new();
+    why.insert(proto::REFUSAL_KEY, MetadataValue::from_static(proto::QUARANTINED));
+    metrics::counter!("marque_collector_quarantine_refused_total").increment(1);
+    let words =
+        "this agent is in quarantine until an administrator releases it: its reports are not lost, keep them";
+    Status::with_metadata(Code::Unavailable, words, why)
+}
+
+fn unread(error: &store::StoreError) -> Status {
+    tracing::error!(error = admin::chain(error), "revocation or quarantine not read");
+    Status::unavailable("collector cannot tell who may come in now")
 }
 
 #[cfg(test)]
@@ -222,5 +253,59 @@ mod tests {
         gate.check(&stays).await.unwrap();
         stop.cancel();
         watching.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_is_in_quarantine_may_renew_and_nothing_else_and_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let (gate, store) = gate(folder.path()).await;
+        let gate = gate.with_grace(Duration::from_micros(100));
+        let held = peer(2_000);
+        let issued = Issued {
+            agent: held.agent,
+            site: held.site.clone(),
+            serial: "1".into(),
+            authority: String::new(),
+            trusted: Vec::new(),
+            not_after: held.not_after,
+        };
+        store.certify(&issued, Instant(1)).await.unwrap();
+        let by = Signer {
+            person: "Ann".into(),
+            account: "uid 1".into(),
+        };
+        store
+            .quarantine(held.agent, "odd", &by, Instant(700))
+            .await
+            .unwrap();
+        let refused = gate.check(&held).await.unwrap_err();
+        let word = refused.metadata().get(proto::REFUSAL_KEY).unwrap();
+        let word = word.to_str().unwrap();
+        assert_eq!((refused.code(), word), (Code::Unavailable, "quarantined"));
+        assert!(!refused.message().contains("odd"), "{}", refused.message());
+        gate.check_renewal(&held).await.unwrap();
+        // It is 1000: since 700 no grace runs down, whether or not it is released meanwhile.
+        let ended = |not_after| Peer {
+            not_after: Instant(not_after),
+            ..held.clone()
+        };
+        assert_eq!(
+            gate.check(&ended(999)).await.unwrap_err().code(),
+            Code::Unavailable
+        );
+        gate.check_renewal(&ended(600)).await.unwrap();
+        gate.check_renewal(&ended(599)).await.unwrap_err();
+        store
+            .end_quarantine(held.agent, "was nothing", &by, Instant(950))
+            .await
+            .unwrap();
+        gate.check(&held).await.unwrap();
+        gate.check_renewal(&ended(650)).await.unwrap();
+        gate.check_renewal(&ended(649)).await.unwrap_err();
+        store
+            .revoke(held.agent, "stolen", &by, Instant(980))
+            .await
+            .unwrap();
+        gate.check_renewal(&held).await.unwrap_err();
     }
 }

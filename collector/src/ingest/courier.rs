@@ -12,12 +12,13 @@ use crate::admin;
 use crate::enrol::{Authority, EnrolError};
 use model::{AgentId, Instant, SiteName};
 use proto::courier::{CourierError, CourierKey, ExportReader, MAX_VERDICTS, Preamble};
-use proto::tls::{Authorities, Bundle, TlsError};
+use proto::tls::{AgentIdentity, Authorities, Bundle, TlsError, Validity};
 use proto::v1::courier_item::Item;
 use proto::v1::{self, VerdictKind};
 use std::collections::BTreeSet;
 use std::io::{self, BufReader, Seek, SeekFrom};
 use std::time::Duration;
+use store::admission::Shut;
 use store::record::{AgentHello, IncomingReport};
 use store::{Admission, Store, StoreError};
 use time::OffsetDateTime;
@@ -39,6 +40,11 @@ pub enum ImportError {
     /// Its agent may not speak.
     #[error("agent {0} is revoked")]
     Revoked(AgentId),
+    /// Its agent may not speak now.
+    #[error(
+        "agent {0} is in quarantine: keep the file and import it once the agent is released (agent release, or its page)"
+    )]
+    Quarantined(AgentId),
     /// Its agent stands where nothing is declared.
     #[error("agent {0} stands at {1}, and no [[site]] is named so")]
     Site(AgentId, SiteName),
@@ -134,19 +140,39 @@ impl<S: Store + Admission> Import<'_, S> {
         let preamble = Preamble::read(&mut file)?;
         let keys: Vec<&CourierKey> = self.authority.courier_keys().collect();
         let begin = file.stream_position()?;
-        let hello = self.believe(ExportReader::begin(BufReader::new(&mut file), &preamble, &keys)?)?;
+        let reader = ExportReader::begin(BufReader::new(&mut file), &preamble, &keys)?;
+        let grace = self.grace_of(&reader.opening().certificate).await?;
+        let hello = self.believe(reader, grace)?;
         self.may_speak(hello.agent).await?;
         file.seek(SeekFrom::Start(begin))?;
         let reader = ExportReader::begin(BufReader::new(&mut file), &preamble, &keys)?;
         self.store_all(reader, hello).await
     }
 
+    /// How long after its end this certificate signs: without the time its agent was in quarantine, in which no
+    /// receipt brought it the next one. Nothing else is made of what it says before it is believed.
+    async fn grace_of(&self, certificate: &[u8]) -> Result<Duration, ImportError> {
+        let named = AgentIdentity::from_certificate(certificate);
+        let ends = Validity::of_certificate(certificate);
+        let (Ok(named), Ok(ends)) = (named, ends) else {
+            return Ok(self.grace);
+        };
+        let ends = Instant(ends.not_after.saturating_mul(1_000_000));
+        let (agent, now) = (AgentId(named.agent), (self.clock)());
+        let kept_out = self.store.quarantined_for(agent, ends, now).await?;
+        Ok(self.grace.saturating_add(kept_out))
+    }
+
     /// The whole of an export, and who vouches for it.
-    fn believe<R: io::Read>(&self, mut reader: ExportReader<R>) -> Result<AgentHello, ImportError> {
+    fn believe<R: io::Read>(
+        &self,
+        mut reader: ExportReader<R>,
+        grace: Duration,
+    ) -> Result<AgentHello, ImportError> {
         let now = (self.clock)();
         let seconds = u64::try_from(now.0 / 1_000_000).unwrap_or(0);
         let certificate = &reader.opening().certificate;
-        let who = self.authorities()?.agent(certificate, seconds, self.grace);
+        let who = self.authorities()?.agent(certificate, seconds, grace);
         let who = who.map_err(ImportError::Stranger)?;
         let agent = AgentId(who.agent);
         let broken = |words: &dyn ToString| ImportError::Protocol(agent, words.to_string());
@@ -165,9 +191,10 @@ impl<S: Store + Admission> Import<'_, S> {
     }
 
     async fn may_speak(&self, agent: AgentId) -> Result<(), ImportError> {
-        match self.store.is_revoked(agent).await? {
-            true => Err(ImportError::Revoked(agent)),
-            false => Ok(()),
+        match self.store.shut(agent).await? {
+            Some(Shut::Revoked) => Err(ImportError::Revoked(agent)),
+            Some(Shut::Quarantined) => Err(ImportError::Quarantined(agent)),
+            None => Ok(()),
         }
     }
 

@@ -106,7 +106,7 @@ impl InventoryService for Ingest {
             return Err(Status::invalid_argument("the first message is not a greeting"));
         };
         let hello = greeting(agent, site.clone(), &told)?;
-        // It may have been revoked while it was silent.
+        // It may have been revoked or put into quarantine while it was silent.
         self.gate.check(&peer).await?;
         let acked = self.store.greet(&hello, (self.clock)()).await.map_err(|error| {
             tracing::error!(agent.id = %agent, error = crate::admin::chain(&error), "greeting not stored");

@@ -1,14 +1,17 @@
-//! The agents: how each is, what it lost, what it covers; who is invited and who is shut out.
+//! The agents: how each is, what it lost, what it covers; who is invited and who is kept out, for a time or for good.
 //!
 //! Invariants: complaints come first, in words; a join token is shown once, in the
-//! answer to whoever made it, and kept nowhere; both acts go into the audit log.
+//! answer to whoever made it, and kept nowhere; every act goes into the audit log.
 
 mod lines;
 mod one;
 mod acts;
+mod quarantine;
+mod plan;
 
 pub use acts::{invite, revoke};
 pub use one::agent;
+pub use quarantine::{quarantine, release};
 
 use super::access::Visit;
 use super::glance::Glances;
@@ -34,6 +37,7 @@ struct AgentsPage {
     lines: Vec<Line>,
     ill: usize,
     revoked: usize,
+    quarantined: usize,
     versions: Vec<(String, usize)>,
     strangers: Vec<Stranger>,
     invitations: Vec<Invited>,
@@ -46,6 +50,7 @@ struct Stranger {
     site: String,
     until: Option<Moment>,
     revoked: bool,
+    quarantined: bool,
 }
 
 /// A token that still opens.
@@ -108,6 +113,7 @@ async fn page(visit: &Visit, glances: &Glances, form: InviteForm) -> Result<Agen
             site: one.site.as_ref().map(ToString::to_string).unwrap_or_default(),
             until: one.not_after.map(|at| Moment::new(at, now)),
             revoked: one.revoked.is_some(),
+            quarantined: one.quarantined.is_some(),
         })
         .collect();
     let invitations = visit
@@ -126,6 +132,7 @@ async fn page(visit: &Visit, glances: &Glances, form: InviteForm) -> Result<Agen
     Ok(AgentsPage {
         ill: shown.iter().filter(|line| line.is_ill()).count(),
         revoked: shown.iter().filter(|line| line.revoked).count(),
+        quarantined: shown.iter().filter(|line| line.quarantined).count(),
         lines: shown,
         versions: versions
             .into_iter()

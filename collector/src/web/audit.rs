@@ -213,7 +213,8 @@ async fn file(visit: &Visit, pairs: Vec<(String, String)>) -> Result<Response, P
             name: format!("marque-audit-{day}"),
             rows: Rows::Audit(Box::new(filter)),
             then: None,
-            columns: COLUMNS,
+            columns: COLUMNS.to_vec(),
+            picks: None,
             about,
         },
     ))

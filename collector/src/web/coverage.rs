@@ -2,6 +2,7 @@
 
 use super::access::Visit;
 use super::engines::EngineLine;
+use super::export::{self, File, Kind, Rows};
 use super::page::{Frame, answer};
 use super::show::{self, Moment};
 use crate::api::query::{self, Query};
@@ -9,9 +10,10 @@ use crate::api::{Problem, engines};
 use crate::coverage::{self, Coverage, DARK, Funnel, RangeCoverage, Run, SiteCoverage};
 use askama::Template;
 use axum::extract::Query as Pairs;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use model::{Instant, SiteName};
 use std::collections::{BTreeMap, BTreeSet};
+use store::admission::Admitted;
 
 const PATH: &str = "/coverage";
 /// Runs and proposals of one page.
@@ -29,6 +31,9 @@ struct CoveragePage {
     only: String,
     steps: Vec<Step>,
     dark: Vec<Dark>,
+    /// The dark list as CSV and as JSON.
+    exports: [String; 2],
+    held: Vec<Held>,
     rows: Vec<RangeLine>,
     chosen: Option<Chosen>,
     engines: Vec<EngineLine>,
@@ -110,7 +115,22 @@ struct Step {
     share: Option<u64>,
 }
 
-/// Why so many got no further.
+/// An agent of which nothing is taken now.
+struct Held {
+    id: String,
+    site: String,
+    since: Moment,
+}
+
+/// So many got no further, and why.
+struct Stopped<'a> {
+    stops: &'static str,
+    reason: &'static str,
+    count: u64,
+    sites: BTreeSet<&'a str>,
+}
+
+/// The same in words.
 struct Dark {
     stops: &'static str,
     reason: String,
@@ -181,7 +201,12 @@ async fn page(visit: &Visit, pairs: Vec<(String, String)>) -> Result<CoveragePag
         frame,
         only: only.join(", "),
         steps: steps(&funnel),
-        dark: dark(&sites, &seen),
+        dark: dark(&sites, &seen).iter().map(Dark::new).collect(),
+        exports: ["csv", "json"].map(|kind| {
+            let sites: Vec<_> = query.all("site").map(|site| ("site", site)).collect();
+            Query::of(&sites).link(&format!("{PATH}.{kind}"))
+        }),
+        held: held(visit, &query).await?,
         rows: rows(&all, &query, now),
         chosen: chosen.map(|(_, range)| Chosen::new(range, &states)),
         engines: told.rows.iter().map(|one| EngineLine::new(one, now)).collect(),
@@ -193,6 +218,27 @@ async fn page(visit: &Visit, pairs: Vec<(String, String)>) -> Result<CoveragePag
         seen: seen.iter().take(SOME).map(|one| SeenLine::new(one)).collect(),
         seen_link: Query::of(&[("polling", "not_polled")]).link("/elements"),
     })
+}
+
+/// Agents of the sites shown that are in quarantine.
+async fn held(visit: &Visit, query: &Query) -> Result<Vec<Held>, Problem> {
+    let now = (visit.clock)();
+    let wanted = |site: Option<&SiteName>| match site {
+        Some(site) => {
+            visit.person.sees(site) && (query.one("site").is_empty() || query.has("site", site.as_str()))
+        }
+        None => visit.person.sites.is_none() && query.one("site").is_empty(),
+    };
+    let admitted = visit.admission.admitted().await?.into_iter();
+    let open = admitted.filter(|one| one.revoked.is_none() && wanted(one.site.as_ref()));
+    let line = |one: Admitted| {
+        Some(Held {
+            id: one.agent.to_string(),
+            site: one.site.map(|site| site.to_string()).unwrap_or_default(),
+            since: Moment::new(one.quarantined?, now),
+        })
+    };
+    Ok(open.filter_map(line).take(MOST).collect())
 }
 
 fn counts(funnel: &Funnel) -> [u64; 7] {
@@ -229,9 +275,9 @@ fn steps(funnel: &Funnel) -> Vec<Step> {
 }
 
 /// Everything that got no further than a step, by why, most first within each step.
-fn dark(sites: &[&SiteCoverage], seen: &[&coverage::Seen]) -> Vec<Dark> {
-    let mut found: BTreeMap<(usize, &str), (u64, BTreeSet<&str>)> = BTreeMap::new();
-    let mut note = |stops, reason, count: u64, site| {
+fn dark<'a>(sites: &[&'a SiteCoverage], seen: &[&'a coverage::Seen]) -> Vec<Stopped<'a>> {
+    let mut found: BTreeMap<(usize, &'static str), (u64, BTreeSet<&'a str>)> = BTreeMap::new();
+    let mut note = |stops, reason, count: u64, site: &'a str| {
         if count > 0 {
             let one = found.entry((stops, reason)).or_default();
             one.0 += count;
@@ -266,22 +312,83 @@ fn dark(sites: &[&SiteCoverage], seen: &[&coverage::Seen]) -> Vec<Dark> {
         "not judged",
         "not in scope",
     ];
-    let line = |((at, reason), (count, sites)): ((usize, &str), (u64, BTreeSet<&str>))| Dark {
-        stops: stops.get(at).copied().unwrap_or_default(),
-        reason: show::words(reason),
-        why: why(reason),
-        count: show::number(count),
-        sites: some_of(&sites),
-        link: match reason {
-            "no maker named" => Some(Query::of(&[("maker", "unknown")]).link("/elements")),
-            "not judged" => Some(Query::of(&[("standing", "unknown")]).link("/elements")),
-            SEEN => Some(Query::of(&[("polling", "not_polled")]).link("/elements")),
-            _ => None,
-        },
-    };
     let mut lines: Vec<_> = found.into_iter().collect();
     lines.sort_by_key(|((at, _), (count, _))| (*at, std::cmp::Reverse(*count)));
-    lines.into_iter().map(line).collect()
+    let stopped = |((at, reason), (count, sites))| Stopped {
+        stops: stops.get(at).copied().unwrap_or_default(),
+        reason,
+        count,
+        sites,
+    };
+    lines.into_iter().map(stopped).collect()
+}
+
+impl Dark {
+    fn new(stopped: &Stopped<'_>) -> Self {
+        Self {
+            stops: stopped.stops,
+            reason: show::words(stopped.reason),
+            why: why(stopped.reason),
+            count: show::number(stopped.count),
+            sites: some_of(&stopped.sites),
+            link: match stopped.reason {
+                "no maker named" => Some(Query::of(&[("maker", "unknown")]).link("/elements")),
+                "not judged" => Some(Query::of(&[("standing", "unknown")]).link("/elements")),
+                SEEN => Some(Query::of(&[("polling", "not_polled")]).link("/elements")),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// `/coverage.csv`
+pub async fn csv(visit: Visit, Pairs(pairs): Pairs<Vec<(String, String)>>) -> Response {
+    let made = file(&visit, pairs, Kind::Csv).await;
+    made.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// `/coverage.json`
+pub async fn json(visit: Visit, Pairs(pairs): Pairs<Vec<(String, String)>>) -> Response {
+    let made = file(&visit, pairs, Kind::Json).await;
+    made.unwrap_or_else(IntoResponse::into_response)
+}
+
+const COLUMNS: [&str; 5] = ["stops_at", "reason", "how_many", "what_it_means", "sites"];
+
+/// The dark list as it is now, with all sites.
+async fn file(visit: &Visit, pairs: Vec<(String, String)>, kind: Kind) -> Result<Response, Problem> {
+    let query = Query::read(pairs, &["site"])?;
+    let all = coverage::read(&*visit.store, &visit.person).await?;
+    let wanted = |site: &SiteName| query.one("site").is_empty() || query.has("site", site.as_str());
+    let sites: Vec<_> = all.sites.iter().filter(|site| wanted(&site.site)).collect();
+    let seen: Vec<_> = all.seen.iter().filter(|one| wanted(&one.site)).collect();
+    let row = |stopped: &Stopped<'_>| {
+        let (reason, means) = (show::words(stopped.reason), why(stopped.reason));
+        let sites: Vec<_> = stopped.sites.iter().copied().collect();
+        let cells = [
+            stopped.stops.to_owned(),
+            reason.clone(),
+            stopped.count.to_string(),
+            means.to_owned(),
+            sites.join(" "),
+        ];
+        let value = serde_json::json!({
+            "stops_at": stopped.stops, "reason": reason, "how_many": stopped.count, "what_it_means": means, "sites": sites,
+        });
+        (cells.to_vec(), value)
+    };
+    let rows = dark(&sites, &seen).iter().map(row).collect();
+    let asked = query.link("").trim_start_matches('?').to_owned();
+    let file = File {
+        kind,
+        name: "marque-dark".to_owned(),
+        rows: Rows::Counted(rows),
+        then: None,
+        columns: COLUMNS.to_vec(),
+        picks: None,
+        about: export::about(visit, "dark", asked, (visit.clock)(), None),
+    };
+    Ok(export::stream(visit, file))
 }
 
 /// The first of them and how many more.

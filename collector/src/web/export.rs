@@ -6,7 +6,7 @@
 //! end; no cell is a formula.
 
 use super::access::Visit;
-use super::{audit, show};
+use super::{audit, picked, show, waivers};
 use crate::api::query::{self, Query};
 use crate::api::then::Then;
 use crate::api::{Problem, Told};
@@ -21,7 +21,7 @@ use model::{ElementId, FindingId, Instant};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use store::StoreError;
-use store::acts::AuditFilter;
+use store::acts::{AuditFilter, WaiverFilter};
 use store::view::{ElementRow, FindingRow, Page};
 
 /// Rows read at a time.
@@ -29,7 +29,7 @@ const ROWS: usize = 500;
 /// Longest cell, in characters.
 const MAX_CELL: usize = 4_096;
 
-const FINDING_COLUMNS: &[&str] = &[
+pub(super) const FINDING_COLUMNS: &[&str] = &[
     "finding",
     "severity",
     "class",
@@ -56,7 +56,7 @@ const FINDING_COLUMNS: &[&str] = &[
     "closed",
 ];
 
-const ELEMENT_COLUMNS: &[&str] = &[
+pub(super) const ELEMENT_COLUMNS: &[&str] = &[
     "element",
     "name",
     "site",
@@ -120,6 +120,10 @@ pub(super) enum Rows {
     Elements(VecDeque<ElementId>),
     /// Rows of the audit log, of which none ever moves.
     Audit(Box<AuditFilter>),
+    /// Waivers, a page at a time.
+    Waivers(Box<WaiverFilter>),
+    /// What was counted when it began: cells, and the same for JSON.
+    Counted(Vec<(Vec<String>, Value)>),
 }
 
 /// A file, and what it says of itself before its rows.
@@ -133,7 +137,9 @@ pub(super) struct File {
     /// The end of the day they are of, where that is over.
     pub(super) then: Option<Instant>,
     /// What stands over them as CSV.
-    pub(super) columns: &'static [&'static str],
+    pub(super) columns: Vec<&'static str>,
+    /// Places of these among all there are; none where they are all.
+    pub(super) picks: Option<Vec<usize>>,
     /// Keys and values of its head.
     pub(super) about: Vec<(&'static str, String)>,
 }
@@ -184,18 +190,53 @@ async fn export(
             (Rows::Elements(keys.into()), ELEMENT_COLUMNS, matching)
         }
     };
+    let picks = picked::picked(subject, &query, columns)?;
+    let columns = match &picks {
+        Some(picks) => picked::of(picks, columns),
+        None => columns.to_vec(),
+    };
     let line = query
         .line(subject)?
         .map(|line| line.to_string())
         .unwrap_or_default();
+    let mut about = about(visit, subject.as_str(), line, now, then.as_ref());
+    about.push(("order", query.one("sort").to_owned()));
+    about.push(("matching", matching.to_string()));
+    if picks.is_some() {
+        about.push(("columns", columns.join(" ")));
+    }
+    Ok(stream(
+        visit,
+        File {
+            kind,
+            name: match &then {
+                None => format!("marque-{}", subject.as_str()),
+                Some(then) => format!("marque-{}-{}", subject.as_str(), then.day),
+            },
+            then: end,
+            rows,
+            columns,
+            picks,
+            about,
+        },
+    ))
+}
+
+/// What every file says of itself before its rows.
+pub(super) fn about(
+    visit: &Visit,
+    list: &str,
+    filter: String,
+    now: Instant,
+    then: Option<&Then>,
+) -> Vec<(&'static str, String)> {
     let mut about = vec![
         ("notice", policy::DISCLAIMER.to_owned()),
-        ("list", subject.as_str().to_owned()),
-        ("filter", line),
-        ("order", query.one("sort").to_owned()),
+        ("list", list.to_owned()),
+        ("filter", filter),
         ("made", now.to_string()),
     ];
-    about.extend(match &then {
+    about.extend(match then {
         None => vec![
             ("as_of", now.to_string().chars().take(10).collect()),
             ("policies", visit.policies.version().to_owned()),
@@ -210,25 +251,11 @@ async fn export(
             ("horizon", then.horizon(&visit.policies)),
         ],
     });
-    about.push(("matching", matching.to_string()));
     if let Some(sites) = &visit.person.sites {
         let sites: Vec<_> = sites.iter().map(ToString::to_string).collect();
         about.push(("only_sites", sites.join(" ")));
     }
-    Ok(stream(
-        visit,
-        File {
-            kind,
-            name: match &then {
-                None => format!("marque-{}", subject.as_str()),
-                Some(then) => format!("marque-{}-{}", subject.as_str(), then.day),
-            },
-            then: end,
-            rows,
-            columns,
-            about,
-        },
-    ))
+    about
 }
 
 /// Sends a file row by row, as fast as it is taken.
@@ -339,6 +366,24 @@ impl Export {
                     filter.after.is_none(),
                 )
             }
+            Rows::Waivers(filter) => {
+                let Page { rows, next, .. } = self.visit.acts.waivers(filter).await?;
+                filter.after = next;
+                let told = |row| serde_json::to_value(row).unwrap_or_default();
+                (
+                    rows.iter().map(waivers::record).collect(),
+                    rows.iter().map(told).collect(),
+                    filter.after.is_none(),
+                )
+            }
+            Rows::Counted(rows) => {
+                let (records, values) = std::mem::take(rows).into_iter().unzip();
+                (records, values, true)
+            }
+        };
+        let (records, values) = match &self.file.picks {
+            Some(picks) => self.chosen(picks, &records),
+            None => (records, values),
         };
         let before = self.count;
         self.count += records.len() as u64;
@@ -366,11 +411,26 @@ impl Export {
 }
 
 impl Export {
+    /// The columns chosen; as JSON each with its name, and the words of the CSV.
+    fn chosen(&self, picks: &[usize], records: &[Vec<String>]) -> (Vec<Vec<String>>, Vec<Value>) {
+        let records: Vec<_> = records.iter().map(|record| picked::of(picks, record)).collect();
+        let named = |record: &Vec<String>| {
+            let cells = self.file.columns.iter().zip(record);
+            cells
+                .map(|(name, cell)| ((*name).to_owned(), json!(cell)))
+                .collect()
+        };
+        let values = records.iter().map(named).map(Value::Object).collect();
+        (records, values)
+    }
+
     /// Every cell made harmless; those of the log are left as they were written beside that, and as long.
     fn csv(&self, records: &[Vec<String>]) -> Bytes {
         match self.file.rows {
             Rows::Audit(_) => csv(records, show::harmless),
-            Rows::Findings(_) | Rows::Elements(_) => csv(records, harmless),
+            Rows::Findings(_) | Rows::Elements(_) | Rows::Waivers(_) | Rows::Counted(_) => {
+                csv(records, harmless)
+            }
         }
     }
 }

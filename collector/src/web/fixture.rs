@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use store::acts::Signer;
 use store::admission::Invitation;
+use store::field::QuarantineRow;
 use store::plans::PlanState;
 use store::view::*;
 use tokio::sync::watch;
@@ -103,6 +104,8 @@ pub struct Fixture {
     pub invited: Mutex<Vec<(Invitation, Signer)>>,
     /// Who was shut out, why and by whom.
     pub shut: Mutex<Vec<(AgentId, String, Signer)>>,
+    /// Who was put into quarantine.
+    pub held: Mutex<Vec<(AgentId, QuarantineRow)>>,
     /// Views that people keep.
     pub views: Mutex<Vec<store::views::ViewRow>>,
 }
@@ -250,6 +253,7 @@ impl Fixture {
             desk: Mutex::default(),
             invited: Mutex::default(),
             shut: Mutex::default(),
+            held: Mutex::default(),
             views: Mutex::new(Vec::new()),
         };
         for number in 0..elements {
@@ -267,6 +271,7 @@ impl Fixture {
                 lost: 0,
                 not_after: Some(ago(-500_000)),
                 revoked: None,
+                quarantined: None,
                 gaps: number as u64 % 2,
                 gap_sequences: number as u64 % 2 * 1_207,
                 gap_reports: number as u64 % 2 * 1_207,

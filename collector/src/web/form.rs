@@ -197,10 +197,7 @@ impl Form {
             true => looked.without_key("density"),
             false => looked.with("density", "tight"),
         };
-        let export = looked
-            .without_key("cols")
-            .without_key("density")
-            .without_key("limit");
+        let export = looked.without_key("density").without_key("limit");
         let chips = line
             .as_ref()
             .map(|line| chips(line, &looked, path))

@@ -115,11 +115,11 @@ pub fn stages(
     let quietest = overview
         .agents
         .iter()
-        .filter(|agent| agent.revoked.is_none())
+        .filter(|agent| !agent.is_kept_out())
         .map(|agent| now.seconds_since(agent.last_seen))
         .max();
     let spools = || {
-        let open = overview.agents.iter().filter(|agent| agent.revoked.is_none());
+        let open = overview.agents.iter().filter(|agent| !agent.is_kept_out());
         open.filter_map(|agent| agent.spool)
     };
     let waits = |seconds: Option<u64>, none: String, words: &str| {
@@ -261,8 +261,14 @@ pub fn complaints(row: &AgentRow, now: Instant) -> Vec<&'static str> {
     if row.revoked.is_some() {
         return vec!["revoked"];
     }
+    // Whoever is in quarantine too, and its reports wait because of that.
+    let held = row.quarantined.is_some();
     let all = [
-        (now.seconds_since(row.last_seen) > QUIET_SECONDS, "silent"),
+        (held, "in quarantine"),
+        (
+            !held && now.seconds_since(row.last_seen) > QUIET_SECONDS,
+            "silent",
+        ),
         (
             row.clock_skew_micros.unsigned_abs() > SKEW_SECONDS * 1_000_000,
             "clock off",
@@ -273,9 +279,11 @@ pub fn complaints(row: &AgentRow, now: Instant) -> Vec<&'static str> {
             "certificate run out",
         ),
         (
-            row.spool
-                .and_then(|spool| spool.oldest)
-                .is_some_and(|at| now.seconds_since(at) > SPOOL_SECONDS),
+            !held
+                && row
+                    .spool
+                    .and_then(|spool| spool.oldest)
+                    .is_some_and(|at| now.seconds_since(at) > SPOOL_SECONDS),
             "reports wait",
         ),
         (
@@ -335,6 +343,7 @@ mod tests {
             lost: 0,
             not_after: None,
             revoked: None,
+            quarantined: None,
             gaps: 0,
             gap_sequences: 0,
             gap_reports: 0,
@@ -438,6 +447,44 @@ mod tests {
             assert_eq!((shown.gaps.as_str(), shown.spool.as_str()), (gaps, spool));
             assert_eq!(shown.complaints, complaints);
         }
+    }
+
+    #[test]
+    fn who_is_in_quarantine_is_neither_silent_nor_well_and_holds_no_stage_up() {
+        let now = Instant(1_000_000_000_000);
+        let mut row = a_row(Instant(0));
+        row.quarantined = Some(Instant(5));
+        row.clock_skew_micros = 40_000_000;
+        row.spool = Some(SpoolRow {
+            waiting: 3,
+            bytes: 0,
+            oldest: Some(Instant(0)),
+            unsent: Some(Instant(0)),
+            unacked: Some(Instant(0)),
+            refused: 0,
+            dropped: 0,
+            no_room: None,
+            told: Instant(0),
+        });
+        assert_eq!(complaints(&row, now), ["in quarantine", "clock off"]);
+        let ages = |row: &AgentRow| {
+            let overview = Overview {
+                agents: vec![row.clone()],
+                ..Overview::default()
+            };
+            let stages = stages(&overview, true, None, now);
+            [stages[0].age.clone(), stages[1].age.clone()]
+        };
+        assert_eq!(ages(&row), ["none has spoken yet", "nothing to be sent"]);
+        row.quarantined = None;
+        assert_eq!(
+            complaints(&row, now),
+            ["silent", "clock off", "reports wait"],
+            "and once it is released, as before"
+        );
+        assert_eq!(ages(&row), ["quietest for 11 d", "unsent for 11 d"]);
+        (row.quarantined, row.revoked) = (Some(Instant(5)), Some(now));
+        assert_eq!(complaints(&row, now), ["revoked"]);
     }
 
     #[test]

@@ -222,6 +222,7 @@ fn tiles(overview: &Overview, pressing: &Pressing, reading: &Reading, now: Insta
     let ill = open()
         .filter(|row| !health::complaints(row, now).is_empty())
         .count();
+    let held = open().filter(|row| row.quarantined.is_some()).count();
     let agents = u64::try_from(open().count()).unwrap_or(u64::MAX);
     let ill = u64::try_from(ill).unwrap_or(u64::MAX);
     let tone = |count: u64, tone: &'static str| if count == 0 { "quiet" } else { tone };
@@ -275,8 +276,12 @@ fn tiles(overview: &Overview, pressing: &Pressing, reading: &Reading, now: Insta
             tone: tone(ill, "major"),
             link: "/agents".to_owned(),
             detail: format!(
-                "of {}; {} reports lost, {} declared lost",
+                "of {}{}; {} reports lost, {} declared lost",
                 show::number(agents),
+                match held {
+                    0 => String::new(),
+                    held => format!(", {} in quarantine", show::number(held as u64)),
+                },
                 show::number(overview.lost),
                 show::number(overview.gap_sequences)
             ),

@@ -166,6 +166,10 @@ mod tests {
         assert_eq!(after(20).does(within), within, "soon read again");
         assert_eq!(after(251).does(within), ms(1_255));
         assert_eq!(after(4_000).does(within), ms(20_000));
-        assert_eq!(after(260).does(ms(9_000)), ms(9_000), "what whoever asks puts up with");
+        assert_eq!(
+            after(260).does(ms(9_000)),
+            ms(9_000),
+            "what whoever asks puts up with"
+        );
     }
 }

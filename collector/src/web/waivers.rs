@@ -5,13 +5,14 @@
 
 use super::access::Visit;
 use super::act::{self, Desk};
+use super::export::{self, File, Kind, Rows};
 use super::page::{Frame, answer};
 use super::show::{self, Left, Moment};
 use crate::api::Problem;
 use crate::api::query::{self, Query};
 use askama::Template;
 use axum::extract::Query as Pairs;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use model::{Instant, Severity, SiteName, WaiverState};
 use policy::PartialDate;
 use policy::waiver::same_person;
@@ -21,6 +22,8 @@ use time::{Date, Duration};
 const PATH: &str = "/waivers";
 /// Days before its end at which a waiver is warned of, the last first.
 const WARNINGS: [i64; 3] = [7, 30, 90];
+/// Rows of a file that are read at a time.
+const PAGE: u32 = 500;
 /// Days for which the page tells that a finding returned.
 const RETURNED_DAYS: i64 = 30;
 
@@ -38,6 +41,11 @@ struct WaiversPage {
     /// States to choose from: word, words, link, whether it is chosen.
     states: Vec<(&'static str, String, String, bool)>,
     chips: Vec<(String, String, String)>,
+    entries: Vec<Entry>,
+    /// What the form keeps of the address.
+    beside: Vec<(String, String)>,
+    /// All matching rows as CSV and as JSON.
+    exports: [String; 2],
     rows: Vec<Line>,
     total: String,
     next: Option<String>,
@@ -136,17 +144,12 @@ pub(super) async fn list(
     mut desk: Desk,
 ) -> Result<impl Template + use<>, Problem> {
     let query = Query::read(pairs, query::WAIVERS)?;
-    let mut filter = query.waivers()?;
+    let filter = wanted(visit, &query)?;
     let frame = Frame::new(visit, "waivers");
     let now = (visit.clock)();
     let today = now.date().ok_or(Problem::Unreadable("the day"))?;
-    let sites = seen(visit, &filter.sites);
-    filter.sites.clone_from(&sites);
-    if filter.states.is_empty() {
-        filter.states = vec![WaiverState::InForce];
-    }
+    let sites = filter.sites.clone();
     let running = filter.states.contains(&WaiverState::InForce);
-    filter.latest_first = !running && !filter.states.contains(&WaiverState::Asked);
     // What waits stands on top of every list but the one of what waits.
     let only_asked = filter.states == [WaiverState::Asked];
     let waiting = WaiverFilter {
@@ -181,6 +184,8 @@ pub(super) async fn list(
     } else {
         asked.next.map(|_| all_asked())
     };
+    let (entries, beside) = form(&query);
+    let whole = query.without_key("after").without_key("limit");
     let (rows, total, next) = match rest {
         Some(page) => (lines(&page.rows), show::number(page.total), next(page.next)),
         None => (Vec::new(), String::new(), None),
@@ -207,6 +212,9 @@ pub(super) async fn list(
                 (show::words(key), shown, query.without(key, value).link(PATH))
             })
             .collect(),
+        entries,
+        beside,
+        exports: ["csv", "json"].map(|kind| whole.link(&format!("{PATH}.{kind}"))),
         rows,
         total,
         next,
@@ -215,6 +223,135 @@ pub(super) async fn list(
         running,
         desk,
     })
+}
+
+/// The list that is asked for: what is in force unless said otherwise, at sites that whoever looks may see.
+fn wanted(visit: &Visit, query: &Query) -> Result<WaiverFilter, Problem> {
+    let mut filter = query.waivers()?;
+    filter.sites = seen(visit, &filter.sites);
+    if filter.states.is_empty() {
+        filter.states = vec![WaiverState::InForce];
+    }
+    let open = [WaiverState::InForce, WaiverState::Asked];
+    filter.latest_first = !filter.states.iter().any(|state| open.contains(state));
+    Ok(filter)
+}
+
+/// `/waivers.csv`
+pub async fn csv(visit: Visit, Pairs(pairs): Pairs<Vec<(String, String)>>) -> Response {
+    file(&visit, pairs, Kind::Csv).unwrap_or_else(IntoResponse::into_response)
+}
+
+/// `/waivers.json`
+pub async fn json(visit: Visit, Pairs(pairs): Pairs<Vec<(String, String)>>) -> Response {
+    file(&visit, pairs, Kind::Json).unwrap_or_else(IntoResponse::into_response)
+}
+
+fn file(visit: &Visit, pairs: Vec<(String, String)>, kind: Kind) -> Result<Response, Problem> {
+    let keys = query::WAIVERS.iter().copied();
+    let keys: Vec<_> = keys.filter(|key| !matches!(*key, "after" | "limit")).collect();
+    let query = Query::read(pairs, &keys)?;
+    let filter = WaiverFilter {
+        limit: PAGE,
+        ..wanted(visit, &query)?
+    };
+    let asked = query.link("").trim_start_matches('?').to_owned();
+    let states: Vec<_> = filter.states.iter().map(|state| state.as_str()).collect();
+    let mut about = export::about(visit, "waivers", asked, (visit.clock)(), None);
+    about.push(("states", states.join(" ")));
+    let file = File {
+        kind,
+        name: "marque-waivers".to_owned(),
+        rows: Rows::Waivers(Box::new(filter)),
+        then: None,
+        columns: COLUMNS.to_vec(),
+        picks: None,
+        about,
+    };
+    Ok(export::stream(visit, file))
+}
+
+const COLUMNS: &[&str] = &[
+    "finding",
+    "state",
+    "until",
+    "reason",
+    "class_then",
+    "class_now",
+    "asked_by",
+    "asked",
+    "approved_by",
+    "approved",
+    "ended_by",
+    "ended",
+    "element",
+    "name",
+    "site",
+    "rule",
+    "title",
+    "deadline",
+    "severity",
+    "finding_state",
+];
+
+/// A row as a file has it: its cells in the order of the columns.
+pub(super) fn record(row: &WaiverRow) -> Vec<String> {
+    let at = |at: Option<Instant>| at.map(|at| at.to_string()).unwrap_or_default();
+    let (waiver, result) = (&row.waiver, &row.result);
+    vec![
+        row.finding.to_string(),
+        row.state.to_string(),
+        waiver.until.clone(),
+        waiver.reason.clone(),
+        waiver.class.to_string(),
+        result.class.to_string(),
+        waiver.asked_by.clone(),
+        row.asked.to_string(),
+        waiver.approved_by.clone().unwrap_or_default(),
+        at(row.approved),
+        row.ended_by.clone().unwrap_or_default(),
+        at(row.ended),
+        row.element.to_string(),
+        row.element_name.clone(),
+        row.site.to_string(),
+        result.rule.clone(),
+        result.title.clone(),
+        result.deadline.clone().unwrap_or_default(),
+        result.severity.to_string(),
+        row.finding_state.to_string(),
+    ]
+}
+
+/// A field of the form.
+struct Entry {
+    key: &'static str,
+    label: &'static str,
+    kind: &'static str,
+    value: String,
+}
+
+/// The fields that are typed, and what the address says beside them.
+fn form(query: &Query) -> (Vec<Entry>, Vec<(String, String)>) {
+    let shown = [
+        ("site", "site", "text"),
+        ("rule", "rule", "text"),
+        ("until", "ends by", "date"),
+    ];
+    let entry = |(key, label, kind): (&'static str, _, _)| Entry {
+        key,
+        label,
+        kind,
+        value: query.one(key).to_owned(),
+    };
+    // Of several values of a key the field has the first.
+    let mut first: Vec<_> = shown.iter().map(|(key, ..)| *key).chain(["after"]).collect();
+    let beside = query.pairs().filter(|(key, _)| {
+        let place = first.iter().position(|shown| shown == key);
+        place.map(|place| first.swap_remove(place)).is_none() && *key != "after"
+    });
+    let beside = beside.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let beside = beside.collect();
+    (shown.map(entry).into(), beside)
 }
 
 /// The sites asked for that whoever looks may see. A site that is none stands for none at all.

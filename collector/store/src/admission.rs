@@ -1,12 +1,14 @@
-//! Who may come in, as the store keeps it: invitations, certificates, revocations.
+//! Who may come in, as the store keeps it: invitations, certificates, revocations, quarantines.
 //!
 //! Invariants: a token is consumed by one statement, so that two racers cannot
-//! share it; every attempt leaves a row; a revocation is for good.
+//! share it; every attempt leaves a row; a revocation is for good, a quarantine ends when
+//! somebody ends it, and of one agent one is in force at most.
 
 use crate::StoreError;
 use crate::acts::Signer;
 use model::{AgentId, Instant, SiteName};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// A one-time invitation.
@@ -97,6 +99,30 @@ pub struct Admitted {
     pub last_seen: Option<Instant>,
     /// When it was revoked.
     pub revoked: Option<Instant>,
+    /// Since when it is in quarantine, if it is.
+    pub quarantined: Option<Instant>,
+}
+
+/// How an agent is kept out though its certificate may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shut {
+    /// For good.
+    Revoked,
+    /// Until somebody releases it.
+    Quarantined,
+}
+
+/// What became of putting an agent into quarantine, or of releasing it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    /// It is so from now on.
+    Done,
+    /// It was so before, and nothing changed.
+    Already,
+    /// It was shut out for good, which nothing changes.
+    Revoked,
+    /// Nobody knows it.
+    Unknown,
 }
 
 /// What a certificate lacks for a step of a rotation.
@@ -140,15 +166,41 @@ pub trait Admission: Send + Sync + 'static {
         now: Instant,
     ) -> Result<bool, StoreError>;
 
-    /// Whether an agent is shut out.
-    async fn is_revoked(&self, agent: AgentId) -> Result<bool, StoreError>;
+    /// Puts an agent into quarantine, and notes in the audit log who did and why.
+    async fn quarantine(
+        &self,
+        agent: AgentId,
+        reason: &str,
+        by: &Signer,
+        now: Instant,
+    ) -> Result<Moved, StoreError>;
+
+    /// Ends an agent's quarantine, and notes in the audit log who did and why.
+    async fn end_quarantine(
+        &self,
+        agent: AgentId,
+        reason: &str,
+        by: &Signer,
+        now: Instant,
+    ) -> Result<Moved, StoreError>;
+
+    /// How an agent is kept out; `None` while it is not.
+    async fn shut(&self, agent: AgentId) -> Result<Option<Shut>, StoreError>;
+
+    /// How long an agent was in quarantine between two moments.
+    async fn quarantined_for(
+        &self,
+        agent: AgentId,
+        from: Instant,
+        until: Instant,
+    ) -> Result<Duration, StoreError>;
 
     /// Agents with a certificate that still holds and lacks this, or, if none of theirs holds, one
     /// that held at `since` and may still be renewed; revoked ones do not count.
     async fn lacking(&self, lack: &Lack, since: Instant, now: Instant) -> Result<Vec<AgentId>, StoreError>;
 
-    /// Everyone who is shut out.
-    async fn revoked(&self) -> Result<BTreeSet<AgentId>, StoreError>;
+    /// Everyone who is kept out, and how.
+    async fn all_shut(&self) -> Result<BTreeMap<AgentId, Shut>, StoreError>;
 
     /// Every agent that ever got a certificate here or greeted us.
     async fn admitted(&self) -> Result<Vec<Admitted>, StoreError>;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admission;
+mod quarantine;
 mod plans;
 mod coverage;
 mod engines;

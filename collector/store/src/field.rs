@@ -7,6 +7,7 @@
 use crate::StoreError;
 use crate::accounts::Sites;
 use crate::coverage::CoverageView;
+use crate::plans::ToldPlan;
 use model::{AgentId, Attribution, ElementId, Instant, SiteName, SupplierRef};
 use serde::Serialize;
 
@@ -48,6 +49,30 @@ pub struct RevocationRow {
     /// When.
     pub at: Instant,
     /// By whom; empty where that was not written down.
+    pub person: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A time in which nothing of an agent was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct QuarantineRow {
+    /// From when on.
+    pub since: Instant,
+    /// Who put it there.
+    pub person: String,
+    /// Why.
+    pub reason: String,
+    /// How it ended; none while it is in force.
+    pub released: Option<Release>,
+}
+
+/// The end of a quarantine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Release {
+    /// When.
+    pub at: Instant,
+    /// By whom.
     pub person: String,
     /// Why.
     pub reason: String,
@@ -144,6 +169,12 @@ pub trait Field: Send + Sync + 'static {
 
     /// When, by whom and why an agent was shut out; `None` while it is not.
     async fn revocation(&self, agent: AgentId) -> Result<Option<RevocationRow>, StoreError>;
+
+    /// When, by whom and why an agent was in quarantine, latest first; the one in force has no end.
+    async fn quarantines(&self, agent: AgentId, limit: u32) -> Result<Vec<QuarantineRow>, StoreError>;
+
+    /// What an agent was told to do, and what it said of it; `None` when it never greeted us.
+    async fn told_plan(&self, agent: AgentId) -> Result<Option<ToldPlan>, StoreError>;
 
     /// Tokens that were not used and still open, by site.
     async fn invitations(&self, sites: &Sites, now: Instant) -> Result<Vec<InvitationRow>, StoreError>;

@@ -118,6 +118,19 @@ pub struct AgentPlan {
     pub state: PlanState,
 }
 
+/// What an agent was told to do, and what it said of it last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToldPlan {
+    /// How it stands to the newest plan of its site.
+    pub state: PlanState,
+    /// When it said so, by our clock; none if it never did.
+    pub said: Option<Instant>,
+    /// The revision it follows and its text, if it is one that was put here.
+    pub follows: Option<(PlanRow, String)>,
+    /// The newest of its site and its text.
+    pub newest: Option<(PlanRow, String)>,
+}
+
 /// What plans ask of durable state.
 #[async_trait::async_trait]
 pub trait Plans: Send + Sync + 'static {

@@ -6,6 +6,7 @@
 
 pub mod audit;
 mod admission;
+mod quarantine;
 mod plans;
 mod coverage;
 mod engines;

@@ -80,6 +80,8 @@ pub struct AgentRow {
     pub not_after: Option<Instant>,
     /// When it was shut out.
     pub revoked: Option<Instant>,
+    /// Since when it is in quarantine, if it is.
+    pub quarantined: Option<Instant>,
     /// Gaps it declared.
     pub gaps: u64,
     /// Sequences they cover.
@@ -92,6 +94,14 @@ pub struct AgentRow {
     pub spool: Option<SpoolRow>,
     /// How it stands to the newest plan of its site.
     pub plan: PlanState,
+}
+
+impl AgentRow {
+    /// Whether nothing of it is taken: its silence is ours then.
+    #[must_use]
+    pub fn is_kept_out(&self) -> bool {
+        self.revoked.is_some() || self.quarantined.is_some()
+    }
 }
 
 /// An agent's spool, as the agent told it.

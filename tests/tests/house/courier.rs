@@ -30,7 +30,7 @@ fn export(house: &House, file: &str) -> Output {
     )
 }
 
-fn import(house: &House, words: &[&str]) -> Output {
+pub(super) fn import(house: &House, words: &[&str]) -> Output {
     let command = ["collector", "spool", "import", "--config", "collector.toml"];
     run(house.data(), &[&command[..], words].concat())
 }
@@ -42,12 +42,12 @@ fn receipt(house: &House, file: &str) -> Output {
     )
 }
 
-fn said(output: &Output) -> String {
+pub(super) fn said(output: &Output) -> String {
     assert!(output.status.success(), "{}", complaint(output));
     String::from_utf8_lossy(&output.stdout).into_owned() + &complaint(output)
 }
 
-fn refused(output: &Output) -> String {
+pub(super) fn refused(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     complaint(output)
 }
@@ -61,7 +61,7 @@ fn span(said: &str) -> (u64, u64) {
 }
 
 /// Exports until so many sequences wait; the export's name and span.
-async fn export_when(house: &House, name: &str, sequences: u64) -> (String, (u64, u64)) {
+pub(super) async fn export_when(house: &House, name: &str, sequences: u64) -> (String, (u64, u64)) {
     let deadline = std::time::Instant::now() + PATIENCE;
     for number in 0.. {
         assert!(std::time::Instant::now() < deadline, "{sequences} do not wait");

@@ -79,7 +79,7 @@ fn request(token: &str, params: &CertificateParams) -> (String, v1::EnrolRequest
 }
 
 /// Another agent of the house's site, of which no process runs: streams of one agent end each other.
-async fn newcomer(house: &House) -> Bundle {
+pub(super) async fn newcomer(house: &House) -> Bundle {
     let token = invite(house);
     let (key, request) = request(&token.text(), &CertificateParams::default());
     let mut stranger = stranger(house, token.authority).await;
@@ -87,7 +87,7 @@ async fn newcomer(house: &House) -> Bundle {
     Bundle::issued(&key, &answer.certificates).unwrap()
 }
 
-async fn agent(house: &House, bundle: &Bundle) -> Channel {
+pub(super) async fn agent(house: &House, bundle: &Bundle) -> Channel {
     Endpoint::from_shared(format!("https://{}", house.grpc()))
         .unwrap()
         .tls_config(bundle.client().unwrap())
@@ -98,7 +98,7 @@ async fn agent(house: &House, bundle: &Bundle) -> Channel {
 }
 
 /// An open stream of an agent that says hello and waits.
-async fn stream(
+pub(super) async fn stream(
     channel: Channel,
 ) -> Result<(mpsc::Sender<v1::ReportRequest>, Streaming<v1::ReportResponse>), Status> {
     let hello = v1::Hello {
@@ -127,7 +127,7 @@ async fn stream(
     Ok((requests, inbound))
 }
 
-async fn cut(mut inbound: Streaming<v1::ReportResponse>) -> Status {
+pub(super) async fn cut(mut inbound: Streaming<v1::ReportResponse>) -> Status {
     timeout(PATIENCE, inbound.message()).await.unwrap().unwrap_err()
 }
 
@@ -343,7 +343,7 @@ async fn a_revoked_agent_is_cut_at_once_and_never_comes_back() {
     house.stop().await.unwrap();
 }
 
-fn answer_request() -> prost::bytes::Bytes {
+pub(super) fn answer_request() -> prost::bytes::Bytes {
     let key = KeyPair::generate().unwrap();
     let request = CertificateParams::default().serialize_request(&key).unwrap();
     request.der().to_vec().into()

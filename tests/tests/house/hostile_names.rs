@@ -34,8 +34,18 @@ jurisdictions = ["DE", "EU"]
 
 /// What turns the direction of text, or is not seen at all.
 const HIDDEN: [char; 12] = [
-    '\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}', '\u{200f}', '\u{202a}', '\u{61c}', '\u{2028}', '\u{2029}', '\u{2061}',
-    '\u{ad}', '\u{e0041}',
+    '\u{202e}',
+    '\u{2066}',
+    '\u{200b}',
+    '\u{feff}',
+    '\u{200f}',
+    '\u{202a}',
+    '\u{61c}',
+    '\u{2028}',
+    '\u{2029}',
+    '\u{2061}',
+    '\u{ad}',
+    '\u{e0041}',
 ];
 const RUN: &str =
     "<img src=x onerror=\"window.owned=1;alert(1)\"></td></table><script>window.owned=1</script>";

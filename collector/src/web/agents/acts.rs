@@ -7,7 +7,7 @@ use super::super::access::{Visit, again};
 use super::super::glance::Glances;
 use super::super::page::{Frame, answer};
 use super::super::show::Moment;
-use super::one::{self, RevokeForm};
+use super::one::{self, Forms, RevokeForm};
 use super::{InviteForm, page};
 use crate::api::Problem;
 use crate::api::query::Query;
@@ -148,14 +148,18 @@ pub async fn revoke(
             let words = form.wrong_reason.or(form.wrong_sure).unwrap_or_default();
             let why = (StatusCode::UNPROCESSABLE_ENTITY, words);
             let address = format!("/agents/{agent}");
-            let page = one::page(&visit, &glances, &id, form);
+            let forms = Forms {
+                revoke: form,
+                ..Forms::default()
+            };
+            let page = one::page(&visit, &glances, &id, forms);
             again(&visit, ("/agents/{id}", &address), why, page).await
         }
         Err(problem) => answer::<InvitedPage>(&visit, Err(problem)),
     }
 }
 
-fn signer(visit: &Visit) -> Signer {
+pub(super) fn signer(visit: &Visit) -> Signer {
     let By { person, from } = visit.by();
     Signer {
         person,

@@ -13,8 +13,10 @@ const LATE_SECONDS: u64 = 86_400;
 pub(super) struct Line {
     /// As the first page shows it.
     pub agent: Agent,
-    /// Whether it is shut out.
+    /// Whether it is shut out for good.
     pub revoked: bool,
+    /// Whether it is in quarantine.
+    pub quarantined: bool,
     /// The version of most agents, where this one is of another.
     pub other_version: Option<String>,
     /// Ages of the oldest report in each state, in words.
@@ -38,6 +40,7 @@ impl Line {
         Self {
             agent: health::agent(row, now),
             revoked: row.revoked.is_some(),
+            quarantined: row.quarantined.is_some() && row.revoked.is_none(),
             other_version: usual
                 .filter(|usual| *usual != row.version)
                 .map(|usual| show::clean(usual, 24)),
@@ -88,6 +91,9 @@ pub(super) fn advice(complaint: &str) -> &'static str {
         "revoked" => {
             "It was shut out for good. What it reported stays; its machine is enrolled as a new agent."
         }
+        "in quarantine" => {
+            "Somebody put it there: nothing of it is taken until it is released below. It polls on and keeps its reports."
+        }
         "silent" => {
             "No message for ten minutes. Look at its machine and at the link; what it polls is kept in its spool."
         }
@@ -118,6 +124,7 @@ mod tests {
     fn every_complaint_has_its_advice() {
         for complaint in [
             "revoked",
+            "in quarantine",
             "silent",
             "clock off",
             "lost reports",

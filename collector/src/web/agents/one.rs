@@ -7,6 +7,8 @@ use super::super::page::{Frame, answer};
 use super::super::show::{self, Moment};
 use super::WITHIN;
 use super::lines::{Line, advice, versions};
+use super::plan;
+use super::quarantine::{MOST, Quarantine, ReasonForm};
 use crate::api::Problem;
 use crate::api::query::Query;
 use crate::coverage;
@@ -33,8 +35,14 @@ pub(super) struct AgentPage {
     spools: Vec<Spool>,
     ranges: Vec<RangeLine>,
     revocation: Option<Revocation>,
-    /// What is typed to shut it out, for whoever may.
-    form: Option<RevokeForm>,
+    /// The quarantine in force.
+    held: Option<Quarantine>,
+    /// Those that are over, latest first.
+    past: Vec<Quarantine>,
+    /// What it is told to do; none before it spoke.
+    plan: Option<plan::Panel>,
+    /// What is typed to keep it out, for whoever may.
+    forms: Option<Forms>,
     told: Option<&'static str>,
 }
 
@@ -69,6 +77,15 @@ pub(super) struct RevokeForm {
     pub(super) wrong_sure: Option<&'static str>,
 }
 
+/// What is typed to keep an agent out.
+#[derive(Default)]
+pub(super) struct Forms {
+    /// For good.
+    pub(super) revoke: RevokeForm,
+    /// For a time, or no longer.
+    pub(super) quarantine: ReasonForm,
+}
+
 /// `/agents/{id}`
 pub async fn agent(
     visit: Visit,
@@ -79,9 +96,11 @@ pub async fn agent(
     let made = async {
         let told = match Query::read(pairs, &["told"])?.one("told") {
             "revoked" => Some("It is shut out from now on, and the audit log says by whom."),
+            "quarantined" => Some("Nothing of it is taken from now on, until it is released."),
+            "released" => Some("It is released: it comes back by itself and delivers what it kept."),
             _ => None,
         };
-        let mut page = page(&visit, &glances, &id, RevokeForm::default()).await?;
+        let mut page = page(&visit, &glances, &id, Forms::default()).await?;
         page.told = told;
         Ok(page)
     };
@@ -117,7 +136,7 @@ pub(super) async fn page(
     visit: &Visit,
     glances: &Glances,
     id: &str,
-    form: RevokeForm,
+    forms: Forms,
 ) -> Result<AgentPage, Problem> {
     let (agent, site, not_after) = find(visit, id).await?;
     let now = (visit.clock)();
@@ -128,6 +147,13 @@ pub(super) async fn page(
     let line = row.map(|row| Line::new(row, usual.as_deref(), now));
     let field = &visit.field;
     let revocation = field.revocation(agent).await?;
+    let rows = field.quarantines(agent, MOST).await?;
+    let (held, past): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.released.is_none());
+    let shown = |rows: Vec<_>| rows.into_iter().map(|row| Quarantine::new(row, now));
+    let plan = match field.told_plan(agent).await? {
+        Some(told) => Some(plan::Panel::new(told, now).await?),
+        None => None,
+    };
     let covered = coverage::draw(field.agent_coverage(agent).await?).await?;
     let frame = Frame::new(visit, "agents");
     let frame = match &site {
@@ -154,7 +180,10 @@ pub(super) async fn page(
             .map(|row| spool(row, now))
             .collect(),
         ranges: pages::ranges(&covered, now),
-        form: (frame.may(Right::Administer) && revocation.is_none()).then_some(form),
+        plan,
+        held: shown(held).next(),
+        past: shown(past).collect(),
+        forms: (frame.may(Right::Administer) && revocation.is_none()).then_some(forms),
         revocation: revocation.map(|row| revoked(&row, now)),
         line,
         frame,

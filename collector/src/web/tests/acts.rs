@@ -500,6 +500,46 @@ async fn tiles_of_waivers_lead_to_what_they_count() {
 }
 
 #[tokio::test]
+async fn waivers_are_filtered_by_a_form_and_go_out_as_files() {
+    let house = House::new();
+    let page = house
+        .get("/waivers?site=ber-1&site=lon-2&state=asked&until=2999-01-01")
+        .await
+        .body;
+    for words in [
+        "name=\"site\" value=\"ber-1\"",
+        "type=\"hidden\" name=\"site\" value=\"lon-2\"",
+        "type=\"hidden\" name=\"state\" value=\"asked\"",
+        "type=\"date\" name=\"until\" value=\"2999-01-01\"",
+        "href=\"/waivers.csv?site=ber-1&#38;site=lon-2&#38;state=asked&#38;until=2999-01-01\"",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert_eq!(page.matches("value=\"ber-1\"").count(), 1, "once, in its field");
+    let file = house.get("/waivers.csv").await.body;
+    assert!(
+        file.contains("# list,waivers,") && file.contains("# states,in_force,"),
+        "{file}"
+    );
+    let json: Value = serde_json::from_str(&house.get("/waivers.json").await.body).unwrap();
+    let count = json["count"].as_u64().unwrap();
+    assert!(count > 0, "the fixture has some");
+    assert!(file.contains(&format!("# rows,{count},")), "{file}");
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .from_reader(file.as_bytes());
+    for record in reader.records() {
+        for cell in record.unwrap().iter() {
+            assert!(!cell.starts_with(['=', '+', '-', '@']), "{cell}");
+        }
+    }
+    assert_eq!(
+        house.get("/waivers.csv?after=x").await.status,
+        StatusCode::BAD_REQUEST
+    );
+}
+
+#[tokio::test]
 async fn the_log_goes_out_page_by_page_and_whole() {
     let house = House::new();
     let note = |n: usize| store::acts::Note {

@@ -157,6 +157,117 @@ async fn an_agent_is_shut_out_with_a_reason_and_by_whoever_is_sure() {
 }
 
 #[tokio::test]
+async fn an_agent_is_put_into_quarantine_and_released_with_reasons() {
+    let house = House::new();
+    let way = |word: &str| format!("/agents/{}/{word}", agent_id(2));
+    for word in ["quarantine", "release"] {
+        let answer = house.form(&way(word), "reason=").await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(answer.body.contains("Say why"), "{word}: {}", answer.body);
+        let nobody = format!("/agents/{}/{word}", agent_id(77));
+        assert_eq!(
+            house.form(&nobody, "reason=x").await.status,
+            StatusCode::NOT_FOUND
+        );
+    }
+    let early = house.form(&way("release"), "reason=x").await;
+    assert_eq!(early.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(house.store.held.lock().unwrap().is_empty());
+
+    let page_of = async |answer: Answer| {
+        assert_eq!(answer.status, StatusCode::SEE_OTHER);
+        let to = answer.headers[header::LOCATION].to_str().unwrap().to_owned();
+        house.get(&to).await.body
+    };
+    let page = page_of(house.form(&way("quarantine"), "reason=odd+%3Cscript%3E").await).await;
+    for words in [
+        "Nothing of it is taken from now on",
+        "by <b>Ada &#60;Lovelace&#62;</b>: odd &#60;script&#62;",
+        "Release it</button>",
+        "in quarantine",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(
+        !page.contains("silent") && !page.contains("id=\"quarantine-in\""),
+        "{page}"
+    );
+    let again = house.form(&way("quarantine"), "reason=me+too").await;
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        again.body.contains("It was put there meanwhile"),
+        "{}",
+        again.body
+    );
+    for (path, words) in [
+        ("/agents", "<b>1</b> in quarantine"),
+        ("/", "1 in quarantine;"),
+        ("/coverage", "<b>In quarantine:</b>"),
+    ] {
+        let page = house.get(path).await.body;
+        assert!(page.contains(words), "{path}: {page}");
+    }
+    let elsewhere = house.get("/coverage?site=ber-1").await.body;
+    assert!(!elsewhere.contains("In quarantine"), "it stands elsewhere");
+
+    let page = page_of(house.form(&way("release"), "reason=was+%3Cb%3E").await).await;
+    for words in [
+        "It is released: it comes back by itself",
+        "Quarantines that are over",
+        "was &#60;b&#62;",
+        "Put into quarantine</button>",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(!house.get("/agents").await.body.contains("in quarantine"));
+}
+
+#[tokio::test]
+async fn the_plan_of_an_agent_stands_on_its_page_and_its_text_does_not() {
+    let house = House::new();
+    for (agent, words) in [
+        (
+            0,
+            vec![
+                "It follows 3, the newest revision",
+                "Revision 3, which it follows",
+            ],
+        ),
+        (
+            1,
+            vec![
+                "It cannot follow 3; it follows 2.",
+                "<b>Refused</b>: ",
+                "Revision 2, which it follows",
+            ],
+        ),
+        (
+            2,
+            vec!["It takes no plans", "which it was given and does not follow"],
+        ),
+    ] {
+        let page = house.get(&format!("/agents/{}", agent_id(agent))).await.body;
+        let always = [
+            "every 1 h",
+            "every day 22:30 – 04:00 UTC+00:00",
+            "10.0.4.1",
+            "10.0.5.0/24",
+            "swept, follows neighbours",
+            "10.0.5.9",
+            "1 target, 0 ranges",
+            "docs/manual/plans.md",
+        ];
+        for words in words.into_iter().chain(always) {
+            assert!(page.contains(words), "{words}: {page}");
+        }
+        assert!(
+            !page.contains("nobody sees this line") && !page.contains("<script>alert"),
+            "{page}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_map_shows_sites_by_the_worst_there_and_the_table_says_the_same() {
     let house = House::new();
     let page = house.get("/map").await.body;

@@ -199,6 +199,59 @@ async fn files_hold_exactly_what_is_filtered_and_no_formula() {
 }
 
 #[tokio::test]
+async fn a_file_has_the_columns_that_are_shown_in_the_order_asked_for() {
+    let house = House::new();
+    let page = house
+        .get("/findings?cols=deadline,class&q=site%3Alon-2")
+        .await
+        .body;
+    let link = "/findings.csv?cols=deadline%2Cclass&#38;q=site%3Alon-2";
+    assert!(page.contains(link), "{page}");
+    let file = house.get(&link.replace("&#38;", "&")).await.body;
+    assert!(file.contains("\r\nfinding,deadline,severity,class\r\n"), "{file}");
+    assert!(
+        file.contains("# columns,finding deadline severity class,,\r\n"),
+        "{file}"
+    );
+    let json = house.get("/elements.json?cols=serial&q=site%3Alon-2").await.body;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let keys: Vec<_> = json["rows"][0].as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["address", "context", "element", "name", "port", "serial"]);
+    let refused = house.get("/findings.csv?cols=nonsense").await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn the_dark_list_is_a_file_with_its_filter_and_end() {
+    let house = House::new();
+    let page = house.get("/coverage?site=ber-1").await.body;
+    assert!(page.contains("href=\"/coverage.csv?site=ber-1\""), "{page}");
+    let all = house.get("/coverage.csv").await.body;
+    assert!(
+        all.contains("# list,dark,,,\r\n") && all.contains("# policies,"),
+        "{all}"
+    );
+    assert!(
+        all.contains("\r\nstops_at,reason,how_many,what_it_means,sites\r\n"),
+        "{all}"
+    );
+    let json: Value = serde_json::from_str(&house.get("/coverage.json?site=ber-1").await.body).unwrap();
+    assert_eq!(json["filter"], "site=ber-1");
+    let rows = json["rows"].as_array().unwrap();
+    assert!(!rows.is_empty());
+    assert_eq!(json["count"], rows.len());
+    for row in rows {
+        assert_eq!(row["sites"], serde_json::json!(["ber-1"]), "{row}");
+    }
+    let lines = all.lines().filter(|line| !line.starts_with("# ")).count() - 1;
+    assert!(all.ends_with(&format!("# rows,{lines},,,\r\n")), "{all}");
+    assert_eq!(
+        house.get("/coverage.csv?range=x").await.status,
+        StatusCode::BAD_REQUEST
+    );
+}
+
+#[tokio::test]
 async fn a_file_has_what_matched_when_it_began_whatever_moves_meanwhile() {
     let (store, policies) = Fixture::new(1_500, 1).shared();
     let door = Arc::new(Door::new(store.clone(), || NOW, TIMES));

@@ -58,6 +58,10 @@ const FOR_PROGRAMS: &[&str] = &[
     "/findings.json",
     "/elements.csv",
     "/elements.json",
+    "/waivers.csv",
+    "/waivers.json",
+    "/coverage.csv",
+    "/coverage.json",
     "/audit/export",
     "/evidence/{digest}/walk",
 ];

@@ -1,7 +1,7 @@
 //! Who may come in: once, in time, with the right secret, and not after a revocation.
 
 use super::{House, ann};
-use crate::admission::{Candidate, Invitation, Issued, Lack, Outcome};
+use crate::admission::{Candidate, Invitation, Issued, Lack, Outcome, Shut};
 use crate::{Admission as _, Store as _};
 use model::{AgentId, Instant};
 use uuid::Uuid;
@@ -93,7 +93,7 @@ async fn a_revocation_is_for_known_agents_and_for_good() {
             .unwrap(),
         "nobody knows it yet"
     );
-    assert!(!house.store.is_revoked(agent).await.unwrap());
+    assert_eq!(house.store.shut(agent).await.unwrap(), None);
     let mut issued = Issued {
         agent,
         site: "berlin".parse().unwrap(),
@@ -119,16 +119,16 @@ async fn a_revocation_is_for_known_agents_and_for_good() {
             .await
             .unwrap()
     );
-    assert!(house.store.is_revoked(agent).await.unwrap());
+    assert_eq!(house.store.shut(agent).await.unwrap(), Some(Shut::Revoked));
     assert_eq!(
         house
             .store
-            .revoked()
+            .all_shut()
             .await
             .unwrap()
             .into_iter()
             .collect::<Vec<_>>(),
-        [agent]
+        [(agent, Shut::Revoked)]
     );
     let all = house.store.admitted().await.unwrap();
     assert_eq!(all.len(), 1);

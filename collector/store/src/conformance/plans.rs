@@ -1,9 +1,9 @@
 //! What agents are told to do: revisions that grow and stay, and what agents said of them.
 
 use super::House;
-use crate::plans::{NewPlan, PlanRef, PlanState, Plans as _, Put, Said};
-use crate::{Admission as _, Store as _};
-use model::{Digest, Instant};
+use crate::plans::{NewPlan, PlanRef, PlanRow, PlanState, Plans as _, Put, Said};
+use crate::{Admission as _, Field as _, Store as _};
+use model::{AgentId, Digest, Instant};
 
 fn plan(site: &str, content: u8) -> NewPlan {
     NewPlan {
@@ -135,7 +135,14 @@ async fn how_an_agent_stands_follows_from_its_last_words() {
         reason: "target x".into(),
     };
     let waiting = |revision, runs| PlanState::Waiting { revision, runs };
+    let told = async || {
+        let told = house.store.told_plan(house.agent).await.unwrap().unwrap();
+        let revision = |plan: Option<(PlanRow, String)>| plan.map(|(row, text)| (row.revision, text));
+        (told.said, revision(told.follows), revision(told.newest))
+    };
+    let text = |content| plan("berlin", content).text;
 
+    assert_eq!(told().await, (None, None, None));
     assert_eq!(state().await, PlanState::NotTold);
     say(Said::TakesNone).await;
     assert_eq!(state().await, PlanState::OwnFile);
@@ -156,6 +163,8 @@ async fn how_an_agent_stands_follows_from_its_last_words() {
     put(3).await;
     say(failed(3, 3)).await;
     assert_eq!(state().await, refused(3, 2));
+    let (two, three) = (Some((2, text(2))), Some((3, text(3))));
+    assert_eq!(told().await, (Some(Instant(6)), two, three.clone()));
     // A greeting does not wipe a refusal out.
     say(Said::Follows(which(2, 2))).await;
     assert_eq!(state().await, refused(3, 2));
@@ -163,6 +172,13 @@ async fn how_an_agent_stands_follows_from_its_last_words() {
     say(Said::Follows(which(3, 9))).await;
     say(failed(3, 9)).await;
     assert_eq!(state().await, waiting(3, 3));
+    assert_eq!(
+        told().await,
+        (Some(Instant(6)), None, three),
+        "nobody here knows its text"
+    );
+    let nobody = house.store.told_plan(AgentId::generate()).await.unwrap();
+    assert_eq!(nobody, None);
     say(Said::Applied(which(3, 3), Instant(9))).await;
     assert_eq!(state().await, PlanState::Applied { revision: 3 });
     assert!(

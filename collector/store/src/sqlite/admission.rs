@@ -1,14 +1,15 @@
 //! Invitations, certificates and revocations in rows.
 
 use super::acts::audit;
-use super::{SqliteStore, row};
+use super::{SqliteStore, quarantine, row};
 use crate::StoreError;
 use crate::acts::Signer;
-use crate::admission::{Admission, Admitted, Candidate, Invitation, Issued, Lack, Outcome};
+use crate::admission::{Admission, Admitted, Candidate, Invitation, Issued, Lack, Moved, Outcome, Shut};
 use model::{AgentId, Instant, SiteName};
 use serde_json::json;
 use sqlx::{Row as _, SqliteConnection};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use uuid::Uuid;
 
 type Tx = SqliteConnection;
@@ -117,18 +118,12 @@ impl Admission for SqliteStore {
         now: Instant,
     ) -> Result<bool, StoreError> {
         let mut write = self.begin().await?;
-        let known: i64 = sqlx::query_scalar(
-            "SELECT (SELECT COUNT(*) FROM agent WHERE agent_id = $1) \
-             + (SELECT COUNT(*) FROM agent_certificate WHERE agent_id = $1)",
-        )
-        .bind(agent.to_string())
-        .fetch_one(write.sql()?)
-        .await?;
+        let known = is_known(write.sql()?, agent).await?;
         let before: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM agent_revocation WHERE agent_id = $1")
             .bind(agent.to_string())
             .fetch_one(write.sql()?)
             .await?;
-        if known == 0 || before > 0 {
+        if !known || before > 0 {
             self.release(write).await?;
             return Ok(before > 0);
         }
@@ -155,13 +150,50 @@ impl Admission for SqliteStore {
         Ok(true)
     }
 
-    async fn is_revoked(&self, agent: AgentId) -> Result<bool, StoreError> {
-        let found: Option<i64> =
-            sqlx::query_scalar("SELECT recorded_at FROM agent_revocation WHERE agent_id = $1")
-                .bind(agent.to_string())
-                .fetch_optional(&self.readers)
-                .await?;
-        Ok(found.is_some())
+    async fn quarantine(
+        &self,
+        agent: AgentId,
+        reason: &str,
+        by: &Signer,
+        now: Instant,
+    ) -> Result<Moved, StoreError> {
+        let mut write = self.begin().await?;
+        let moved = quarantine::begin(write.sql()?, (agent, reason, by), now).await?;
+        match moved {
+            Moved::Done => self.commit(write).await?,
+            _ => self.release(write).await?,
+        }
+        Ok(moved)
+    }
+
+    async fn end_quarantine(
+        &self,
+        agent: AgentId,
+        reason: &str,
+        by: &Signer,
+        now: Instant,
+    ) -> Result<Moved, StoreError> {
+        let mut write = self.begin().await?;
+        let moved = quarantine::end(write.sql()?, (agent, reason, by), now).await?;
+        match moved {
+            Moved::Done => self.commit(write).await?,
+            _ => self.release(write).await?,
+        }
+        Ok(moved)
+    }
+
+    async fn shut(&self, agent: AgentId) -> Result<Option<Shut>, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        quarantine::shut(&mut connection, agent).await
+    }
+
+    async fn quarantined_for(
+        &self,
+        agent: AgentId,
+        from: Instant,
+        until: Instant,
+    ) -> Result<Duration, StoreError> {
+        quarantine::lasted(&self.readers, agent, from, until).await
     }
 
     async fn lacking(&self, lack: &Lack, since: Instant, now: Instant) -> Result<Vec<AgentId>, StoreError> {
@@ -187,22 +219,20 @@ impl Admission for SqliteStore {
         Ok(found.into_iter().collect())
     }
 
-    async fn revoked(&self) -> Result<BTreeSet<AgentId>, StoreError> {
-        let rows: Vec<String> = sqlx::query_scalar("SELECT agent_id FROM agent_revocation")
-            .fetch_all(&self.readers)
-            .await?;
-        rows.iter().map(|agent| row::word(agent, "agent")).collect()
+    async fn all_shut(&self) -> Result<BTreeMap<AgentId, Shut>, StoreError> {
+        quarantine::all_shut(&self.readers).await
     }
 
     async fn admitted(&self) -> Result<Vec<Admitted>, StoreError> {
         let rows = sqlx::query(
             "SELECT k.agent_id, COALESCE(a.site, MAX(c.site)) AS site, MAX(c.not_after) AS not_after, \
-             a.last_seen_at, r.recorded_at AS revoked_at \
+             a.last_seen_at, r.recorded_at AS revoked_at, q.since AS quarantined_at \
              FROM (SELECT agent_id FROM agent UNION SELECT agent_id FROM agent_certificate) k \
              LEFT JOIN agent a ON a.agent_id = k.agent_id \
              LEFT JOIN agent_certificate c ON c.agent_id = k.agent_id \
              LEFT JOIN agent_revocation r ON r.agent_id = k.agent_id \
-             GROUP BY k.agent_id, a.site, a.last_seen_at, r.recorded_at ORDER BY 2, 1",
+             LEFT JOIN agent_quarantine q ON q.agent_id = k.agent_id AND q.released_at IS NULL \
+             GROUP BY k.agent_id, a.site, a.last_seen_at, r.recorded_at, q.since ORDER BY 2, 1",
         )
         .fetch_all(&self.readers)
         .await?;
@@ -215,10 +245,23 @@ impl Admission for SqliteStore {
                     not_after: row::instant(r.try_get("not_after")?),
                     last_seen: row::instant(r.try_get("last_seen_at")?),
                     revoked: row::instant(r.try_get("revoked_at")?),
+                    quarantined: row::instant(r.try_get("quarantined_at")?),
                 })
             })
             .collect()
     }
+}
+
+/// Whether an agent ever got a certificate here or greeted us.
+pub(super) async fn is_known(tx: &mut Tx, agent: AgentId) -> Result<bool, StoreError> {
+    let known: i64 = sqlx::query_scalar(
+        "SELECT (SELECT COUNT(*) FROM agent WHERE agent_id = $1) \
+         + (SELECT COUNT(*) FROM agent_certificate WHERE agent_id = $1)",
+    )
+    .bind(agent.to_string())
+    .fetch_one(&mut *tx)
+    .await?;
+    Ok(known > 0)
 }
 
 /// Why a token was not consumed, for our own records: whoever asks is not told.

@@ -1,13 +1,15 @@
 //! What stands in the field, in rows.
 
 use super::engines::within_sites;
-use super::{SqliteStore, conclude, coverage, row};
+use super::{SqliteStore, conclude, coverage, plans, quarantine, row};
 use crate::StoreError;
 use crate::accounts::Sites;
 use crate::coverage::CoverageView;
 use crate::field::{
-    Field, GapRow, InvitationRow, Known, LineRow, LinkRow, Neighbours, NodeRow, RevocationRow, SiteStanding,
+    Field, GapRow, InvitationRow, Known, LineRow, LinkRow, Neighbours, NodeRow, QuarantineRow, RevocationRow,
+    SiteStanding,
 };
+use crate::plans::ToldPlan;
 use model::{AgentId, ElementId, Instant, SiteName, SupplierRef};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row as _, Sqlite};
@@ -93,6 +95,14 @@ impl Field for SqliteStore {
                 })
             })
             .transpose()
+    }
+
+    async fn quarantines(&self, agent: AgentId, limit: u32) -> Result<Vec<QuarantineRow>, StoreError> {
+        quarantine::of_agent(&self.readers, agent, limit).await
+    }
+
+    async fn told_plan(&self, agent: AgentId) -> Result<Option<ToldPlan>, StoreError> {
+        plans::told(&self.readers, agent).await
     }
 
     async fn invitations(&self, sites: &Sites, now: Instant) -> Result<Vec<InvitationRow>, StoreError> {

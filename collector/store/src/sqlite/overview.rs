@@ -110,7 +110,9 @@ async fn agents(tx: &mut Snapshot, scope: &Scope) -> Result<Vec<AgentRow>, Store
          COALESCE(g.reports, 0) AS gap_reports, g.last_gap AS last_gap, s.waiting, s.bytes, s.oldest_at, s.unsent_at, s.unacked_at, s.refused AS spool_refused, s.dropped, s.no_room_at, \
          s.recorded_at AS told_at, \
          (SELECT MAX(k.not_after) FROM agent_certificate k WHERE k.agent_id = a.agent_id) AS not_after, \
-         (SELECT r.recorded_at FROM agent_revocation r WHERE r.agent_id = a.agent_id) AS revoked_at FROM agent a {STATE_JOINS} \
+         (SELECT r.recorded_at FROM agent_revocation r WHERE r.agent_id = a.agent_id) AS revoked_at, \
+         (SELECT MAX(q.since) FROM agent_quarantine q WHERE q.agent_id = a.agent_id AND q.released_at IS NULL) \
+         AS quarantined_at FROM agent a {STATE_JOINS} \
          LEFT JOIN agent_spool s ON s.agent_id = a.agent_id LEFT JOIN \
          (SELECT agent_id, SUM(acked_sequence - start_sequence + 1) AS acked, SUM(report_count) AS reports, \
          SUM(refused_count) AS refused FROM agent_cursor GROUP BY agent_id) c ON c.agent_id = a.agent_id LEFT JOIN \
@@ -141,6 +143,7 @@ async fn agents(tx: &mut Snapshot, scope: &Scope) -> Result<Vec<AgentRow>, Store
                 plan: plans::state(&r)?,
                 not_after: row::instant(r.try_get("not_after")?),
                 revoked: row::instant(r.try_get("revoked_at")?),
+                quarantined: row::instant(r.try_get("quarantined_at")?),
             })
         })
         .collect()

@@ -2,9 +2,9 @@
 
 use super::{SqliteStore, row};
 use crate::StoreError;
-use crate::plans::{AgentPlan, NewPlan, PlanRef, PlanRow, PlanState, Plans, Put, Said};
+use crate::plans::{AgentPlan, NewPlan, PlanRef, PlanRow, PlanState, Plans, Put, Said, ToldPlan};
 use model::{AgentId, Instant, SiteName};
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row as _, SqliteConnection};
 
 /// Columns of [`state`], for a query where `a` is an agent, `p` what it said and `n` the newest plan.
@@ -166,6 +166,38 @@ impl Plans for SqliteStore {
             })
             .collect()
     }
+}
+
+/// See [`crate::Field::told_plan`]. A revision is the one the agent follows only with its digest.
+pub(super) async fn told(pool: &SqlitePool, agent: AgentId) -> Result<Option<ToldPlan>, StoreError> {
+    let text = format!("SELECT a.site, {STATE_COLUMNS} FROM agent a {STATE_JOINS} WHERE a.agent_id = $1");
+    let mut tx = pool.begin().await?;
+    let found = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(agent.to_string())
+        .fetch_optional(&mut *tx)
+        .await?;
+    let Some(r) = found else {
+        return Ok(None);
+    };
+    let site: String = r.try_get("site")?;
+    let (newest, runs): (Option<i64>, Option<i64>) = (r.try_get("newest")?, r.try_get("runs")?);
+    let mut read = async |revision: Option<i64>| -> Result<Option<(PlanRow, String)>, StoreError> {
+        let found = sqlx::query("SELECT * FROM plan WHERE site = $1 AND revision = $2")
+            .bind(&site)
+            .bind(revision)
+            .fetch_optional(&mut *tx)
+            .await?;
+        found.map(|r| Ok((plan_row(&r)?, r.try_get("text")?))).transpose()
+    };
+    let digest: Option<String> = r.try_get("runs_digest")?;
+    let follows = read(runs).await?;
+    let follows = follows.filter(|(row, _)| Some(row.digest.to_string()) == digest);
+    Ok(Some(ToldPlan {
+        state: state(&r)?,
+        said: row::instant(r.try_get("plan_told_at")?),
+        follows,
+        newest: read(newest).await?,
+    }))
 }
 
 /// A refusal is kept through greetings, so that it is shown until something else is said of it.
