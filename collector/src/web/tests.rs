@@ -123,6 +123,8 @@ impl House {
             store: store.clone(),
             past: store.clone(),
             views: store.clone(),
+            alerts: store.clone(),
+            routes: Arc::new(super::fixture::alerts::routes()),
             ledgers: store.clone(),
             knowledge: identify::Knowledge::built_in().unwrap(),
             assured: crate::packs::Assured::default(),

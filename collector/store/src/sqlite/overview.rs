@@ -1,7 +1,7 @@
 //! Everything the first page counts, read in one snapshot.
 
 use super::plans::{self, STATE_COLUMNS, STATE_JOINS};
-use super::row;
+use super::{alerts, row};
 use crate::StoreError;
 use crate::view::{
     AgentRow, Backlog, ChangeRow, Count, DeadlineRow, ExposureCell, MakerRow, Overview, SiteRow, SpoolRow,
@@ -77,6 +77,7 @@ pub async fn overview(pool: &SqlitePool, sites: Option<&BTreeSet<SiteName>>) -> 
         makers: makers(&mut tx, scope).await?,
         unidentified: backlog(&mut tx, ["identify", "identify"]).await?,
         unevaluated: backlog(&mut tx, ["unit", "evaluate"]).await?,
+        untold: alerts::backlog(&mut tx).await?,
         agents,
         sites: self::sites(&mut tx, scope).await?,
         exposure: exposure(&mut tx, scope).await?,
