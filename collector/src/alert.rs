@@ -20,6 +20,8 @@ pub mod mail;
 pub mod receiver;
 pub mod queue;
 pub mod deliver;
+#[cfg(test)]
+mod tests;
 
 pub use message::Message;
 pub use receiver::{Failure, Receiver};

@@ -38,6 +38,8 @@ mod house {
     pub mod who;
     pub mod wall;
     pub mod acts;
+    pub mod receivers;
+    pub mod alerts;
     pub mod field;
     pub mod filter;
 }

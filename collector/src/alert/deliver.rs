@@ -98,19 +98,17 @@ impl Courier {
 
     async fn look(&self) -> Result<Looked, StoreError> {
         let (name, receiver) = (self.route.name.as_str(), &self.route.receiver);
-        let waiting = self.alerts.waiting(name, receiver.takes()).await?;
-        let Some(first) = waiting.first() else {
+        let oldest = self.alerts.waiting(name, 1).await?;
+        let Some(oldest) = oldest.first() else {
             return Ok(Looked::Rest(TICK));
         };
-        let waited = (self.clock)().0.saturating_sub(first.since.0);
+        let waited = (self.clock)().0.saturating_sub(oldest.since.0);
         let waited = Duration::from_micros(u64::try_from(waited).unwrap_or(0));
-        let full = waiting.len() >= receiver.takes() as usize;
-        if let Some(left) = self.route.gather.checked_sub(waited)
-            && !left.is_zero()
-            && !full
-        {
+        let left = self.route.gather.saturating_sub(waited);
+        if !left.is_zero() {
             return Ok(Looked::Rest(left));
         }
+        let waiting = self.alerts.waiting(name, receiver.takes()).await?;
         for portion in waiting.chunks(receiver.portion(waiting.len())) {
             if !self.deliver(portion).await? {
                 return Ok(Looked::Failed);

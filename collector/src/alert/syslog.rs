@@ -1,7 +1,7 @@
 //! Syslog (RFC 5424) with a CEF message, by UDP (RFC 5426), TCP (RFC 6587) or TLS (RFC 5425).
 //!
 //! Invariants: what devices told cannot end a field, a message or a frame; over TCP and TLS messages count as taken when
-//! the receiver closed its side after all of them without an error.
+//! the receiver closed its side after all of them, or did not complain for a while: there are no answers.
 
 use super::http::{PATIENCE, authorities};
 use super::message::State;
@@ -10,6 +10,7 @@ use crate::config::route::{SyslogConfig, SyslogOver, host_and_port};
 use rustls::pki_types::ServerName;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket, lookup_host};
 use tokio::time::timeout;
@@ -17,6 +18,8 @@ use tokio_rustls::TlsConnector;
 
 /// RFC 5424, 6.2.1: local use 0.
 const FACILITY: u8 = 16;
+/// How long a receiver that got everything is waited for to close its side.
+const CLOSES: Duration = Duration::from_secs(3);
 /// Longest datagram: what every receiver should take (RFC 5424, 6.1).
 const DATAGRAM: usize = 2_048;
 
@@ -108,6 +111,10 @@ impl Syslog {
 async fn stream_all(mut stream: impl AsyncRead + AsyncWrite + Unpin, frames: &str) -> std::io::Result<()> {
     stream.write_all(frames.as_bytes()).await?;
     stream.shutdown().await?;
+    timeout(CLOSES, closed(stream)).await.unwrap_or(Ok(()))
+}
+
+async fn closed(mut stream: impl AsyncRead + Unpin) -> std::io::Result<()> {
     let mut answer = [0; 256];
     loop {
         match stream.read(&mut answer).await {

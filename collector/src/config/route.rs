@@ -368,3 +368,118 @@ pub(super) fn check(routes: &[RouteConfig]) -> Result<(), Fault> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+    use super::*;
+
+    const LEAST: &str = "[store]\npath = \"c.db\"\n[identity]\nfolder = \"id\"\n";
+
+    #[test]
+    fn the_routes_of_the_manual_are_ones() {
+        let manual = include_str!("../../../docs/manual/alerts.md");
+        let (_, rest) = manual.split_once("```toml\n").unwrap();
+        let (routes, _) = rest.split_once("```").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.toml");
+        std::fs::write(&path, format!("{LEAST}{routes}")).unwrap();
+        let config = Config::read(&path).unwrap();
+        let kinds: Vec<_> = config.route.iter().map(RouteConfig::kind).collect();
+        assert_eq!(
+            kinds,
+            ["webhook", "alertmanager", "syslog", "mail", "pagerduty", "slack"]
+        );
+        let webhook = config.route[0].webhook.as_ref().unwrap();
+        assert_eq!(
+            webhook.key,
+            Some(SecretSource::File(folder.path().join("noc.key")))
+        );
+        let syslog = config.route[2].syslog.as_ref().unwrap();
+        assert_eq!(syslog.ca, Some(folder.path().join("siem-ca.pem")));
+        assert_eq!(config.route[3].gather, Some(Duration::from_secs(900)));
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_its_key_and_no_secret() {
+        let webhook = |rest: &str| format!("webhook = {{ {rest} }}\n");
+        for (route, key, words) in [
+            ("name = \"a b\"\n".to_owned(), "route[0].name", "is no name"),
+            ("name = \"a\"\n".to_owned(), "route[0]", "is to be one of"),
+            (
+                "name = \"a\"\nfilter = \"colour:red\"\n".to_owned(),
+                "route[0].filter",
+                "allowed",
+            ),
+            (
+                format!("name = \"a\"\n{}", webhook("url = \"http://noc.example\"")),
+                "route[0].webhook.url",
+                "without TLS",
+            ),
+            (
+                format!(
+                    "name = \"a\"\n{}",
+                    webhook("url = \"https://u:hunter2@noc.example\"")
+                ),
+                "route[0].webhook.url",
+                "holds a secret",
+            ),
+            (
+                format!("name = \"a\"\n{}", webhook("url = \"ftp://noc.example\"")),
+                "route[0].webhook.url",
+                "and not with https",
+            ),
+            (
+                format!(
+                    "name = \"a\"\n{}",
+                    webhook("url = \"https://noc.example\", key = \"hunter2\"")
+                ),
+                "route[0].webhook",
+                "never written here",
+            ),
+            (
+                "name = \"a\"\nsyslog = { server = \"siem:514\", over = \"udp\" }\n".to_owned(),
+                "route[0].syslog.over",
+                "without TLS",
+            ),
+            (
+                "name = \"a\"\nsyslog = { server = \"siem\" }\n".to_owned(),
+                "route[0].syslog.server",
+                "no host:port",
+            ),
+            (
+                "name = \"a\"\nmail = { server = \"m:25\", from = \"a@b.c\", to = [\"nobody\"] }\n"
+                    .to_owned(),
+                "route[0].mail.to",
+                "no address of mail",
+            ),
+        ] {
+            let error = Config::parse(&format!("{LEAST}[[route]]\n{route}"), "c.toml").unwrap_err();
+            let error = error.to_string();
+            assert!(
+                error.contains(key) && error.contains(words),
+                "{error}\n{key}: {words}"
+            );
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        let twice = "[[route]]\nname = \"a\"\nsyslog = { server = \"localhost:514\", over = \"udp\" }\n";
+        let error = Config::parse(&format!("{LEAST}{twice}{twice}"), "c.toml").unwrap_err();
+        assert!(error.to_string().contains("declared twice"), "{error}");
+    }
+
+    #[test]
+    fn this_machine_is_reached_in_the_clear() {
+        for (url, fine) in [
+            ("http://127.0.0.1:1/x", true),
+            ("http://[::1]/", true),
+            ("http://localhost/", true),
+            ("http://localhost.evil.example/", false),
+            ("http://10.0.0.1/", false),
+        ] {
+            assert_eq!(address(url, false).is_ok(), fine, "{url}");
+        }
+        assert!(address("http://10.0.0.1/", true).is_ok());
+        assert_eq!(host_and_port("[::1]:514"), Some(("::1", 514)));
+        assert_eq!(host_and_port("::1"), None);
+    }
+}

@@ -9,6 +9,7 @@ use super::page;
 use super::show::{self, Moment};
 use crate::alert::queue;
 use crate::api::Problem;
+use crate::api::query::bad;
 use crate::door::Pass;
 use crate::filter::Subject;
 use crate::views::{self, View};
@@ -17,7 +18,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use model::{Instant, Right};
 use serde::Deserialize;
 use store::acts::Note;
-use store::alerts::{Attachment, RouteRow};
+use store::alerts::{Attachment, MOST_ATTACHED, RouteRow};
 use uuid::Uuid;
 
 /// A route on the page.
@@ -165,8 +166,15 @@ pub async fn attach(visit: Visit, Form(asked): Form<Attach>) -> Response {
             return Err(Problem::NotFound("view of findings"));
         }
         let (person, now) = (&visit.person.name, (visit.clock)());
-        visit.alerts.attach(asked.view, &route.name, person, now).await?;
-        Ok(view.link())
+        let attached = visit.alerts.attach(asked.view, &route.name, person, now);
+        match attached.await? {
+            true => Ok(view.link()),
+            false => Err(bad(
+                "view",
+                &asked.view.to_string(),
+                format!("no more: {MOST_ATTACHED} views are attached; end one on Admin first"),
+            )),
+        }
     };
     answer(&visit, done.await)
 }

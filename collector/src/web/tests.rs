@@ -1,6 +1,7 @@
 //! The router from the outside, over a store in memory.
 
 mod acts;
+mod alerts;
 mod coverage;
 mod door;
 mod law;

@@ -12,6 +12,9 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
+/// Views that are attached to routes in all: each is looked through at every change.
+pub const MOST_ATTACHED: u32 = 200;
+
 /// A change of a finding, as it stood right after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueChange {
@@ -148,8 +151,8 @@ pub trait Alerts: Send + Sync + 'static {
     /// Every attachment of a view that is kept, oldest first.
     async fn attachments(&self) -> Result<Vec<Attachment>, StoreError>;
 
-    /// Has a route told of a view from now on. Twice is once.
-    async fn attach(&self, view: Uuid, route: &str, person: &str, now: Instant) -> Result<(), StoreError>;
+    /// Has a route told of a view from now on. Twice is once; not where there are [`MOST_ATTACHED`] already.
+    async fn attach(&self, view: Uuid, route: &str, person: &str, now: Instant) -> Result<bool, StoreError>;
 
     /// Ends an attachment: one's own, or with `any` anybody's. Whether there was one.
     async fn detach(

@@ -12,6 +12,7 @@ mod queues;
 mod lists;
 mod filter;
 mod life;
+mod alerts;
 mod acts;
 mod past;
 mod ledger;

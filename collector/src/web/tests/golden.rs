@@ -46,6 +46,7 @@ async fn pages_are_as_they_were_looked_at_last() {
         ("register", "/reports/register".to_owned()),
         ("changes", "/reports/changes?since=30d".to_owned()),
         ("refusal", "/findings?severity=red".to_owned()),
+        ("admin", "/admin".to_owned()),
     ] {
         let shown = settled(&house.get(&path).await.body, web.policies.version());
         let file = folder.join(format!("{name}.html"));

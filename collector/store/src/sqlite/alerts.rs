@@ -3,7 +3,7 @@
 use super::{SqliteStore, findings, log, row, views};
 use crate::StoreError;
 use crate::acts::Note;
-use crate::alerts::{Alerts, Attachment, DueChange, NewAlert, RouteRow, WaitingAlert};
+use crate::alerts::{Alerts, Attachment, DueChange, MOST_ATTACHED, NewAlert, RouteRow, WaitingAlert};
 use crate::view::{Backlog, FindingFilter};
 use model::{FindingId, Instant};
 use sqlx::sqlite::SqliteRow;
@@ -223,8 +223,15 @@ impl Alerts for SqliteStore {
         rows.iter().map(attachment).collect()
     }
 
-    async fn attach(&self, view: Uuid, route: &str, person: &str, now: Instant) -> Result<(), StoreError> {
+    async fn attach(&self, view: Uuid, route: &str, person: &str, now: Instant) -> Result<bool, StoreError> {
         let mut write = self.begin().await?;
+        let there: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM alert_view")
+            .fetch_one(write.sql()?)
+            .await?;
+        if there >= i64::from(MOST_ATTACHED) {
+            self.release(write).await?;
+            return Ok(false);
+        }
         let made = sqlx::query(
             "INSERT INTO alert_view (attachment_id, view_id, route, person, recorded_at) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (view_id, route, person) DO NOTHING",
@@ -237,10 +244,12 @@ impl Alerts for SqliteStore {
         .execute(write.sql()?)
         .await?;
         if made.rows_affected() == 0 {
-            return self.release(write).await;
+            self.release(write).await?;
+            return Ok(true);
         }
         note(write.sql()?, person, "alert_attached", view, route, now).await?;
-        self.commit(write).await
+        self.commit(write).await?;
+        Ok(true)
     }
 
     async fn detach(
