@@ -1,7 +1,7 @@
 //! Mail: one for all that changed, by SMTP.
 //!
-//! Invariants: without the TLS that was asked for nothing is said; a mail bears a key of its own that a second try
-//! bears too.
+//! Invariants: without the TLS that was asked for nothing is said; a mail bears a key of its own, which another one
+//! bears only if it tells the same.
 
 use super::http::{PATIENCE, authorities};
 use super::message::{State, summary};
@@ -80,7 +80,7 @@ impl Mail {
     /// # Errors
     /// [`Failure`] in words for people.
     pub async fn send(&self, route: &str, messages: &[Message]) -> Result<(), Failure> {
-        let Some(first) = messages.first() else {
+        let (Some(first), Some(last)) = (messages.first(), messages.last()) else {
             return Ok(());
         };
         let password = super::http::secret(self.config.password.as_ref())?;
@@ -90,7 +90,7 @@ impl Mail {
         let mut mail = lettre::Message::builder()
             .from(self.from.clone())
             .subject(subject(messages))
-            .message_id(Some(format!("<{}.{route}@{domain}>", first.id)))
+            .message_id(Some(format!("<{}.{}.{route}@{domain}>", first.id, last.id)))
             .header(ContentType::TEXT_PLAIN);
         for to in &self.to {
             mail = mail.to(to.clone());

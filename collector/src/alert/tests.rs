@@ -231,7 +231,8 @@ async fn an_attached_view_tells_what_its_person_may_see_and_nothing_once_they_ma
         [told("changed", "resolved", true)],
         "and that is the end"
     );
-    house.opened("berlin", Severity::Major).await;
+    let change = FindingStep::Change(finding, met(Severity::Major), "moved".into());
+    house.step(element, change).await;
     assert!(house.told().await.is_empty());
     let attachment = house.store.attachments().await.unwrap().remove(0);
     let why = queue::attached(&*house.store, &attachment, Instant(5))

@@ -269,11 +269,12 @@ async fn a_route_is_tried_and_a_view_attached_from_the_pages() {
     let name = "document.querySelector('#pick-views [name=name]').value = 'core'; return true;";
     browser.script(name).await;
     press("#pick-views form.keep button").await;
-    sees("core").await;
+    let kept = "return location.search.includes('view=core') && document.readyState === 'complete';";
+    browser.until("the view", kept).await;
     press("#pick-views summary").await;
     press("form[action='/alerts/attach'] button").await;
-    press("#pick-views summary").await;
-    sees("alerts noc").await;
+    let attached = "return document.querySelector(\"form[action='/alerts/detach']\") !== null;";
+    browser.until("the attachment", attached).await;
     act(&house, &["acknowledge", "--by", "Ann", &finding]);
     let took = receiver
         .until("the change", |took| !of_finding(took, &finding).is_empty())

@@ -34,7 +34,7 @@ async fn a_route_is_shown_with_its_host_and_its_trouble_and_nothing_secret() {
     ] {
         assert!(page.contains(words), "{words}: {page}");
     }
-    assert!(!page.contains("hidden"), "{page}");
+    assert!(!page.contains("hidden-path"), "{page}");
     let now = house.get("/").await.body;
     assert!(now.contains("<span class=\"stage-name\">alert</span>"), "{now}");
 }
@@ -46,7 +46,7 @@ async fn a_try_tells_what_came_of_it_and_is_noted() {
     assert_eq!(tried.status, StatusCode::OK);
     let words = "The route noc did not take the test: cannot be reached";
     assert!(tried.body.contains(words), "{}", tried.body);
-    assert!(!tried.body.contains("hidden"));
+    assert!(!tried.body.contains("hidden-path"));
     {
         let desk = house.store.desk.lock().unwrap();
         let note = desk.log.last().unwrap();
