@@ -28,7 +28,7 @@ async fn a_route_is_shown_with_its_host_and_its_trouble_and_nothing_secret() {
     for words in [
         "127.0.0.1:1",
         "severity:critical",
-        "1 204",
+        &crate::web::show::number(1_204),
         "answered 503 Service Unavailable: &#60;b&#62;down",
         "attached views",
     ] {
@@ -78,6 +78,11 @@ async fn whoever_may_act_has_a_route_told_of_a_view_they_see() {
     let keep = "name=core&page=findings&query=q%3Drole%253Acore".to_owned();
     assert_eq!(bo.send_form("/views", keep).await.status, StatusCode::SEE_OTHER);
     let view = house.store.views.lock().unwrap()[0].view;
+    let own = "name=own&page=findings&query=".to_owned();
+    assert_eq!(
+        viewer.send_form("/views", own).await.status,
+        StatusCode::SEE_OTHER
+    );
     let attach = |route: &str| format!("view={view}&route={route}");
     for (who, form, status) in [
         (&cy, attach("noc"), 404),

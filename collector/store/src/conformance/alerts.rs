@@ -161,7 +161,7 @@ async fn a_route_that_is_declared_no_more_goes_with_what_waits_and_begins_anew()
     let told = alert("noc", finding, due[0].event, Some("{}"));
     house
         .store
-        .queue_alerts(&[told.clone()], due[0].place)
+        .queue_alerts(std::slice::from_ref(&told), due[0].place)
         .await
         .unwrap();
     assert_eq!(
