@@ -78,6 +78,7 @@ fn gauges(overview: &store::view::Overview, now: Instant) {
     for (stage, backlog) in [
         ("identify", &overview.unidentified),
         ("evaluate", &overview.unevaluated),
+        ("alert", &overview.untold),
     ] {
         let age = backlog.oldest.map_or(0, |since| now.seconds_since(since));
         metrics::gauge!("marque_collector_stage_waiting", "stage" => stage).set(backlog.count as f64);

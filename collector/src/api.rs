@@ -340,6 +340,8 @@ pub struct Pending {
     pub unidentified: u64,
     /// Elements before evaluation, in the same way.
     pub unevaluated: u64,
+    /// Changes of findings before somebody is told of them.
+    pub untold: u64,
 }
 
 /// Seconds since; `null` when nothing waits or nothing came yet.
@@ -349,6 +351,8 @@ pub struct Ages {
     pub unidentified: Option<u64>,
     /// The oldest element before evaluation.
     pub unevaluated: Option<u64>,
+    /// The oldest change that somebody is to be told of.
+    pub untold: Option<u64>,
     /// The last report.
     pub last_report: Option<u64>,
     /// The agent silent for longest.
@@ -385,10 +389,12 @@ fn summarise(overview: &Overview, uncommitted: Option<Duration>, now: Instant) -
         pending: Pending {
             unidentified: overview.unidentified.count,
             unevaluated: overview.unevaluated.count,
+            untold: overview.untold.count,
         },
         ages: Ages {
             unidentified: age(&overview.unidentified),
             unevaluated: age(&overview.unevaluated),
+            untold: age(&overview.untold),
             last_report: overview.last_report.map(|at| now.seconds_since(at)),
             quietest_agent: overview
                 .agents

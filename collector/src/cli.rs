@@ -195,7 +195,9 @@ fn serve_until_signal(path: &Path, clock: fn() -> Instant) -> Result<(), Failure
                 serve::ServeError::Declare(_) | serve::ServeError::Policy(_) | serve::ServeError::Tag(_) => {
                     Failure::configuration(&error)
                 }
-                serve::ServeError::Knowledge(_) => Failure::configuration(&error),
+                serve::ServeError::Knowledge(_) | serve::ServeError::Alert(_) => {
+                    Failure::configuration(&error)
+                }
                 other => Failure::other(&other),
             })
     })
@@ -247,6 +249,8 @@ fn check(path: &Path) -> Result<(), Failure> {
             line,
         });
     }
+    crate::alert::Routes::open(&config.route, crate::alert::message::Links::default())
+        .map_err(|e| Failure::configuration(&e))?;
     print(&format_args!(
         "{}: good; {} sites, {} declared elements, {} approvals, {} shares, {} prices, {} rules in {} packs, knowledge {}",
         path.display(),

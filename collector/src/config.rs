@@ -3,8 +3,12 @@
 //! Unknown keys are refused; a mistake is told with file, line and key.
 
 mod http;
+mod secret;
+pub mod route;
 
 pub use http::HttpConfig;
+pub use route::RouteConfig;
+pub use secret::{SecretError, SecretSource};
 
 use crate::door::Times;
 use model::Site;
@@ -43,6 +47,9 @@ pub struct Config {
     /// The sites agents stand at.
     #[serde(default)]
     pub site: Vec<Site>,
+    /// Who is told of changes of findings.
+    #[serde(default)]
+    pub route: Vec<RouteConfig>,
 }
 
 /// `[store]`
@@ -268,6 +275,9 @@ impl Config {
         for place in inside.flatten() {
             *place = folder.join(&*place);
         }
+        for route in &mut config.route {
+            route.count_from(folder);
+        }
         Ok(config)
     }
 
@@ -334,7 +344,7 @@ impl Config {
             let words = format!("tag {tag:?} is empty or holds a blank");
             return Err(Fault::new(&[Key("operator"), Key("tags")], words));
         }
-        Ok(())
+        route::check(&self.route)
     }
 }
 

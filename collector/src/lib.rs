@@ -8,6 +8,8 @@
 //!                                      revoked or run out      │           │
 //!                                                     reconcile ◄─────────┘ and every 5 s
 //!                                                     identify, units, then evaluate, in bounded batches
+//!                                                        │ what changes of a finding is due with the change
+//!                                                     alert: queue ──► one courier for each route ══► receivers
 //! ```
 //!
 //! Plans put by the command go the other way: the desk looks into the store twice
@@ -15,7 +17,7 @@
 //!
 //! Every queue is bounded: a full listener queue holds connections back, a slow
 //! store holds the stream back by HTTP/2 flow control, and what waits between
-//! stages waits on disk. The death of the reconciler ends the program; the
+//! stages waits on disk. The death of the reconciler, or of a courier of alerts, ends the program; the
 //! death of one stream ends that stream.
 
 pub mod config;
@@ -37,6 +39,7 @@ pub mod door;
 pub mod acts;
 pub mod api;
 pub mod views;
+pub mod alert;
 pub mod web;
 pub mod pages;
 pub mod admin;

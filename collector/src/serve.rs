@@ -1,5 +1,6 @@
 //! `serve`: opens everything, says where it listens, runs until told to stop.
 
+use crate::alert::{AlertError, Routes, deliver::Courier, message::Links, queue::Queue};
 use crate::config::Config;
 use crate::door::{Door, Refused};
 use crate::enrol::{Authority, EnrolError, Enrolment, Gate, Peer};
@@ -17,7 +18,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{
-    Accounts, Acts, Admission, Briefing, Field, Ledgers, Past, Plans, SqliteStore, Store, StoreError, Views,
+    Accounts, Acts, Admission, Alerts, Briefing, Field, Ledgers, Past, Plans, SqliteStore, Store, StoreError,
+    Views,
 };
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
@@ -57,6 +59,9 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
+    /// Routes of alerts.
+    #[error(transparent)]
+    Alert(#[from] AlertError),
     /// Keys and certificates.
     #[error(transparent)]
     Enrol(#[from] EnrolError),
@@ -230,6 +235,14 @@ pub async fn serve(
     let http = browsers.local_addr().map_err(refused(config.http.listen))?;
     let handle = admin::metrics().map_err(ServeError::Metrics)?;
 
+    let routes = Arc::new(Routes::open(&config.route, Links(config.http.link(http, "")))?);
+    let dropped = store.declare_routes(&routes.names(), clock()).await?;
+    if dropped > 0 {
+        tracing::warn!(
+            alerts = dropped,
+            "alerts of routes that are declared no more are dropped"
+        );
+    }
     let shared: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
     let uncommitted = Uncommitted::default();
     let reconciler = Reconciler {
@@ -269,6 +282,8 @@ pub async fn serve(
         admission: Arc::clone(&store) as Arc<dyn Admission>,
         authority: authority.fingerprint(),
         views: Arc::clone(&store) as Arc<dyn Views>,
+        alerts: Arc::clone(&store) as Arc<dyn Alerts>,
+        routes: Arc::clone(&routes),
         operator: config.operator.name.clone(),
         operator_tags: config.operator.tags.clone(),
         policies,
@@ -342,6 +357,33 @@ pub async fn serve(
     tasks.spawn(async move {
         reconciler.run(until).await;
         ("reconcile", Ok(()))
+    });
+    let queued = tokio::sync::watch::Sender::new(0);
+    for route in routes.iter() {
+        let courier = Courier {
+            alerts: Arc::clone(&store) as Arc<dyn Alerts>,
+            route: Arc::clone(route),
+            clock,
+            queued: queued.subscribe(),
+        };
+        let until = stop.clone();
+        tasks.spawn(async move {
+            courier.run(until).await;
+            ("alerts of a route", Ok(()))
+        });
+    }
+    let queue = Queue {
+        store: Arc::clone(&shared),
+        alerts: Arc::clone(&store) as Arc<dyn Alerts>,
+        accounts: Arc::clone(&store) as Arc<dyn Accounts>,
+        routes,
+        clock,
+        queued,
+    };
+    let until = stop.clone();
+    tasks.spawn(async move {
+        queue.run(until).await;
+        ("alerts", Ok(()))
     });
     let (gauged, until) = (Arc::clone(&shared), stop.clone());
     tasks.spawn(async move {

@@ -21,6 +21,7 @@ pub mod shelf;
 pub mod glance;
 pub mod hand;
 pub mod kept;
+pub mod alerts;
 pub mod now;
 pub mod evidence;
 pub mod claim;
@@ -63,6 +64,7 @@ pub mod fixture;
 #[cfg(test)]
 mod tests;
 
+use crate::alert::Routes;
 use crate::api::{self, Api};
 use crate::door::{Arrival, Door};
 use crate::evaluate::Operator;
@@ -81,7 +83,7 @@ use model::on_file::OnFile;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Acts, Admission, Briefing, Field, Ledgers, Past, Store, Views};
+use store::{Acts, Admission, Alerts, Briefing, Field, Ledgers, Past, Store, Views};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -115,6 +117,10 @@ pub struct Web {
     pub authority: [u8; 32],
     /// Views that people keep.
     pub views: Arc<dyn Views>,
+    /// Alerts that wait, and views attached to routes.
+    pub alerts: Arc<dyn Alerts>,
+    /// Who is told of changes of findings.
+    pub routes: Arc<Routes>,
     /// What the operator is called.
     pub operator: String,
     /// Who the operator is before the law.
@@ -193,6 +199,8 @@ fn pages(web: &Arc<Web>) -> axum::Router {
         .route("/complete", get(complete::offers))
         .route("/views", post(kept::keep))
         .route("/views/drop", post(kept::drop_view))
+        .route("/alerts/attach", post(alerts::attach))
+        .route("/alerts/detach", post(alerts::detach))
         .route("/elements/{id}", get(element::element))
         .route("/coverage", get(coverage::coverage))
         .route("/coverage.csv", get(coverage::csv))
@@ -237,6 +245,7 @@ fn pages(web: &Arc<Web>) -> axum::Router {
         .route("/admin/tokens", post(admin::add_token))
         .route("/admin/tokens/{id}/end", post(admin::end_token))
         .route("/admin/sessions/{id}/end", post(admin::end_session))
+        .route("/admin/routes/{route}/test", post(admin::test_route))
         .merge(live::router(web.clone()))
         .fallback(missing)
         .with_state(web.clone())

@@ -54,6 +54,8 @@ pub struct HouseSpec {
     pub certificate_lifetime: String,
     /// Bytes that may wait in an agent's spool; the agent's own default if absent.
     pub spool_quota_bytes: Option<u64>,
+    /// Routes of alerts, as the collector's configuration has them.
+    pub routes: String,
     /// What is set up around it to make its life hard.
     pub trial: Option<Trial>,
 }
@@ -89,6 +91,7 @@ impl HouseSpec {
             // A demonstration may be taken up again after weeks.
             certificate_lifetime: "365d".to_owned(),
             spool_quota_bytes: None,
+            routes: String::new(),
             trial: None,
         }
     }
@@ -183,6 +186,7 @@ pub struct House {
     http: SocketAddr,
     grpc: SocketAddr,
     certificate_lifetime: String,
+    routes: String,
     trial: Option<Trial>,
     key: Key,
 }
@@ -221,6 +225,7 @@ impl House {
             http: spec.http.unwrap_or(free),
             grpc: spec.grpc.unwrap_or(free),
             certificate_lifetime: spec.certificate_lifetime,
+            routes: spec.routes,
             trial: spec.trial,
             key: Key::default(),
         };
@@ -278,6 +283,7 @@ impl House {
             self.grpc,
             &self.certificate_lifetime,
             &self.network.plan,
+            &self.routes,
             self.trial.as_ref(),
         )
     }

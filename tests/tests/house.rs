@@ -45,6 +45,8 @@ mod house {
     pub mod people;
     pub mod scripts_off;
     pub mod hostile_names;
+    pub mod receivers;
+    pub mod alerts;
     pub mod field;
     pub mod then;
     pub mod filter;

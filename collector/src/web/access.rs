@@ -40,6 +40,8 @@ pub const ROUTES: &[(&str, &str, Right)] = &[
     ("GET", "/complete", Right::See),
     ("POST", "/views", Right::See),
     ("POST", "/views/drop", Right::See),
+    ("POST", "/alerts/attach", Right::Act),
+    ("POST", "/alerts/detach", Right::Act),
     ("GET", "/elements/{id}", Right::See),
     ("GET", "/coverage", Right::See),
     ("GET", "/coverage.csv", Right::See),
@@ -90,6 +92,7 @@ pub const ROUTES: &[(&str, &str, Right)] = &[
     ("POST", "/admin/tokens", Right::Administer),
     ("POST", "/admin/tokens/{id}/end", Right::Administer),
     ("POST", "/admin/sessions/{id}/end", Right::Administer),
+    ("POST", "/admin/routes/{route}/test", Right::Administer),
 ];
 
 /// What is written into the audit log when it is looked at or taken away: the beginning of its path, and the word.

@@ -5,6 +5,7 @@
 
 use super::access::{Visit, again};
 use super::account::{SessionLine, sites_words};
+use super::alerts::{self, AttachedLine, RouteLine};
 use super::fields::Fields;
 use super::glance::Glances;
 use super::page::{Frame, answer};
@@ -41,6 +42,8 @@ struct AdminPage {
     accounts: Vec<AccountLine>,
     tokens: Vec<TokenLine>,
     sessions: Vec<SessionLine>,
+    routes: Vec<RouteLine>,
+    attached: Vec<AttachedLine>,
 }
 
 /// What came of the form before.
@@ -48,6 +51,8 @@ struct AdminPage {
 struct Said {
     /// What was wrong.
     refused: Option<String>,
+    /// What went well, where the page does not show it by itself.
+    told: Option<String>,
     /// What is shown once: what it is, and the secret or link.
     once: Option<(String, String)>,
     /// What was typed as a name.
@@ -183,6 +188,8 @@ async fn page(visit: &Visit, glances: &Glances, said: Said) -> Result<AdminPage,
             .iter()
             .map(|row| SessionLine::new(row, own, now))
             .collect(),
+        routes: alerts::routes(visit).await?,
+        attached: alerts::attached(visit).await?,
     })
 }
 
@@ -196,6 +203,8 @@ enum Outcome {
     Done,
     Once(String, String),
     Refused(Refused, String),
+    /// What was tried, and whether it went well.
+    Tried(Result<String, String>),
 }
 
 async fn finish(visit: &Visit, glances: &Glances, came: Result<Outcome, Problem>) -> Response {
@@ -205,6 +214,14 @@ async fn finish(visit: &Visit, glances: &Glances, came: Result<Outcome, Problem>
             StatusCode::OK,
             Said {
                 once: Some((what, secret)),
+                ..Said::default()
+            },
+        ),
+        Ok(Outcome::Tried(came)) => (
+            StatusCode::OK,
+            Said {
+                told: came.clone().ok(),
+                refused: came.err(),
                 ..Said::default()
             },
         ),
@@ -222,7 +239,11 @@ async fn finish(visit: &Visit, glances: &Glances, came: Result<Outcome, Problem>
         Err(problem) => return answer::<AdminPage>(visit, Err(problem)),
     };
     let once = said.once.as_ref().map(|(_, secret)| secret);
-    let words = once.or(said.refused.as_ref()).cloned().unwrap_or_default();
+    let words = once
+        .or(said.refused.as_ref())
+        .or(said.told.as_ref())
+        .cloned()
+        .unwrap_or_default();
     let (shown, why) = (("/admin", "/admin"), (status, words.as_str()));
     let mut response = again(visit, shown, why, page(visit, glances, said)).await;
     response
@@ -428,4 +449,14 @@ pub async fn end_session(
         }
     };
     finish(&visit, &glances, come.await).await
+}
+
+/// `POST /admin/routes/{route}/test`
+pub async fn test_route(
+    visit: Visit,
+    Extension(glances): Extension<Glances>,
+    Path(route): Path<String>,
+) -> Response {
+    let come = alerts::test(&visit, &route).await.map(Outcome::Tried);
+    finish(&visit, &glances, come).await
 }

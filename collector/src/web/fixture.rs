@@ -1,6 +1,7 @@
 //! A small network held in memory, for looking at pages: what a store would say, hostile texts included.
 
 mod acts;
+pub mod alerts;
 mod answers;
 mod ledger;
 mod briefing;
@@ -108,6 +109,8 @@ pub struct Fixture {
     pub held: Mutex<Vec<(AgentId, QuarantineRow)>>,
     /// Views that people keep.
     pub views: Mutex<Vec<store::views::ViewRow>>,
+    /// Views that people attached to routes.
+    pub attached: Mutex<Vec<store::alerts::Attachment>>,
 }
 
 fn id(kind: u128, number: usize) -> Uuid {
@@ -255,6 +258,7 @@ impl Fixture {
             shut: Mutex::default(),
             held: Mutex::default(),
             views: Mutex::new(Vec::new()),
+            attached: Mutex::default(),
         };
         for number in 0..elements {
             made.add(number, if number == 0 { first_parts } else { 5 });

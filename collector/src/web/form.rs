@@ -4,6 +4,7 @@
 //! what cannot be understood is shown with its place and keeps nothing.
 
 use super::access::Visit;
+use super::alerts;
 use super::show;
 use crate::api::Problem;
 use crate::api::query::Query;
@@ -44,6 +45,8 @@ pub struct Form {
     pub exports: [String; 2],
     /// Kept views of this list.
     pub views: Vec<Kept>,
+    /// Routes that whoever looks may have told of a view.
+    pub routes: Vec<String>,
     /// Name of the view shown, if it is one.
     pub view: String,
     /// What a kept view remembers.
@@ -138,6 +141,8 @@ pub struct Kept {
     pub link: String,
     /// Whether whoever looks may drop it.
     pub may_drop: bool,
+    /// Routes that are told of it: the key of that, the route, and who wants it where that is somebody else.
+    pub told: Vec<(String, String, String)>,
 }
 
 /// How a column of an order stands.
@@ -221,6 +226,7 @@ impl Form {
             address: looked.link(path),
             exports: ["csv", "json"].map(|kind| export.link(&format!("{path}.{kind}"))),
             views: kept(visit, shape.subject).await?,
+            routes: alerts::offered(visit, shape.subject),
             view: show::clean(query.one("view"), 60),
             // What is kept is of now: the day is not kept with it.
             query: looked
@@ -340,6 +346,7 @@ fn chips(line: &Line, looked: &Query, path: &str) -> Vec<Chip> {
 
 async fn kept(visit: &Visit, subject: Subject) -> Result<Vec<Kept>, Problem> {
     let rows = visit.views.views(&visit.person.name).await?;
+    let attached = alerts::theirs(visit, subject).await?;
     let of_page = rows.into_iter().filter(|row| row.page == subject.as_str());
     let kept = |row: store::views::ViewRow| {
         let own = row.owner == visit.person.name;
@@ -354,6 +361,18 @@ async fn kept(visit: &Visit, subject: Subject) -> Result<Vec<Kept>, Problem> {
                 show::clean(&row.owner, 60)
             },
             shared: row.shared,
+            told: attached
+                .iter()
+                .filter(|one| one.view.view == row.view)
+                .map(|one| {
+                    let by = if one.person == visit.person.name {
+                        ""
+                    } else {
+                        &one.person
+                    };
+                    (one.attachment.to_string(), one.route.clone(), show::clean(by, 60))
+                })
+                .collect(),
             may_drop: own || visit.person.may(Right::Sign),
             link: View::read(row).map_or(plain, |view| view.link()),
         }

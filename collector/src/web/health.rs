@@ -187,6 +187,7 @@ pub fn stages(
         },
         backlog("identify", "waiting", &overview.unidentified),
         backlog("evaluate", "waiting", &overview.unevaluated),
+        backlog("alert", "waiting", &overview.untold),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! The router from the outside, over a store in memory.
 
 mod acts;
+mod alerts;
 mod coverage;
 mod door;
 mod law;
@@ -124,6 +125,8 @@ impl House {
             store: store.clone(),
             past: store.clone(),
             views: store.clone(),
+            alerts: store.clone(),
+            routes: Arc::new(super::fixture::alerts::routes()),
             ledgers: store.clone(),
             knowledge: identify::Knowledge::built_in().unwrap(),
             assured: crate::packs::Assured::default(),

@@ -14,6 +14,7 @@ mod lists;
 mod filter;
 mod then;
 mod life;
+mod alerts;
 mod acts;
 mod past;
 mod ledger;

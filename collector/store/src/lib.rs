@@ -19,6 +19,7 @@ pub mod field;
 pub mod clause;
 pub mod view;
 pub mod views;
+pub mod alerts;
 pub mod error;
 pub mod sqlite;
 #[cfg(test)]
@@ -27,6 +28,7 @@ mod conformance;
 pub use accounts::Accounts;
 pub use acts::Acts;
 pub use admission::Admission;
+pub use alerts::Alerts;
 pub use briefing::Briefing;
 pub use error::StoreError;
 pub use field::Field;

@@ -33,6 +33,7 @@ mod past;
 mod ledger;
 mod field;
 mod views;
+mod alerts;
 
 use crate::accounts::Sites;
 use crate::coverage::{CoverageView, ToldCoverage};

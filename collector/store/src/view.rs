@@ -223,6 +223,8 @@ pub struct Overview {
     pub unidentified: Backlog,
     /// Before evaluation.
     pub unevaluated: Backlog,
+    /// Changes of findings that somebody is to be told of.
+    pub untold: Backlog,
     /// The agents.
     pub agents: Vec<AgentRow>,
     /// The sites.

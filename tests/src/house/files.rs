@@ -146,6 +146,7 @@ impl Folder {
         grpc: SocketAddr,
         certificate_lifetime: &str,
         plan: &Plan,
+        routes: &str,
         trial: Option<&Trial>,
     ) -> Result<PathBuf, HouseError> {
         let store = trial.map_or(self.root.as_path(), |trial| &trial.store);
@@ -173,6 +174,7 @@ impl Folder {
                 site.latitude, site.longitude,
             ));
         }
+        text.push_str(routes);
         self.write("collector.toml", &text)
     }
 
@@ -272,7 +274,7 @@ mod tests {
 
         let config = Config::read(
             &folder
-                .collector(address, address, "7d", &network.plan, None)
+                .collector(address, address, "7d", &network.plan, "", None)
                 .unwrap(),
         )
         .unwrap();

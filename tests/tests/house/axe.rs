@@ -38,7 +38,12 @@ pub async fn house() -> House {
         .with("cisco-asr9010", "silent-router", "core", Behaviour::Absent)
         .with_objects(MEAN, "mean-router", "core")
         .unwrap();
-    let mut house = House::start(HouseSpec::new(LAB, plan)).await.unwrap();
+    let routes = "\n[[route]]\nname = \"nobody\"\nwebhook = { url = \"http://127.0.0.1:1/\" }\n";
+    let spec = HouseSpec {
+        routes: routes.to_owned(),
+        ..HouseSpec::new(LAB, plan)
+    };
+    let mut house = House::start(spec).await.unwrap();
     house
         .wait_until(PATIENCE, |s| {
             s.identified == 2 && s.pending.unevaluated == 0 && s.findings.get("open").is_some_and(|n| *n > 0)

@@ -18,6 +18,7 @@ fn path(house: &House, route: &str) -> String {
         .replace("{jurisdiction}", "DE")
         .replace("{report}", "changes")
         .replace("{site}", "ber-1")
+        .replace("{route}", "noc")
 }
 
 fn request(house: &House, method: &str, route: &str) -> Request<Body> {

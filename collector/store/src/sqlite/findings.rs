@@ -1,6 +1,6 @@
 //! Lists of findings by keyset, and one finding with its life.
 
-use super::seek::{Asked, Kept, Listed, Order, Reckoned, all, in_order, seek};
+use super::seek::{self, Asked, Kept, Listed, Order, Reckoned, all, in_order, seek};
 use super::{life, row, then};
 use crate::StoreError;
 use crate::clause::{Clause, FindingField, FindingOrder, Is, Test};
@@ -9,6 +9,7 @@ use model::{ElementId, FindingId, FindingState, Instant, RuleResult};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 const COLUMNS: &str = "SELECT f.*, e.name AS element_name, e.address, e.context, e.site, d.role, \
     c.name AS part_name, c.description AS part_description, c.maker_name AS part_maker, \
@@ -195,6 +196,17 @@ pub async fn keys(pool: &SqlitePool, filter: &FindingFilter) -> Result<Vec<Findi
         Some(at) => all(pool, &then::clauses(clauses(filter), at), order(filter)).await?,
     };
     Ok(keys.into_iter().map(FindingId).collect())
+}
+
+/// See [`crate::Alerts::matching`].
+pub async fn among(
+    pool: &SqlitePool,
+    findings: &[FindingId],
+    filter: &FindingFilter,
+) -> Result<BTreeSet<FindingId>, StoreError> {
+    let keys: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    let found = seek::among(pool, &keys, &clauses(filter)).await?;
+    found.iter().map(|key| row::word(key, "finding")).collect()
 }
 
 /// The rows of these keys, in their order.

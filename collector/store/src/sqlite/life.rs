@@ -4,7 +4,7 @@
 //! finding move only in the transaction that writes the event.
 
 use super::judge::{cause, change};
-use super::{row, stood, waivers};
+use super::{alerts, row, stood, waivers};
 use crate::StoreError;
 use crate::record::{FindingMove, FindingStep, JudgedElement, KnownFinding, Met, Stand, Why};
 use model::{Act, Ending, FindingId, FindingState, Inputs, Instant, Life, ResultClass, RuleResult, Severity};
@@ -352,13 +352,14 @@ impl<'a> Event<'a> {
 
     /// Writes it down for ever.
     pub async fn write(&self, tx: &mut Tx, now: Instant) -> Result<(), StoreError> {
+        let event = Uuid::now_v7().to_string();
         let also: Vec<&str> = self.why.causes.iter().skip(1).map(|c| c.as_str()).collect();
         sqlx::query(
             "INSERT INTO finding_event (finding_id, event_id, kind, cause, text, recorded_at, valid_at, also, grounds, \
              person, act, class, ending) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         )
         .bind(self.finding.to_string())
-        .bind(Uuid::now_v7().to_string())
+        .bind(&event)
         .bind(self.kind)
         .bind(cause(self.why))
         .bind(self.text)
@@ -372,6 +373,14 @@ impl<'a> Event<'a> {
         .bind(self.ending.map(Ending::as_str))
         .execute(&mut *tx)
         .await?;
-        Ok(())
+        let change = alerts::Change {
+            event: &event,
+            finding: self.finding,
+            kind: self.kind,
+            text: self.text,
+            cause: cause(self.why),
+            person: self.person,
+        };
+        alerts::change(tx, change, now).await
     }
 }

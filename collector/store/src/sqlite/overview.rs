@@ -1,7 +1,7 @@
 //! Everything the first page counts, read in one snapshot.
 
 use super::plans::{self, STATE_COLUMNS, STATE_JOINS};
-use super::row;
+use super::{alerts, row};
 use crate::StoreError;
 use crate::clause::Measure;
 use crate::view::{
@@ -79,6 +79,7 @@ pub async fn overview(pool: &SqlitePool, sites: Option<&BTreeSet<SiteName>>) -> 
         makers: makers(&mut tx, scope).await?,
         unidentified: backlog(&mut tx, UNIDENTIFIED).await?,
         unevaluated: backlog(&mut tx, UNEVALUATED).await?,
+        untold: alerts::backlog(&mut tx).await?,
         agents,
         sites: self::sites(&mut tx, scope).await?,
         exposure: exposure(&mut tx, scope).await?,

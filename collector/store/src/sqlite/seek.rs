@@ -231,6 +231,26 @@ pub async fn all<F: Listed>(
     Ok(keys)
 }
 
+/// Those of these keys that match.
+pub async fn among<F: Listed>(
+    pool: &SqlitePool,
+    among: &[String],
+    clauses: &[Clause<F>],
+) -> Result<Vec<String>, StoreError> {
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
+    query.push(F::KEY).push(" FROM ");
+    tables(&mut query, clauses, None);
+    query.push(" WHERE ").push(F::KEY).push(" IN (");
+    let mut keys = query.separated(", ");
+    for key in among {
+        keys.push_bind(key.clone());
+    }
+    query.push(")");
+    narrow(&mut query, clauses);
+    let query = query.build_query_scalar().persistent(false);
+    Ok(query.fetch_all(pool).await?)
+}
+
 /// Window by window, until there is enough, nothing more, or no time left; tells where to go on.
 async fn windows<F: Listed>(
     pool: &SqlitePool,

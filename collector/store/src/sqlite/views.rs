@@ -59,6 +59,10 @@ impl Views for SqliteStore {
             self.release(write).await?;
             return Ok(false);
         };
+        sqlx::query("DELETE FROM alert_view WHERE view_id = $1")
+            .bind(view.to_string())
+            .execute(write.sql()?)
+            .await?;
         note(
             write.sql()?,
             person,
@@ -131,7 +135,8 @@ async fn note(
     log::write(tx, &note, now).await
 }
 
-fn read(r: &SqliteRow) -> Result<ViewRow, StoreError> {
+/// The view of a row.
+pub fn read(r: &SqliteRow) -> Result<ViewRow, StoreError> {
     Ok(ViewRow {
         view: row::word(r.try_get("view_id")?, "view")?,
         owner: r.try_get("owner")?,

@@ -1,0 +1,160 @@
+//! From what waits for a route to its receiver: one task for each route.
+//!
+//! Invariants: what was not taken is tried again, later and later, and nothing behind it goes before it; what was taken
+//! is ended in the store before the next goes, so that a stop in between can only send the same again.
+
+use super::{Message, Route};
+use crate::admin;
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use model::Instant;
+use std::sync::Arc;
+use std::time::Duration;
+use store::alerts::WaitingAlert;
+use store::{Alerts, StoreError};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// The first pause after a try in vain.
+const MIN_PAUSE: Duration = Duration::from_secs(1);
+/// The longest.
+const MAX_PAUSE: Duration = Duration::from_secs(300);
+/// How long to sleep when nothing wakes us.
+const TICK: Duration = Duration::from_secs(5);
+
+/// Counts what became of alerts of a route.
+pub fn count(route: &str, outcome: &'static str, alerts: u64) {
+    metrics::counter!("marque_collector_alerts_total", "route" => route.to_owned(), "outcome" => outcome)
+        .increment(alerts);
+}
+
+/// Tells one route.
+pub struct Courier {
+    /// What waits.
+    pub alerts: Arc<dyn Alerts>,
+    /// Who is told.
+    pub route: Arc<Route>,
+    /// The wall clock.
+    pub clock: fn() -> Instant,
+    /// Goes up when something was queued.
+    pub queued: watch::Receiver<u64>,
+}
+
+/// What came of one look.
+enum Looked {
+    /// Something was delivered: look again.
+    Delivered,
+    /// Nothing waits, or not for long enough.
+    Rest(Duration),
+    /// It was not taken.
+    Failed,
+}
+
+impl Courier {
+    /// Works until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let pauses = || {
+            ExponentialBuilder::default()
+                .with_min_delay(MIN_PAUSE)
+                .with_max_delay(MAX_PAUSE)
+                .without_max_times()
+                .with_jitter()
+                .build()
+        };
+        let mut pause = pauses();
+        loop {
+            let looked = tokio::select! {
+                () = stop.cancelled() => return,
+                looked = self.look() => looked,
+            };
+            let rest = match looked {
+                Ok(Looked::Delivered) => {
+                    pause = pauses();
+                    continue;
+                }
+                Ok(Looked::Rest(rest)) => {
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        changed = self.queued.changed() => if changed.is_err() { return },
+                        () = tokio::time::sleep(rest) => {}
+                    }
+                    continue;
+                }
+                Ok(Looked::Failed) => pause.next().unwrap_or(MAX_PAUSE),
+                Err(error) => {
+                    tracing::error!(
+                        alert.route = self.route.name,
+                        error = admin::chain(&error),
+                        "alerts wait for the store"
+                    );
+                    pause.next().unwrap_or(MAX_PAUSE)
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(rest) => {}
+            }
+        }
+    }
+
+    async fn look(&self) -> Result<Looked, StoreError> {
+        let (name, receiver) = (self.route.name.as_str(), &self.route.receiver);
+        let oldest = self.alerts.waiting(name, 1).await?;
+        let Some(oldest) = oldest.first() else {
+            return Ok(Looked::Rest(TICK));
+        };
+        let waited = (self.clock)().0.saturating_sub(oldest.since.0);
+        let waited = Duration::from_micros(u64::try_from(waited).unwrap_or(0));
+        let left = self.route.gather.saturating_sub(waited);
+        if !left.is_zero() {
+            return Ok(Looked::Rest(left));
+        }
+        let waiting = self.alerts.waiting(name, receiver.takes()).await?;
+        for portion in waiting.chunks(receiver.portion(waiting.len())) {
+            if !self.deliver(portion).await? {
+                return Ok(Looked::Failed);
+            }
+        }
+        Ok(Looked::Delivered)
+    }
+
+    /// Whether these were taken.
+    async fn deliver(&self, portion: &[WaitingAlert]) -> Result<bool, StoreError> {
+        let name = self.route.name.as_str();
+        let Some(last) = portion.last() else {
+            return Ok(true);
+        };
+        let messages: Vec<Message> = portion
+            .iter()
+            .filter_map(|waiting| serde_json::from_str(&waiting.body).ok())
+            .collect();
+        let alerts = portion.len() as u64;
+        let unread = alerts - messages.len() as u64;
+        if unread > 0 {
+            tracing::error!(
+                alert.route = name,
+                alerts = unread,
+                "alerts are not understood and not told"
+            );
+            count(name, "unread", unread);
+        }
+        let outcome = match messages.is_empty() {
+            true => Ok(()),
+            false => self.route.receiver.send(name, &messages).await,
+        };
+        let now = (self.clock)();
+        match outcome {
+            Ok(()) => {
+                self.alerts.delivered(name, last.place, now).await?;
+                count(name, "delivered", alerts - unread);
+                tracing::info!(alert.route = name, alerts, "alerts delivered");
+                Ok(true)
+            }
+            Err(failure) => {
+                self.alerts.failed(name, &failure.to_string(), now).await?;
+                count(name, "failed", alerts);
+                tracing::warn!(alert.route = name, alerts, error = %failure, "alerts not taken");
+                Ok(false)
+            }
+        }
+    }
+}
