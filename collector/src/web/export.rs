@@ -171,6 +171,7 @@ async fn export(
     .iter()
     .copied()
     .filter(|key| !matches!(*key, "after" | "limit"))
+    .chain(["cols"])
     .collect();
     let query = Query::read(pairs, &keys)?;
     let (rows, columns, matching) = match subject {
