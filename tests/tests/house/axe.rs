@@ -55,6 +55,8 @@ async fn pages(house: &House) -> Vec<String> {
         finding["finding"].as_str().unwrap(),
         finding["element"].as_str().unwrap(),
     );
+    let agent = read("/api/v1/summary").await["plans"][0]["agent"].clone();
+    let agent = agent.as_str().unwrap();
     let shown = house.get(&format!("/findings/{finding}")).await.unwrap();
     let evidence = shown.split("href=\"/evidence/").nth(1).unwrap();
     let evidence = evidence.split('"').next().unwrap();
@@ -67,6 +69,7 @@ async fn pages(house: &House) -> Vec<String> {
         format!("/elements/{element}?all=1"),
         format!("/evidence/{evidence}"),
         "/coverage?site=lab".to_owned(),
+        format!("/agents/{agent}"),
         "/reports/board".to_owned(),
         "/reports/pack?jurisdiction=DE".to_owned(),
         "/reports/register".to_owned(),
