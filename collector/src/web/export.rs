@@ -174,6 +174,7 @@ async fn export(
     .copied()
     .filter(|key| !matches!(*key, "after" | "limit"))
     .chain(query::DAY.iter().copied())
+    .chain(["cols"])
     .collect();
     let (query, then) = Then::asked(&*visit.store, Query::read(pairs, &keys)?, now).await?;
     let end = then.as_ref().map(|then| then.at);

@@ -93,7 +93,8 @@ pub struct Fixture {
     pub standings: AtomicU64,
     /// Raise it and open pages look again.
     pub revision: watch::Sender<u64>,
-    policies: Policies,
+    /// The packs it judges by.
+    pub policies: Policies,
     elements: Vec<ElementView>,
     findings: Vec<FindingRow>,
     evidence: Vec<(Digest, Vec<u8>)>,

@@ -101,7 +101,8 @@ mod tests {
             let picks = picked(Subject::Findings, &query, FINDING_COLUMNS);
             picks.map(|picks| picks.map(|picks| of(&picks, FINDING_COLUMNS)))
         };
-        assert_eq!(picks("").unwrap(), None);
+        let all = picked(Subject::Findings, &Query::default(), FINDING_COLUMNS);
+        assert_eq!(all.unwrap(), None);
         let chosen = picks("deadline,class,deadline").unwrap().unwrap();
         assert_eq!(chosen, ["finding", "deadline", "severity", "class"]);
         assert!(picks("deadline,nonsense").is_err());

@@ -368,7 +368,7 @@ mod tests {
             [
                 "every 1 min",
                 "as its own file says",
-                "every 1 d",
+                "every 24 h",
                 "profile inventory; neighbours by LLDP"
             ]
         );

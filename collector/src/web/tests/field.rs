@@ -184,14 +184,10 @@ async fn an_agent_is_put_into_quarantine_and_released_with_reasons() {
         "Nothing of it is taken from now on",
         "by <b>Ada &#60;Lovelace&#62;</b>: odd &#60;script&#62;",
         "Release it</button>",
-        "in quarantine",
+        "<h2>In quarantine</h2>",
     ] {
         assert!(page.contains(words), "{words}: {page}");
     }
-    assert!(
-        !page.contains("silent") && !page.contains("id=\"quarantine-in\""),
-        "{page}"
-    );
     let again = house.form(&way("quarantine"), "reason=me+too").await;
     assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(
@@ -199,12 +195,27 @@ async fn an_agent_is_put_into_quarantine_and_released_with_reasons() {
         "{}",
         again.body
     );
+    // What is counted may be a second old, so it is asked of pages that never counted.
+    let anew = || {
+        let (store, policies) = (house.store.clone(), Arc::new(house.store.policies.clone()));
+        let door = Arc::new(Door::new(store.clone(), || NOW, TIMES));
+        House::over(door, store, policies, true, false)
+    };
+    let page = anew().get(&format!("/agents/{}", agent_id(2))).await.body;
+    assert!(
+        page.contains("nothing of it is taken until it is released"),
+        "{page}"
+    );
+    assert!(
+        !page.contains("No message for ten minutes"),
+        "it is not silent: {page}"
+    );
     for (path, words) in [
         ("/agents", "<b>1</b> in quarantine"),
         ("/", "1 in quarantine;"),
         ("/coverage", "<b>In quarantine:</b>"),
     ] {
-        let page = house.get(path).await.body;
+        let page = anew().get(path).await.body;
         assert!(page.contains(words), "{path}: {page}");
     }
     let elsewhere = house.get("/coverage?site=ber-1").await.body;
@@ -219,7 +230,7 @@ async fn an_agent_is_put_into_quarantine_and_released_with_reasons() {
     ] {
         assert!(page.contains(words), "{words}: {page}");
     }
-    assert!(!house.get("/agents").await.body.contains("in quarantine"));
+    assert!(!anew().get("/agents").await.body.contains("in quarantine"));
 }
 
 #[tokio::test]

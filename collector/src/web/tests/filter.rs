@@ -205,7 +205,7 @@ async fn a_file_has_the_columns_that_are_shown_in_the_order_asked_for() {
         .get("/findings?cols=deadline,class&q=site%3Alon-2")
         .await
         .body;
-    let link = "/findings.csv?cols=deadline%2Cclass&#38;q=site%3Alon-2";
+    let link = "/findings.csv?q=site%3Alon-2&#38;cols=deadline%2Cclass";
     assert!(page.contains(link), "{page}");
     let file = house.get(&link.replace("&#38;", "&")).await.body;
     assert!(file.contains("\r\nfinding,deadline,severity,class\r\n"), "{file}");
