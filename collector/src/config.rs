@@ -3,11 +3,14 @@
 //! Unknown keys are refused; a mistake is told with file, line and key.
 
 mod http;
+pub mod openid;
+pub mod secret;
 
 pub use http::HttpConfig;
+pub use openid::OpenIdConfig;
 
 use crate::door::Times;
-use model::Site;
+use model::{AccessRole, Site};
 use serde::{Deserialize, Deserializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -31,6 +34,8 @@ pub struct Config {
     /// How long who signed in stays.
     #[serde(default)]
     pub access: AccessConfig,
+    /// Who says who people are, beside us.
+    pub openid: Option<OpenIdConfig>,
     /// Who we are and what we declare.
     #[serde(default)]
     pub operator: OperatorConfig,
@@ -121,6 +126,8 @@ pub struct AccessConfig {
     /// So long after it began a session is over, used or not.
     #[serde(deserialize_with = "session")]
     pub session_longest: Duration,
+    /// Roles whose local accounts open nothing but themselves before they have a second factor.
+    pub second_factor: BTreeSet<AccessRole>,
 }
 
 impl Default for AccessConfig {
@@ -128,6 +135,7 @@ impl Default for AccessConfig {
         Self {
             session_idle: Duration::from_secs(4 * 3_600),
             session_longest: Duration::from_secs(24 * 3_600),
+            second_factor: BTreeSet::new(),
         }
     }
 }
@@ -268,6 +276,9 @@ impl Config {
         for place in inside.flatten() {
             *place = folder.join(&*place);
         }
+        if let Some(openid) = &mut config.openid {
+            openid.within(folder);
+        }
         Ok(config)
     }
 
@@ -328,6 +339,9 @@ impl Config {
                     return Err(fault(key, format!("site {} does not lie on Earth", site.name)));
                 }
             }
+        }
+        if let Some(openid) = &self.openid {
+            openid.check(&names)?;
         }
         let blank = |tag: &&String| tag.is_empty() || tag.contains(char::is_whitespace);
         if let Some(tag) = self.operator.tags.iter().find(blank) {

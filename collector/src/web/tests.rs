@@ -82,7 +82,7 @@ impl House {
     /// What the pages are made from.
     fn web(loopback_only: bool) -> (Arc<Fixture>, Web) {
         let (store, policies) = Fixture::new(14, 700).shared();
-        let door = Arc::new(Door::new(store.clone(), || NOW, TIMES));
+        let door = Arc::new(Door::new(store.clone(), || NOW, TIMES).unwrap());
         let web = Self::web_over(door, store.clone(), policies, loopback_only, false);
         (store, web)
     }
@@ -153,6 +153,7 @@ impl House {
         Self {
             router: self.router.clone(),
             store: self.store.clone(),
+            openid: None,
             shutdown: self.shutdown.clone(),
             cookie: format!("marque={}", self.store.let_in(person)),
         }

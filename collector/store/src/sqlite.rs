@@ -18,6 +18,8 @@ mod life;
 mod acts;
 mod accounts;
 mod sessions;
+mod second;
+mod links;
 mod briefing;
 mod waivers;
 mod log;
