@@ -437,6 +437,31 @@ mod tests {
     }
 
     #[test]
+    fn the_example_shows_the_other_party_with_its_defaults() {
+        let example = include_str!("../collector.example.toml");
+        let (_, rest) = example.split_once("# [openid]\n").unwrap();
+        let (table, _) = rest.split_once("\n[operator]").unwrap();
+        // Comments of comments begin with a capital letter or go on in a sentence; keys do not.
+        let keys = table.lines().filter_map(|line| line.strip_prefix("# "));
+        let keys = keys.filter(|line| line.contains(" = ") || line.starts_with("[["));
+        let keys: Vec<&str> = keys.filter(|line| !line.starts_with("A reference")).collect();
+        let text = format!(
+            "{LEAST}[[site]]\nname = \"berlin\"\njurisdictions = []\n[openid]\n{}",
+            keys.join("\n")
+        );
+        let shown = Config::parse(&text, "example").unwrap().openid.unwrap();
+        let least = format!(
+            "{LEAST}[openid]\nissuer = \"https://id\"\nclient_id = \"m\"\nclient_secret = {{ env = \"E\" }}\n\
+             [[openid.role]]\ngroup = \"g\"\nrole = \"viewer\"\n"
+        );
+        let least = Config::parse(&least, "least").unwrap().openid.unwrap();
+        assert_eq!(
+            (&shown.scopes, &shown.name, &shown.groups, &shown.button),
+            (&least.scopes, &least.name, &least.groups, &least.button)
+        );
+    }
+
+    #[test]
     fn relative_paths_count_from_the_folder_of_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c.toml");
@@ -512,6 +537,27 @@ mod tests {
             (
                 "[access]\nsession_idle = \"1s\"\n",
                 "c.toml:6: access.session_idle: \"1s\" is no time from 1m to 30d",
+            ),
+            (
+                "[access]\nsecond_factor = [\"boss\"]\n",
+                "c.toml:6: access.second_factor[0]: unknown variant `boss`",
+            ),
+            (
+                "[openid]\nissuer = \"https://id\"\nclient_id = \"m\"\nclient_secret = \"hunter2\"\n",
+                "c.toml:8: openid.client_secret: is never written here",
+            ),
+            (
+                "[openid]\nissuer = \"http://id\"\nclient_id = \"m\"\nclient_secret = { env = \"E\" }\n",
+                "c.toml:6: openid.issuer: is not https",
+            ),
+            (
+                "[openid]\nissuer = \"https://id\"\nclient_id = \"m\"\nclient_secret = { env = \"E\" }\n",
+                "c.toml:5: openid.role: without any, nobody is let in",
+            ),
+            (
+                "[openid]\nissuer = \"https://id\"\nclient_id = \"m\"\nclient_secret = { env = \"E\" }\n\
+                 [[openid.role]]\ngroup = \"g\"\nrole = \"viewer\"\nsites = [\"a\"]\n",
+                "c.toml:12: openid.role[0].sites: no [[site]] is named a",
             ),
             ("[operator\n", "c.toml:5: .: unclosed table"),
         ] {

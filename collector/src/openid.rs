@@ -155,7 +155,7 @@ impl OpenId {
     /// [`Failure`].
     pub async fn begin(&self, seal: &Seal, now: Instant, to: &str) -> Result<(Url, String), Failure> {
         let _turn = self.turns.try_acquire().map_err(|_| Failure::Busy)?;
-        let known = self.provider.known().await?;
+        let known = self.provider.known(now).await?;
         let fresh = || Secret::generate().map(|secret| secret.reveal().to_owned());
         let flow = Flow {
             state: fresh()?,
@@ -200,7 +200,7 @@ impl OpenId {
             return Err(Failure::Strange("it sent no code"));
         }
         let _turn = self.turns.try_acquire().map_err(|_| Failure::Busy)?;
-        let known = self.provider.known().await?;
+        let known = self.provider.known(now).await?;
         match &answer.issuer {
             Some(issuer) if *issuer != self.issuer => return Err(Failure::Strange("another answers")),
             None if known.names_itself => return Err(Failure::Strange("its answer does not name it")),
@@ -218,7 +218,7 @@ impl OpenId {
         };
         let mut found = token::check(&token, &known.keys, &expected);
         if found == Err(Doubt::UnknownKey)
-            && let Some(known) = self.provider.with_new_keys(&known).await?
+            && let Some(known) = self.provider.with_new_keys(&known, now).await?
         {
             found = token::check(&token, &known.keys, &expected);
         }

@@ -36,6 +36,8 @@ mod house {
     pub mod pages;
     pub mod axe;
     pub mod who;
+    pub mod openid;
+    pub mod steps;
     pub mod wall;
     pub mod acts;
     pub mod field;

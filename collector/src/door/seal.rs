@@ -49,7 +49,7 @@ impl Seal {
     /// [`NoRandom`].
     pub fn of_process() -> Result<Self, NoRandom> {
         let key = fresh()?;
-        Self::of(&*key).ok_or_else(unsealed)
+        Self::of(key.as_slice()).ok_or_else(unsealed)
     }
 
     /// The key in a file; made if there is none.

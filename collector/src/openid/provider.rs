@@ -10,13 +10,14 @@ use crate::config::secret::SecretError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::jwk::Jwk;
+use model::Instant;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Certificate, Client, RequestBuilder, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
@@ -128,8 +129,11 @@ impl Provider {
     ///
     /// # Errors
     /// [`Failure::Unreachable`] where it does not answer, [`Failure::Strange`] where it says what cannot be.
-    pub async fn known(&self) -> Result<Arc<Known>, Failure> {
-        if let Some(known) = self.kept().filter(|known| known.at.elapsed() < FRESH) {
+    pub async fn known(&self, now: Instant) -> Result<Arc<Known>, Failure> {
+        if let Some(known) = self
+            .kept()
+            .filter(|known| now.seconds_since(known.at) < FRESH.as_secs())
+        {
             return Ok(known);
         }
         let place = format!(
@@ -152,7 +156,6 @@ impl Provider {
         };
         let published = endpoint(&document.jwks_uri)?;
         let methods = document.token_endpoint_auth_methods_supported;
-        let now = Instant::now();
         let known = Known {
             authorization: endpoint(&document.authorization_endpoint)?,
             names_itself: document.authorization_response_iss_parameter_supported,
@@ -170,8 +173,8 @@ impl Provider {
     ///
     /// # Errors
     /// As of [`Self::known`].
-    pub async fn with_new_keys(&self, known: &Known) -> Result<Option<Arc<Known>>, Failure> {
-        if known.keys_at.elapsed() < PAUSE {
+    pub async fn with_new_keys(&self, known: &Known, now: Instant) -> Result<Option<Arc<Known>>, Failure> {
+        if now.seconds_since(known.keys_at) < PAUSE.as_secs() {
             return Ok(None);
         }
         let keys = self.keys(&known.published).await?;
@@ -180,7 +183,7 @@ impl Provider {
             token: known.token.clone(),
             published: known.published.clone(),
             keys,
-            keys_at: Instant::now(),
+            keys_at: now,
             ..*known
         })))
     }

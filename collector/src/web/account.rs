@@ -15,6 +15,7 @@ use model::Instant;
 use store::accounts::{SessionRow, Sites};
 use uuid::Uuid;
 
+/// The page.
 #[derive(Template)]
 #[template(path = "account.html")]
 pub struct AccountPage {

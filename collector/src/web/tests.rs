@@ -143,6 +143,7 @@ impl House {
             secure,
             strict: secure,
             door,
+            openid: None,
             metrics: None,
             shutdown: CancellationToken::new(),
         }
@@ -153,7 +154,6 @@ impl House {
         Self {
             router: self.router.clone(),
             store: self.store.clone(),
-            openid: None,
             shutdown: self.shutdown.clone(),
             cookie: format!("marque={}", self.store.let_in(person)),
         }

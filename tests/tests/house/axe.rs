@@ -77,16 +77,21 @@ async fn pages(house: &House) -> Vec<String> {
     pages
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_page_violates_wcag_in_either_theme_on_a_phone_or_a_desk() {
-    let script = axe()
+/// A script that judges the page that is open.
+pub fn judge() -> String {
+    axe()
         + "const done = arguments[arguments.length - 1];\
             axe.run(document, {\
                 runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'],\
                 rules: {'target-size': {enabled: true}},\
             }).then((found) => done({passed: found.passes.length, faults: found.violations.flatMap((rule) =>\
                 rule.nodes.map((node) => `${rule.id}: ${node.target.join(' ')}: ${node.failureSummary}`))}),\
-                (error) => done({passed: 0, faults: [String(error)]}));";
+                (error) => done({passed: 0, faults: [String(error)]}));"
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_page_violates_wcag_in_either_theme_on_a_phone_or_a_desk() {
+    let script = judge();
     let house = house().await;
     let browser = Browser::open(1280, 900).await;
     browser.enter(&house).await;

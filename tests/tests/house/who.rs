@@ -10,19 +10,24 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-const PASSWORD: &str = "a+word+nobody+guesses";
-const CONFIG: &str = "[store]\npath = \"collector.db\"\n[identity]\nfolder = \"identity\"\n[grpc]\n\
+/// A password of the tests.
+pub const PASSWORD: &str = "a+word+nobody+guesses";
+/// A collector on loopback, in the clear, with one site.
+pub const CONFIG: &str = "[store]\npath = \"collector.db\"\n[identity]\nfolder = \"identity\"\n[grpc]\n\
     listen = \"127.0.0.1:0\"\n[http]\nlisten = \"127.0.0.1:0\"\nplain = true\n[[site]]\nname = \"berlin\"\njurisdictions = [\"DE\"]\n";
 
 /// A collector whose every word is kept.
-struct Collector {
+pub struct Collector {
     process: Child,
-    http: String,
-    said: Arc<Mutex<String>>,
+    /// Where its pages are.
+    pub http: String,
+    /// What it said so far.
+    pub said: Arc<Mutex<String>>,
 }
 
 impl Collector {
-    fn start(folder: &Path) -> Self {
+    /// By `collector.toml` of this folder.
+    pub fn start(folder: &Path) -> Self {
         let mut process = Command::new(LAB)
             .args(["collector", "serve", "--config", "collector.toml"])
             .current_dir(folder)
@@ -50,7 +55,7 @@ impl Collector {
     }
 
     /// The secret of the link that it printed, and nothing else told.
-    fn link(&self) -> Option<String> {
+    pub fn link(&self) -> Option<String> {
         let said = self.said.lock().unwrap();
         let (_, rest) = said.split_once("/set-up?token=")?;
         Some(rest.split_whitespace().next()?.to_owned())
@@ -65,7 +70,7 @@ impl Drop for Collector {
 }
 
 /// What an answer sets as a cookie, with its status before it.
-fn posted(http: &str, path: &str, form: &str) -> (String, String) {
+pub fn posted(http: &str, path: &str, form: &str) -> (String, String) {
     let head = get(http, path, &["-o", "/dev/null", "-D", "-", "-d", form]);
     let status = head.split(' ').nth(1).unwrap_or_default().to_owned();
     let cookie = head

@@ -3,6 +3,8 @@
 
 mod proofs;
 mod shut;
+mod steps;
+mod vouched;
 
 use super::*;
 use model::Instant;

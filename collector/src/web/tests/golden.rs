@@ -45,6 +45,8 @@ async fn pages_are_as_they_were_looked_at_last() {
         ("pack", format!("/reports/pack?finding={}", finding_id(0))),
         ("register", "/reports/register".to_owned()),
         ("changes", "/reports/changes?since=30d".to_owned()),
+        ("account", "/account".to_owned()),
+        ("admin", "/admin".to_owned()),
         ("refusal", "/findings?severity=red".to_owned()),
     ] {
         let shown = settled(&house.get(&path).await.body, web.policies.version());

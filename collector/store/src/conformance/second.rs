@@ -35,6 +35,13 @@ async fn account(house: &House, name: &str) -> AccountRow {
     made.unwrap().unwrap()
 }
 
+/// Whether the account takes a second factor.
+async fn hold(house: &House, of: &AccountRow, step: i64, keep: Uuid, at: i64) -> bool {
+    let (new, by) = (new(step), by());
+    let held = house.store.hold_second(of.account, &new, keep, &by, Instant(at));
+    held.await.unwrap()
+}
+
 /// A session; its key and whether its account is known by two proofs.
 async fn session(house: &House, hash: &str, of: &AccountRow) -> (Uuid, bool) {
     let new = NewSession {
@@ -42,7 +49,8 @@ async fn session(house: &House, hash: &str, of: &AccountRow) -> (Uuid, bool) {
         of: SessionOf::Account(of.account),
         expires: Instant(1_000),
     };
-    let opened = house.store.open_session(&new, &by(), "sign_in", Instant(15));
+    let by = by();
+    let opened = house.store.open_session(&new, &by, "sign_in", Instant(15));
     opened.await.unwrap();
     let found = house.store.session(hash, LONG_AGO, Instant(16)).await.unwrap();
     let (row, _) = found.unwrap();
@@ -58,13 +66,8 @@ async fn a_second_factor_is_held_once_and_ends_other_sessions() {
     let (own, proven) = session(&house, "own", &bo).await;
     assert!(!proven);
     session(&house, "other", &bo).await;
-    let hold = async |step, at| {
-        let (account, at) = (bo.account, Instant(at));
-        let held = house.store.hold_second(account, &new(step), own, &by(), at);
-        held.await.unwrap()
-    };
-    assert!(hold(7, 20).await);
-    assert!(!hold(8, 21).await, "there is one");
+    assert!(hold(&house, &bo, 7, own, 20).await);
+    assert!(!hold(&house, &bo, 8, own, 21).await, "there is one");
     let is = Second {
         sealed: "sealed".into(),
         step: 7,
@@ -86,10 +89,7 @@ async fn a_second_factor_is_held_once_and_ends_other_sessions() {
     };
     let (own, proven) = session(&house, "cy", &cy).await;
     assert!(proven);
-    let held = house
-        .store
-        .hold_second(cy.account, &new(1), own, &by(), Instant(31));
-    assert!(!held.await.unwrap());
+    assert!(!hold(&house, &cy, 1, own, 31).await);
     assert!(!revision.has_changed().unwrap(), "no page is woken");
 }
 
@@ -99,10 +99,7 @@ async fn each_code_is_used_once() {
     let bo = account(&house, "bo").await;
     let step = |step| house.store.use_step(bo.account, step);
     assert!(!step(9).await.unwrap(), "there is no second factor");
-    let held = house
-        .store
-        .hold_second(bo.account, &new(7), Uuid::nil(), &by(), Instant(20));
-    assert!(held.await.unwrap());
+    assert!(hold(&house, &bo, 7, Uuid::nil(), 20).await);
     assert!(!step(7).await.unwrap(), "the code that proved it");
     let (a, b) = tokio::join!(step(8), step(8));
     assert_eq!(
@@ -131,14 +128,7 @@ async fn each_code_is_used_once() {
 async fn of_one_that_is_taken_away_nothing_is_left() {
     let house = House::new().await;
     let bo = account(&house, "bo").await;
-    let hold = async |at| {
-        let new = new(7);
-        let held = house
-            .store
-            .hold_second(bo.account, &new, Uuid::nil(), &by(), Instant(at));
-        held.await.unwrap()
-    };
-    assert!(hold(20).await);
+    assert!(hold(&house, &bo, 7, Uuid::nil(), 20).await);
     assert!(
         house
             .store
@@ -169,7 +159,10 @@ async fn of_one_that_is_taken_away_nothing_is_left() {
             .unwrap()
     );
     assert!(!house.store.use_step(bo.account, 99).await.unwrap());
-    assert!(hold(40).await, "and a new one is as the first");
+    assert!(
+        hold(&house, &bo, 7, Uuid::nil(), 40).await,
+        "and a new one is as the first"
+    );
     let log = house.store.audit_log(&AuditFilter::default()).await.unwrap().rows;
     let told: Vec<String> = log
         .iter()
