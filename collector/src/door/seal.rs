@@ -58,7 +58,7 @@ impl Seal {
     /// [`SealError`].
     pub fn of_file(path: &Path) -> Result<Self, SealError> {
         if !path.exists() {
-            let text = Zeroizing::new(hex::encode(&*fresh()?));
+            let text = Zeroizing::new(hex::encode(fresh()?.as_slice()));
             SecretFile::create(path)?.save(format!("{}\n", &*text))?;
         }
         if is_exposed(path) {

@@ -9,6 +9,7 @@ mod vouched;
 use super::*;
 use model::Instant;
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use store::acts::AuditFilter;
 use store::{Accounts, Acts, SqliteStore};
 
