@@ -116,12 +116,14 @@ async fn somebody_sets_a_second_factor_up_and_signs_in_by_two_steps() {
     visitor.send("/sign-in", &sign_in).await;
     visitor.shows("Your role needs a second factor here").await;
     visitor.judge("the account that needs one").await;
-    visitor.send("/account/second", &[("password", &password)]).await;
+    visitor
+        .send("/account/second#second", &[("password", &password)])
+        .await;
     visitor.shows("type the secret in there").await;
     visitor.judge("a second factor to be").await;
     let drawn = visitor
         .browser
-        .script("const one = document.querySelector('.qr svg').getBoundingClientRect(); return one.width > 200 && one.height > 200;")
+        .script("const one = document.querySelector('.qr svg').getBoundingClientRect(); return one.width > 180 && one.height > 180;")
         .await;
     assert_eq!(drawn, true, "the picture is seen");
     let secret = visitor
@@ -132,7 +134,7 @@ async fn somebody_sets_a_second_factor_up_and_signs_in_by_two_steps() {
         .unwrap();
     let secret = secret.text().await.unwrap();
     visitor
-        .send("/account/second/prove", &[("code", &code(&secret, 0))])
+        .send("/account/second/prove#second", &[("code", &code(&secret, 0))])
         .await;
     visitor.shows("Keep these recovery codes").await;
     visitor.judge("recovery codes").await;

@@ -1,3 +1,5 @@
+//! Tokens that are believed, and every way in which one is not.
+
 use super::*;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
