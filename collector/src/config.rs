@@ -4,14 +4,16 @@
 
 mod http;
 mod secret;
+pub mod openid;
 pub mod route;
 
 pub use http::HttpConfig;
+pub use openid::OpenIdConfig;
 pub use route::RouteConfig;
 pub use secret::{SecretError, SecretSource};
 
 use crate::door::Times;
-use model::Site;
+use model::{AccessRole, Site};
 use serde::{Deserialize, Deserializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -35,6 +37,8 @@ pub struct Config {
     /// How long who signed in stays.
     #[serde(default)]
     pub access: AccessConfig,
+    /// Who says who people are, beside us.
+    pub openid: Option<OpenIdConfig>,
     /// Who we are and what we declare.
     #[serde(default)]
     pub operator: OperatorConfig,
@@ -128,6 +132,8 @@ pub struct AccessConfig {
     /// So long after it began a session is over, used or not.
     #[serde(deserialize_with = "session")]
     pub session_longest: Duration,
+    /// Roles whose local accounts open nothing but themselves before they have a second factor.
+    pub second_factor: BTreeSet<AccessRole>,
 }
 
 impl Default for AccessConfig {
@@ -135,6 +141,7 @@ impl Default for AccessConfig {
         Self {
             session_idle: Duration::from_secs(4 * 3_600),
             session_longest: Duration::from_secs(24 * 3_600),
+            second_factor: BTreeSet::new(),
         }
     }
 }
@@ -278,6 +285,9 @@ impl Config {
         for route in &mut config.route {
             route.count_from(folder);
         }
+        if let Some(openid) = &mut config.openid {
+            openid.count_from(folder);
+        }
         Ok(config)
     }
 
@@ -338,6 +348,9 @@ impl Config {
                     return Err(fault(key, format!("site {} does not lie on Earth", site.name)));
                 }
             }
+        }
+        if let Some(openid) = &self.openid {
+            openid.check(&names)?;
         }
         let blank = |tag: &&String| tag.is_empty() || tag.contains(char::is_whitespace);
         if let Some(tag) = self.operator.tags.iter().find(blank) {
@@ -433,6 +446,31 @@ mod tests {
     }
 
     #[test]
+    fn the_example_shows_the_other_party_with_its_defaults() {
+        let example = include_str!("../collector.example.toml");
+        let (_, rest) = example.split_once("# [openid]\n").unwrap();
+        let (table, _) = rest.split_once("\n[operator]").unwrap();
+        // Comments of comments begin with a capital letter or go on in a sentence; keys do not.
+        let keys = table.lines().filter_map(|line| line.strip_prefix("# "));
+        let keys = keys.filter(|line| line.contains(" = ") || line.starts_with("[["));
+        let keys: Vec<&str> = keys.filter(|line| !line.starts_with("A reference")).collect();
+        let text = format!(
+            "{LEAST}[[site]]\nname = \"berlin\"\njurisdictions = []\n[openid]\n{}",
+            keys.join("\n")
+        );
+        let shown = Config::parse(&text, "example").unwrap().openid.unwrap();
+        let least = format!(
+            "{LEAST}[openid]\nissuer = \"https://id\"\nclient_id = \"m\"\nclient_secret = {{ env = \"E\" }}\n\
+             [[openid.role]]\ngroup = \"g\"\nrole = \"viewer\"\n"
+        );
+        let least = Config::parse(&least, "least").unwrap().openid.unwrap();
+        assert_eq!(
+            (&shown.scopes, &shown.name, &shown.groups, &shown.button),
+            (&least.scopes, &least.name, &least.groups, &least.button)
+        );
+    }
+
+    #[test]
     fn relative_paths_count_from_the_folder_of_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c.toml");
@@ -508,6 +546,27 @@ mod tests {
             (
                 "[access]\nsession_idle = \"1s\"\n",
                 "c.toml:6: access.session_idle: \"1s\" is no time from 1m to 30d",
+            ),
+            (
+                "[access]\nsecond_factor = [\"boss\"]\n",
+                "c.toml:6: access.second_factor[0]: unknown variant `boss`",
+            ),
+            (
+                "[openid]\nissuer = \"https://id\"\nclient_id = \"m\"\nclient_secret = \"hunter2\"\n",
+                "c.toml:8: openid.client_secret: is never written here",
+            ),
+            (
+                "[openid]\nissuer = \"http://id\"\nclient_id = \"m\"\nclient_secret = { env = \"E\" }\n",
+                "c.toml:6: openid.issuer: is not https",
+            ),
+            (
+                "[openid]\nissuer = \"https://id\"\nclient_id = \"m\"\nclient_secret = { env = \"E\" }\n",
+                "c.toml:5: openid.role: without any, nobody is let in",
+            ),
+            (
+                "[openid]\nissuer = \"https://id\"\nclient_id = \"m\"\nclient_secret = { env = \"E\" }\n\
+                 [[openid.role]]\ngroup = \"g\"\nrole = \"viewer\"\nsites = [\"a\"]\n",
+                "c.toml:12: openid.role[0].sites: no [[site]] is named a",
             ),
             ("[operator\n", "c.toml:5: .: unclosed table"),
         ] {

@@ -5,33 +5,33 @@
 //! alike; what is checked here holds on the next request, not on the next sign-in.
 
 pub mod secret;
+pub mod seal;
+pub mod second;
 pub mod password;
 pub mod strikes;
 pub mod diary;
 mod grants;
+mod links;
+pub mod steps;
 
 pub use diary::Diary;
+pub use links::{RESET, SET_UP, SIGN_IN};
+pub use seal::Seal;
 pub use secret::Secret;
+pub use steps::{Entered, Half};
 
 use model::{AccessRole, Instant, Person, Right, Scope, SiteName};
 use password::Passwords;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use store::accounts::{
-    AccountRow, By, Link, LinkKind, LinkUse, NewAccount, NewSession, SessionOf, TokenRow, Vouched,
-};
+use store::accounts::{AccountRow, By, NewAccount, NewSession, SessionOf, TokenRow, Vouched};
 use store::{Accounts, StoreError};
 use strikes::Strikes;
 use uuid::Uuid;
 
-/// How long the link of the first start opens the door.
-pub const SET_UP: Duration = Duration::from_secs(24 * 3_600);
-/// How long a link to a new password does.
-pub const RESET: Duration = Duration::from_secs(24 * 3_600);
-/// How long a link that signs in does.
-pub const SIGN_IN: Duration = Duration::from_secs(24 * 3_600);
 /// That a session or token is used is written down this often.
 const TOUCH: Duration = Duration::from_secs(60);
 /// Characters of a name.
@@ -55,6 +55,8 @@ pub enum Pass {
         session: Uuid,
         /// Whose.
         account: Uuid,
+        /// Whether it opens the own account alone, where a second factor is to be set up first.
+        bare: bool,
     },
     /// The session of a wallboard: it sees the wall and nothing else.
     Wall,
@@ -67,7 +69,7 @@ impl Pass {
     #[must_use]
     pub fn opens(&self, path: &str, wall: bool, right: Right) -> bool {
         match self {
-            Self::Session { .. } => true,
+            Self::Session { bare, .. } => !bare || right == Right::Anyone || path.starts_with("/account"),
             Self::Wall => right == Right::Anyone || path == "/live" || (path == "/" && wall),
             Self::Token(scopes) if path == "/metrics" => scopes.contains(&Scope::Metrics),
             Self::Token(scopes) => scopes.iter().any(|scope| scope.opens(right)),
@@ -107,6 +109,12 @@ pub enum Refused {
     /// Name or password; which of them is not told.
     #[error("the name or the password is not right")]
     Wrong,
+    /// The code of the second step, whichever it was.
+    #[error("the code is not right, or was used before")]
+    Code,
+    /// The first step is to be done again.
+    #[error("this took too long; begin again")]
+    Late,
     /// Too many tries: wait.
     #[error("too many tries; wait {} s", .0.as_secs().max(1))]
     Locked(Duration),
@@ -130,6 +138,16 @@ pub enum Refused {
     Store(#[from] StoreError),
 }
 
+impl Refused {
+    /// What was wrong was a code.
+    fn of_code(self) -> Self {
+        match self {
+            Self::Wrong => Self::Code,
+            other => other,
+        }
+    }
+}
+
 /// The door of one collector.
 pub struct Door {
     store: Arc<dyn Accounts>,
@@ -137,22 +155,58 @@ pub struct Door {
     times: Times,
     passwords: Passwords,
     strikes: Mutex<Strikes>,
+    /// Seals what browsers hold for a moment.
+    moment: Seal,
+    /// The folder of the key of second factors, and the key once it is read.
+    folder: Option<PathBuf>,
+    at_rest: Mutex<Option<Arc<Seal>>>,
+    /// Roles of local accounts that need a second factor.
+    two: BTreeSet<AccessRole>,
     /// What is written down behind people's backs.
     pub diary: Diary,
 }
 
 impl Door {
     /// The door before this store.
-    #[must_use]
-    pub fn new(store: Arc<dyn Accounts>, clock: fn() -> Instant, times: Times) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// [`secret::NoRandom`] when the system has no randomness to give.
+    pub fn new(
+        store: Arc<dyn Accounts>,
+        clock: fn() -> Instant,
+        times: Times,
+    ) -> Result<Self, secret::NoRandom> {
+        Ok(Self {
             diary: Diary::new(Arc::clone(&store), clock),
             store,
             clock,
             times,
             passwords: Passwords::default(),
             strikes: Mutex::new(Strikes::default()),
-        }
+            moment: Seal::of_process()?,
+            folder: None,
+            at_rest: Mutex::default(),
+            two: BTreeSet::new(),
+        })
+    }
+
+    /// With the folder for the key of second factors, and the roles of local accounts that need one.
+    #[must_use]
+    pub fn with_second(mut self, folder: PathBuf, needed: BTreeSet<AccessRole>) -> Self {
+        (self.folder, self.two) = (Some(folder), needed);
+        self
+    }
+
+    /// Seals what browsers hold for a moment; whatever it seals ends with this process.
+    #[must_use]
+    pub fn moment(&self) -> &Seal {
+        &self.moment
+    }
+
+    /// Now, for what holds for a while.
+    #[must_use]
+    pub fn clock(&self) -> Instant {
+        self.now()
     }
 
     /// Accounts, sessions and tokens, for pages that list them.
@@ -193,6 +247,7 @@ impl Door {
             SessionOf::Account(account) => Pass::Session {
                 session: session.session,
                 account,
+                bare: !session.second && self.two.contains(&person.role),
             },
             SessionOf::Wall(_) => Pass::Wall,
         };
@@ -258,11 +313,17 @@ impl Door {
 
     // ── signing in and out ──
 
-    /// Begins a session for whoever knows the password.
+    /// Lets in whoever knows the password, or to the second step; `to` is where they want to go.
     ///
     /// # Errors
     /// [`Refused`].
-    pub async fn sign_in(&self, name: &str, password: &str, from: Option<IpAddr>) -> Result<Opened, Refused> {
+    pub async fn sign_in(
+        &self,
+        name: &str,
+        password: &str,
+        from: Option<IpAddr>,
+        to: &str,
+    ) -> Result<Entered, Refused> {
         let key = name.trim().to_lowercase();
         let peer = shown(from);
         let found = match NAME.contains(&key.chars().count()) {
@@ -277,9 +338,13 @@ impl Door {
             fits.map(|fits| account.filter(|_| fits))
         };
         let account = self.tried(&key, known, from, right).await?;
-        self.strikes().clear(&key);
-        metrics::counter!("marque_collector_sign_in_total", "outcome" => "in").increment(1);
-        self.open(&account, &peer, "sign_in").await
+        let entered = self.first_step(&account, &peer, "sign_in", to).await?;
+        // Whoever has the password alone is not forgiven the codes that were wrong.
+        if matches!(entered, Entered::In(_)) {
+            self.strikes().clear(&key);
+            metrics::counter!("marque_collector_sign_in_total", "outcome" => "in").increment(1);
+        }
+        Ok(entered)
     }
 
     /// Begins a session for somebody whom another party vouches for, with the rights it names.
@@ -295,6 +360,12 @@ impl Door {
         from: Option<IpAddr>,
     ) -> Result<Opened, Refused> {
         let name = fit_name(name)?;
+        let all = role == AccessRole::Admin && sites.is_none();
+        if !all && self.store.accounts().await?.is_empty() {
+            return Err(Refused::Name(
+                "whoever administers this collector has to come first",
+            ));
+        }
         let by = By {
             person: name.clone(),
             from: shown(from),
@@ -368,109 +439,6 @@ impl Door {
     fn strikes(&self) -> std::sync::MutexGuard<'_, Strikes> {
         self.strikes.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    // ── links ──
-
-    /// The link of the first start, while there is no account.
-    ///
-    /// # Errors
-    /// [`Refused::Store`], [`Refused::NoRandom`].
-    pub async fn first_link(&self) -> Result<Option<Secret>, Refused> {
-        if !self.store.accounts().await?.is_empty() {
-            return Ok(None);
-        }
-        let by = By {
-            person: "collector".to_owned(),
-            from: "start".to_owned(),
-        };
-        self.link(LinkKind::SetUp, None, SET_UP, &by).await.map(Some)
-    }
-
-    /// A one-time link to a new password, or to a session.
-    ///
-    /// # Errors
-    /// [`Refused::Store`], [`Refused::NoRandom`].
-    pub async fn link(
-        &self,
-        kind: LinkKind,
-        account: Option<Uuid>,
-        lasts: Duration,
-        by: &By,
-    ) -> Result<Secret, Refused> {
-        let secret = Secret::generate()?;
-        let now = self.now();
-        let link = Link {
-            hash: secret.hash(),
-            kind,
-            account,
-            expires: later(now, lasts),
-        };
-        self.store.add_link(&link, by, now).await?;
-        Ok(secret)
-    }
-
-    /// What a link opens and for whom, without using it.
-    ///
-    /// # Errors
-    /// [`Refused::DeadLink`], [`Refused::Store`].
-    pub async fn look_at(&self, secret: &str) -> Result<(LinkKind, Option<AccountRow>), Refused> {
-        let secret = Secret::read(secret).ok_or(Refused::DeadLink)?;
-        let found = self.store.link(&secret.hash(), self.now()).await?;
-        found.ok_or(Refused::DeadLink)
-    }
-
-    /// Makes the first account by its link, and signs it in.
-    ///
-    /// # Errors
-    /// [`Refused`].
-    pub async fn set_up(
-        &self,
-        secret: &str,
-        name: &str,
-        password: &str,
-        from: Option<IpAddr>,
-    ) -> Result<Opened, Refused> {
-        let name = fit_name(name)?;
-        let hash = self.hashed(password, &name).await?;
-        self.used(secret, LinkUse::SetUp(name, hash), from).await
-    }
-
-    /// Sets a password by a link, and signs in.
-    ///
-    /// # Errors
-    /// [`Refused`].
-    pub async fn new_password(
-        &self,
-        secret: &str,
-        password: &str,
-        from: Option<IpAddr>,
-    ) -> Result<Opened, Refused> {
-        let (_, account) = self.look_at(secret).await?;
-        let account = account.ok_or(Refused::DeadLink)?;
-        let hash = self.hashed(password, &account.name).await?;
-        let opened = self.used(secret, LinkUse::Password(hash), from).await?;
-        self.strikes().clear(&account.name.to_lowercase());
-        Ok(opened)
-    }
-
-    /// Begins a session by a link.
-    ///
-    /// # Errors
-    /// [`Refused`].
-    pub async fn enter(&self, secret: &str, from: Option<IpAddr>) -> Result<Opened, Refused> {
-        self.used(secret, LinkUse::SignIn, from).await
-    }
-
-    async fn used(&self, secret: &str, with: LinkUse, from: Option<IpAddr>) -> Result<Opened, Refused> {
-        let secret = Secret::read(secret).ok_or(Refused::DeadLink)?;
-        let peer = shown(from);
-        let used = self
-            .store
-            .use_link(&secret.hash(), &with, &peer, self.now())
-            .await?;
-        let account = used.ok_or(Refused::DeadLink)?;
-        self.open(&account, &peer, "sign_in_by_link").await
-    }
 }
 
 /// Why the last who may administer all sites stays what he is.
@@ -507,7 +475,14 @@ pub fn shown(from: Option<IpAddr>) -> String {
     from.map_or_else(|| "unknown".to_owned(), |from| from.to_canonical().to_string())
 }
 
-fn later(now: Instant, by: Duration) -> Instant {
+fn by_name(name: &str, from: Option<IpAddr>) -> By {
+    By {
+        person: name.to_owned(),
+        from: shown(from),
+    }
+}
+
+pub(crate) fn later(now: Instant, by: Duration) -> Instant {
     Instant(
         now.0
             .saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)),

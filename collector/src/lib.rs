@@ -36,6 +36,7 @@ pub mod preview;
 pub mod filter;
 pub mod coverage;
 pub mod door;
+pub mod openid;
 pub mod acts;
 pub mod api;
 pub mod views;

@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::door::{Door, Refused};
 use crate::enrol::{Authority, EnrolError, Enrolment, Gate, Peer};
 use crate::ingest::{Ingest, Listener, Uncommitted};
+use crate::openid::{self, OpenId, ProviderError};
 use crate::pages::{CertificateError, Certificates};
 use crate::plan::Desk;
 use crate::reconcile::Reconciler;
@@ -80,6 +81,9 @@ pub enum ServeError {
     /// A tag of the operator that no rule speaks of would bind nobody, in silence.
     #[error("no rule of the loaded policies speaks of {0:?}")]
     Tag(String),
+    /// Who else says who people are.
+    #[error(transparent)]
+    OpenId(#[from] ProviderError),
     /// The first link.
     #[error(transparent)]
     Door(#[from] Refused),
@@ -256,10 +260,15 @@ pub async fn serve(
         clock,
         uncommitted: uncommitted.clone(),
     };
-    let door = Arc::new(Door::new(
+    let door = Door::new(
         Arc::clone(&store) as Arc<dyn Accounts>,
         clock,
         config.access.times(),
+    );
+    let door = door.map_err(Refused::from)?;
+    let door = Arc::new(door.with_second(
+        config.identity.folder.clone(),
+        config.access.second_factor.clone(),
     ));
     if let Some(secret) = door.first_link().await? {
         // Beside the log: the one place for a secret that opens the door once.
@@ -270,6 +279,17 @@ pub async fn serve(
                 .link(http, &format!("/set-up?token={}", secret.reveal()))
         );
     }
+    let openid = match &config.openid {
+        Some(asked) => {
+            let openid = OpenId::open(asked, config.http.link(http, openid::DONE))?;
+            tracing::info!(
+                openid.redirect = openid.redirect(),
+                "people may come by OpenID Connect"
+            );
+            Some(Arc::new(openid))
+        }
+        None => None,
+    };
     let web = Web {
         store: Arc::clone(&shared),
         past: Arc::clone(&store) as Arc<dyn Past>,
@@ -298,6 +318,7 @@ pub async fn serve(
             .as_ref()
             .is_some_and(|certificates| certificates.is_own()),
         door: Arc::clone(&door),
+        openid,
         shutdown: stop.clone(),
         metrics: Some(handle.clone()),
     };

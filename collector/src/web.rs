@@ -55,6 +55,8 @@ pub mod around;
 pub mod element;
 pub mod fields;
 pub mod sign_in;
+pub mod openid;
+pub mod second;
 pub mod account;
 pub mod admin;
 pub mod reports;
@@ -145,6 +147,8 @@ pub struct Web {
     pub strict: bool,
     /// Who may come in.
     pub door: Arc<Door>,
+    /// Who else says who people are.
+    pub openid: Option<Arc<crate::openid::OpenId>>,
     /// The program's own metrics, if they are collected.
     pub metrics: Option<PrometheusHandle>,
     /// Ends the live streams.
@@ -230,11 +234,17 @@ fn pages(web: &Arc<Web>) -> axum::Router {
         .route("/assets/{name}", get(assets::asset))
         // ── who may ──
         .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
+        .route("/sign-in/code", get(sign_in::code_page).post(sign_in::code))
+        .route("/sign-in/openid", get(openid::begin))
+        .route(crate::openid::DONE, get(openid::done))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/enter", get(sign_in::enter))
         .route("/set-up", get(sign_in::link_page).post(sign_in::use_link))
         .route("/account", get(account::account))
         .route("/account/password", post(account::password))
+        .route("/account/second", post(second::begin))
+        .route("/account/second/prove", post(second::prove))
+        .route("/account/second/off", post(second::off))
         .route("/account/sessions/{id}/end", post(account::end_session))
         .route("/admin", get(admin::admin))
         .route("/admin/accounts", post(admin::add_account))
@@ -242,6 +252,7 @@ fn pages(web: &Arc<Web>) -> axum::Router {
         .route("/admin/accounts/{id}/disable", post(admin::disable))
         .route("/admin/accounts/{id}/enable", post(admin::enable))
         .route("/admin/accounts/{id}/link", post(admin::link))
+        .route("/admin/accounts/{id}/second-off", post(admin::second_off))
         .route("/admin/tokens", post(admin::add_token))
         .route("/admin/tokens/{id}/end", post(admin::end_token))
         .route("/admin/sessions/{id}/end", post(admin::end_session))

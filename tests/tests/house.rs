@@ -39,6 +39,8 @@ mod house {
     pub mod every_page;
     pub mod axe;
     pub mod who;
+    pub mod openid;
+    pub mod steps;
     pub mod wall;
     pub mod acts;
     pub mod forms;

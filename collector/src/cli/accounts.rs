@@ -63,6 +63,14 @@ pub(super) enum Command {
         #[arg(long)]
         undo: bool,
     },
+    /// Take an account's second factor away: its password alone signs in until it sets up another.
+    SecondFactorOff {
+        /// The collector's configuration.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Whose.
+        name: String,
+    },
     /// Print a one-time link: to a new password, or with --sign-in straight to the pages.
     Link {
         /// The collector's configuration.
@@ -98,6 +106,7 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
     | Command::List { config }
     | Command::Role { config, .. }
     | Command::Disable { config, .. }
+    | Command::SecondFactorOff { config, .. }
     | Command::Link { config, .. }
     | Command::Token { config, .. }) = command;
     let desk = Desk::open(config).await?;
@@ -117,12 +126,10 @@ impl Desk {
     async fn open(path: &Path) -> Result<Self, Failure> {
         let (config, store) = open(path).await?;
         let store = Arc::new(store);
+        let accounts = Arc::clone(&store) as Arc<dyn store::Accounts>;
+        let door = Door::new(accounts, clock, config.access.times());
         Ok(Self {
-            door: Door::new(
-                Arc::clone(&store) as Arc<dyn store::Accounts>,
-                clock,
-                config.access.times(),
-            ),
+            door: door.map_err(|e| Failure::other(&e))?,
             config,
             store,
             by: By {
@@ -154,6 +161,17 @@ impl Desk {
                 self.change(name, &change).await
             }
             Command::Disable { name, undo, .. } => self.change(name, &AccountChange::Disabled(!undo)).await,
+            Command::SecondFactorOff { name, .. } => {
+                let account = self.named(name).await?;
+                let taken = self.door.take_second(account.account, &self.by).await;
+                match taken.map_err(|e| Failure::other(&e))? {
+                    true => {
+                        super::print(&format_args!("{}", line(&self.named(name).await?)));
+                        Ok(())
+                    }
+                    false => Err(complaint(format!("{name:?} has no second factor"))),
+                }
+            }
             Command::Link { name, sign_in, .. } => {
                 let account = self.named(name).await?;
                 let kind = if *sign_in {
@@ -248,6 +266,7 @@ fn line(account: &AccountRow) -> String {
         AccountRow {
             has_password: false, ..
         } => "no password",
+        AccountRow { second: Some(_), .. } => "enabled, second factor",
         _ => "enabled",
     };
     format!(

@@ -12,7 +12,7 @@ const OCTETS: usize = 32;
 /// The system has no randomness to give.
 #[derive(Debug, thiserror::Error)]
 #[error("the system gives no randomness")]
-pub struct NoRandom(#[source] getrandom::Error);
+pub struct NoRandom(#[from] getrandom::Error);
 
 /// One secret.
 pub struct Secret(String);

@@ -13,7 +13,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use model::{Person, Right, SiteName};
 use std::net::IpAddr;
 use std::ops::Deref;
@@ -76,12 +76,19 @@ pub const ROUTES: &[(&str, &str, Right)] = &[
     ("GET", "/metrics", Right::See),
     ("GET", "/sign-in", Right::Anyone),
     ("POST", "/sign-in", Right::Anyone),
+    ("GET", "/sign-in/code", Right::Anyone),
+    ("POST", "/sign-in/code", Right::Anyone),
+    ("GET", "/sign-in/openid", Right::Anyone),
+    ("GET", "/sign-in/openid/done", Right::Anyone),
     ("POST", "/sign-out", Right::Anyone),
     ("GET", "/enter", Right::Anyone),
     ("GET", "/set-up", Right::Anyone),
     ("POST", "/set-up", Right::Anyone),
     ("GET", "/account", Right::See),
     ("POST", "/account/password", Right::See),
+    ("POST", "/account/second", Right::See),
+    ("POST", "/account/second/prove", Right::See),
+    ("POST", "/account/second/off", Right::See),
     ("POST", "/account/sessions/{id}/end", Right::See),
     ("GET", "/admin", Right::Administer),
     ("POST", "/admin/accounts", Right::Administer),
@@ -89,6 +96,7 @@ pub const ROUTES: &[(&str, &str, Right)] = &[
     ("POST", "/admin/accounts/{id}/disable", Right::Administer),
     ("POST", "/admin/accounts/{id}/enable", Right::Administer),
     ("POST", "/admin/accounts/{id}/link", Right::Administer),
+    ("POST", "/admin/accounts/{id}/second-off", Right::Administer),
     ("POST", "/admin/tokens", Right::Administer),
     ("POST", "/admin/tokens/{id}/end", Right::Administer),
     ("POST", "/admin/sessions/{id}/end", Right::Administer),
@@ -164,6 +172,11 @@ pub async fn gate(State(web): State<Arc<Web>>, request: Request, next: Next) -> 
     };
     if !allowed {
         return match arrival {
+            Some(arrival)
+                if !by_program(&request) && matches!(*arrival.pass, Pass::Session { bare: true, .. }) =>
+            {
+                Redirect::to("/account").into_response()
+            }
             None if right.is_some() => sign_in::nobody(&request),
             nobody => not_allowed(&web, &request, nobody.map(|arrival| arrival.person)),
         };

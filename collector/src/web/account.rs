@@ -3,6 +3,7 @@
 use super::access::{Visit, again};
 use super::fields::Fields;
 use super::page::{Frame, answer};
+use super::second::Second;
 use super::show::{self, Moment};
 use super::sign_in::refusal;
 use crate::api::Problem;
@@ -14,9 +15,10 @@ use model::Instant;
 use store::accounts::{SessionRow, Sites};
 use uuid::Uuid;
 
+/// The page.
 #[derive(Template)]
 #[template(path = "account.html")]
-struct AccountPage {
+pub struct AccountPage {
     frame: Frame,
     name: String,
     role: &'static str,
@@ -26,7 +28,15 @@ struct AccountPage {
     told: Option<&'static str>,
     refused: Option<String>,
     sessions: Vec<SessionLine>,
+    second: Second,
+    /// Since when there is one, and how many recovery codes are left.
+    second_since: Option<(Moment, u64)>,
+    /// Whether nothing else opens before there is one.
+    second_first: bool,
 }
+
+/// Where one is sent whose second factor is off.
+pub const SECOND_OFF: &str = "/account?told=second";
 
 /// A session as a list shows it.
 pub struct SessionLine {
@@ -78,27 +88,37 @@ pub fn sites_words(sites: &Sites) -> String {
     }
 }
 
-/// The account and session of whoever asks; tokens have none.
-fn own(visit: &Visit) -> Result<(Uuid, Uuid), Problem> {
+/// The account and session of whoever asks.
+///
+/// # Errors
+/// [`Problem::NotAllowed`] for tokens, which have none.
+pub fn own(visit: &Visit) -> Result<(Uuid, Uuid), Problem> {
     match *visit.pass {
-        Pass::Session { session, account } => Ok((account, session)),
+        Pass::Session { session, account, .. } => Ok((account, session)),
         Pass::Wall | Pass::Token(_) => Err(Problem::NotAllowed),
     }
 }
 
 /// `/account`
 pub async fn account(visit: Visit, Pairs(pairs): Pairs<Vec<(String, String)>>) -> Response {
-    let told = pairs
-        .iter()
-        .any(|(key, told)| key == "told" && told == "password");
-    let told = told.then_some("Your password is changed. Your other sessions have ended.");
-    answer(&visit, page(&visit, told, None).await)
+    let told = pairs.iter().find(|(key, _)| key == "told");
+    let told = told.and_then(|(_, told)| match told.as_str() {
+        "password" => Some("Your password is changed. Your other sessions have ended."),
+        "second" => Some("Your second factor is off."),
+        _ => None,
+    });
+    answer(&visit, page(&visit, told, None, Second::default()).await)
 }
 
-async fn page(
+/// The page of one's own account.
+///
+/// # Errors
+/// [`Problem`].
+pub async fn page(
     visit: &Visit,
     told: Option<&'static str>,
     refused: Option<String>,
+    second: Second,
 ) -> Result<AccountPage, Problem> {
     let (account, session) = own(visit)?;
     let frame = Frame::new(visit, "account");
@@ -107,6 +127,7 @@ async fn page(
     let sessions = store.sessions(Some(account), visit.door.idle(), now).await?;
     let found = store.account(account).await?;
     let (row, _) = found.ok_or(Problem::NotFound("account"))?;
+    let held = store.second(account).await?;
     Ok(AccountPage {
         frame,
         name: show::clean(&row.name, 64),
@@ -120,6 +141,11 @@ async fn page(
             .iter()
             .map(|row| SessionLine::new(row, Some(session), now))
             .collect(),
+        second,
+        second_since: row
+            .second
+            .map(|at| (Moment::new(at, now), held.map_or(0, |held| held.recovery))),
+        second_first: row.second.is_none() && matches!(*visit.pass, Pass::Session { bare: true, .. }),
     })
 }
 
@@ -156,7 +182,7 @@ pub async fn password(visit: Visit, Form(pairs): Form<Vec<(String, String)>>) ->
     };
     match refusal(refused) {
         Ok((status, words)) => {
-            let page = page(&visit, None, Some(words.clone()));
+            let page = page(&visit, None, Some(words.clone()), Second::default());
             again(&visit, ("/account", "/account"), (status, &words), page).await
         }
         Err(problem) => answer::<AccountPage>(&visit, Err(problem)),

@@ -70,6 +70,7 @@ struct AccountLine {
     off: bool,
     external: bool,
     own: bool,
+    second: bool,
     last: Option<Moment>,
 }
 
@@ -107,11 +108,13 @@ impl AccountLine {
                 AccountRow {
                     has_password: false, ..
                 } => "no password yet",
+                AccountRow { second: Some(_), .. } => "can sign in, by two steps",
                 _ => "can sign in",
             },
             off: row.disabled.is_some(),
             external: row.external,
             own: row.name == own,
+            second: row.second.is_some(),
             last: row.last_sign_in.map(|at| Moment::new(at, now)),
         }
     }
@@ -367,6 +370,21 @@ pub async fn enable(
 ) -> Response {
     let come = change(&visit, &id, AccountChange::Disabled(false)).await;
     finish(&visit, &glances, come).await
+}
+
+/// `POST /admin/accounts/{id}/second-off`
+pub async fn second_off(
+    visit: Visit,
+    Extension(glances): Extension<Glances>,
+    Path(id): Path<String>,
+) -> Response {
+    let come = async {
+        match visit.door.take_second(key(&id, "account")?, &visit.by()).await? {
+            true => Ok(Outcome::Done),
+            false => Err(Problem::NotFound("second factor")),
+        }
+    };
+    finish(&visit, &glances, come.await).await
 }
 
 /// `POST /admin/tokens`

@@ -7,7 +7,7 @@
 use super::Shared;
 use super::page::refuse;
 use crate::api::Problem;
-use crate::door::{self, Opened, Refused};
+use crate::door::{self, Half, Opened, Refused};
 use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 use axum::http::{Extensions, Method, StatusCode};
@@ -15,6 +15,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use cookie::{Cookie, SameSite};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 use store::StoreError;
 use tower_http::csrf::ProtectionError;
 
@@ -22,6 +23,10 @@ use tower_http::csrf::ProtectionError;
 const SESSION: &str = "marque";
 /// That of a wall.
 const WALL: &str = "marque-wall";
+/// That of somebody between the two steps.
+const HALF: &str = "marque-half";
+/// That of somebody who is with another party that vouches for them.
+const AWAY: &str = "marque-away";
 
 /// Finds out who comes and hands it on.
 pub async fn arrive(State(web): Shared, mut request: Request, next: Next) -> Response {
@@ -120,6 +125,18 @@ fn cookie_name(name: &str, secure: bool) -> String {
     }
 }
 
+/// What a browser holds between the two steps.
+#[must_use]
+pub fn half(headers: &HeaderMap, secure: bool) -> Option<String> {
+    cookie(headers, &cookie_name(HALF, secure))
+}
+
+/// What a browser holds while somebody is with another party.
+#[must_use]
+pub fn away(headers: &HeaderMap, secure: bool) -> Option<String> {
+    cookie(headers, &cookie_name(AWAY, secure))
+}
+
 fn held(name: &str, value: &str, lasts: cookie::time::Duration, secure: bool) -> Cookie<'static> {
     Cookie::build((cookie_name(name, secure), value.to_owned()))
         .path("/")
@@ -130,24 +147,51 @@ fn held(name: &str, value: &str, lasts: cookie::time::Duration, secure: bool) ->
         .build()
 }
 
-fn seconds(opened: &Opened) -> cookie::time::Duration {
-    cookie::time::Duration::seconds(i64::try_from(opened.lasts.as_secs()).unwrap_or(i64::MAX))
+fn seconds(lasts: Duration) -> cookie::time::Duration {
+    cookie::time::Duration::seconds(i64::try_from(lasts.as_secs()).unwrap_or(i64::MAX))
 }
 
 /// The cookie of a session that began.
 #[must_use]
 pub fn session_cookie(opened: &Opened, secure: bool) -> Cookie<'static> {
-    held(SESSION, opened.secret.reveal(), seconds(opened), secure)
+    held(SESSION, opened.secret.reveal(), seconds(opened.lasts), secure)
 }
 
 fn wall_cookie(opened: &Opened, secure: bool) -> Cookie<'static> {
-    held(WALL, opened.secret.reveal(), seconds(opened), secure)
+    held(WALL, opened.secret.reveal(), seconds(opened.lasts), secure)
 }
 
 /// What takes the cookie of a session away.
 #[must_use]
 pub fn no_cookie(secure: bool) -> Cookie<'static> {
     held(SESSION, "", cookie::time::Duration::ZERO, secure)
+}
+
+/// The cookie between the two steps.
+#[must_use]
+pub fn half_cookie(half: &Half, secure: bool) -> Cookie<'static> {
+    held(HALF, &half.sealed, seconds(half.lasts), secure)
+}
+
+/// What takes it away.
+#[must_use]
+pub fn no_half(secure: bool) -> Cookie<'static> {
+    held(HALF, "", cookie::time::Duration::ZERO, secure)
+}
+
+/// The cookie of somebody who goes to another party. It has to come along the link that leads back from there, which a
+/// strict one does not.
+#[must_use]
+pub fn away_cookie(sealed: &str, lasts: Duration, secure: bool) -> Cookie<'static> {
+    let mut cookie = held(AWAY, sealed, seconds(lasts), secure);
+    cookie.set_same_site(SameSite::Lax);
+    cookie
+}
+
+/// What takes it away.
+#[must_use]
+pub fn no_away(secure: bool) -> Cookie<'static> {
+    away_cookie("", Duration::ZERO, secure)
 }
 
 /// An answer that sets a cookie.

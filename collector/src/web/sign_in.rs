@@ -5,13 +5,13 @@
 //! signs in.
 
 use super::access::by_program;
-use super::arrive::{no_cookie, session_cookie, with_cookie};
+use super::arrive::{half, half_cookie, no_cookie, no_half, session_cookie, with_cookie};
 use super::fields::Fields;
 use super::page::{Frame, refuse, render};
 use super::{Shared, Web, show};
 use crate::api::Problem;
 use crate::api::query::Query;
-use crate::door::{self, Arrival, Pass, Refused};
+use crate::door::{self, Arrival, Entered, Pass, Refused};
 use askama::Template;
 use axum::extract::{ConnectInfo, Extension, Form, Query as Pairs, Request, State};
 use axum::http::header::{self, HeaderMap, HeaderValue};
@@ -20,7 +20,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use std::net::{IpAddr, SocketAddr};
 use store::accounts::LinkKind;
 
-type Peer = Option<Extension<ConnectInfo<SocketAddr>>>;
+/// Where a request comes from.
+pub type Peer = Option<Extension<ConnectInfo<SocketAddr>>>;
 type Who = Option<Extension<Arrival>>;
 type Sent = Form<Vec<(String, String)>>;
 
@@ -38,6 +39,15 @@ struct SignInPage {
     bare: bool,
     /// Whether the browser may hold a session it did not show, coming from another site.
     bounce: Option<String>,
+    /// Where another party vouches for people: words of the button and its link.
+    openid: Option<(String, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in_code.html")]
+struct CodePage {
+    frame: Frame,
+    refused: Option<String>,
 }
 
 #[derive(Template)]
@@ -97,7 +107,8 @@ pub async fn page(
     shown(&web, StatusCode::OK, "", to, None, bounce).await
 }
 
-async fn shown(
+/// The page to sign in on; `refused` in words that are shown.
+pub async fn shown(
     web: &Web,
     status: StatusCode,
     name: &str,
@@ -116,11 +127,20 @@ async fn shown(
         refused,
         bare,
         bounce,
+        openid: web.openid.as_ref().map(|openid| {
+            let pairs = if to == "/" { Vec::new() } else { vec![("to", to)] };
+            (
+                show::clean(&openid.button, 64),
+                Query::of(&pairs).link("/sign-in/openid"),
+            )
+        }),
     };
     render(status, &page)
 }
 
-fn from(peer: &Peer) -> Option<IpAddr> {
+/// The address of whoever asks.
+#[must_use]
+pub fn from(peer: &Peer) -> Option<IpAddr> {
     peer.as_ref()
         .map(|Extension(ConnectInfo(address))| address.ip().to_canonical())
 }
@@ -131,16 +151,28 @@ fn words(refused: Refused) -> Result<(StatusCode, String), Problem> {
         Refused::Store(error) => return Err(Problem::Store(error)),
         Refused::Locked(_) => StatusCode::TOO_MANY_REQUESTS,
         Refused::Busy | Refused::NoRandom(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Refused::DeadLink => StatusCode::GONE,
-        Refused::Wrong | Refused::Name(_) | Refused::Password(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Refused::DeadLink | Refused::Late => StatusCode::GONE,
+        Refused::Wrong | Refused::Code | Refused::Name(_) | Refused::Password(_) => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
     };
-    let text = refused.to_string();
+    Ok((status, sentence(&refused.to_string())))
+}
+
+/// Words as a sentence.
+#[must_use]
+pub fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string());
-    Ok((
-        status,
-        format!("{}{}.", first.unwrap_or_default(), letters.as_str()),
-    ))
+    format!("{}{}.", first.unwrap_or_default(), letters.as_str())
+}
+
+/// In, or on to the second step.
+fn enter_by(web: &Web, entered: &Entered, to: &str) -> Response {
+    match entered {
+        Entered::In(opened) => with_cookie(Redirect::to(to), &session_cookie(opened, web.secure)),
+        Entered::Half(half) => with_cookie(Redirect::to("/sign-in/code"), &half_cookie(half, web.secure)),
+    }
 }
 
 /// `POST /sign-in`
@@ -151,10 +183,52 @@ pub async fn sign_in(State(web): Shared, peer: Peer, Form(pairs): Sent) -> Respo
     };
     let to = back(fields.one("to")).unwrap_or("/");
     let name = fields.one("name");
-    match web.door.sign_in(name, fields.one("password"), from(&peer)).await {
-        Ok(opened) => with_cookie(Redirect::to(to), &session_cookie(&opened, web.secure)),
+    let password = fields.one("password");
+    match web.door.sign_in(name, password, from(&peer), to).await {
+        Ok(entered) => enter_by(&web, &entered, to),
         Err(refused) => match words(refused) {
             Ok((status, words)) => shown(&web, status, name, to, Some(words), None).await,
+            Err(problem) => refuse(&web, None, &problem),
+        },
+    }
+}
+
+/// `/sign-in/code`: the second step.
+pub async fn code_page(State(web): Shared, headers: HeaderMap) -> Response {
+    match half(&headers, web.secure) {
+        Some(half) if web.door.is_between(&half) => code_form(&web, StatusCode::OK, None),
+        _ => Redirect::to("/sign-in").into_response(),
+    }
+}
+
+fn code_form(web: &Web, status: StatusCode, refused: Option<String>) -> Response {
+    let page = CodePage {
+        frame: Frame::nobody(web),
+        refused,
+    };
+    render(status, &page)
+}
+
+/// `POST /sign-in/code`
+pub async fn code(State(web): Shared, peer: Peer, headers: HeaderMap, Form(pairs): Sent) -> Response {
+    let fields = match Fields::read(pairs) {
+        Ok(fields) => fields,
+        Err(problem) => return refuse(&web, None, &problem),
+    };
+    let half = half(&headers, web.secure).unwrap_or_default();
+    match web.door.second_step(&half, fields.one("code"), from(&peer)).await {
+        Ok((opened, to)) => {
+            let to = back(&to).unwrap_or("/");
+            let response = with_cookie(Redirect::to(to), &session_cookie(&opened, web.secure));
+            with_cookie(response, &no_half(web.secure))
+        }
+        Err(Refused::Late) => {
+            let words = Some(sentence(&Refused::Late.to_string()));
+            let again = shown(&web, StatusCode::GONE, "", "/", words, None).await;
+            with_cookie(again, &no_half(web.secure))
+        }
+        Err(refused) => match words(refused) {
+            Ok((status, words)) => code_form(&web, status, Some(words)),
             Err(problem) => refuse(&web, None, &problem),
         },
     }
@@ -195,7 +269,7 @@ pub async fn enter(
         return StatusCode::NO_CONTENT.into_response();
     }
     match web.door.enter(token(&pairs), from(&peer)).await {
-        Ok(opened) => with_cookie(Redirect::to("/"), &session_cookie(&opened, web.secure)),
+        Ok(entered) => enter_by(&web, &entered, "/"),
         Err(refused) => dead(&web, refused),
     }
 }
@@ -251,14 +325,17 @@ pub async fn use_link(State(web): Shared, peer: Peer, Form(pairs): Sent) -> Resp
         Err(Refused::Password("the two passwords are not the same"))
     } else {
         match web.door.look_at(token).await {
-            Ok((LinkKind::SetUp, _)) => web.door.set_up(token, name, password, from(&peer)).await,
+            Ok((LinkKind::SetUp, _)) => {
+                let made = web.door.set_up(token, name, password, from(&peer)).await;
+                made.map(Entered::In)
+            }
             Ok((LinkKind::Password, _)) => web.door.new_password(token, password, from(&peer)).await,
             Ok((LinkKind::SignIn, _)) => Err(Refused::DeadLink),
             Err(refused) => Err(refused),
         }
     };
     match done {
-        Ok(opened) => with_cookie(Redirect::to("/"), &session_cookie(&opened, web.secure)),
+        Ok(entered) => enter_by(&web, &entered, "/"),
         Err(refused) => match words(refused) {
             Ok(refused) => form(&web, token, name, Some(refused)).await,
             Err(problem) => refuse(&web, None, &problem),

@@ -84,7 +84,7 @@ impl House {
     /// What the pages are made from.
     fn web(loopback_only: bool) -> (Arc<Fixture>, Web) {
         let (store, policies) = Fixture::new(14, 700).shared();
-        let door = Arc::new(Door::new(store.clone(), || NOW, TIMES));
+        let door = Arc::new(Door::new(store.clone(), || NOW, TIMES).unwrap());
         let web = Self::web_over(door, store.clone(), policies, loopback_only, false);
         (store, web)
     }
@@ -147,6 +147,7 @@ impl House {
             secure,
             strict: secure,
             door,
+            openid: None,
             metrics: None,
             shutdown: CancellationToken::new(),
         }

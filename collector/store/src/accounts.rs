@@ -40,6 +40,8 @@ pub struct AccountRow {
     pub disabled: Option<Instant>,
     /// When they did last.
     pub last_sign_in: Option<Instant>,
+    /// Since when they have a second factor here.
+    pub second: Option<Instant>,
     /// Since when it exists.
     pub recorded: Instant,
 }
@@ -87,6 +89,28 @@ pub enum Changed {
     Unknown,
     /// Nobody would be left who may administer.
     LastAdmin,
+}
+
+/// The second factor of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Second {
+    /// Its secret, sealed under a key that the store never sees.
+    pub sealed: String,
+    /// The last time step (RFC 6238, 4.2) whose code was used.
+    pub step: i64,
+    /// Recovery codes that are left.
+    pub recovery: u64,
+}
+
+/// A second factor to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSecond {
+    /// Its secret, sealed.
+    pub sealed: String,
+    /// The time step whose code proved it.
+    pub step: i64,
+    /// SHA-256 of its recovery codes, hexadecimal.
+    pub recovery: Vec<String>,
 }
 
 /// What became of somebody another party vouches for.
@@ -187,6 +211,8 @@ pub struct SessionRow {
     pub seen: Instant,
     /// When it ends whatever happens.
     pub expires: Instant,
+    /// Whether its account has a second factor here, or another party vouches for it.
+    pub second: bool,
 }
 
 /// A token of a program or a wallboard.
@@ -256,6 +282,34 @@ pub trait Accounts: Send + Sync + 'static {
         by: &By,
         now: Instant,
     ) -> Result<Changed, StoreError>;
+
+    /// The second factor of an account, if it has one.
+    async fn second(&self, account: Uuid) -> Result<Option<Second>, StoreError>;
+
+    /// Gives a local account its second factor and ends its sessions but `keep`; `false` where it has one, or cannot.
+    async fn hold_second(
+        &self,
+        account: Uuid,
+        new: &NewSecond,
+        keep: Uuid,
+        by: &By,
+        now: Instant,
+    ) -> Result<bool, StoreError>;
+
+    /// Uses up the code of a time step and of all before it; `false` where it was used, or there is no second factor.
+    async fn use_step(&self, account: Uuid, step: i64) -> Result<bool, StoreError>;
+
+    /// Uses up a recovery code by its SHA-256, hexadecimal; `false` where there is none.
+    async fn use_recovery(
+        &self,
+        account: Uuid,
+        hash: &str,
+        by: &By,
+        now: Instant,
+    ) -> Result<bool, StoreError>;
+
+    /// Takes the second factor of an account and its recovery codes away; `false` where there is none.
+    async fn drop_second(&self, account: Uuid, by: &By, now: Instant) -> Result<bool, StoreError>;
 
     /// Notes a one-time link in place of others of its kind for the same account.
     async fn add_link(&self, link: &Link, by: &By, now: Instant) -> Result<(), StoreError>;

@@ -1,6 +1,7 @@
 //! What holds for every backend. Each test gets its own fresh store.
 
 mod accounts;
+mod second;
 mod admission;
 mod quarantine;
 mod plans;

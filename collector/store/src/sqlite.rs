@@ -19,6 +19,8 @@ mod life;
 mod acts;
 mod accounts;
 mod sessions;
+mod second;
+mod links;
 mod briefing;
 mod waivers;
 mod log;

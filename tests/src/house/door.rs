@@ -49,7 +49,8 @@ impl Key {
             Arc::clone(&store) as Arc<dyn Accounts>,
             clock,
             read.access.times(),
-        );
+        )
+        .map_err(|e| failed(&e))?;
         let cut = cut(&store, &door).await.map_err(|e| failed(&e));
         store.close().await;
         cut

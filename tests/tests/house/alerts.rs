@@ -282,8 +282,11 @@ async fn a_route_is_tried_and_a_view_attached_from_the_pages() {
     assert_eq!(of_finding(&took, &finding)[0]["state"], "acknowledged");
     goto("/admin").await;
     sees("Views attached to routes").await;
+    press("form[action='/alerts/detach'] button").await;
+    let gone = "return document.readyState === 'complete' && !document.querySelector(\"form[action='/alerts/detach']\");";
+    browser.until("the attachment is gone", gone).await;
     goto("/audit").await;
-    for action in ["alert tested", "alert attached"] {
+    for action in ["alert tested", "alert attached", "alert detached"] {
         sees(action).await;
     }
     goto("/").await;

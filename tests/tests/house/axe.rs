@@ -53,11 +53,9 @@ pub async fn house() -> House {
     house
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_page_violates_wcag_in_either_theme_on_a_phone_or_a_desk() {
-    let script = axe();
-    // What is wrong with a page, and how many rules it meets; only these rules where some are named.
-    let run = "const [only, done] = arguments;\
+/// Judges the page that is open, once axe-core is there; by the rules that are its first argument, if it has one.
+const RUN: &str = "const done = arguments[arguments.length - 1];\
+            const only = arguments.length > 1 ? arguments[0] : null;\
             const levels = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];\
             axe.run(document, {\
                 runOnly: only ? {type: 'rule', values: only} : {type: 'tag', values: levels},\
@@ -66,6 +64,15 @@ async fn no_page_violates_wcag_in_either_theme_on_a_phone_or_a_desk() {
             }).then((found) => done({passed: found.passes.length, faults: found.violations.flatMap((rule) =>\
                 rule.nodes.map((node) => `${rule.id}: ${node.target.join(' ')}: ${node.failureSummary}`))}),\
                 (error) => done({passed: 0, faults: [String(error)]}));";
+
+/// A script that judges the page that is open.
+pub fn judge() -> String {
+    axe() + RUN
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_page_violates_wcag_in_either_theme_on_a_phone_or_a_desk() {
+    let script = axe();
     // What turns on colours is asked in both themes; everything else is the same in either.
     let colours = || json!(["color-contrast", "link-in-text-block"]);
     let looks = [
@@ -87,7 +94,7 @@ async fn no_page_violates_wcag_in_either_theme_on_a_phone_or_a_desk() {
             // A browser that nobody sees is slow to tell its pages that their window changed.
             let there = format!("dispatchEvent(new Event('resize')); return innerWidth === {width};");
             browser.until(page, &there).await;
-            let found = browser.client.execute_async(run, vec![json!(only)]).await;
+            let found = browser.client.execute_async(RUN, vec![json!(only)]).await;
             let found = found.unwrap_or_else(|error| panic!("{page}: {error}"));
             let now = found["faults"].as_array().unwrap();
             let met = found["passed"].as_u64().unwrap();

@@ -10,20 +10,23 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+/// A password of the tests.
 pub const PASSWORD: &str = "a+word+nobody+guesses";
+/// A collector on loopback, in the clear, with one site.
 pub const CONFIG: &str = "[store]\npath = \"collector.db\"\n[identity]\nfolder = \"identity\"\n[grpc]\n\
     listen = \"127.0.0.1:0\"\n[http]\nlisten = \"127.0.0.1:0\"\nplain = true\n[[site]]\nname = \"berlin\"\njurisdictions = [\"DE\"]\n";
 
 /// A collector whose every word is kept.
 pub struct Collector {
     process: Child,
-    /// Where its pages are: address and port.
+    /// Where its pages are.
     pub http: String,
-    said: Arc<Mutex<String>>,
+    /// What it said so far.
+    pub said: Arc<Mutex<String>>,
 }
 
 impl Collector {
-    /// Starts it on the configuration in this folder.
+    /// By `collector.toml` of this folder.
     pub fn start(folder: &Path) -> Self {
         let mut process = Command::new(LAB)
             .args(["collector", "serve", "--config", "collector.toml"])

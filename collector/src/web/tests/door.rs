@@ -3,10 +3,13 @@
 
 mod proofs;
 mod shut;
+mod steps;
+mod vouched;
 
 use super::*;
 use model::Instant;
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use store::acts::AuditFilter;
 use store::{Accounts, Acts, SqliteStore};
 
@@ -35,7 +38,8 @@ impl Behind {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&folder.path().join("door.db")).await.unwrap();
         let store = Arc::new(store);
-        let door = Arc::new(Door::new(store.clone(), clock, TIMES));
+        let door = Door::new(store.clone(), clock, TIMES).unwrap();
+        let door = Arc::new(door.with_second(folder.path().to_owned(), BTreeSet::new()));
         let (pages, policies) = Fixture::new(14, 5).shared();
         Self {
             house: House::over(door.clone(), pages, policies, !secure, secure),

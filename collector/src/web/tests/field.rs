@@ -198,7 +198,7 @@ async fn an_agent_is_put_into_quarantine_and_released_with_reasons() {
     // What is counted may be a second old, so it is asked of pages that never counted.
     let anew = || {
         let (store, policies) = (house.store.clone(), Arc::new(house.store.policies.clone()));
-        let door = Arc::new(Door::new(store.clone(), || NOW, TIMES));
+        let door = Arc::new(Door::new(store.clone(), || NOW, TIMES).unwrap());
         House::over(door, store, policies, true, false)
     };
     let page = anew().get(&format!("/agents/{}", agent_id(2))).await.body;

@@ -254,7 +254,7 @@ async fn the_dark_list_is_a_file_with_its_filter_and_end() {
 #[tokio::test]
 async fn a_file_has_what_matched_when_it_began_whatever_moves_meanwhile() {
     let (store, policies) = Fixture::new(1_500, 1).shared();
-    let door = Arc::new(Door::new(store.clone(), || NOW, TIMES));
+    let door = Arc::new(Door::new(store.clone(), || NOW, TIMES).unwrap());
     let house = House::over(door, store, policies, true, false);
     let request = Request::get("/findings.csv?q=state%3Aopen").header(header::HOST, "localhost");
     let response = house.ask(request.body(Body::empty()).unwrap()).await;

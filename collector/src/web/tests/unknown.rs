@@ -108,7 +108,7 @@ async fn a_report_counts_what_lists_reckon() {
 #[tokio::test]
 async fn a_report_that_is_cut_says_of_how_many() {
     let (store, policies) = Fixture::new(600, 3).shared();
-    let door = Arc::new(Door::new(store.clone(), || NOW, TIMES));
+    let door = Arc::new(Door::new(store.clone(), || NOW, TIMES).unwrap());
     let house = House::over(door, store, policies, true, false);
     house.store.sampled.store(true, Ordering::Relaxed);
     let law = store::clause::Clause::words(store::clause::FindingField::Law, ["DE"]);

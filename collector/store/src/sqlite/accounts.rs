@@ -1,10 +1,10 @@
 //! Accounts and one-time links in rows, and what is done with them in the audit log.
 
-use super::{SqliteStore, log, row, sessions};
+use super::{SqliteStore, links, log, row, second, sessions};
 use crate::StoreError;
 use crate::accounts::{
-    AccountChange, AccountRow, Accounts, By, Changed, Deed, Link, LinkKind, LinkUse, NewAccount, NewSession,
-    SessionRow, Sites, TokenRow, Vouched,
+    AccountChange, AccountRow, Accounts, By, Changed, Deed, Link, LinkKind, LinkUse, NewAccount, NewSecond,
+    NewSession, Second, SessionRow, Sites, TokenRow, Vouched,
 };
 use crate::acts::Note;
 use model::{AccessRole, Instant, Person, SiteName};
@@ -94,6 +94,65 @@ impl Accounts for SqliteStore {
         Ok(changed)
     }
 
+    async fn second(&self, account: Uuid) -> Result<Option<Second>, StoreError> {
+        second::find(&self.doors, account).await
+    }
+
+    async fn hold_second(
+        &self,
+        account: Uuid,
+        new: &NewSecond,
+        keep: Uuid,
+        by: &By,
+        now: Instant,
+    ) -> Result<bool, StoreError> {
+        let mut write = self.begin().await?;
+        let Some(name) = second::hold(write.sql()?, account, new, now).await? else {
+            self.release(write).await?;
+            return Ok(false);
+        };
+        sessions::end_all(write.sql()?, account, Some(keep)).await?;
+        told(write.sql()?, by, "second_factor_on", &name, &Value::Null, now).await?;
+        self.commit_quietly(write).await?;
+        Ok(true)
+    }
+
+    async fn use_step(&self, account: Uuid, step: i64) -> Result<bool, StoreError> {
+        let mut write = self.begin().await?;
+        let used = second::use_step(write.sql()?, account, step).await?;
+        self.commit_quietly(write).await?;
+        Ok(used)
+    }
+
+    async fn use_recovery(
+        &self,
+        account: Uuid,
+        hash: &str,
+        by: &By,
+        now: Instant,
+    ) -> Result<bool, StoreError> {
+        let mut write = self.begin().await?;
+        let Some((name, left)) = second::use_recovery(write.sql()?, account, hash).await? else {
+            self.release(write).await?;
+            return Ok(false);
+        };
+        let detail = json!({"left": left});
+        told(write.sql()?, by, "recovery_code_used", &name, &detail, now).await?;
+        self.commit_quietly(write).await?;
+        Ok(true)
+    }
+
+    async fn drop_second(&self, account: Uuid, by: &By, now: Instant) -> Result<bool, StoreError> {
+        let mut write = self.begin().await?;
+        let Some(name) = second::forget(write.sql()?, account).await? else {
+            self.release(write).await?;
+            return Ok(false);
+        };
+        told(write.sql()?, by, "second_factor_off", &name, &Value::Null, now).await?;
+        self.commit_quietly(write).await?;
+        Ok(true)
+    }
+
     async fn add_link(&self, link: &Link, by: &By, now: Instant) -> Result<(), StoreError> {
         let mut write = self.begin().await?;
         let tx = write.sql()?;
@@ -131,7 +190,7 @@ impl Accounts for SqliteStore {
         now: Instant,
     ) -> Result<Option<(LinkKind, Option<AccountRow>)>, StoreError> {
         let mut connection = self.doors.acquire().await?;
-        opened(&mut connection, hash, now).await
+        links::opened(&mut connection, hash, now).await
     }
 
     async fn use_link(
@@ -142,7 +201,7 @@ impl Accounts for SqliteStore {
         now: Instant,
     ) -> Result<Option<AccountRow>, StoreError> {
         let mut write = self.begin().await?;
-        match consume(write.sql()?, hash, with, from, now).await? {
+        match links::consume(write.sql()?, hash, with, from, now).await? {
             Some(account) => {
                 self.commit_quietly(write).await?;
                 Ok(Some(account))
@@ -271,6 +330,7 @@ fn account(r: &SqliteRow) -> Result<AccountRow, StoreError> {
         has_password: r.try_get::<Option<String>, _>("password_hash")?.is_some(),
         disabled: row::instant(r.try_get("disabled_at")?),
         last_sign_in: row::instant(r.try_get("last_sign_in_at")?),
+        second: row::instant(r.try_get("second_at")?),
         recorded: Instant(r.try_get("recorded_at")?),
     })
 }
@@ -308,7 +368,7 @@ async fn one(
     find(&mut connection, column, key).await
 }
 
-async fn find(
+pub(super) async fn find(
     tx: &mut SqliteConnection,
     column: &'static str,
     key: &str,
@@ -323,7 +383,7 @@ async fn find(
         .transpose()
 }
 
-async fn insert(
+pub(super) async fn insert(
     tx: &mut SqliteConnection,
     new: &NewAccount,
     external: bool,
@@ -354,6 +414,7 @@ async fn insert(
         has_password: password.is_some(),
         disabled: None,
         last_sign_in: None,
+        second: None,
         recorded: now,
     }))
 }
@@ -453,7 +514,7 @@ async fn forget_links(tx: &mut SqliteConnection, account: &str) -> Result<(), St
     Ok(())
 }
 
-async fn set_password(
+pub(super) async fn set_password(
     tx: &mut SqliteConnection,
     account: Uuid,
     hash: &str,
@@ -468,81 +529,7 @@ async fn set_password(
     forget_links(tx, &account.to_string()).await
 }
 
-/// What a link opens now: a set-up only while there is no account, the others only for one that is switched on.
-async fn opened(
-    tx: &mut SqliteConnection,
-    hash: &str,
-    now: Instant,
-) -> Result<Option<(LinkKind, Option<AccountRow>)>, StoreError> {
-    let found: Option<(String, Option<String>)> =
-        sqlx::query_as("SELECT kind, account_id FROM one_time_link WHERE link_hash = $1 AND expires_at > $2")
-            .bind(hash)
-            .bind(now.0)
-            .fetch_optional(&mut *tx)
-            .await?;
-    let Some((word, key)) = found else {
-        return Ok(None);
-    };
-    let kind = LinkKind::ALL.into_iter().find(|kind| kind.as_str() == word);
-    let kind = kind.ok_or(StoreError::Damaged("link"))?;
-    let account = match &key {
-        Some(key) => find(&mut *tx, "account_id", key).await?.map(|(row, _)| row),
-        None => None,
-    };
-    let open = match (kind, &account) {
-        (LinkKind::SetUp, _) => {
-            let accounts: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM account")
-                .fetch_one(&mut *tx)
-                .await?;
-            accounts == 0
-        }
-        (_, Some(account)) => account.disabled.is_none() && !account.external,
-        (_, None) => false,
-    };
-    Ok(open.then_some((kind, account)))
-}
-
-async fn consume(
-    tx: &mut SqliteConnection,
-    hash: &str,
-    with: &LinkUse,
-    from: &str,
-    now: Instant,
-) -> Result<Option<AccountRow>, StoreError> {
-    let Some((kind, account)) = opened(&mut *tx, hash, now).await? else {
-        return Ok(None);
-    };
-    let (account, action) = match (kind, with, account) {
-        (LinkKind::SetUp, LinkUse::SetUp(name, password), _) => {
-            let new = NewAccount {
-                name: name.clone(),
-                role: AccessRole::Admin,
-                sites: None,
-            };
-            let made = insert(&mut *tx, &new, false, Some(password), now).await?;
-            let Some(made) = made else { return Ok(None) };
-            (made, "set_up")
-        }
-        (LinkKind::Password, LinkUse::Password(password), Some(account)) => {
-            set_password(&mut *tx, account.account, password, None).await?;
-            (account, "password_set_by_link")
-        }
-        (LinkKind::SignIn, LinkUse::SignIn, Some(account)) => (account, "link_used"),
-        _ => return Ok(None),
-    };
-    sqlx::query("DELETE FROM one_time_link WHERE link_hash = $1")
-        .bind(hash)
-        .execute(&mut *tx)
-        .await?;
-    let by = By {
-        person: account.name.clone(),
-        from: from.to_owned(),
-    };
-    told(tx, &by, action, &account.name, &Value::Null, now).await?;
-    Ok(Some(account))
-}
-
-async fn told(
+pub(super) async fn told(
     tx: &mut SqliteConnection,
     by: &By,
     action: &str,

@@ -16,6 +16,7 @@ const MOST: i64 = 50;
 /// Sessions with whose they are, as far as they hold: not run out, nobody shut out, and a person's not idle. A wall
 /// hangs as long as its token holds, also when it was without current for a night.
 const HELD: &str = "SELECT s.*, COALESCE(a.name, 'token ' || t.name) AS name, a.role, \
+    COALESCE(a.external OR a.second_at IS NOT NULL, FALSE) AS second, \
     CASE WHEN a.account_id IS NULL THEN t.sites ELSE a.sites END AS sites FROM session s \
     LEFT JOIN account a ON a.account_id = s.account_id LEFT JOIN api_token t ON t.token_id = s.token_id \
     WHERE s.expires_at > $1 AND (s.seen_at >= $2 OR a.account_id IS NULL) AND a.disabled_at IS NULL \
@@ -107,6 +108,7 @@ fn session(r: &SqliteRow) -> Result<SessionRow, StoreError> {
         recorded: Instant(r.try_get("recorded_at")?),
         seen: Instant(r.try_get("seen_at")?),
         expires: Instant(r.try_get("expires_at")?),
+        second: r.try_get("second")?,
     })
 }
 
