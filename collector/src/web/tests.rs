@@ -578,25 +578,3 @@ async fn the_api_takes_the_filters_of_the_pages() {
     );
     assert!(why["allowed"].as_str().unwrap().contains("critical"));
 }
-
-#[tokio::test]
-async fn on_loopback_only_its_own_names_are_answered() {
-    let house = House::new();
-    for (host, status) in [
-        ("127.0.0.1:8080", 200),
-        ("[::1]", 200),
-        ("evil.example", 421),
-        ("localhost.evil.example", 421),
-    ] {
-        assert_eq!(
-            house.get_with("/", host, &[]).await.status.as_u16(),
-            status,
-            "{host}"
-        );
-    }
-    let nameless = house.ask(Request::get("/").body(Body::empty()).unwrap()).await;
-    assert_eq!(nameless.status(), StatusCode::MISDIRECTED_REQUEST);
-    let open = House::listening(false);
-    let page = open.get_with("/", "noc.example", &[]).await;
-    assert_eq!(page.status, StatusCode::OK);
-}

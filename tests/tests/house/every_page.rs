@@ -65,6 +65,7 @@ fn samples(route: &str, of: &Things) -> Option<(Who, Vec<String>)> {
             own("/findings"),
             own("/findings?severity=critical&severity=minor&text=router"),
             own("/findings?severity=red"),
+            own("/findings?asof=2020-02-02"),
             own("/findings?q=stnding%3Adue"),
         ],
         "/findings/{id}" => vec![format!("/findings/{finding}"), own("/findings/none")],
@@ -94,8 +95,9 @@ fn samples(route: &str, of: &Things) -> Option<(Who, Vec<String>)> {
         "/sign-in" => return Some((Who::Nobody, vec![own(route), own("/nowhere")])),
         "/set-up" => return Some((Who::Nobody, vec![format!("/set-up?token={link}")])),
         "/enter" => return Some((Who::Nobody, vec![own("/enter?token=spent")])),
-        "/elements" | "/waivers" | "/audit" | "/deadlines" | "/policies" | "/suppliers" | "/reports"
-        | "/agents" | "/map" | "/account" | "/admin" => vec![own(route)],
+        "/elements" => vec![own(route), own("/elements?asof=2020-02-02")],
+        "/waivers" | "/audit" | "/deadlines" | "/policies" | "/suppliers" | "/reports" | "/agents"
+        | "/map" | "/account" | "/admin" => vec![own(route)],
         // Files, streams and words for programs: nothing that a person looks at.
         "/audit/export"
         | "/findings.csv"

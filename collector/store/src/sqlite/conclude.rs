@@ -133,8 +133,9 @@ pub async fn adopt_version(tx: &mut Tx, version: &StageVersion, now: Instant) ->
     Ok(true)
 }
 
-/// So many times the limit are looked through for what is ready.
+/// So many times the limit are looked through for what is ready; where none of them is, so many times as many once more.
 const LOOKED_AT: i64 = 8;
+const FURTHER: i64 = 64;
 
 /// Evidence that waits to be read: up to so many, its elements are looked up, which are as few.
 const FEW_WAITING: i64 = 1_000;
@@ -143,10 +144,10 @@ const FEW_WAITING: i64 = 1_000;
 const WAITING: &str = "SELECT key, revision, since FROM undone WHERE stage = $1";
 
 /// What waits to be judged. An element is judged by the units it holds, so these come first. The oldest are looked at and
-/// no more: where all wait for their units, as with new knowledge, finding that out costs no walk along all of them;
-/// where few do, the others are among those looked at.
+/// no more: where all wait for their units, as with new knowledge, finding that out costs no walk along all of them.
+/// Whatever is ready behind them waits until units were looked at; these wait for no judgement.
 const JUDGEABLE: &str = "SELECT key, revision, since FROM (SELECT key, revision, since FROM undone \
-     WHERE stage = $1 ORDER BY since LIMIT $2 * 8 + 1000) AS oldest WHERE NOT EXISTS \
+     WHERE stage = $1 ORDER BY since LIMIT $3) AS oldest WHERE NOT EXISTS \
      (SELECT 1 FROM undone u WHERE u.stage = 'unit' AND u.key = oldest.key)";
 
 /// See [`crate::Store::undone`].
@@ -175,18 +176,27 @@ pub async fn undone(pool: &SqlitePool, stage: Stage, limit: u32) -> Result<Vec<U
              ORDER BY since LIMIT $2"
         ),
         _ => format!(
-            "SELECT key, revision, since FROM ({of_stage} ORDER BY since LIMIT $2 * {LOOKED_AT}) AS ready WHERE NOT EXISTS \
+            "SELECT key, revision, since FROM ({of_stage} ORDER BY since LIMIT $3) AS ready WHERE NOT EXISTS \
              (SELECT 1 FROM sighting s JOIN undone u ON u.stage = 'identify' AND u.key = s.digest \
              LEFT JOIN concluded c ON c.digest = s.digest WHERE s.element_id = ready.key AND c.digest IS NULL) \
              ORDER BY since LIMIT $2"
         ),
     };
-    // Put together from the words above alone.
-    let rows = sqlx::query(sqlx::AssertSqlSafe(ready))
-        .bind(stage.as_str())
-        .bind(i64::from(limit))
-        .fetch_all(pool)
-        .await?;
+    let in_window = ready.contains("$3");
+    let mut rows = Vec::new();
+    for looked in [LOOKED_AT, LOOKED_AT * FURTHER] {
+        // Put together from the words above alone.
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(ready.clone()))
+            .bind(stage.as_str())
+            .bind(i64::from(limit));
+        if in_window {
+            query = query.bind(i64::from(limit) * looked + FEW_WAITING);
+        }
+        rows = query.fetch_all(pool).await?;
+        if !rows.is_empty() || !in_window {
+            break;
+        }
+    }
     rows.into_iter()
         .map(|r| {
             Ok(Undone {

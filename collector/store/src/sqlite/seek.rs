@@ -48,6 +48,8 @@ pub trait Listed: Copy + Debug + PartialEq + Send + Sync + 'static {
     const KEY: &'static str;
     /// The key of what a row tells of; where a table has what things were, a thing has many rows.
     const THING: &'static str = Self::KEY;
+    /// A table with one row a thing, and its key: what totals are reckoned from.
+    const THINGS: (&'static str, &'static str) = (Self::TABLE, Self::KEY);
     /// What can be joined to it, one row at most each; [`THEN`] stands for the moment of [`Listed::then`].
     const JOINS: &'static [&'static str];
 
@@ -516,17 +518,18 @@ async fn each<F: Listed>(
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// The rows of the table; of a large one as they were a moment ago.
+/// How many things there are; of many as they were a moment ago.
 async fn size<F: Listed>(pool: &SqlitePool, reckoned: &Reckoned) -> Result<u64, StoreError> {
-    if let Some((rows, _)) = reckoned.get(F::TABLE) {
+    let (things, _) = F::THINGS;
+    if let Some((rows, _)) = reckoned.get(things) {
         return Ok(rows);
     }
     let mut query = QueryBuilder::<Sqlite>::new("SELECT COUNT(*) FROM ");
-    query.push(F::TABLE);
+    query.push(things);
     let rows: i64 = query.build_query_scalar().fetch_one(pool).await?;
     let rows = u64::try_from(rows).unwrap_or(0);
     if rows > u64::from(WINDOW) {
-        reckoned.keep(F::TABLE.to_owned(), rows, Measure::Exact);
+        reckoned.keep(things.to_owned(), rows, Measure::Exact);
     }
     Ok(rows)
 }
@@ -549,47 +552,33 @@ fn reckon(rows: u64, looked: u64, met: u64) -> (u64, Measure) {
 /// The first or the last key; one at a time, since an index answers one of them at once and both by a walk.
 async fn end<F: Listed>(pool: &SqlitePool, which: &str) -> Result<Option<Uuid>, StoreError> {
     let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
-    query
-        .push(which)
-        .push("(")
-        .push(F::KEY)
-        .push(") FROM ")
-        .push(F::TABLE);
+    let (things, key) = F::THINGS;
+    query.push(format!("{which}({key}) FROM {things}"));
     let key: Option<String> = query.build_query_scalar().fetch_one(pool).await?;
     Ok(key.and_then(|key| key.parse().ok()))
 }
 
-/// Looks at stretches spread evenly over the keys.
+/// Looks at stretches spread evenly over the keys of things.
 async fn sample<F: Listed>(pool: &SqlitePool, clauses: &[Clause<F>]) -> Result<(u64, u64), StoreError> {
     let (Some(least), Some(most)) = (end::<F>(pool, "MIN").await?, end::<F>(pool, "MAX").await?) else {
         return Ok((0, 0));
     };
+    let (things, key) = F::THINGS;
     let step = (most.as_u128() - least.as_u128()) / u128::from(STRETCHES);
     let (mut looked, mut met) = (0, 0);
     for stretch in 0..STRETCHES {
         // Not in step with whatever returns in equal steps.
         let shift = step / 1_000 * u128::from(stretch * 618 % 1_000);
         let from = Uuid::from_u128(least.as_u128() + step * u128::from(stretch) + shift).to_string();
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT COUNT(*) AS looked, COALESCE(SUM(TRUE");
+        let mut query =
+            QueryBuilder::<Sqlite>::new("SELECT COUNT(DISTINCT k.row_key) AS looked, COALESCE(SUM(TRUE");
         narrow(&mut query, clauses);
-        query
-            .push("), 0) AS met FROM (SELECT ")
-            .push(F::KEY)
-            .push(" AS row_key FROM ")
-            .push(F::TABLE);
-        query
-            .push(" WHERE ")
-            .push(F::KEY)
-            .push(" >= ")
-            .push_bind(from)
-            .push(" ORDER BY ")
-            .push(F::KEY);
-        query
-            .push(" LIMIT ")
-            .push_bind(i64::from(STRETCH))
-            .push(") k LEFT JOIN ")
-            .push(F::TABLE);
-        query.push(" ON ").push(F::KEY).push(" = k.row_key");
+        query.push(format!(
+            "), 0) AS met FROM (SELECT {key} AS row_key FROM {things} WHERE {key} >= "
+        ));
+        query.push_bind(from).push(format!(" ORDER BY {key} LIMIT "));
+        query.push_bind(i64::from(STRETCH)).push(") k LEFT JOIN ");
+        query.push(format!("{} ON {} = k.row_key", F::TABLE, F::THING));
         joins(&mut query, clauses);
         let row = query.build().persistent(false).fetch_one(pool).await?;
         looked += u64::try_from(row.try_get::<i64, _>("looked")?).unwrap_or(0);

@@ -54,9 +54,9 @@ pub fn clauses<F: Copy>(clauses: Vec<Clause<F>>, at: Instant) -> Vec<Clause<Then
 fn answered(element: &str) -> String {
     format!(
         "(SELECT r.finished_at FROM report r WHERE r.element_id = {element} AND r.finished_at <= \
-         (SELECT CASE WHEN g.valid_until < {THEN} THEN g.valid_until ELSE {THEN} END FROM sighting g \
+         (SELECT MAX(CASE WHEN g.valid_until < {THEN} THEN g.valid_until ELSE {THEN} END) FROM sighting g \
          WHERE g.element_id = {element} AND g.valid_from <= {THEN} AND g.recorded_at <= {THEN} \
-         AND g.completeness <> 'unreachable' ORDER BY g.valid_from DESC LIMIT 1) \
+         AND g.completeness <> 'unreachable') \
          AND r.recorded_at <= {THEN} AND r.verdict = 'stored' AND r.completeness <> 'unreachable' \
          ORDER BY r.finished_at DESC LIMIT 1)"
     )
@@ -116,6 +116,7 @@ impl Listed for Then<FindingField> {
     const TABLE: &'static str = "finding_stood t";
     const KEY: &'static str = "t.stood_id";
     const THING: &'static str = "t.finding_id";
+    const THINGS: (&'static str, &'static str) = ("finding", "finding_id");
     const JOINS: &'static [&'static str] = &[
         "LEFT JOIN finding f ON f.finding_id = t.finding_id",
         "LEFT JOIN element e ON e.element_id = f.element_id",
@@ -204,6 +205,7 @@ impl Listed for Then<ElementField> {
     const TABLE: &'static str = "element_stood s";
     const KEY: &'static str = "s.stood_id";
     const THING: &'static str = "s.element_id";
+    const THINGS: (&'static str, &'static str) = ("element", "element_id");
     const JOINS: &'static [&'static str] = &[
         "LEFT JOIN element e ON e.element_id = s.element_id",
         "LEFT JOIN identification i ON i.digest = s.digest AND i.knowledge = s.knowledge",

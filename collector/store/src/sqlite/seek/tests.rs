@@ -4,6 +4,7 @@ use super::*;
 use crate::clause::{ElementField, FindingField as F, FindingOrder, Test};
 use crate::view::{ElementFilter, FindingFilter};
 use crate::{SqliteStore, Store as _};
+use model::Instant;
 use std::collections::BTreeSet;
 
 /// More than two windows.
@@ -108,6 +109,35 @@ async fn more_is_reckoned_and_says_so() {
         "never fewer than were found: {}",
         page.total
     );
+}
+
+#[tokio::test]
+async fn what_was_on_a_past_day_is_reckoned_by_things_and_not_by_what_they_were() {
+    let (store, _folder) = crowded(ROWS).await;
+    // Everything stood as it was for ten days, and otherwise since: twice as many rows, the later ones behind the others.
+    for sql in [
+        "DELETE FROM element_stood",
+        "INSERT INTO element_stood (stood_id, element_id, stood_from, stood_until, site, name) \
+         SELECT '0194' || substr(element_id, 5), element_id, 0, 864000000000, site, name FROM element",
+        "INSERT INTO element_stood (stood_id, element_id, stood_from, stood_until, site, name) \
+         SELECT '0195' || substr(element_id, 5), element_id, 864000000000, 9223372036854775807, site, name FROM element",
+    ] {
+        sqlx::query(sql).execute(&store.writer).await.unwrap();
+    }
+    for day in [5, 20] {
+        let lyon = ElementFilter {
+            clauses: vec![Clause::words(ElementField::Site, ["lyon"])],
+            then: Some(Instant(day * 86_400_000_000)),
+            ..ElementFilter::default()
+        };
+        let page = store.elements(&lyon).await.unwrap();
+        assert_eq!(page.measure, Measure::About, "day {day}");
+        assert!(
+            (38_000..=42_000).contains(&page.total),
+            "day {day}: {}",
+            page.total
+        );
+    }
 }
 
 #[tokio::test]
