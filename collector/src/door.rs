@@ -333,13 +333,20 @@ impl Door {
         let (account, hash) = found.unzip();
         let account = account.filter(|account| account.disabled.is_none() && !account.external);
         let known = account.as_ref().map(|account| account.name.clone());
+        let hash = hash.flatten();
         let right = async {
-            let fits = self.passwords.fits(password, hash.flatten()).await;
+            let fits = self.passwords.fits(password, hash.clone()).await;
             fits.map(|fits| account.filter(|_| fits))
         };
-        let account = self.tried(&key, known, from, right).await?;
-        let entered = self.first_step(&account, &peer, "sign_in", to).await?;
-        // Whoever has the password alone is not forgiven the codes that were wrong.
+        let account = self.tried(&key, known, from, right).await?.account;
+        // That took a while: what holds is what the account is now.
+        let (account, now) = self.store.account(account).await?.ok_or(Refused::Late)?;
+        if account.disabled.is_some() || now != hash {
+            return Err(Refused::Late);
+        }
+        let entered = self
+            .first_step(&account, now.as_ref(), (&peer, "sign_in"), to)
+            .await?;
         if matches!(entered, Entered::In(_)) {
             self.strikes().clear(&key);
             metrics::counter!("marque_collector_sign_in_total", "outcome" => "in").increment(1);
@@ -410,10 +417,7 @@ impl Door {
         right: impl Future<Output = Option<Option<T>>>,
     ) -> Result<T, Refused> {
         let reserved = self.strikes().reserve(key, from, self.now());
-        let locked = reserved.map_err(|wait| {
-            metrics::counter!("marque_collector_sign_in_total", "outcome" => "locked").increment(1);
-            Refused::Locked(wait)
-        })?;
+        let locked = reserved.map_err(locked)?;
         let came = right.await;
         if !matches!(came, Some(None)) {
             self.strikes().take_back(key, from);
@@ -422,6 +426,25 @@ impl Door {
             self.failed(locked, known, from);
             Refused::Wrong
         })
+    }
+
+    /// What a try without a name comes to: it counts against the address where its failure is one that `counts`.
+    ///
+    /// # Errors
+    /// [`Refused::Locked`] where the address has to wait; nothing was tried then.
+    pub async fn tried_from<T, E>(
+        &self,
+        from: Option<IpAddr>,
+        counts: fn(&E) -> bool,
+        tried: impl Future<Output = Result<T, E>>,
+    ) -> Result<Result<T, E>, Refused> {
+        let reserved = self.strikes().reserve_address(from, self.now());
+        reserved.map_err(locked)?;
+        let came = tried.await;
+        if !came.as_ref().err().is_some_and(counts) {
+            self.strikes().take_back_address(from);
+        }
+        Ok(came)
     }
 
     /// Notes a failure: a row of the audit log as long as there are not too many. What was typed in place of a name
@@ -439,6 +462,11 @@ impl Door {
     fn strikes(&self) -> std::sync::MutexGuard<'_, Strikes> {
         self.strikes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn locked(wait: Duration) -> Refused {
+    metrics::counter!("marque_collector_sign_in_total", "outcome" => "locked").increment(1);
+    Refused::Locked(wait)
 }
 
 /// Why the last who may administer all sites stays what he is.

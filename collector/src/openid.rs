@@ -25,7 +25,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use store::accounts::Sites;
 use token::{Doubt, Expected};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
 /// How long somebody may stay with the other party.
@@ -36,6 +36,8 @@ pub const DONE: &str = "/sign-in/openid/done";
 const FLOW: &str = "marque: openid";
 /// Questions to the other party at once.
 const AT_ONCE: usize = 8;
+/// Who waits longer for a turn is sent away.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Answers remembered so that none is taken twice.
 const REMEMBERED: usize = 10_000;
 /// Octets of what comes back through a browser.
@@ -68,6 +70,17 @@ pub enum Failure {
     /// Nothing can be done here.
     #[error(transparent)]
     NoRandom(#[from] NoRandom),
+}
+
+impl Failure {
+    /// Whether it is held against whoever came: they began here, and the other party or its words did not let them in.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        match self {
+            Self::Told(_) | Self::Strange(_) | Self::Nameless | Self::NotLetIn(_) => true,
+            Self::Lost | Self::Unreachable | Self::Busy | Self::NoRandom(_) => false,
+        }
+    }
 }
 
 /// Somebody the other party vouches for.
@@ -154,7 +167,7 @@ impl OpenId {
     /// # Errors
     /// [`Failure`].
     pub async fn begin(&self, seal: &Seal, now: Instant, to: &str) -> Result<(Url, String), Failure> {
-        let _turn = self.turns.try_acquire().map_err(|_| Failure::Busy)?;
+        let _turn = self.turn().await?;
         let known = self.provider.known(now).await?;
         let fresh = || Secret::generate().map(|secret| secret.reveal().to_owned());
         let flow = Flow {
@@ -191,15 +204,19 @@ impl OpenId {
     ) -> Result<Vouch, Failure> {
         let flow: Option<Flow> = held.and_then(|held| seal.open_at(FLOW, held, now));
         // Each is random and of one length: how long the comparison takes tells nothing that could be used.
-        let flow = flow.filter(|flow| flow.state == answer.state && self.first(&flow.state, now));
+        let flow = flow.filter(|flow| flow.state == answer.state);
         let flow = flow.ok_or(Failure::Lost)?;
+        // Whoever has no turn may come again: nothing is used up before.
+        let _turn = self.turn().await?;
+        if !self.first(&flow.state, now) {
+            return Err(Failure::Lost);
+        }
         if let Some(told) = &answer.told {
             return Err(told.failure());
         }
         if answer.code.is_empty() || answer.code.len() > LONGEST {
             return Err(Failure::Strange("it sent no code"));
         }
-        let _turn = self.turns.try_acquire().map_err(|_| Failure::Busy)?;
         let known = self.provider.known(now).await?;
         match &answer.issuer {
             Some(issuer) if *issuer != self.issuer => return Err(Failure::Strange("another answers")),
@@ -238,6 +255,11 @@ impl OpenId {
             }),
             None => Err(Failure::NotLetIn(name)),
         }
+    }
+
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Failure> {
+        let turn = tokio::time::timeout(PATIENCE, self.turns.acquire()).await;
+        turn.ok().and_then(Result::ok).ok_or(Failure::Busy)
     }
 
     /// Whether this state comes back for the first time. A code is good once for the other party too: where there are

@@ -95,8 +95,9 @@ impl Door {
         let account = account.ok_or(Refused::DeadLink)?;
         let hash = self.hashed(password, &account.name).await?;
         let (account, peer) = self.used(secret, LinkUse::Password(hash), from).await?;
+        // Those were for the password before; wrong codes stay counted.
         self.strikes().clear(&account.name.to_lowercase());
-        self.first_step(&account, &peer, "sign_in_by_link", "/").await
+        self.by_link(account, &peer).await
     }
 
     /// Lets in by a link, or to the second step.
@@ -105,7 +106,14 @@ impl Door {
     /// [`Refused`].
     pub async fn enter(&self, secret: &str, from: Option<IpAddr>) -> Result<Entered, Refused> {
         let (account, peer) = self.used(secret, LinkUse::SignIn, from).await?;
-        self.first_step(&account, &peer, "sign_in_by_link", "/").await
+        self.by_link(account, &peer).await
+    }
+
+    async fn by_link(&self, account: AccountRow, peer: &str) -> Result<Entered, Refused> {
+        let found = self.store.account(account.account).await?;
+        let (account, hash) = found.ok_or(Refused::Late)?;
+        self.first_step(&account, hash.as_ref(), (peer, "sign_in_by_link"), "/")
+            .await
     }
 
     /// Whose link it was, and from where they came.

@@ -32,7 +32,7 @@ impl Default for Passwords {
 }
 
 impl Passwords {
-    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+    pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
         let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.0).acquire_owned()).await;
         turn.ok()?.ok()
     }

@@ -1,8 +1,9 @@
 //! Signing in by two steps, and how an account comes to a second factor and loses it.
 //!
 //! Invariants: between the steps nothing is open but the second one; a link takes the place of the password, never of
-//! the second factor; a wrong code is a strike like a wrong password, and a right password alone forgives none; each
-//! code is taken once; a second factor holds once a code has proved it.
+//! the second factor; a wrong code is a strike like a wrong password, but of its own count: only who has done the first
+//! step adds to it, and only both steps clear it; each code is taken once; a second factor holds once a code has proved
+//! it.
 
 use super::second::{self, Codes, Typed};
 use super::{Door, Opened, Refused, Seal, by_name, later};
@@ -67,6 +68,11 @@ fn pending(account: Uuid, session: Uuid) -> String {
     format!("marque: second factor to be of {account} in {session}")
 }
 
+/// What wrong codes are counted under. It begins with a blank: nobody's name does, so no stranger can add to it.
+fn codes_of(account: Uuid) -> String {
+    format!(" codes of {account}")
+}
+
 fn print(hash: Option<&String>) -> Option<String> {
     hash.map(|hash| hex::encode(Sha256::digest(hash.as_bytes())))
 }
@@ -97,21 +103,21 @@ impl Door {
         }
     }
 
-    /// After the first step: in, or before the second one. `to` is where they wanted to go.
+    /// After the first step: in, or before the second one. Account and hash are those that were read behind it; `to` is
+    /// where they wanted to go.
     pub(super) async fn first_step(
         &self,
         account: &AccountRow,
-        peer: &str,
-        how: &str,
+        hash: Option<&String>,
+        (peer, how): (&str, &str),
         to: &str,
     ) -> Result<Entered, Refused> {
         if account.second.is_none() {
             return self.open(account, peer, how).await.map(Entered::In);
         }
-        let (_, hash) = self.store.account(account.account).await?.ok_or(Refused::Late)?;
         let between = Between {
             account: account.account,
-            password: print(hash.as_ref()),
+            password: print(hash),
             how: how.to_owned(),
             to: to.to_owned(),
         };
@@ -146,14 +152,22 @@ impl Door {
         if account.disabled.is_some() || account.external || account.second.is_none() || !same {
             return Err(Refused::Late);
         }
-        let (key, by) = (account.name.to_lowercase(), by_name(&account.name, from));
-        let right = async { Some(self.proves(&account, code, &by).await.transpose()) };
-        let tried = self.tried(&key, Some(account.name.clone()), from, right).await;
-        tried.map_err(Refused::of_code)??;
-        self.strikes().clear(&key);
+        let by = by_name(&account.name, from);
+        self.code_of(&account, code, from).await?;
+        self.strikes().clear(&account.name.to_lowercase());
         metrics::counter!("marque_collector_sign_in_total", "outcome" => "in").increment(1);
         let opened = self.open(&account, &by.from, &between.how).await?;
         Ok((opened, between.to))
+    }
+
+    /// Takes a code of somebody who did the first step, and forgives those before it; else a strike.
+    async fn code_of(&self, account: &AccountRow, code: &str, from: Option<IpAddr>) -> Result<(), Refused> {
+        let (key, by) = (codes_of(account.account), by_name(&account.name, from));
+        let right = async { Some(self.proves(account, code, &by).await.transpose()) };
+        let tried = self.tried(&key, Some(account.name.clone()), from, right).await;
+        tried.map_err(Refused::of_code)??;
+        self.strikes().clear(&key);
+        Ok(())
     }
 
     /// [`Some`] where a code is right; it is used up then.
@@ -298,10 +312,8 @@ impl Door {
         from: Option<IpAddr>,
     ) -> Result<(), Refused> {
         let row = self.known_by(account, password, from).await?;
-        let (key, by) = (row.name.to_lowercase(), by_name(&row.name, from));
-        let right = async { Some(self.proves(&row, code, &by).await.transpose()) };
-        let tried = self.tried(&key, Some(row.name.clone()), from, right).await;
-        tried.map_err(Refused::of_code)??;
+        let by = by_name(&row.name, from);
+        self.code_of(&row, code, from).await?;
         self.store.drop_second(account, &by, self.now()).await?;
         Ok(())
     }
@@ -317,3 +329,77 @@ impl Door {
 
 const HAS_ONE: &str = "there is a second factor already";
 const NO_FOLDER: &str = "there is no folder for the key of second factors";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::door::Times;
+    use model::{AccessRole, Instant};
+    use store::accounts::{AccountChange, NewAccount};
+    use store::{Accounts as _, SqliteStore};
+
+    const PASSWORD: &str = "a long enough word";
+
+    fn clock() -> Instant {
+        Instant(1_800_000_000_000_000)
+    }
+
+    #[tokio::test]
+    async fn what_changes_while_a_password_is_looked_at_holds_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("door.db")).await.unwrap();
+        let store = Arc::new(store);
+        let times = Times {
+            idle: HALF,
+            longest: HALF,
+        };
+        let door = Door::new(store.clone(), clock, times).unwrap();
+        let by = by_name("root", None);
+        let hash = door.hashed(PASSWORD, "").await.unwrap();
+        let other = door.hashed("another long word", "").await.unwrap();
+        for (name, late) in [("off", true), ("password", true), ("second", false)] {
+            let new = NewAccount {
+                name: name.to_owned(),
+                role: AccessRole::Viewer,
+                sites: None,
+            };
+            let account = store.add_account(&new, &by, clock()).await.unwrap().unwrap();
+            let account = account.account;
+            let change = async |change: AccountChange| {
+                let changed = store.change_account(account, &change, &by, clock()).await;
+                changed.unwrap();
+            };
+            change(AccountChange::Password(hash.clone(), None)).await;
+            // Four strikes: the try that waits for a turn is seen by its fifth.
+            for _ in 0..4 {
+                door.strikes().reserve(name, None, clock()).unwrap();
+            }
+            let turns = (door.passwords.turn().await, door.passwords.turn().await);
+            let meanwhile = async {
+                while door.strikes().wait(name, None, clock()).is_none() {
+                    tokio::task::yield_now().await;
+                }
+                match name {
+                    "off" => change(AccountChange::Disabled(true)).await,
+                    "password" => change(AccountChange::Password(other.clone(), None)).await,
+                    _ => {
+                        let new = NewSecond {
+                            sealed: "sealed".to_owned(),
+                            step: 0,
+                            recovery: Vec::new(),
+                        };
+                        let held = store.hold_second(account, &new, Uuid::nil(), &by, clock());
+                        assert!(held.await.unwrap());
+                    }
+                }
+                drop(turns);
+            };
+            let (entered, ()) = tokio::join!(door.sign_in(name, PASSWORD, None, "/"), meanwhile);
+            match entered {
+                Err(Refused::Late) => assert!(late, "{name}"),
+                Ok(Entered::Half(_)) => assert!(!late, "{name}"),
+                _ => panic!("{name}: in, or refused otherwise"),
+            }
+        }
+    }
+}

@@ -45,7 +45,7 @@ struct Strike {
 
 impl Strikes {
     /// How long a name from an address has to wait, if it has to.
-    fn wait(&self, name: &str, from: Option<IpAddr>, now: Instant) -> Option<Duration> {
+    pub(super) fn wait(&self, name: &str, from: Option<IpAddr>, now: Instant) -> Option<Duration> {
         let of_address = from.and_then(|from| self.addresses.get(&household(from)));
         let until = self
             .names
@@ -54,8 +54,7 @@ impl Strikes {
             .chain(of_address)
             .map(|strike| strike.until)
             .max()?;
-        let micros = u64::try_from(until.0.saturating_sub(now.0)).ok()?;
-        (micros > 0).then(|| Duration::from_micros(micros))
+        left(until, now)
     }
 
     /// Counts a try as failed before it is made; whether whoever fails with it has to wait.
@@ -69,22 +68,46 @@ impl Strikes {
         }
     }
 
+    /// The same where there is no name yet.
+    ///
+    /// # Errors
+    /// How long to wait: the try is not to be made.
+    pub fn reserve_address(&mut self, from: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
+        let strike = from.and_then(|from| self.addresses.get(&household(from)));
+        match strike.and_then(|strike| left(strike.until, now)) {
+            Some(wait) => Err(wait),
+            None => {
+                self.strike_address(from, now);
+                Ok(())
+            }
+        }
+    }
+
     fn strike(&mut self, name: &str, from: Option<IpAddr>, now: Instant) -> bool {
         let name: String = name.chars().take(64).collect();
         let locked = count(&mut self.names, name, (OF_NAME, LONGEST), now);
-        let from = from.map(household).is_some_and(|from| {
+        let from = self.strike_address(from, now);
+        locked || from
+    }
+
+    fn strike_address(&mut self, from: Option<IpAddr>, now: Instant) -> bool {
+        from.map(household).is_some_and(|from| {
             let limits = match from.is_loopback() {
                 true => (OF_LOOPBACK, LOOPBACK_LONGEST),
                 false => (OF_ADDRESS, LONGEST),
             };
             count(&mut self.addresses, from, limits, now)
-        });
-        locked || from
+        })
     }
 
     /// Takes a reserved try back that was not made, or was right.
     pub fn take_back(&mut self, name: &str, from: Option<IpAddr>) {
         less(&mut self.names, name);
+        self.take_back_address(from);
+    }
+
+    /// The same where there was no name.
+    pub fn take_back_address(&mut self, from: Option<IpAddr>) {
         if let Some(from) = from {
             less(&mut self.addresses, &household(from));
         }
@@ -94,6 +117,11 @@ impl Strikes {
     pub fn clear(&mut self, name: &str) {
         self.names.remove(name);
     }
+}
+
+fn left(until: Instant, now: Instant) -> Option<Duration> {
+    let micros = u64::try_from(until.0.saturating_sub(now.0)).ok()?;
+    (micros > 0).then(|| Duration::from_micros(micros))
 }
 
 fn over(strike: &Strike, now: Instant) -> bool {
@@ -206,6 +234,21 @@ mod tests {
                 .wait("new", Some("2001:db8:1::1".parse().unwrap()), at(0))
                 .is_none()
         );
+    }
+
+    #[test]
+    fn an_address_without_a_name_is_counted_with_those_that_have_one() {
+        let mut strikes = Strikes::default();
+        let from: Option<IpAddr> = Some("192.0.2.1".parse().unwrap());
+        for _ in 0..50 {
+            assert_eq!(strikes.reserve_address(from, at(0)), Ok(()));
+            strikes.take_back_address(from);
+        }
+        let tries = (0..30).filter(|_| strikes.reserve_address(from, at(0)).is_ok());
+        assert_eq!(tries.count(), 20);
+        assert_eq!(strikes.reserve("ada", from, at(0)), Err(FIRST));
+        assert_eq!(strikes.reserve_address(from, at(30)), Ok(()));
+        assert_eq!(strikes.reserve_address(None, at(0)), Ok(()));
     }
 
     #[test]

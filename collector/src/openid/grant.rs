@@ -17,11 +17,14 @@ fn at<'a>(claims: &'a Claims, path: &[String]) -> Option<&'a Value> {
         .try_fold(claims.get(first)?, |here, key| here.get(key))
 }
 
-/// What somebody is called, if the claim says it. An address that the other party has not seen work names nobody.
+/// What somebody is called, if the claim says it. An address names somebody only where the other party says beside it
+/// that it has seen it work (`email_verified`): others can be made up.
 #[must_use]
 pub fn name<'a>(claims: &'a Claims, path: &[String]) -> Option<&'a str> {
-    let unseen = claims.get("email_verified") == Some(&Value::Bool(false));
-    if unseen && path.last().is_some_and(|key| key == "email") {
+    if let Some((key, above)) = path.split_last()
+        && key == "email"
+        && at(claims, &[above, &["email_verified".to_owned()]].concat()) != Some(&Value::Bool(true))
+    {
         return None;
     }
     at(claims, path)?.as_str()
@@ -121,7 +124,12 @@ mod tests {
         };
         let of = |more, key: &str| name(&told(more), &path(&[key])).map(str::to_owned);
         assert_eq!(of(json!({}), "preferred_username").unwrap(), "ada");
-        assert_eq!(of(json!({}), "email").unwrap(), "ada@example.net");
+        for unseen in [json!(null), json!("yes"), json!("true"), json!(1)] {
+            assert_eq!(of(json!({"email_verified": unseen}), "email"), None);
+        }
+        assert_eq!(of(json!({}), "email"), None);
+        let deep = claims(json!({"email_verified": true, "info": {"email": "ada@example.net"}}));
+        assert_eq!(name(&deep, &path(&["info", "email"])), None);
         assert_eq!(
             of(json!({"email_verified": true}), "email").unwrap(),
             "ada@example.net"

@@ -83,7 +83,13 @@ pub async fn done(
         }),
     };
     let from = sign_in::from(&peer);
-    let response = match come(&web, openid, &headers, &answer, from).await {
+    let came = come(&web, openid, &headers, &answer, from).await;
+    // Nothing is used up: the same page, loaded again, may let in.
+    let again = matches!(
+        came,
+        Err(Stopped::Failed(Failure::Busy) | Stopped::Refused(Refused::Locked(_)))
+    );
+    let response = match came {
         Ok((opened, to)) => {
             let page = SignedInPage {
                 frame: Frame::nobody(&web),
@@ -98,7 +104,10 @@ pub async fn done(
             Err(problem) => refuse(&web, None, &problem),
         },
     };
-    with_cookie(response, &no_away(web.secure))
+    match again {
+        true => response,
+        false => with_cookie(response, &no_away(web.secure)),
+    }
 }
 
 /// Why nobody came in.
@@ -115,15 +124,14 @@ async fn come(
     from: Option<IpAddr>,
 ) -> Result<(Opened, String), Stopped> {
     let (door, held) = (&web.door, away(headers, web.secure));
-    let vouch = openid
-        .finish(door.moment(), door.clock(), held.as_deref(), answer)
-        .await;
+    let finish = openid.finish(door.moment(), door.clock(), held.as_deref(), answer);
+    let vouch = door.tried_from(from, Failure::counts, finish).await;
     let Vouch {
         name,
         role,
         sites,
         to,
-    } = vouch.map_err(|failure| {
+    } = vouch.map_err(Stopped::Refused)?.map_err(|failure| {
         note(web, &failure, from);
         Stopped::Failed(failure)
     })?;
@@ -136,11 +144,16 @@ async fn come(
     }
 }
 
-/// What was refused, in the audit log: by name where the other party vouched for it.
+/// What was refused, in the audit log: by name where the other party vouched for it. What began nowhere is counted and
+/// no row: anyone can send it, and so many that real failures would go unwritten.
 fn note(web: &Web, failure: &Failure, from: Option<IpAddr>) {
     let subjects = match failure {
         Failure::NotLetIn(name) => vec![show::clean(name, 64)],
-        Failure::Lost | Failure::Told(_) | Failure::Strange(_) | Failure::Nameless => Vec::new(),
+        Failure::Told(_) | Failure::Strange(_) | Failure::Nameless => Vec::new(),
+        Failure::Lost => {
+            metrics::counter!("marque_collector_sign_in_total", "outcome" => "lost").increment(1);
+            return;
+        }
         Failure::Unreachable | Failure::Busy | Failure::NoRandom(_) => return,
     };
     failed(web, subjects, from);

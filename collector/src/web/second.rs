@@ -163,11 +163,8 @@ mod tests {
             drawn.starts_with("<svg ") && drawn.ends_with("</svg>"),
             "{drawn:.80}"
         );
-        for absent in ["style", "script", "<?", "<b>", "href", "on"] {
-            assert!(
-                !drawn.contains(&format!(" {absent}=")) && !drawn.contains(&format!("<{absent}")),
-                "{absent}"
-            );
+        for absent in ["style", "<script", "<?", "<b>", "href", " on"] {
+            assert!(!drawn.contains(absent), "{absent}");
         }
         assert_eq!(picture(&"a".repeat(5_000)), "", "what is too long has none");
     }

@@ -1,6 +1,10 @@
 //! The second factor through its pages: what opens between the steps, what a code is worth, and who takes it away.
 
 use super::*;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use store::accounts::{By, LinkKind};
+use uuid::Uuid;
 
 const STEP: i64 = 30;
 
@@ -14,23 +18,26 @@ fn between<'a>(body: &'a str, before: &str, after: &str) -> &'a str {
 }
 
 /// A telephone that holds somebody's secret.
-struct Telephone(Vec<u8>);
+struct Telephone {
+    secret: Vec<u8>,
+    /// As it is typed in.
+    text: String,
+}
 
 impl Telephone {
     fn reads(page: &str) -> Self {
         let text = between(page, "<dt>secret</dt><dd><code>", "<").replace(' ', "");
-        Self(
-            totp_rs::Secret::try_from_base32(text)
-                .unwrap()
-                .as_bytes()
-                .to_vec(),
-        )
+        let secret = totp_rs::Secret::try_from_base32(&text).unwrap();
+        Self {
+            secret: secret.as_bytes().to_vec(),
+            text,
+        }
     }
 
     /// The code of this many seconds after [`NOW`].
     fn code(&self, at: i64) -> String {
         let codes = totp_rs::Builder::new()
-            .with_secret(self.0.as_slice())
+            .with_secret(self.secret.as_slice())
             .build()
             .unwrap();
         let seconds = u64::try_from(NOW.0 / 1_000_000 + at).unwrap();
@@ -75,6 +82,16 @@ impl Behind {
         let cookie = cookie_of(&answer);
         assert!(cookie.starts_with("marque-half="), "{cookie}");
         cookie
+    }
+
+    /// The secret of a link made at the machine.
+    async fn link(&self, kind: LinkKind, account: Uuid) -> String {
+        let by = By {
+            person: "uid 0".into(),
+            from: "command line".into(),
+        };
+        let link = self.door.link(kind, Some(account), crate::door::SIGN_IN, &by);
+        link.await.unwrap().reveal().to_owned()
     }
 
     async fn code(&self, code: &str, half: &str) -> Answer {
@@ -140,13 +157,25 @@ async fn a_second_factor_holds_once_a_code_has_proved_it() {
     assert!(log.contains(&"Ada second_factor_on Ada".to_owned()), "{log:?}");
     let key = behind._folder.path().join("second-factor.key");
     assert!(key.exists());
-    let secret = hex::encode(&telephone.0);
-    let store = std::fs::read(behind._folder.path().join("door.db")).unwrap();
-    for plain in [telephone.0.as_slice(), secret.as_bytes()] {
-        assert!(
-            !store.windows(plain.len()).any(|octets| octets == plain),
-            "sealed at rest"
-        );
+    // At rest it is sealed under that key, for this account.
+    let (row, _) = behind.store.account_named("ada").await.unwrap().unwrap();
+    let kept = behind.store.second(row.account).await.unwrap().unwrap();
+    let seal = crate::door::Seal::of_file(&key).unwrap();
+    let opened = |account| seal.open(&format!("marque: second factor of {account}"), &kept.sealed);
+    assert_eq!(opened(row.account).unwrap().as_slice(), telephone.secret);
+    assert!(opened(Uuid::nil()).is_none());
+    let plain = [
+        telephone.secret.clone(),
+        hex::encode(&telephone.secret).into_bytes(),
+        telephone.text.into_bytes(),
+        URL_SAFE_NO_PAD.encode(&telephone.secret).into_bytes(),
+        STANDARD_NO_PAD.encode(&telephone.secret).into_bytes(),
+    ];
+    for file in ["door.db", "door.db-wal"] {
+        let file = std::fs::read(behind._folder.path().join(file)).unwrap();
+        for plain in &plain {
+            assert!(!file.windows(plain.len()).any(|octets| octets == plain));
+        }
     }
 }
 
@@ -210,7 +239,7 @@ async fn between_the_steps_nothing_else_is_open_and_each_code_is_taken_once() {
 }
 
 #[tokio::test]
-async fn wrong_codes_lock_out_and_the_password_alone_forgives_none() {
+async fn wrong_codes_lock_out_and_no_first_step_forgives_one() {
     let (behind, ada) = Behind::with_ada().await;
     let (telephone, _) = behind.turn_on(&ada).await;
     LATER.set(60);
@@ -220,7 +249,15 @@ async fn wrong_codes_lock_out_and_the_password_alone_forgives_none() {
         let wrong = behind.code("000000", &half).await;
         assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{n}");
     }
-    let locked = behind.sign_in("Ada", PASSWORD).await;
+    let locked = behind.code(&telephone.code(60), &behind.half().await).await;
+    assert_eq!(locked.status, StatusCode::TOO_MANY_REQUESTS);
+    // Nor does a new password by a link.
+    let (row, _) = behind.store.account_named("ada").await.unwrap().unwrap();
+    let kind = LinkKind::Password;
+    let link = behind.link(kind, row.account).await;
+    let form = format!("token={link}&password={PASSWORD}&again={PASSWORD}");
+    let half = cookie_of(&behind.post("/set-up", &form, "").await);
+    let locked = behind.code(&telephone.code(60), &half).await;
     assert_eq!(locked.status, StatusCode::TOO_MANY_REQUESTS);
     LATER.set(91);
     let half = behind.half().await;
@@ -239,6 +276,30 @@ async fn wrong_codes_lock_out_and_the_password_alone_forgives_none() {
     let log = behind.log().await;
     assert!(log.contains(&"nobody locked_out Ada".to_owned()), "{log:?}");
     assert!(log.iter().all(|row| !row.contains("000000")));
+}
+
+#[tokio::test]
+async fn strangers_who_guess_passwords_keep_nobody_from_the_second_step() {
+    let (behind, ada) = Behind::with_ada().await;
+    let (telephone, _) = behind.turn_on(&ada).await;
+    LATER.set(60);
+    for _ in 0..5 {
+        behind.sign_in("Ada", "a stranger's guess").await;
+    }
+    let (row, _) = behind.store.account_named("ada").await.unwrap().unwrap();
+    // Nor does a name that is made up for it.
+    for _ in 0..5 {
+        behind.sign_in(&format!(" codes of {}", row.account), "no").await;
+    }
+    let locked = behind.sign_in("Ada", PASSWORD).await;
+    assert_eq!(locked.status, StatusCode::TOO_MANY_REQUESTS);
+    let kind = LinkKind::SignIn;
+    let path = format!("/enter?token={}", behind.link(kind, row.account).await);
+    let half = cookie_of(&behind.get(&path, "").await);
+    let done = behind.code(&telephone.code(60), &half).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
+    // Both steps clear both counts.
+    behind.half().await;
 }
 
 #[tokio::test]
@@ -283,17 +344,9 @@ async fn a_link_takes_the_place_of_the_password_and_not_of_the_code() {
     let form = format!("token={link}&password={PASSWORD}&again={PASSWORD}");
     let by_link = behind.post("/set-up", &form, "").await;
     assert_eq!(location(&by_link), "/sign-in/code");
-    let by = store::accounts::By {
-        person: "uid 0".into(),
-        from: "command line".into(),
-    };
-    let kind = store::accounts::LinkKind::SignIn;
-    let secret = behind
-        .door
-        .link(kind, Some(row.account), crate::door::SIGN_IN, &by)
-        .await
-        .unwrap();
-    let entered = behind.get(&format!("/enter?token={}", secret.reveal()), "").await;
+    let kind = LinkKind::SignIn;
+    let path = format!("/enter?token={}", behind.link(kind, row.account).await);
+    let entered = behind.get(&path, "").await;
     assert_eq!(location(&entered), "/sign-in/code");
     LATER.set(60);
     let done = behind.code(&telephone.code(60), &cookie_of(&entered)).await;

@@ -5,7 +5,7 @@ use super::*;
 use crate::config::OpenIdConfig;
 use crate::openid::{DONE, OpenId};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::header::HeaderValue;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
@@ -16,7 +16,9 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Mutex;
+use tokio::sync::Barrier;
 use url::Url;
 
 /// What the other party says.
@@ -32,6 +34,8 @@ struct Says {
     refuses: Option<Value>,
     /// How often it was asked for its keys.
     keys: usize,
+    /// Each keeps one question for a token waiting, until all do.
+    waits: Vec<Arc<Barrier>>,
 }
 
 type Party = Arc<Mutex<Says>>;
@@ -63,6 +67,10 @@ async fn keys(State(says): State<Party>) -> Json<Value> {
 }
 
 async fn token(State(says): State<Party>, headers: HeaderMap, body: String) -> (StatusCode, Json<Value>) {
+    let wait = says.lock().unwrap().waits.pop();
+    if let Some(wait) = wait {
+        wait.wait().await;
+    }
     let says = says.lock().unwrap();
     if let Some(refuses) = &says.refuses {
         return (StatusCode::BAD_REQUEST, Json(refuses.clone()));
@@ -113,6 +121,7 @@ impl Between {
             asked: HashMap::new(),
             refuses: None,
             keys: 0,
+            waits: Vec::new(),
         }));
         let party = axum::Router::new()
             .route("/.well-known/openid-configuration", get(about))
@@ -164,6 +173,18 @@ impl Between {
     async fn back(&self, held: &str, state: &str) -> Answer {
         let path = format!("{DONE}?code=the-code&state={state}");
         self.behind.get(&path, held).await
+    }
+
+    /// The same from another machine.
+    async fn back_from_afar(&self, held: &str, state: &str) -> Answer {
+        let mut request = Request::get(format!("{DONE}?code=the-code&state={state}"))
+            .header(header::HOST, "localhost")
+            .header(header::COOKIE, held)
+            .body(Body::empty())
+            .unwrap();
+        let peer: SocketAddr = "192.0.2.44:5000".parse().unwrap();
+        request.extensions_mut().insert(ConnectInfo(peer));
+        read(self.behind.house.ask_bare(request).await).await
     }
 
     /// There and back.
@@ -308,6 +329,51 @@ async fn what_began_in_one_browser_ends_there_once_and_soon() {
         StatusCode::UNPROCESSABLE_ENTITY,
         "invalid_grant",
     );
+    // What anyone can send is no row; what came from here and failed is.
+    let log = between.behind.log().await;
+    let failed = log.iter().filter(|row| row.contains("vouching_failed"));
+    assert_eq!(failed.count(), 1, "{log:?}");
+}
+
+#[tokio::test]
+async fn an_address_that_fails_too_often_waits_and_loses_nothing_by_it() {
+    let between = Between::with_ada().await;
+    for _ in 0..30 {
+        let lost = between.back_from_afar("", "state").await;
+        refused(&lost, StatusCode::GONE, "begin again");
+    }
+    between.change(json!({"groups": ["strangers"]}));
+    for _ in 0..20 {
+        let (held, state) = between.begin("").await;
+        let out = between.back_from_afar(&held, &state).await;
+        refused(&out, StatusCode::FORBIDDEN, "none of your groups");
+    }
+    between.change(json!({}));
+    let (held, state) = between.begin("").await;
+    let locked = between.back_from_afar(&held, &state).await;
+    refused(&locked, StatusCode::TOO_MANY_REQUESTS, "oo many tries");
+    assert!(!locked.headers.contains_key(header::SET_COOKIE), "to come again");
+    LATER.set(31);
+    let done = between.back_from_afar(&held, &state).await;
+    assert_eq!(done.status, StatusCode::OK, "{}", done.body);
+}
+
+#[tokio::test]
+async fn many_who_come_back_at_once_wait_for_their_turn() {
+    let between = Between::with_ada().await;
+    let all = Arc::new(Barrier::new(8));
+    between.says.lock().unwrap().waits = vec![all; 8];
+    let mut flows = Vec::new();
+    for _ in 0..9 {
+        flows.push(between.begin("").await);
+    }
+    let back = flows.iter().map(|(held, state)| between.back(held, state));
+    let answers = futures_util::future::join_all(back).await;
+    let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
+    // The party remembers what the last was asked with: the others' codes are refused, but nobody's turn is.
+    let mut expected = vec![StatusCode::UNPROCESSABLE_ENTITY; 8];
+    expected.push(StatusCode::OK);
+    assert_eq!(statuses, expected);
 }
 
 #[tokio::test]
