@@ -1,9 +1,11 @@
 //! From what waits for a route to its receiver: one task for each route.
 //!
 //! Invariants: what was not taken is tried again, later and later, and nothing behind it goes before it; what was taken
-//! is ended in the store before the next goes, so that a stop in between can only send the same again.
+//! is ended in the store before the next goes, so that a stop in between can only send the same again; one alert that a
+//! receiver refuses for what it is does not hold up the rest: it is looked for by halves, tried a few times alone, and
+//! given up where people see it.
 
-use super::{Message, Route};
+use super::{Failure, Message, Route};
 use crate::admin;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use model::Instant;
@@ -18,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 /// The longest.
 const MAX_PAUSE: Duration = Duration::from_secs(300);
+/// So often one alert alone is refused before it is given up.
+const REFUSALS: u32 = 3;
 /// How long to sleep when nothing wakes us.
 const TICK: Duration = Duration::from_secs(5);
 
@@ -40,13 +44,45 @@ pub struct Courier {
 }
 
 /// What came of one look.
-enum Looked {
+pub(super) enum Looked {
     /// Something was delivered: look again.
     Delivered,
+    /// Something was refused: look again, at less.
+    Again,
     /// Nothing waits, or not for long enough.
     Rest(Duration),
     /// It was not taken.
     Failed,
+}
+
+/// What came of one call.
+enum Sent {
+    /// It was taken.
+    Taken,
+    /// It was not.
+    Failed,
+    /// It never will be.
+    Refused(Failure),
+}
+
+/// What a receiver refused of late.
+pub(super) struct Refusing {
+    /// How many it is sent at once.
+    most: usize,
+    /// The one that was sent alone.
+    place: u64,
+    /// How often that was refused.
+    times: u32,
+}
+
+impl Default for Refusing {
+    fn default() -> Self {
+        Self {
+            most: usize::MAX,
+            place: 0,
+            times: 0,
+        }
+    }
 }
 
 impl Courier {
@@ -61,16 +97,19 @@ impl Courier {
                 .build()
         };
         let mut pause = pauses();
+        let mut refusing = Refusing::default();
         loop {
             let looked = tokio::select! {
                 () = stop.cancelled() => return,
-                looked = self.look() => looked,
+                looked = self.look(&mut refusing) => looked,
             };
             let rest = match looked {
                 Ok(Looked::Delivered) => {
                     pause = pauses();
                     continue;
                 }
+                // What is refused for ever must not be asked again at once for each that waits: the pause stays.
+                Ok(Looked::Again) => continue,
                 Ok(Looked::Rest(rest)) => {
                     tokio::select! {
                         () = stop.cancelled() => return,
@@ -96,7 +135,7 @@ impl Courier {
         }
     }
 
-    async fn look(&self) -> Result<Looked, StoreError> {
+    pub(super) async fn look(&self, refusing: &mut Refusing) -> Result<Looked, StoreError> {
         let (name, receiver) = (self.route.name.as_str(), &self.route.receiver);
         let oldest = self.alerts.waiting(name, 1).await?;
         let Some(oldest) = oldest.first() else {
@@ -109,19 +148,53 @@ impl Courier {
             return Ok(Looked::Rest(left));
         }
         let waiting = self.alerts.waiting(name, receiver.takes()).await?;
-        for portion in waiting.chunks(receiver.portion(waiting.len())) {
-            if !self.deliver(portion).await? {
-                return Ok(Looked::Failed);
+        for portion in waiting.chunks(receiver.portion(waiting.len()).min(refusing.most).max(1)) {
+            match self.deliver(portion).await? {
+                Sent::Taken if refusing.most == usize::MAX => {}
+                Sent::Taken => {
+                    refusing.most = refusing.most.saturating_mul(2);
+                    return Ok(Looked::Delivered);
+                }
+                Sent::Failed => return Ok(Looked::Failed),
+                Sent::Refused(why) => return self.refused(portion, &why, refusing).await,
             }
         }
         Ok(Looked::Delivered)
     }
 
-    /// Whether these were taken.
-    async fn deliver(&self, portion: &[WaitingAlert]) -> Result<bool, StoreError> {
+    /// Halves what was refused; one that was refused alone, often enough, is given up.
+    async fn refused(
+        &self,
+        portion: &[WaitingAlert],
+        why: &Failure,
+        refusing: &mut Refusing,
+    ) -> Result<Looked, StoreError> {
+        refusing.most = (portion.len() / 2).max(1);
+        let [one] = portion else {
+            return Ok(Looked::Again);
+        };
+        if refusing.place != one.place {
+            (refusing.place, refusing.times) = (one.place, 0);
+        }
+        refusing.times += 1;
+        if refusing.times < REFUSALS {
+            return Ok(Looked::Failed);
+        }
+        let name = self.route.name.as_str();
+        self.alerts
+            .lost(name, one.place, &why.to_string(), (self.clock)())
+            .await?;
+        count(name, "refused", 1);
+        tracing::error!(alert.route = name, alert.id = %one.event, error = %why, "an alert is refused and not told");
+        (refusing.place, refusing.times) = (0, 0);
+        Ok(Looked::Again)
+    }
+
+    /// What became of these.
+    async fn deliver(&self, portion: &[WaitingAlert]) -> Result<Sent, StoreError> {
         let name = self.route.name.as_str();
         let Some(last) = portion.last() else {
-            return Ok(true);
+            return Ok(Sent::Taken);
         };
         let messages: Vec<Message> = portion
             .iter()
@@ -147,13 +220,16 @@ impl Courier {
                 self.alerts.delivered(name, last.place, now).await?;
                 count(name, "delivered", alerts - unread);
                 tracing::info!(alert.route = name, alerts, "alerts delivered");
-                Ok(true)
+                Ok(Sent::Taken)
             }
             Err(failure) => {
                 self.alerts.failed(name, &failure.to_string(), now).await?;
                 count(name, "failed", alerts);
                 tracing::warn!(alert.route = name, alerts, error = %failure, "alerts not taken");
-                Ok(false)
+                Ok(match failure.is_refused() {
+                    true => Sent::Refused(failure),
+                    false => Sent::Failed,
+                })
             }
         }
     }

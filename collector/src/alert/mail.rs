@@ -11,6 +11,7 @@ use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
+use lettre::transport::smtp::response::{Category, Code};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use secrecy::ExposeSecret as _;
 
@@ -83,7 +84,7 @@ impl Mail {
         let (Some(first), Some(last)) = (messages.first(), messages.last()) else {
             return Ok(());
         };
-        let password = super::http::secret(self.config.password.as_ref())?;
+        let password = super::http::secret(self.config.password.as_ref()).await?;
         let secrets: Vec<_> = password.iter().collect();
         let fail = |words: String| Failure::new(words, &secrets);
         let domain = self.from.email.domain();
@@ -109,7 +110,12 @@ impl Mail {
         let sent = tokio::time::timeout(PATIENCE * 3, transport.build().send(mail)).await;
         match sent {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(fail(crate::admin::chain(&error))),
+            Ok(Err(error)) => {
+                // 55x is about this mail; that we may not send, or speak wrongly, is about us and may be mended.
+                let about_it = |code: Code| code.category == Category::MailSystem;
+                let refused = error.is_permanent() && error.status().is_some_and(about_it);
+                Err(fail(crate::admin::chain(&error)).refused(refused))
+            }
             Err(_) => Err(fail("gave no answer in time".to_owned())),
         }
     }

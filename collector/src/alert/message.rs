@@ -89,7 +89,8 @@ pub struct Message {
     pub test: bool,
     /// How the finding stands after it.
     pub state: State,
-    /// What happened: `opened`, `reopened`, `changed`, `lapsed`, `closed`, `acknowledged`, …
+    /// What happened: `opened`, `reopened`, `changed`, `lapsed`, `closed`, `acknowledged`, …; `left` once the route is no
+    /// longer told of it.
     pub change: String,
     /// The same for people.
     pub text: String,
@@ -178,6 +179,37 @@ impl Message {
             owner: change.owner.as_deref().map(|owner| clean(owner, TEXT)),
             confidence: row.result.confidence,
             link: links.to(&format!("/findings/{}", row.finding)),
+        }
+    }
+
+    /// That a finding concerns a route no more, though it is not over: nothing but what the route was told before, for its
+    /// readers may not see what became of it.
+    #[must_use]
+    pub fn left(change: &DueChange, row: &FindingRow, told: Labels, links: &Links) -> Self {
+        Self {
+            id: change.event,
+            state: State::Resolved,
+            change: "left".to_owned(),
+            text: "no longer told of here".to_owned(),
+            at: change.at.to_string(),
+            opened: row.opened.to_string(),
+            test: false,
+            cause: String::new(),
+            person: None,
+            before: None,
+            class: String::new(),
+            title: "Finding no longer told of".to_owned(),
+            citation: String::new(),
+            jurisdiction: String::new(),
+            supplier: told.maker.clone(),
+            element: String::new(),
+            address: String::new(),
+            part: String::new(),
+            deadline: None,
+            owner: None,
+            confidence: 0.0,
+            link: links.to(&format!("/findings/{}", row.finding)),
+            labels: told,
         }
     }
 

@@ -1,7 +1,7 @@
 //! PagerDuty, Events API version 2.
 //!
-//! Invariants: a finding is one incident, by its key; many changes at once are one incident of their own, so that a new
-//! law wakes a person once.
+//! Invariants: a finding is one incident, by its key; many that fire at once are one incident of their own, so that a new
+//! law wakes a person once; what is over ends its own incident, however many there are.
 
 use super::http::{self, Caller, Head};
 use super::message::{State, summary};
@@ -9,6 +9,9 @@ use super::{AlertError, Failure, Message};
 use crate::config::route::PagerDutyConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::sync::Mutex;
+use uuid::Uuid;
 
 /// With more than so many at once there is one incident for all of them.
 pub const FLOOD: usize = 50;
@@ -17,6 +20,8 @@ pub const FLOOD: usize = 50;
 pub struct PagerDuty {
     config: PagerDutyConfig,
     caller: Caller,
+    /// What was taken of many before it took no more: only the rest is sent again.
+    taken: Mutex<BTreeSet<Uuid>>,
 }
 
 impl PagerDuty {
@@ -29,6 +34,7 @@ impl PagerDuty {
         Ok(Self {
             config: config.clone(),
             caller,
+            taken: Mutex::default(),
         })
     }
 
@@ -38,31 +44,37 @@ impl PagerDuty {
         http::host(&self.config.url)
     }
 
-    /// Tells of one, or of many in one event; a test ends with itself.
+    /// Tells of one; of many, what is over one by one and the rest in one event; a test ends with itself.
     ///
     /// # Errors
     /// [`Failure`] in words for people.
     pub async fn send(&self, messages: &[Message]) -> Result<(), Failure> {
-        let key = self
-            .config
-            .key
-            .read()
-            .map_err(|error| Failure::new(crate::admin::chain(&error), &[]))?;
-        let events = match messages {
-            [one] if one.test => vec![event(one, "trigger"), event(one, "resolve")],
-            [one] => vec![event(one, action(one.state))],
-            many => flood(many).into_iter().collect(),
-        };
-        for mut event in events {
-            if let Some(fields) = event.as_object_mut() {
-                fields.insert("routing_key".to_owned(), key.expose_secret().into());
+        let key = http::needed(&self.config.key).await?;
+        if let [one] = messages {
+            let actions: &[&str] = match one.test {
+                true => &["trigger", "resolve"],
+                false => &[action(one.state)],
+            };
+            for action in actions {
+                self.post(event(one, action), &key).await?;
             }
-            self.post(&event, &key).await?;
+            return Ok(());
         }
+        let mut taken = self.taken.lock().await;
+        for (id, event) in many(messages) {
+            if !taken.contains(&id) {
+                self.post(event, &key).await?;
+                taken.insert(id);
+            }
+        }
+        taken.clear();
         Ok(())
     }
 
-    async fn post(&self, event: &Value, key: &SecretString) -> Result<(), Failure> {
+    async fn post(&self, mut event: Value, key: &SecretString) -> Result<(), Failure> {
+        if let Some(fields) = event.as_object_mut() {
+            fields.insert("routing_key".to_owned(), key.expose_secret().into());
+        }
         let body = event.to_string().into_bytes();
         let head = Head {
             token: None,
@@ -108,12 +120,36 @@ fn event(message: &Message, action: &str) -> Value {
     })
 }
 
-/// One for all; what is over is then ended by nobody but who reads it.
-fn flood(messages: &[Message]) -> Option<Value> {
+/// As each finding stands after all of them: what is over, each by itself; the rest in one event, if they are many.
+fn many(messages: &[Message]) -> Vec<(Uuid, Value)> {
+    let last: BTreeMap<&str, &Message> = messages
+        .iter()
+        .map(|message| (message.labels.finding.as_str(), message))
+        .collect();
+    // In the order they came, so that the flood has the same key when it is sent again.
+    let stands = messages.iter().filter(|it| {
+        last.get(it.labels.finding.as_str())
+            .is_some_and(|last| last.id == it.id)
+    });
+    let (over, rest): (Vec<&Message>, Vec<&Message>) = stands.partition(|it| it.state == State::Resolved);
+    let one = |message: &&Message| (message.id, event(message, action(message.state)));
+    let mut events: Vec<_> = over.iter().map(one).collect();
+    match rest.len() <= FLOOD {
+        true => events.extend(rest.iter().map(one)),
+        false => {
+            let rest: Vec<Message> = rest.into_iter().cloned().collect();
+            events.extend(flood(&rest));
+        }
+    }
+    events
+}
+
+/// One for all that fire; nobody but who reads it ends it.
+fn flood(messages: &[Message]) -> Option<(Uuid, Value)> {
     let first = messages.first()?;
     let worst = |word: &&str| messages.iter().any(|it| severity(&it.labels.severity) == *word);
     let worst = ["critical", "error", "warning"].into_iter().find(worst);
-    Some(json!({
+    let event = json!({
         "event_action": "trigger",
         "dedup_key": format!("flood-{}", first.id),
         "client": "Marque",
@@ -123,7 +159,8 @@ fn flood(messages: &[Message]) -> Option<Value> {
             "severity": worst.unwrap_or("info"),
             "timestamp": first.at,
         },
-    }))
+    });
+    Some((first.id, event))
 }
 
 #[cfg(test)]
@@ -149,14 +186,39 @@ mod tests {
 
     #[test]
     fn a_flood_is_one_incident() {
-        let many = vec![a_message(State::Firing); FLOOD + 1];
-        let event = flood(&many).unwrap();
-        assert!(
-            event["payload"]["summary"]
-                .as_str()
-                .unwrap()
-                .starts_with("51 changes")
+        let of = |number: usize, state, severity: &str| {
+            let mut message = a_message(state);
+            message.labels.finding = format!("f{number}");
+            message.labels.severity = severity.to_owned();
+            message
+        };
+        let mut all: Vec<Message> = (0..=FLOOD).map(|n| of(n, State::Firing, "minor")).collect();
+        all.push(of(900, State::Firing, "critical"));
+        all.extend((900..903).map(|n| of(n, State::Resolved, "critical")));
+        let events: Vec<Value> = many(&all).into_iter().map(|(_, event)| event).collect();
+        let [over @ .., flood] = &events[..] else {
+            panic!("{events:?}")
+        };
+        let keys: Vec<_> = over
+            .iter()
+            .map(|event| event["dedup_key"].as_str().unwrap())
+            .collect();
+        assert_eq!(keys, ["f900", "f901", "f902"]);
+        assert!(over.iter().all(|event| event["event_action"] == "resolve"));
+        let summary = flood["payload"]["summary"].as_str().unwrap();
+        assert!(summary.starts_with("51 changes"), "{summary}");
+        assert_eq!(
+            flood["payload"]["severity"], "warning",
+            "what is over does not count"
         );
-        assert!(flood(&[]).is_none());
+        assert_eq!(flood["event_action"], "trigger");
+        let few = many(&all[FLOOD - 1..]);
+        assert!(few.iter().all(|(_, event)| event["dedup_key"] != "flood"));
+        assert_eq!(
+            few.len(),
+            5,
+            "two that fire, each by itself, and three that are over"
+        );
+        assert!(many(&[]).is_empty());
     }
 }

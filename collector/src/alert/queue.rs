@@ -1,7 +1,7 @@
 //! From what is due to what waits for each route.
 //!
 //! Invariants: a route is told of a finding while its filter, or a view attached to it, keeps it, and once more when
-//! that is over; an attached view keeps nothing that whoever attached it may not see at this moment, and nothing at all
+//! that is over, then of nothing that became of it where it is over for them alone; an attached view keeps nothing that whoever attached it may not see at this moment, and nothing at all
 //! once they may not act; what came to nothing is no longer due either.
 
 use super::message::{Labels, Message};
@@ -91,7 +91,14 @@ impl Queue {
             super::deliver::count(&wanted.route.name, "queued", alerts.len() as u64);
             queued.extend(alerts);
         }
-        self.alerts.queue_alerts(&queued, last.place).await?;
+        for (route, lost) in self.alerts.queue_alerts(&queued, last.place).await? {
+            super::deliver::count(&route, "lost", lost);
+            tracing::error!(
+                alert.route = route,
+                alerts = lost,
+                "too many alerts wait: the oldest are not told"
+            );
+        }
         Ok(due.len())
     }
 
@@ -120,7 +127,17 @@ impl Queue {
                 continue;
             }
             let before = before.and_then(|labels| serde_json::from_str::<Labels>(&labels).ok());
-            let message = Message::of(change, row, (fires, before), self.routes.links());
+            let links = self.routes.links();
+            let message = match kept.contains(&change.finding) {
+                true => Message::of(change, row, (fires, before), links),
+                false => {
+                    let nameless = || Labels {
+                        finding: change.finding.to_string(),
+                        ..Labels::default()
+                    };
+                    Message::left(change, row, before.unwrap_or_else(nameless), links)
+                }
+            };
             let (Ok(body), Ok(labels)) = (
                 serde_json::to_string(&message),
                 serde_json::to_string(&message.labels),

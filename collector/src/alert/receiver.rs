@@ -15,19 +15,44 @@ use crate::web::show::clean;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::time::Duration;
 
-/// Why something was not taken, for people. It is tried again.
+/// Why something was not taken, for people. It is tried again, unless it was refused for what it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Failure(String);
+#[error("{words}")]
+pub struct Failure {
+    words: String,
+    refused: bool,
+}
 
 impl Failure {
     /// In these words, without what is a secret in them.
     #[must_use]
     pub fn new(words: String, secrets: &[&SecretString]) -> Self {
-        let without = |words: String, secret: &&SecretString| words.replace(secret.expose_secret(), "…");
-        let words = secrets.iter().fold(words, without);
-        Self(clean(&words, 400))
+        Self {
+            words: clean(&without(words, secrets), 400),
+            refused: false,
+        }
     }
+
+    /// Whether the receiver would refuse the same for ever.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.refused
+    }
+
+    /// The same; `refused`: the receiver would refuse it for ever.
+    #[must_use]
+    pub(super) fn refused(self, refused: bool) -> Self {
+        Self { refused, ..self }
+    }
+}
+
+/// A text without what is a secret in it. The longest go first, for one may hold another.
+pub(super) fn without(text: String, secrets: &[&SecretString]) -> String {
+    let mut secrets = secrets.to_vec();
+    secrets.retain(|secret| !secret.expose_secret().is_empty());
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose_secret().len()));
+    let one = |text: String, secret: &&SecretString| text.replace(secret.expose_secret(), "…");
+    secrets.iter().fold(text, one)
 }
 
 /// Who is told.

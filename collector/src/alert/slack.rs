@@ -16,6 +16,7 @@ const LINES: usize = 15;
 pub struct Slack {
     config: SlackConfig,
     caller: Caller,
+    place: String,
 }
 
 impl Slack {
@@ -30,16 +31,14 @@ impl Slack {
         Ok(Self {
             config: config.clone(),
             caller,
+            place: url.map_or_else(String::new, http::host),
         })
     }
 
-    /// Where it is.
+    /// Where it was when it was opened.
     #[must_use]
     pub fn place(&self) -> String {
-        self.config
-            .url
-            .read()
-            .map_or_else(|_| String::new(), |url| http::host(url.expose_secret()))
+        self.place.clone()
     }
 
     /// Posts one text.
@@ -47,11 +46,7 @@ impl Slack {
     /// # Errors
     /// [`Failure`] in words for people.
     pub async fn send(&self, messages: &[Message]) -> Result<(), Failure> {
-        let url = self
-            .config
-            .url
-            .read()
-            .map_err(|error| Failure::new(crate::admin::chain(&error), &[]))?;
+        let url = http::needed(&self.config.url).await?;
         let body = json!({ "text": text(messages) }).to_string().into_bytes();
         let head = Head {
             token: None,

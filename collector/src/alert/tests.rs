@@ -24,13 +24,18 @@ struct House {
 }
 
 impl House {
-    /// A route with this filter.
+    /// A route with this filter; nobody listens.
     async fn new(filter: &str) -> Self {
+        Self::telling(filter, "http://127.0.0.1:1/").await
+    }
+
+    /// A route with this filter, to whoever listens there.
+    async fn telling(filter: &str, url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&folder.path().join("c.db")).await.unwrap();
         let store = Arc::new(store);
         let declared: RouteConfig = toml::from_str(&format!(
-            "name = 'noc'\n{filter}\nwebhook = {{ url = 'http://127.0.0.1:1/' }}\n"
+            "name = 'noc'\ngather = '0s'\n{filter}\nwebhook = {{ url = '{url}' }}\n"
         ))
         .unwrap();
         let routes = Arc::new(Routes::open(&[declared], Links::default()).unwrap());
@@ -157,7 +162,7 @@ async fn whoever_was_told_that_it_fires_is_told_when_it_is_over_for_them() {
     house.step(element, change(Severity::Minor)).await;
     assert_eq!(
         house.told().await,
-        [told("changed", "resolved", true)],
+        [told("left", "resolved", false)],
         "it left the filter"
     );
     house.step(element, change(Severity::Warning)).await;
@@ -226,11 +231,22 @@ async fn an_attached_view_tells_what_its_person_may_see_and_nothing_once_they_ma
         .unwrap();
     let change = FindingStep::Change(finding, met(Severity::Minor), "moved".into());
     house.step(element, change).await;
+    while house.queue.step().await.unwrap() > 0 {}
+    let last = house.store.waiting("noc", 9).await.unwrap().remove(0).body;
     assert_eq!(
         house.told().await,
-        [told("changed", "resolved", true)],
+        [told("left", "resolved", false)],
         "and that is the end"
     );
+    let last: Message = serde_json::from_str(&last).unwrap();
+    assert_eq!(last.labels.severity, "critical", "as it was told before");
+    let empty = [&last.address, &last.part, &last.element, &last.class, &last.cause];
+    assert!(empty.iter().all(|text| text.is_empty()), "{last:?}");
+    assert_eq!((&last.owner, &last.person, &last.deadline), (&None, &None, &None));
+    let body = serde_json::to_string(&last).unwrap();
+    for hidden in ["moved", "minor", "192.0.2.1", "changed"] {
+        assert!(!body.contains(hidden), "{hidden} in {body}");
+    }
     let change = FindingStep::Change(finding, met(Severity::Major), "moved".into());
     house.step(element, change).await;
     assert!(house.told().await.is_empty());
@@ -239,4 +255,91 @@ async fn an_attached_view_tells_what_its_person_may_see_and_nothing_once_they_ma
         .await
         .unwrap();
     assert_eq!(why.unwrap_err(), "whoever attached it may no longer act");
+}
+
+/// A receiver that refuses whatever holds this word, with this status; also all it took.
+async fn choosy(word: &'static str, status: u16) -> (String, Arc<std::sync::Mutex<Vec<Message>>>) {
+    #[derive(serde::Deserialize)]
+    struct Body {
+        alerts: Vec<Message>,
+    }
+    let took = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let keeps = Arc::clone(&took);
+    let answer = move |text: String| {
+        let refused = text.contains(word);
+        if !refused {
+            let body: Body = serde_json::from_str(&text).unwrap();
+            keeps.lock().unwrap().extend(body.alerts);
+        }
+        let status = if refused { status } else { 200 };
+        std::future::ready(axum::http::StatusCode::from_u16(status).unwrap())
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let router = axum::Router::new().route("/", axum::routing::post(answer));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, took)
+}
+
+/// Looks until nothing waits, at most so often, with five alerts of which the second is this word; tells how often it
+/// was to pause.
+async fn delivered(house: &House, word: &str, looks: usize) -> usize {
+    let alerts = ["0", word, "2", "3", "4"].map(|text| {
+        let message = Message {
+            text: text.to_owned(),
+            ..Message::test("Ann", &Links::default(), Instant(1))
+        };
+        store::alerts::NewAlert {
+            route: "noc".into(),
+            event: message.id,
+            finding: FindingId::generate(),
+            since: Instant(2),
+            body: serde_json::to_string(&message).unwrap(),
+            told: None,
+        }
+    });
+    house.store.queue_alerts(&alerts, 0).await.unwrap();
+    let courier = deliver::Courier {
+        alerts: house.store.clone(),
+        route: Arc::clone(house.queue.routes.named("noc").unwrap()),
+        clock: || Instant(9_000),
+        queued: house.queue.queued.subscribe(),
+    };
+    let (mut refusing, mut pauses) = (deliver::Refusing::default(), 0);
+    for _ in 0..looks {
+        match courier.look(&mut refusing).await.unwrap() {
+            deliver::Looked::Rest(_) => break,
+            deliver::Looked::Failed => pauses += 1,
+            _ => {}
+        }
+    }
+    pauses
+}
+
+#[tokio::test]
+async fn one_that_is_refused_for_what_it_is_holds_up_no_other() {
+    let (url, took) = choosy("poison", 400).await;
+    let house = House::telling("", &url).await;
+    assert_eq!(
+        delivered(&house, "poison", 99).await,
+        2,
+        "it is tried again, after a pause"
+    );
+    let took: Vec<String> = took.lock().unwrap().iter().map(|it| it.text.clone()).collect();
+    assert_eq!(took, ["0", "2", "3", "4"], "the rest, each once and in order");
+    let noc = house.store.routes().await.unwrap().remove(0);
+    assert_eq!((noc.waiting, noc.delivered, noc.lost), (0, 4, 1));
+    assert!(noc.loss.contains("answered 400"), "{}", noc.loss);
+}
+
+#[tokio::test]
+async fn what_is_refused_for_now_is_never_given_up() {
+    for status in [401, 404, 429, 503] {
+        let (url, took) = choosy("poison", status).await;
+        let house = House::telling("", &url).await;
+        assert_eq!(delivered(&house, "poison", 12).await, 12, "{status}");
+        assert!(took.lock().unwrap().is_empty());
+        let noc = house.store.routes().await.unwrap().remove(0);
+        assert_eq!((noc.waiting, noc.lost), (5, 0), "{status}");
+    }
 }

@@ -58,8 +58,8 @@ impl Webhook {
             alerts: messages,
         };
         let body = serde_json::to_vec(&body).map_err(|error| Failure::new(error.to_string(), &[]))?;
-        let key = http::secret(self.config.key.as_ref())?;
-        let token = http::secret(self.config.token.as_ref())?;
+        let key = http::secret(self.config.key.as_ref()).await?;
+        let token = http::secret(self.config.token.as_ref()).await?;
         let seconds = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());

@@ -8,7 +8,12 @@ use secrecy::zeroize::Zeroizing;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
+
+/// Octets of a file that are read: a key with its chain has room.
+const MOST: usize = 64 * 1024;
 
 /// Where the value of a secret lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,12 +80,25 @@ impl SecretSource {
 }
 
 fn first_line(path: &Path) -> Result<Zeroizing<String>, SecretError> {
-    let text = std::fs::read_to_string(path).map_err(|source| SecretError::Unreadable {
+    let text = beginning(path).map_err(|source| SecretError::Unreadable {
         path: path.display().to_string(),
         source,
     })?;
-    let text = Zeroizing::new(text);
     Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
+}
+
+/// What a file begins with. Nothing but a file: a pipe may never end, or never begin.
+fn beginning(path: &Path) -> std::io::Result<Zeroizing<String>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::new(
+            ErrorKind::InvalidInput,
+            "it is no regular file",
+        ));
+    }
+    // Room for all of it at once: what grows leaves copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(MOST + 1));
+    File::open(path)?.take(MOST as u64).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// What it is called in messages.
@@ -151,6 +169,7 @@ impl<'de> Visitor<'de> for SourceVisitor {
 mod tests {
     use super::*;
     use secrecy::ExposeSecret as _;
+    use std::io::Write as _;
 
     #[derive(Debug, Deserialize)]
     struct Holder {
@@ -186,6 +205,14 @@ mod tests {
         assert_eq!(source.key.read().unwrap().expose_secret(), "hunter2");
         let empty = SecretSource::File(folder.path().join("empty"));
         assert!(matches!(empty.read(), Err(SecretError::Empty(_))));
+        let mut long = File::create(folder.path().join("long")).unwrap();
+        long.write_all(&vec![b'x'; 2 * MOST]).unwrap();
+        let long = SecretSource::File(folder.path().join("long"));
+        assert_eq!(long.read().unwrap().expose_secret().len(), MOST);
+        for no_file in [folder.path(), Path::new("/dev/zero")] {
+            let read = SecretSource::File(no_file.to_owned()).read();
+            assert!(matches!(read, Err(SecretError::Unreadable { .. })));
+        }
         let unset = SecretSource::Environment("MARQUE_TEST_NOT_SET".to_owned());
         assert!(matches!(unset.read(), Err(SecretError::Unset(_))));
     }

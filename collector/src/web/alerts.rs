@@ -21,6 +21,9 @@ use store::acts::Note;
 use store::alerts::{Attachment, MOST_ATTACHED, RouteRow};
 use uuid::Uuid;
 
+/// So long alerts that were given up are shown: a week.
+const LOSS_SHOWN_MICROS: i64 = 7 * 24 * 3_600 * 1_000_000;
+
 /// A route on the page.
 pub struct RouteLine {
     /// Its name.
@@ -39,7 +42,7 @@ pub struct RouteLine {
     pub delivered: String,
     /// When the last was.
     pub last: Option<Moment>,
-    /// When the last try in vain was, and why, while none went well since.
+    /// When the last try in vain was, and why, while none went well since; also what was given up of late.
     pub failure: Option<(Moment, String)>,
 }
 
@@ -81,10 +84,29 @@ pub async fn routes(visit: &Visit) -> Result<Vec<RouteLine>, Problem> {
             oldest: moment(row.oldest),
             delivered: show::number(row.delivered),
             last: moment(row.last),
-            failure: moment(row.failed).map(|at| (at, show::clean(&row.failure, 400))),
+            failure: trouble(&row, now).map(|(at, words)| (Moment::new(at, now), words)),
         }
     };
     Ok(visit.routes.iter().map(line).collect())
+}
+
+/// When a route last was in trouble that lasts or is not long ago, and which, in words.
+fn trouble(row: &RouteRow, now: Instant) -> Option<(Instant, String)> {
+    let lost = row
+        .lost_at
+        .filter(|at| now.0.saturating_sub(at.0) < LOSS_SHOWN_MICROS);
+    let lost = lost.map(|at| {
+        let (many, why) = (show::number(row.lost), show::clean(&row.loss, 400));
+        (
+            at,
+            format!("{many} alerts were given up, the last because: {why}"),
+        )
+    });
+    let failed = row.failed.map(|at| (at, show::clean(&row.failure, 400)));
+    match (failed, lost) {
+        (Some((at, failed)), Some((_, lost))) => Some((at, format!("{failed}; {lost}"))),
+        (failed, lost) => failed.or(lost),
+    }
 }
 
 /// The attached views.
@@ -236,4 +258,29 @@ pub async fn test(visit: &Visit, name: &str) -> Result<Result<String, String>, P
     };
     visit.acts.note(&note, now).await?;
     Ok(came)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_up_is_trouble_for_a_week() {
+        let now = Instant(2 * LOSS_SHOWN_MICROS);
+        let mut row = RouteRow::default();
+        assert!(trouble(&row, now).is_none());
+        (row.lost, row.loss) = (3, "answered 400".to_owned());
+        row.lost_at = Some(Instant(now.0 - 5));
+        let (at, words) = trouble(&row, now).unwrap();
+        assert_eq!(at, Instant(now.0 - 5));
+        assert_eq!(words, "3 alerts were given up, the last because: answered 400");
+        (row.failed, row.failure) = (Some(now), "answered 503".to_owned());
+        let (at, words) = trouble(&row, now).unwrap();
+        assert!(
+            at == now && words.starts_with("answered 503; 3 alerts"),
+            "{words}"
+        );
+        row.lost_at = Some(Instant(now.0 - LOSS_SHOWN_MICROS));
+        assert_eq!(trouble(&row, now), Some((now, "answered 503".to_owned())));
+    }
 }

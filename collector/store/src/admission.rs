@@ -196,7 +196,8 @@ pub trait Admission: Send + Sync + 'static {
     ) -> Result<Duration, StoreError>;
 
     /// Agents with a certificate that still holds and lacks this, or, if none of theirs holds, one
-    /// that held at `since` and may still be renewed; revoked ones do not count.
+    /// that held at `since` and may still be renewed; its time in quarantine since it ran out does not count, and
+    /// revoked ones neither.
     async fn lacking(&self, lack: &Lack, since: Instant, now: Instant) -> Result<Vec<AgentId>, StoreError>;
 
     /// Everyone who is kept out, and how.

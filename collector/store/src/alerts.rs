@@ -2,7 +2,7 @@
 //!
 //! Invariants: a change is due from the transaction that makes it, if there is any route then; it is due no longer in
 //! the transaction that queues what it comes to; what is queued goes only when it was delivered, or its route is
-//! declared no more. Addresses and secrets of routes are not kept here.
+//! declared no more, or, counted, when it was refused for ever or more than [`MOST_WAITING`] wait. Addresses and secrets of routes are not kept here.
 
 use crate::StoreError;
 use crate::view::FindingFilter;
@@ -14,6 +14,9 @@ use uuid::Uuid;
 
 /// Views that are attached to routes in all: each is looked through at every change.
 pub const MOST_ATTACHED: u32 = 200;
+
+/// Alerts that wait for one route: of more than these the oldest go, counted.
+pub const MOST_WAITING: u64 = 100_000;
 
 /// A change of a finding, as it stood right after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +96,12 @@ pub struct RouteRow {
     pub failed: Option<Instant>,
     /// Why, for people.
     pub failure: String,
+    /// Alerts it will never be told.
+    pub lost: u64,
+    /// When the last of them was given up.
+    pub lost_at: Option<Instant>,
+    /// Why, for people.
+    pub loss: String,
 }
 
 /// A view that somebody has a route told of.
@@ -113,7 +122,8 @@ pub struct Attachment {
 /// What alerts ask of durable state.
 #[async_trait::async_trait]
 pub trait Alerts: Send + Sync + 'static {
-    /// Makes these the declared routes: a new one begins now. Tells how many alerts went with routes that are no more.
+    /// Makes these the declared routes: a new one begins now. Tells how many alerts went with routes that are no more;
+    /// what was attached to those goes too.
     async fn declare_routes(&self, routes: &BTreeSet<String>, now: Instant) -> Result<u64, StoreError>;
 
     /// The oldest changes that are due, at most `limit`.
@@ -133,14 +143,22 @@ pub trait Alerts: Send + Sync + 'static {
         findings: &[FindingId],
     ) -> Result<BTreeMap<FindingId, String>, StoreError>;
 
-    /// Queues alerts, in this order, and ends what is due up to a place: all or nothing.
-    async fn queue_alerts(&self, alerts: &[NewAlert], through: u64) -> Result<(), StoreError>;
+    /// Queues alerts, in this order, and ends what is due up to a place: all or nothing. Tells how many of which route
+    /// were given up for them.
+    async fn queue_alerts(
+        &self,
+        alerts: &[NewAlert],
+        through: u64,
+    ) -> Result<BTreeMap<String, u64>, StoreError>;
 
     /// The oldest alerts that wait for a route, at most `limit`.
     async fn waiting(&self, route: &str, limit: u32) -> Result<Vec<WaitingAlert>, StoreError>;
 
     /// Ends what waits for a route up to a place: it was delivered.
     async fn delivered(&self, route: &str, through: u64, now: Instant) -> Result<(), StoreError>;
+
+    /// Gives up what waits for a route up to a place, and counts it: it will never be taken. Why, for people.
+    async fn lost(&self, route: &str, through: u64, why: &str, now: Instant) -> Result<(), StoreError>;
 
     /// Notes a try in vain, and why, for people.
     async fn failed(&self, route: &str, why: &str, now: Instant) -> Result<(), StoreError>;

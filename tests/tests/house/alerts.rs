@@ -61,7 +61,7 @@ async fn what_a_receiver_missed_comes_once_and_in_order_through_a_power_cut() {
     std::fs::write(key.path(), SECRET).unwrap();
     let mut house = house(format!(
         "\n[[route]]\nname = \"noc\"\nfilter = \"rule:DE-CONTRACT-CORE\"\ngather = \"0s\"\n\
-         webhook = {{ url = \"http://{}{PATH}\", key = {{ file = {:?} }} }}\n",
+         webhook = {{ url = \"http://{}{PATH}\", key = {{ file = {1:?} }}, token = {{ file = {1:?} }} }}\n",
         receiver.address(),
         key.path(),
     ))
@@ -126,7 +126,11 @@ async fn what_a_receiver_missed_comes_once_and_in_order_through_a_power_cut() {
         log.contains("alerts delivered") && log.contains("alerts not taken"),
         "{log}"
     );
-    for secret in [SECRET, PATH] {
+    assert!(
+        log.contains("cannot POST …"),
+        "what it answered is told without secrets: {log}"
+    );
+    for secret in [SECRET, "hidden-path"] {
         assert!(!log.contains(secret), "{secret} in {log}");
     }
     house.stop().await.unwrap();
@@ -261,6 +265,7 @@ async fn a_route_is_tried_and_a_view_attached_from_the_pages() {
     receiver.now(Answer::Refuses);
     press("form[action='/admin/routes/noc/test'] button").await;
     sees("The route noc did not take the test: answered 503").await;
+    assert!(!browser.text().await.contains("hidden-path"));
     receiver.now(Answer::Takes);
 
     // A view is kept, and the route told of it from then on.

@@ -143,10 +143,20 @@ async fn http(mut stream: BufReader<TcpStream>, answer: Answer) -> Option<Took> 
         Answer::Takes => "202 Accepted",
         Answer::Refuses => "503 Service Unavailable",
     };
+    // As many do, it repeats where it was asked, and what with.
+    let mut echo = String::new();
     if answer == Answer::Refuses {
         took.head.push(REFUSED.to_owned());
+        let signed = took.header("marque-signature");
+        echo = format!(
+            "cannot POST {}: {} {signed} {}",
+            took.path,
+            took.header("authorization"),
+            took.body
+        );
     }
-    let said = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    let length = echo.len();
+    let said = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{echo}");
     stream.write_all(said.as_bytes()).await.ok()?;
     Some(took)
 }

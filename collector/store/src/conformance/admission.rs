@@ -1,7 +1,7 @@
 //! Who may come in: once, in time, with the right secret, and not after a revocation.
 
 use super::{House, ann};
-use crate::admission::{Candidate, Invitation, Issued, Lack, Outcome, Shut};
+use crate::admission::{Candidate, Invitation, Issued, Lack, Moved, Outcome, Shut};
 use crate::{Admission as _, Store as _};
 use model::{AgentId, Instant};
 use uuid::Uuid;
@@ -199,4 +199,27 @@ async fn what_certificates_lack_is_known_for_those_that_hold() {
         );
         assert!(lacking(51, 91).await.is_empty(), "{lack:?}: too late to renew");
     }
+    // Whoever is in quarantine may renew when it comes out, however late that is.
+    let why = ("odd", &ann());
+    let held = house.store.quarantine(behind, why.0, why.1, Instant(95)).await;
+    assert_eq!(held.unwrap(), Moved::Done);
+    let lack = Lack::Signature("new".into());
+    let lacking = async |since, now| {
+        let (since, now) = (Instant(since), Instant(now));
+        house.store.lacking(&lack, since, now).await.unwrap()
+    };
+    // Its old certificate ran out at 50, so 45 before the quarantine: with a grace of 45 it can be renewed, with 44 not.
+    assert_eq!(lacking(955, 1_000).await, [behind], "still in quarantine");
+    assert!(lacking(956, 1_000).await.is_empty(), "too late when it began");
+    let out = house
+        .store
+        .end_quarantine(behind, why.0, why.1, Instant(1_000))
+        .await;
+    assert_eq!(out.unwrap(), Moved::Done);
+    assert_eq!(
+        lacking(955, 1_000).await,
+        [behind],
+        "it is out and has not renewed yet"
+    );
+    assert!(lacking(965, 1_010).await.is_empty(), "it had its time");
 }

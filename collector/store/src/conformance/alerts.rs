@@ -202,8 +202,21 @@ async fn a_filter_keeps_some_of_those_it_is_asked_about() {
 }
 
 #[tokio::test]
-async fn an_attached_view_is_one_persons_and_goes_with_the_view() {
+async fn an_attached_view_goes_with_its_route_and_does_not_come_back() {
     let house = House::new().await;
+    let key = kept_view(&house).await;
+    routes(&house, &["law", "noc"], 2).await;
+    for route in ["law", "noc"] {
+        assert!(house.store.attach(key, route, "Ann", Instant(3)).await.unwrap());
+    }
+    routes(&house, &["law"], 4).await;
+    routes(&house, &["law", "noc"], 5).await;
+    let attached = house.store.attachments().await.unwrap();
+    let left: Vec<_> = attached.iter().map(|one| one.route.as_str()).collect();
+    assert_eq!(left, ["law"]);
+}
+
+async fn kept_view(house: &House) -> uuid::Uuid {
     let view = NewView {
         owner: "Ann".into(),
         name: "core".into(),
@@ -213,7 +226,13 @@ async fn an_attached_view_is_one_persons_and_goes_with_the_view() {
         tile: false,
     };
     house.store.keep_view(&view, Instant(1)).await.unwrap();
-    let key = house.store.views("Ann").await.unwrap()[0].view;
+    house.store.views("Ann").await.unwrap()[0].view
+}
+
+#[tokio::test]
+async fn an_attached_view_is_one_persons_and_goes_with_the_view() {
+    let house = House::new().await;
+    let key = kept_view(&house).await;
     for (person, at) in [("Ann", 2), ("Ann", 3), ("Bob", 4)] {
         assert!(house.store.attach(key, "noc", person, Instant(at)).await.unwrap());
     }

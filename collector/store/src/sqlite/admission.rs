@@ -197,8 +197,9 @@ impl Admission for SqliteStore {
     }
 
     async fn lacking(&self, lack: &Lack, since: Instant, now: Instant) -> Result<Vec<AgentId>, StoreError> {
-        let rows: Vec<(String, String, String)> = sqlx::query_as(
-            "SELECT agent_id, authority, trusted FROM agent_certificate WHERE (not_after >= $1 OR not_after >= $2 \
+        let rows: Vec<(String, String, String, i64)> = sqlx::query_as(
+            "SELECT agent_id, authority, trusted, not_after FROM agent_certificate WHERE (not_after >= $1 \
+             OR (not_after >= $2 OR agent_id IN (SELECT agent_id FROM agent_quarantine)) \
              AND agent_id NOT IN (SELECT agent_id FROM agent_certificate WHERE not_after >= $1)) \
              AND agent_id NOT IN (SELECT agent_id FROM agent_revocation)",
         )
@@ -207,13 +208,14 @@ impl Admission for SqliteStore {
         .fetch_all(&self.readers)
         .await?;
         let mut found = BTreeSet::new();
-        for (agent, authority, trusted) in rows {
+        for (agent, authority, trusted, not_after) in rows {
             let lacks = match lack {
                 Lack::Trust(wanted) => !row::set(&trusted).contains(wanted),
                 Lack::Signature(wanted) => authority != *wanted,
             };
-            if lacks {
-                found.insert(row::word::<AgentId>(&agent, "agent")?);
+            let agent = row::word::<AgentId>(&agent, "agent")?;
+            if lacks && self.is_renewable(agent, Instant(not_after), since, now).await? {
+                found.insert(agent);
             }
         }
         Ok(found.into_iter().collect())
@@ -249,6 +251,25 @@ impl Admission for SqliteStore {
                 })
             })
             .collect()
+    }
+}
+
+impl SqliteStore {
+    /// Whether a certificate that held at `since` or ran out before can be renewed now: the time that its agent was in
+    /// quarantine since it ran out does not count.
+    async fn is_renewable(
+        &self,
+        agent: AgentId,
+        not_after: Instant,
+        since: Instant,
+        now: Instant,
+    ) -> Result<bool, StoreError> {
+        if not_after >= since {
+            return Ok(true);
+        }
+        let kept_out = quarantine::lasted(&self.readers, agent, not_after, now).await?;
+        let kept_out = i64::try_from(kept_out.as_micros()).unwrap_or(i64::MAX);
+        Ok(not_after.0.saturating_add(kept_out) >= since.0)
     }
 }
 

@@ -3,7 +3,9 @@
 use super::{SqliteStore, findings, log, row, views};
 use crate::StoreError;
 use crate::acts::Note;
-use crate::alerts::{Alerts, Attachment, DueChange, MOST_ATTACHED, NewAlert, RouteRow, WaitingAlert};
+use crate::alerts::{
+    Alerts, Attachment, DueChange, MOST_ATTACHED, MOST_WAITING, NewAlert, RouteRow, WaitingAlert,
+};
 use crate::clause::Measure;
 use crate::view::{Backlog, FindingFilter};
 use model::{FindingId, Instant};
@@ -120,16 +122,29 @@ impl Alerts for SqliteStore {
         rows.iter().map(told).collect()
     }
 
-    async fn queue_alerts(&self, alerts: &[NewAlert], through: u64) -> Result<(), StoreError> {
+    async fn queue_alerts(
+        &self,
+        alerts: &[NewAlert],
+        through: u64,
+    ) -> Result<BTreeMap<String, u64>, StoreError> {
         let mut write = self.begin().await?;
         for alert in alerts {
             queue(write.sql()?, alert).await?;
+        }
+        let last: BTreeMap<&str, Instant> = alerts.iter().map(|it| (it.route.as_str(), it.since)).collect();
+        let mut lost = BTreeMap::new();
+        for (route, now) in last {
+            let gone = cap(write.sql()?, route, MOST_WAITING, now).await?;
+            if gone > 0 {
+                lost.insert(route.to_owned(), gone);
+            }
         }
         sqlx::query("DELETE FROM alert_due WHERE place <= $1")
             .bind(row::signed(through)?)
             .execute(write.sql()?)
             .await?;
-        self.commit_quietly(write).await
+        self.commit_quietly(write).await?;
+        Ok(lost)
     }
 
     async fn waiting(&self, route: &str, limit: u32) -> Result<Vec<WaitingAlert>, StoreError> {
@@ -170,6 +185,12 @@ impl Alerts for SqliteStore {
         self.commit_quietly(write).await
     }
 
+    async fn lost(&self, route: &str, through: u64, why: &str, now: Instant) -> Result<(), StoreError> {
+        let mut write = self.begin().await?;
+        give_up(write.sql()?, route, (row::signed(through)?, why), now).await?;
+        self.commit_quietly(write).await
+    }
+
     async fn failed(&self, route: &str, why: &str, now: Instant) -> Result<(), StoreError> {
         let mut write = self.begin().await?;
         sqlx::query(
@@ -201,6 +222,9 @@ impl Alerts for SqliteStore {
                 failures: row::count(r.try_get("failures")?),
                 failed: row::instant(r.try_get("failed_at")?),
                 failure: r.try_get("failure")?,
+                lost: row::count(r.try_get("lost")?),
+                lost_at: row::instant(r.try_get("lost_at")?),
+                loss: r.try_get("loss")?,
             })
         };
         rows.iter().map(route).collect()
@@ -298,6 +322,7 @@ async fn declare(
         dropped += gone.rows_affected();
         for statement in [
             "DELETE FROM alert_told WHERE route = $1",
+            "DELETE FROM alert_view WHERE route = $1",
             "DELETE FROM alert_route WHERE route = $1",
         ] {
             sqlx::query(statement).bind(route).execute(&mut *tx).await?;
@@ -315,6 +340,42 @@ async fn declare(
         sqlx::query("DELETE FROM alert_due").execute(&mut *tx).await?;
     }
     Ok(dropped)
+}
+
+/// Gives up the oldest of a route beyond the newest `most`. Places have no holes: they go from the front alone.
+async fn cap(tx: &mut SqliteConnection, route: &str, most: u64, now: Instant) -> Result<u64, StoreError> {
+    let last: Option<i64> = sqlx::query_scalar("SELECT MAX(place) FROM alert WHERE route = $1")
+        .bind(route)
+        .fetch_one(&mut *tx)
+        .await?;
+    let through = last.unwrap_or(0).saturating_sub(row::signed(most)?);
+    let why = format!("more than {most} waited");
+    give_up(tx, route, (through, &why), now).await
+}
+
+/// Ends what waits for a route up to a place, untold, and says so beside the route.
+async fn give_up(
+    tx: &mut SqliteConnection,
+    route: &str,
+    (through, why): (i64, &str),
+    now: Instant,
+) -> Result<u64, StoreError> {
+    let gone = sqlx::query("DELETE FROM alert WHERE route = $1 AND place <= $2")
+        .bind(route)
+        .bind(through)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+    if gone > 0 {
+        sqlx::query("UPDATE alert_route SET lost = lost + $2, lost_at = $3, loss = $4 WHERE route = $1")
+            .bind(route)
+            .bind(row::signed(gone)?)
+            .bind(now.0)
+            .bind(why)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(gone)
 }
 
 async fn queue(tx: &mut SqliteConnection, alert: &NewAlert) -> Result<(), StoreError> {
@@ -390,4 +451,48 @@ fn due(r: &SqliteRow) -> Result<DueChange, StoreError> {
         owner: r.try_get("owner")?,
         at: Instant(r.try_get("recorded_at")?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn of_too_many_that_wait_the_oldest_go_and_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("c.db")).await.unwrap();
+        let names = BTreeSet::from(["law".to_owned(), "noc".to_owned()]);
+        store.declare_routes(&names, Instant(1)).await.unwrap();
+        let alert = |number: usize, route: &str| NewAlert {
+            route: route.to_owned(),
+            event: Uuid::now_v7(),
+            finding: FindingId::generate(),
+            since: Instant(2),
+            body: number.to_string(),
+            told: None,
+        };
+        let alerts: Vec<NewAlert> = (0..5).map(|number| alert(number, "noc")).collect();
+        assert!(store.queue_alerts(&alerts, 0).await.unwrap().is_empty());
+        store.queue_alerts(&[alert(0, "law")], 0).await.unwrap();
+        for (most, gone) in [(5, 0), (2, 3), (2, 0)] {
+            let mut write = store.begin().await.unwrap();
+            let lost = cap(write.sql().unwrap(), "noc", most, Instant(9)).await.unwrap();
+            store.commit_quietly(write).await.unwrap();
+            assert_eq!(lost, gone);
+        }
+        let left = store.waiting("noc", 9).await.unwrap();
+        let left: Vec<_> = left.iter().map(|it| it.body.as_str()).collect();
+        assert_eq!(left, ["3", "4"], "the newest stay");
+        let stands = store.routes().await.unwrap();
+        assert_eq!(
+            (stands[0].lost, stands[0].waiting),
+            (0, 1),
+            "another route's stay"
+        );
+        let noc = &stands[1];
+        assert_eq!(
+            (noc.lost, noc.lost_at, noc.delivered, noc.loss.as_str()),
+            (3, Some(Instant(9)), 0, "more than 2 waited")
+        );
+    }
 }
