@@ -28,7 +28,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-/// Connections at once: a browser holds up to six, and each open page one of them.
+/// Connections at once: a browser holds one over HTTP/2 and up to six over HTTP/1.1.
 const AT_ONCE: usize = 1_024;
 
 /// Of these from one address (of IPv6 a /64): a household of many screens, and no more.

@@ -1,7 +1,7 @@
 //! Where a secret lives, as the configuration may say it: a reference, never a value.
 //!
-//! Invariants: a value written where a reference belongs is refused and not repeated; what a file holds is read when it
-//! is used, so that a new secret needs no restart.
+//! Invariants: a value written where a reference belongs is refused and not repeated; nothing is kept here:
+//! whoever uses a secret reads it, and says whether a new one needs a restart.
 
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
