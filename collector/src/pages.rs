@@ -436,6 +436,10 @@ mod tests {
         })
         .await;
         let mut silent = served.connect().await;
+        // Its settings come first (RFC 9113, 3.4): the connection is under way when the stop comes.
+        let mut frame = [0; 9];
+        silent.read_exact(&mut frame).await.unwrap();
+        assert_eq!(frame[3], 4);
         served.stop.cancel();
         let ended = tokio::time::timeout(HEAD / 2, served.task).await;
         ended.unwrap().unwrap();

@@ -152,6 +152,8 @@ impl Courier {
             match self.deliver(portion).await? {
                 Sent::Taken if refusing.most == usize::MAX => {}
                 Sent::Taken => {
+                    // Places begin anew where nothing waits: what was refused before is another.
+                    (refusing.place, refusing.times) = (0, 0);
                     refusing.most = refusing.most.saturating_mul(2);
                     return Ok(Looked::Delivered);
                 }

@@ -111,7 +111,8 @@ impl Mail {
         match sent {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => {
-                // 55x is about this mail; that we may not send, or speak wrongly, is about us and may be mended.
+                // 55x is about this mail or its recipients; that we speak wrongly, or show a wrong password, may be mended. A server
+                // that refuses us altogether by a 55x cannot be told from that: the manual says so.
                 let about_it = |code: Code| code.category == Category::MailSystem;
                 let refused = error.is_permanent() && error.status().is_some_and(about_it);
                 Err(fail(crate::admin::chain(&error)).refused(refused))

@@ -1,7 +1,7 @@
 //! PagerDuty, Events API version 2.
 //!
 //! Invariants: a finding is one incident, by its key; many that fire at once are one incident of their own, so that a new
-//! law wakes a person once; what is over ends its own incident, however many there are.
+//! law wakes a person once; what is over or taken up says so of its own incident, however many there are.
 
 use super::http::{self, Caller, Head};
 use super::message::{State, summary};
@@ -10,7 +10,7 @@ use crate::config::route::PagerDutyConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use tokio::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 /// With more than so many at once there is one incident for all of them.
@@ -44,7 +44,7 @@ impl PagerDuty {
         http::host(&self.config.url)
     }
 
-    /// Tells of one; of many, what is over one by one and the rest in one event; a test ends with itself.
+    /// Tells of one; of many each by itself, and what fires in one event if that is many; a test ends with itself.
     ///
     /// # Errors
     /// [`Failure`] in words for people.
@@ -60,15 +60,23 @@ impl PagerDuty {
             }
             return Ok(());
         }
-        let mut taken = self.taken.lock().await;
         for (id, event) in many(messages) {
-            if !taken.contains(&id) {
-                self.post(event, &key).await?;
-                taken.insert(id);
+            // The event for many is new whenever more came: it is sent again, under its key.
+            match id {
+                Some(id) if self.taken().contains(&id) => {}
+                Some(id) => {
+                    self.post(event, &key).await?;
+                    self.taken().insert(id);
+                }
+                None => self.post(event, &key).await?,
             }
         }
-        taken.clear();
+        self.taken().clear();
         Ok(())
+    }
+
+    fn taken(&self) -> MutexGuard<'_, BTreeSet<Uuid>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn post(&self, mut event: Value, key: &SecretString) -> Result<(), Failure> {
@@ -120,8 +128,9 @@ fn event(message: &Message, action: &str) -> Value {
     })
 }
 
-/// As each finding stands after all of them: what is over, each by itself; the rest in one event, if they are many.
-fn many(messages: &[Message]) -> Vec<(Uuid, Value)> {
+/// As each finding stands after all of them, each by itself under the id of its message; those that fire in one event
+/// without an id, if they are many.
+fn many(messages: &[Message]) -> Vec<(Option<Uuid>, Value)> {
     let last: BTreeMap<&str, &Message> = messages
         .iter()
         .map(|message| (message.labels.finding.as_str(), message))
@@ -131,25 +140,25 @@ fn many(messages: &[Message]) -> Vec<(Uuid, Value)> {
         last.get(it.labels.finding.as_str())
             .is_some_and(|last| last.id == it.id)
     });
-    let (over, rest): (Vec<&Message>, Vec<&Message>) = stands.partition(|it| it.state == State::Resolved);
-    let one = |message: &&Message| (message.id, event(message, action(message.state)));
-    let mut events: Vec<_> = over.iter().map(one).collect();
-    match rest.len() <= FLOOD {
-        true => events.extend(rest.iter().map(one)),
+    let (fire, rest): (Vec<&Message>, Vec<&Message>) = stands.partition(|it| it.state == State::Firing);
+    let one = |message: &&Message| (Some(message.id), event(message, action(message.state)));
+    let mut events: Vec<_> = rest.iter().map(one).collect();
+    match fire.len() <= FLOOD {
+        true => events.extend(fire.iter().map(one)),
         false => {
-            let rest: Vec<Message> = rest.into_iter().cloned().collect();
-            events.extend(flood(&rest));
+            let fire: Vec<Message> = fire.into_iter().cloned().collect();
+            events.extend(flood(&fire).map(|event| (None, event)));
         }
     }
     events
 }
 
 /// One for all that fire; nobody but who reads it ends it.
-fn flood(messages: &[Message]) -> Option<(Uuid, Value)> {
+fn flood(messages: &[Message]) -> Option<Value> {
     let first = messages.first()?;
     let worst = |word: &&str| messages.iter().any(|it| severity(&it.labels.severity) == *word);
     let worst = ["critical", "error", "warning"].into_iter().find(worst);
-    let event = json!({
+    Some(json!({
         "event_action": "trigger",
         "dedup_key": format!("flood-{}", first.id),
         "client": "Marque",
@@ -159,8 +168,7 @@ fn flood(messages: &[Message]) -> Option<(Uuid, Value)> {
             "severity": worst.unwrap_or("info"),
             "timestamp": first.at,
         },
-    });
-    Some((first.id, event))
+    }))
 }
 
 #[cfg(test)]
@@ -195,6 +203,11 @@ mod tests {
         let mut all: Vec<Message> = (0..=FLOOD).map(|n| of(n, State::Firing, "minor")).collect();
         all.push(of(900, State::Firing, "critical"));
         all.extend((900..903).map(|n| of(n, State::Resolved, "critical")));
+        let taken_up = [
+            of(950, State::Acknowledged, "critical"),
+            of(951, State::Assigned, "critical"),
+        ];
+        all.extend(taken_up);
         let events: Vec<Value> = many(&all).into_iter().map(|(_, event)| event).collect();
         let [over @ .., flood] = &events[..] else {
             panic!("{events:?}")
@@ -203,21 +216,28 @@ mod tests {
             .iter()
             .map(|event| event["dedup_key"].as_str().unwrap())
             .collect();
-        assert_eq!(keys, ["f900", "f901", "f902"]);
-        assert!(over.iter().all(|event| event["event_action"] == "resolve"));
+        assert_eq!(keys, ["f900", "f901", "f902", "f950", "f951"]);
+        let actions: Vec<_> = over
+            .iter()
+            .map(|event| event["event_action"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            actions,
+            ["resolve", "resolve", "resolve", "acknowledge", "acknowledge"]
+        );
         let summary = flood["payload"]["summary"].as_str().unwrap();
         assert!(summary.starts_with("51 changes"), "{summary}");
         assert_eq!(
             flood["payload"]["severity"], "warning",
-            "what is over does not count"
+            "what is over or taken up does not count"
         );
         assert_eq!(flood["event_action"], "trigger");
         let few = many(&all[FLOOD - 1..]);
-        assert!(few.iter().all(|(_, event)| event["dedup_key"] != "flood"));
+        assert!(few.iter().all(|(id, _)| id.is_some()), "none of them is for many");
         assert_eq!(
             few.len(),
-            5,
-            "two that fire, each by itself, and three that are over"
+            7,
+            "two that fire, each by itself, and five that do not"
         );
         assert!(many(&[]).is_empty());
     }

@@ -144,7 +144,7 @@ const FEW_WAITING: i64 = 1_000;
 const WAITING: &str = "SELECT key, revision, since FROM undone WHERE stage = $1";
 
 /// What waits to be judged. An element is judged by the units it holds, so these come first. The oldest are looked at and
-/// no more: where all wait for their units, as with new knowledge, finding that out costs no walk along all of them.
+/// no more: where all wait for their units, as with new knowledge, finding that out costs 33,000 looks and no walk along all.
 /// Whatever is ready behind them waits until units were looked at; these wait for no judgement.
 const JUDGEABLE: &str = "SELECT key, revision, since FROM (SELECT key, revision, since FROM undone \
      WHERE stage = $1 ORDER BY since LIMIT $3) AS oldest WHERE NOT EXISTS \
