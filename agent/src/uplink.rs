@@ -207,9 +207,7 @@ impl Uplink {
                     if let SessionError::TooOld(what) = &error {
                         metrics::counter!("marque_agent_uplink_too_old_total", "what" => *what).increment(1);
                     }
-                    if matches!(error, SessionError::Quarantined(_)) {
-                        refusal::quarantined(&self.shared, &self.address, &error);
-                    } else {
+                    if !refusal::is_quarantine(&self.shared, &self.address, &error) {
                         let causes = chain(&error);
                         tracing::warn!(collector.address = %self.address, error = causes, "session ended");
                     }

@@ -6,6 +6,7 @@
 use super::SessionError;
 use crate::keep::Shared;
 use std::sync::atomic::Ordering;
+use tonic::Code;
 
 /// Of what the collector says.
 const MAX_CHARS: usize = 200;
@@ -20,8 +21,27 @@ impl From<tonic::Status> for SessionError {
     }
 }
 
+/// Whether this is one; notes where it begins, and where another verdict ended it.
+pub(super) fn is_quarantine(shared: &Shared, address: &str, error: &SessionError) -> bool {
+    match verdict(error) {
+        Some(true) => quarantined(shared, address, error),
+        Some(false) => over(shared),
+        None => {}
+    }
+    verdict(error) == Some(true)
+}
+
+/// Whether the collector says that we are in quarantine; [`None`] where it says nothing of whether we may come in.
+fn verdict(error: &SessionError) -> Option<bool> {
+    match error {
+        SessionError::Quarantined(_) => Some(true),
+        SessionError::Status(Code::PermissionDenied | Code::Unauthenticated, _) => Some(false),
+        _ => None,
+    }
+}
+
 /// The collector refused us so.
-pub(super) fn quarantined(shared: &Shared, address: &str, error: &SessionError) {
+fn quarantined(shared: &Shared, address: &str, error: &SessionError) {
     metrics::gauge!("marque_agent_uplink_quarantined").set(1);
     if shared.quarantined.swap(true, Ordering::Relaxed) {
         tracing::debug!(collector.address = address, "still in quarantine");
@@ -37,6 +57,11 @@ pub(super) fn quarantined(shared: &Shared, address: &str, error: &SessionError) 
 
 /// The collector welcomed us.
 pub(super) fn welcomed(shared: &Shared) {
+    over(shared);
+}
+
+/// We are not in quarantine.
+fn over(shared: &Shared) {
     metrics::gauge!("marque_agent_uplink_quarantined").set(0);
     if shared.quarantined.swap(false, Ordering::Relaxed) {
         tracing::info!("quarantine is over");
@@ -46,8 +71,23 @@ pub(super) fn welcomed(shared: &Shared) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tonic::Status;
     use tonic::metadata::{MetadataMap, MetadataValue};
-    use tonic::{Code, Status};
+
+    #[test]
+    fn a_revocation_ends_a_quarantine_and_a_dead_link_does_not() {
+        let said = |code| SessionError::from(Status::new(code, "words"));
+        assert_eq!(verdict(&SessionError::Quarantined(String::new())), Some(true));
+        assert_eq!(verdict(&said(Code::PermissionDenied)), Some(false));
+        assert_eq!(verdict(&said(Code::Unauthenticated)), Some(false));
+        for silent in [
+            said(Code::Unavailable),
+            said(Code::Internal),
+            SessionError::Silent,
+        ] {
+            assert_eq!(verdict(&silent), None, "{silent:?}");
+        }
+    }
 
     #[test]
     fn a_quarantine_is_told_by_its_word_and_not_by_its_code_or_text() {
