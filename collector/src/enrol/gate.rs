@@ -141,7 +141,11 @@ impl Gate {
     pub async fn shut(&self, peer: &Peer) -> Status {
         let mut changes = self.shut.subscribe();
         loop {
-            let shut = changes.borrow_and_update().get(&peer.agent).copied();
+            let mut shut = changes.borrow_and_update().get(&peer.agent).copied();
+            // What is known may be half a second old: whoever was released meanwhile is not cut by it.
+            if shut.is_some() {
+                shut = self.admission.shut(peer.agent).await.unwrap_or(shut);
+            }
             if let Err(status) = self.verdict(peer, shut) {
                 return status;
             }
@@ -300,6 +304,19 @@ mod tests {
             .await
             .unwrap();
         gate.check(&held).await.unwrap();
+        // What was known before the release cuts no stream that began after it.
+        gate.shut
+            .send_replace(Arc::new(BTreeMap::from([(held.agent, Shut::Quarantined)])));
+        let checks = async {
+            for _ in 0..5 {
+                gate.check(&held).await.unwrap();
+            }
+        };
+        tokio::select! {
+            biased;
+            status = gate.shut(&held) => panic!("cut: {status}"),
+            () = checks => {}
+        }
         gate.check_renewal(&ended(650)).await.unwrap();
         gate.check_renewal(&ended(649)).await.unwrap_err();
         store
